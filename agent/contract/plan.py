@@ -1,0 +1,256 @@
+"""What an agent is told: its plan (once) and the signal (again and again)."""
+
+import hashlib
+from enum import StrEnum
+from typing import Final, Literal
+
+import msgspec
+
+from agent.contract.verdict import Role
+
+PLAN_VERSION: Final = "calltest.dev/plan/v1"
+MAX_PLAN_BYTES = 64 * 1024
+"""A plan travels as a pod annotation; Kubernetes bounds all annotations of an object at 256 KiB."""
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """A frozen value that decodes strictly and is camelCase on the wire."""
+
+
+class RunRef(Document, frozen=True, kw_only=True):
+    """Which run this plan belongs to."""
+
+    uid: str
+    namespace: str
+    name: str
+    call_test: str
+
+
+class Credentials(Document, frozen=True, kw_only=True):
+    """Where the agent finds a digest username, password and realm: one file each in `directory`."""
+
+    directory: str
+    secret_name: str
+    """For messages: 'Secret sip-alice has no key password'."""
+
+
+class Account(Document, frozen=True, kw_only=True):
+    """The SIP identity of an agent. `{endpoint}` in the URI stands for the endpoint's index."""
+
+    uri: str
+    credentials: Credentials | None = None
+    register: bool
+
+
+class Behaviour(StrEnum):
+    """What a callee does with an answered call."""
+
+    PARROT = "Parrot"
+    """Plays the audio back, and re-sends the RFC 4733 digits it received after the last one."""
+    ABSORBER = "Absorber"
+    """Takes the call and only listens (sends silence)."""
+
+
+class Tone(Document, frozen=True, kw_only=True):
+    """A continuous sine."""
+
+    frequency_hertz: int
+
+
+class Play(Document, frozen=True, kw_only=True):
+    """What a leg plays, exactly one of: the identity signal, a tone, a WAV file, silence."""
+
+    identity: bool = False
+    tone: Tone | None = None
+    wav_path: str | None = None
+    """A mono 8 or 16 kHz 16-bit PCM WAV file, played in a loop."""
+    silence: bool = False
+
+
+class DtmfMethod(StrEnum):
+    """How digits travel."""
+
+    RFC4733 = "RFC4733"
+    INFO = "INFO"
+    """Received only, for now."""
+
+
+class SendDtmf(Document, frozen=True, kw_only=True):
+    """Digits the caller sends, `after_ms` after the answer."""
+
+    digits: str
+    method: DtmfMethod = DtmfMethod.RFC4733
+    tone_ms: int = 100
+    after_ms: int = 500
+
+
+class Audio(StrEnum):
+    """What a leg is expected to hear."""
+
+    OWN = "Own"
+    """This call's identity signal."""
+    ANY = "Any"
+    """Anything but silence."""
+    SILENCE = "Silence"
+
+
+class ExpectDtmf(Document, frozen=True, kw_only=True):
+    """The digits a leg must receive: exactly these, in this order, by this method."""
+
+    digits: str
+    method: DtmfMethod = DtmfMethod.RFC4733
+
+
+class ExpectRtp(Document, frozen=True, kw_only=True):
+    """Bounds on the RTP a leg receives."""
+
+    min_packets: int | None = None
+    max_loss_percent: str | None = None
+    """A decimal, e.g. "0.5": lost ÷ expected × 100 (RFC 3550 A.3)."""
+    max_jitter_ms: int | None = None
+    """Bound on the mean interarrival jitter (RFC 3550 A.8)."""
+
+
+class ExpectLeg(Document, frozen=True, kw_only=True):
+    """What one leg must have received."""
+
+    dtmf: ExpectDtmf | None = None
+    audio: Audio | None = None
+    rtp: ExpectRtp | None = None
+
+
+class Expect(Document, frozen=True, kw_only=True):
+    """What must be true of a call."""
+
+    sip_code: int = 200
+    caller: ExpectLeg = ExpectLeg()
+    callee: ExpectLeg = ExpectLeg()
+
+
+class CallGroup(Document, frozen=True, kw_only=True):
+    """`count` equal calls to each endpoint, at most `concurrency` of them at a time."""
+
+    name: str
+    to: str
+    """Request-URI; `{endpoint}` stands for the endpoint's index."""
+    count: int = 1
+    concurrency: int = 1
+    hold_s: float
+    """From the answer to the caller's BYE."""
+    answer_timeout_s: float
+    play: Play
+    dtmf: SendDtmf | None = None
+    expect: Expect = Expect()
+
+
+class Stage(Document, frozen=True, kw_only=True):
+    """One endpoint to go to: register there, call, unregister."""
+
+    endpoint: int
+    """Index in the run's endpoint list."""
+    address: str
+    """`ip:port` that every request of this stage is sent to."""
+    name: str
+    """For people: the pod's name, or the address."""
+
+
+class DialRoute(StrEnum):
+    """How the caller's INVITE finds its way."""
+
+    TARGET = "Target"
+    """Request-URI as `to` says, sent to the stage's endpoint."""
+    PEER = "Peer"
+    """Request-URI is the callee agent's own address (signal.peer_address), sent through the endpoint."""
+
+
+class Plan(Document, frozen=True, kw_only=True):
+    """Everything one agent does in one run."""
+
+    version: Literal["calltest.dev/plan/v1"] = PLAN_VERSION
+    run: RunRef
+    agent: str
+    """Unique in the run: caller-0, callee-0 …; the number is the lane's."""
+    role: Role
+    account: Account
+    sip_port: int = 0
+    """Local UDP port; 0: any free one."""
+    behaviour: Behaviour | None = None
+    """Callee only."""
+    callee_declared: bool
+    """False: the SUT itself answers; nothing is compared with a callee."""
+    dial: DialRoute = DialRoute.TARGET
+    stages: tuple[Stage, ...]
+    calls: tuple[CallGroup, ...]
+    allowed_targets: tuple[str, ...]
+    """CIDRs that the agent may send SIP to; it checks each resolved address when it dials."""
+    max_calls_per_second: float
+    deadline_s: float
+    """The agent ends itself this long after it started, whatever the controller says."""
+
+    def encode(self) -> bytes:
+        """Stable JSON: equal plans are equal bytes."""
+        return msgspec.json.encode(self, order="deterministic")
+
+
+class PlanError(ValueError):
+    """A plan document that cannot be used; the text names the field."""
+
+
+def decode_plan(raw: bytes) -> Plan:
+    """Reads a plan; PlanError names the field at fault."""
+    if len(raw) > MAX_PLAN_BYTES:
+        raise PlanError(f"plan: {len(raw)} bytes, at most {MAX_PLAN_BYTES}")
+    try:
+        return msgspec.json.decode(raw, type=Plan)
+    except msgspec.MsgspecError as error:
+        raise PlanError(f"plan: {error}") from error
+
+
+def plan_digest(raw: bytes) -> str:
+    """Hex sha256 of the plan's bytes as the agent read them; the result repeats it."""
+    return hashlib.sha256(raw).hexdigest()
+
+
+class Signal(Document, frozen=True, kw_only=True):
+    """The barrier and the stop: what an agent may do now. It only ever moves forward."""
+
+    prepare: int = 0
+    """The stage that agents may register for; equal to the number of stages: finish."""
+    go: int = -1
+    """The last stage whose calls may be placed."""
+    peer_address: str | None = None
+    """`ip:port` of the lane's callee agent, for DialRoute.PEER."""
+    stop: bool = False
+    """Hang up, write the result, exit."""
+
+    def encode(self) -> bytes:
+        """JSON for the `calltest.dev/go` annotation."""
+        return msgspec.json.encode(self)
+
+
+def decode_signal(raw: bytes) -> Signal:
+    """Reads a signal; an empty document is the initial one. PlanError when malformed."""
+    if not raw.strip():
+        return Signal()
+    try:
+        return msgspec.json.decode(raw, type=Signal)
+    except msgspec.MsgspecError as error:
+        raise PlanError(f"signal: {error}") from error
+
+
+def for_endpoint(uri: str, endpoint: int) -> str:
+    """The URI at one endpoint: `{endpoint}` replaced by its index."""
+    return uri.replace("{endpoint}", str(endpoint))
+
+
+CALL_HEADER = "X-Calltest-Call"
+
+
+def call_key(run_uid: str, endpoint: int, call: str, number: int) -> str:
+    """The value of the X-Calltest-Call header: names one call among all runs."""
+    return f"{run_uid}/{endpoint}/{call}/{number}"
+
+
+def identity_code(key: str) -> int:
+    """The 24-bit code that a call's identity signal carries, from its call_key."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:3])

@@ -1,0 +1,154 @@
+"""The words of a verdict: result, reason, check. Closed lists; text stays in messages, never in labels."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Result(StrEnum):
+    """What a check, leg, call, endpoint or run came to. Failed beats Inconclusive beats Passed when rolled up."""
+
+    PASSED = "Passed"
+    FAILED = "Failed"
+    INCONCLUSIVE = "Inconclusive"
+
+
+class Role(StrEnum):
+    """The SIP role of an agent, and the name of the leg that it sees."""
+
+    CALLER = "Caller"
+    CALLEE = "Callee"
+
+
+class Check(StrEnum):
+    """One expectation on one leg."""
+
+    REGISTERED = "registered"
+    """The agent's REGISTER was answered 200 (implicit where the agent registers)."""
+    ANSWERED = "answered"
+    """The INVITE's final response has the expected code and came in time (implicit)."""
+    DELIVERED = "delivered"
+    """The caller's INVITE arrived at our callee (implicit where a callee is declared)."""
+    COMPLETED = "completed"
+    """The call lasted until the side that should end it did, and the BYE was answered (implicit)."""
+    DTMF = "dtmf"
+    AUDIO = "audio"
+    RTP_PACKETS = "rtpPackets"
+    RTP_LOSS = "rtpLoss"
+    RTP_JITTER = "rtpJitter"
+    RUN = "run"
+    """Not one call's: the run itself could not be done."""
+
+
+class Reason(StrEnum):
+    """Why a check did not pass. Each belongs to one result: see `result_of`."""
+
+    # Failed: measured, and broken.
+    REGISTRATION_REJECTED = "RegistrationRejected"
+    REGISTRATION_TIMEOUT = "RegistrationTimeout"
+    SIP_CODE_MISMATCH = "SipCodeMismatch"
+    NO_RESPONSE = "NoResponse"
+    """Not one response to the INVITE within the answer timeout."""
+    NO_ANSWER = "NoAnswer"
+    """Provisional responses at most: no final one within the answer timeout."""
+    ANSWERED_ELSEWHERE = "AnsweredElsewhere"
+    """The caller was answered, and no INVITE reached our callee."""
+    CALL_DROPPED = "CallDropped"
+    """The call ended before the side that should end it did."""
+    BYE_UNANSWERED = "ByeUnanswered"
+    BYE_MISSING = "ByeMissing"
+    """The caller hung up, and no BYE reached the callee."""
+    DTMF_MISMATCH = "DtmfMismatch"
+    DTMF_NOT_NEGOTIATED = "DtmfNotNegotiated"
+    """Digits were missing, and the SDP of that leg had no telephone-event (RFC 4733)."""
+    NO_RTP = "NoRtp"
+    TOO_FEW_PACKETS = "TooFewPackets"
+    PACKET_LOSS = "PacketLoss"
+    JITTER = "Jitter"
+    NO_AUDIO = "NoAudio"
+    """RTP may have arrived, but what it carried was silence."""
+    WRONG_AUDIO = "WrongAudio"
+    """Audio was heard, but not this call's signal."""
+    UNEXPECTED_AUDIO = "UnexpectedAudio"
+    """Silence was expected."""
+
+    # Inconclusive: not measured, or not the SUT's doing.
+    AGENT_LOST = "AgentLost"
+    AGENT_OVERLOADED = "AgentOverloaded"
+    AGENT_ERROR = "AgentError"
+    PEER_LOST = "PeerLost"
+    NOT_MEASURED = "NotMeasured"
+    NO_ENDPOINTS = "NoEndpoints"
+    TOO_FEW_ENDPOINTS = "TooFewEndpoints"
+    AGENT_UNSCHEDULABLE = "AgentUnschedulable"
+    AGENT_IMAGE_PULL_FAILED = "AgentImagePullFailed"
+    AGENT_NOT_CREATED = "AgentNotCreated"
+    """The API server refused the agent's pod (quota, admission, terminating namespace)."""
+    AGENT_START_TIMEOUT = "AgentStartTimeout"
+    INPUT_MISSING = "InputMissing"
+    """A Secret or ConfigMap, or a key of it, that the test names is not there."""
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    ABORTED = "Aborted"
+    NAME_CONFLICT = "NameConflict"
+    INVALID_TEST = "InvalidTest"
+    TARGET_NOT_ALLOWED = "TargetNotAllowed"
+    NUMBER_NOT_ALLOWED = "NumberNotAllowed"
+    LIMIT_EXCEEDED = "LimitExceeded"
+    ACCESS_DENIED = "AccessDenied"
+    RESULT_REJECTED = "ResultRejected"
+    """A result of another run, agent or plan, or one that is not a valid document."""
+
+    # Said beside another reason, never alone.
+    ENDPOINT_REMOVED = "EndpointRemoved"
+    ENDPOINT_RESTARTED = "EndpointRestarted"
+
+
+_FAILED = frozenset(
+    {
+        Reason.REGISTRATION_REJECTED,
+        Reason.REGISTRATION_TIMEOUT,
+        Reason.SIP_CODE_MISMATCH,
+        Reason.NO_RESPONSE,
+        Reason.NO_ANSWER,
+        Reason.ANSWERED_ELSEWHERE,
+        Reason.CALL_DROPPED,
+        Reason.BYE_UNANSWERED,
+        Reason.BYE_MISSING,
+        Reason.DTMF_MISMATCH,
+        Reason.DTMF_NOT_NEGOTIATED,
+        Reason.NO_RTP,
+        Reason.TOO_FEW_PACKETS,
+        Reason.PACKET_LOSS,
+        Reason.JITTER,
+        Reason.NO_AUDIO,
+        Reason.WRONG_AUDIO,
+        Reason.UNEXPECTED_AUDIO,
+    }
+)
+
+
+def result_of(reason: Reason) -> Result:
+    """The result that a reason stands for: Failed where something was measured and broken, else Inconclusive."""
+    return Result.FAILED if reason in _FAILED else Result.INCONCLUSIVE
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """One check on one leg that did not pass: what was expected, what was observed."""
+
+    call: str
+    number: int
+    """0-based, within the call's name and endpoint."""
+    endpoint: int
+    leg: Role
+    check: Check
+    reason: Reason
+    expected: str | None = None
+    observed: str | None = None
+    call_id: str | None = None
+    note: str | None = None
+    """What a reader needs beside the numbers: direction, the peer's view, what to do."""
+
+    @property
+    def result(self) -> Result:
+        """Failed or Inconclusive."""
+        return result_of(self.reason)
