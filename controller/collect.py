@@ -1,0 +1,118 @@
+"""From what an agent left behind (result, log) to a report the judge can use: nothing is believed that was not proven.
+
+Pure, and the same for pods and for local processes: the host only says what it knows about the agent's end.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from agent.contract.plan import Plan, plan_digest
+from agent.contract.result import (
+    AgentResult,
+    DetailLine,
+    LegObservation,
+    ProgressLine,
+    RegistrationObservation,
+    ResultError,
+    decode_line,
+    decode_result,
+    detail_digest,
+)
+from agent.contract.verdict import Reason
+from agent.judge.run import AgentReport
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """Why something of an agent may be missing, as its host knows it: the pod's state, the process's exit, our own stop."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """The lines of ours in an agent's log."""
+
+    detail: tuple[DetailLine, ...] = ()
+    raw: tuple[bytes, ...] = ()
+    """The detail lines as written, newlines included."""
+    progress: ProgressLine | None = None
+    """The last one."""
+
+
+def read_log(lines: Iterable[bytes]) -> Log:
+    """Picks our lines out of a log; whatever is not ours (a library's print, stderr in a pod's log) is passed over."""
+    detail: list[DetailLine] = []
+    raw: list[bytes] = []
+    progress = None
+    for line in lines:
+        try:
+            decoded = decode_line(line)
+        except ResultError:
+            continue
+        if isinstance(decoded, ProgressLine):
+            progress = decoded
+        else:
+            detail.append(decoded)
+            raw.append(line.rstrip(b"\r\n") + b"\n")
+    return Log(detail=tuple(detail), raw=tuple(raw), progress=progress)
+
+
+def collect(plan: Plan, raw_plan: bytes, result: bytes | None, log: Log, ending: Ending) -> AgentReport:
+    """The report of one agent. What is not proven complete says why: refused, stopped, in error, or as `ending` says."""
+    if result is None or not result.strip():
+        return _report(plan, log, ending)
+    try:
+        document = decode_result(result)
+        _require_ours(plan, raw_plan, document, log)
+    except ResultError as error:
+        # Nothing of a stranger's document or log may count for this run.
+        return _report(plan, Log(), Ending(reason=Reason.RESULT_REJECTED, message=f"{plan.agent}: {error}"))
+    return _report(plan, log, _incomplete(plan, document, log, ending), document)
+
+
+def _require_ours(plan: Plan, raw_plan: bytes, result: AgentResult, log: Log) -> None:
+    """ResultError where the result or a line belongs to another run, agent or plan."""
+    expected = {"run_uid": plan.run.uid, "agent": plan.agent, "plan_sha256": plan_digest(raw_plan)}
+    for field, value in expected.items():
+        observed = getattr(result, field)
+        if observed != value:
+            raise ResultError(f"result: {field} is {observed!r}, expected {value!r}")
+    endpoints = {stage.endpoint for stage in plan.stages}
+    for line in log.detail:
+        if line.role is not plan.role or line.endpoint not in endpoints:
+            raise ResultError(f"line: {line.role} at endpoint {line.endpoint} is not in the plan")
+
+
+def _incomplete(plan: Plan, result: AgentResult, log: Log, ending: Ending) -> Ending | None:
+    """What is missing of a result that is ours; None: nothing."""
+    if result.error is not None:
+        note = result.error.note or result.error.observed or "no more is known"
+        return Ending(reason=result.error.reason, message=f"{plan.agent}: {note}")
+    if not result.final:
+        return ending
+    if result.stopped:
+        # The agent says that it was stopped, the host why; an agent that stopped by itself met its own deadline.
+        by_host = ending.reason in {Reason.ABORTED, Reason.DEADLINE_EXCEEDED, Reason.AGENT_START_TIMEOUT}
+        own = Ending(reason=Reason.DEADLINE_EXCEEDED, message=f"{plan.agent} stopped before its plan was done")
+        return ending if by_host else own
+    digest = detail_digest(list(log.raw))
+    if digest != result.detail:
+        message = f"{plan.agent}: {digest.lines} of {result.detail.lines} detail lines are in the log"
+        if digest.lines == result.detail.lines:
+            message = f"{plan.agent}: the detail lines in the log are not those it wrote (sha256 differs)"
+        return Ending(reason=Reason.AGENT_LOST, message=message)
+    return None
+
+
+def _report(plan: Plan, log: Log, missing: Ending | None, result: AgentResult | None = None) -> AgentReport:
+    return AgentReport(
+        plan=plan,
+        legs=tuple(line for line in log.detail if isinstance(line, LegObservation)),
+        registrations=tuple(line for line in log.detail if isinstance(line, RegistrationObservation)),
+        complete=missing is None,
+        lost_reason=missing.reason if missing else None,
+        lost_message=missing.message if missing else None,
+        recorded=result.findings if result else (),
+    )
