@@ -1,0 +1,255 @@
+"""What a run does next, from what is known of it now. Pure; reconcile does it on a cluster, local with processes.
+
+`next_signal` is shared by both: it drives the caller and the callee of one lane through their stages in lockstep.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import msgspec
+
+from agent.contract.plan import Plan, Signal
+from agent.contract.result import ProgressLine
+from agent.contract.verdict import Reason, Role
+from controller.collect import Ending
+from controller.podfacts import AgentState
+
+_INITIAL = Signal()
+STOP_GRACE_S = 30.0
+"""How long agents that were told to stop may take to hang up and write their result."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentFacts:
+    """One agent of a run: what it was told, what it said, and how it is."""
+
+    plan: Plan
+    state: AgentState
+    ending: Ending
+    """Why something of it is missing, should it be missing."""
+    signal: Signal = _INITIAL
+    """The last one it was given."""
+    progress: ProgressLine | None = None
+    """The last one it gave."""
+    hopeless: bool = False
+    """It cannot start, however long we wait."""
+    stopped: Ending | None = None
+    """Why it was told to stop, if it was."""
+
+    @property
+    def over(self) -> bool:
+        """Nothing more will come of it."""
+        return self.state in {AgentState.ENDED, AgentState.LOST}
+
+    @property
+    def ready(self) -> int:
+        """Stages it is prepared for: stage k when ready > k."""
+        return self.progress.ready if self.progress else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """One run, and its agents once they are planned."""
+
+    waited_s: float
+    """Since the run began."""
+    start_deadline_s: float
+    active_deadline_s: float
+    resolved: bool
+    """Its endpoints are written down."""
+    created: bool
+    """All its agents were created: one that is absent now was lost."""
+    agents: tuple[AgentFacts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolve:
+    """Find the endpoints and write them down."""
+
+    is_last_try: bool
+    """The start deadline passed: if there are not enough now, conclude without agents."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Create:
+    """Create the agents that are absent, and note it when all are there."""
+
+    absent: tuple[Plan, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What one agent is told."""
+
+    signal: Signal
+    stopped: Ending | None = None
+    """Why, where the signal says stop; kept beside the signal, for the verdict."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """Give agents a new signal."""
+
+    orders: Mapping[str, Order]
+    """By agent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Nothing to do until something changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collect:
+    """Read what the agents left behind, and conclude."""
+
+    endings: Mapping[str, Ending]
+    """By agent: why something of it is missing, should it be missing."""
+
+
+Step = Resolve | Create | Send | Wait | Collect
+
+
+def next_step(run: RunFacts) -> Step:
+    """The one thing to do now. Repeating it, or doing it after a restart, leads to the same end."""
+    if not run.resolved:
+        return Resolve(is_last_try=run.waited_s > run.start_deadline_s)
+    agents = tuple(_known_lost(agent) for agent in run.agents) if run.created else run.agents
+    halt = _halt(run, agents)
+    if _is_over(run, agents, halt):
+        return Collect(endings={agent.plan.agent: _ending(agent, halt) for agent in agents})
+    if not run.created and halt is None:
+        return Create(absent=tuple(agent.plan for agent in agents if agent.state is AgentState.ABSENT))
+    orders = _orders(agents, halt)
+    return Send(orders=orders) if orders else Wait()
+
+
+def next_signal(
+    lane: Sequence[Plan],
+    progress: Mapping[str, ProgressLine],
+    *,
+    over: Collection[str] = (),
+    before: Signal = _INITIAL,
+    may_start: bool = True,
+) -> Signal:
+    """What the agents of one lane may do now, from their plans and last progress lines (by agent).
+
+    It only moves forward from the signal `before`. Of the agents that are `over`: a callee takes its caller with it
+    (stop), a caller lets its callee finish. No first call is placed before `may_start`.
+    """
+    caller = next(plan for plan in lane if plan.role is Role.CALLER)
+    callee = next((plan for plan in lane if plan.role is Role.CALLEE), None)
+    spoken = progress.get(caller.agent)
+    heard = progress.get(callee.agent) if callee else None
+    stages = len(caller.stages)
+    done = stages if caller.agent in over else min(spoken.done if spoken else 0, stages)
+    prepare = max(before.prepare, done)
+    is_ready = spoken is not None and spoken.ready > prepare
+    if callee is not None:
+        is_ready = is_ready and heard is not None and heard.ready > prepare
+    has_lost_callee = callee is not None and callee.agent in over and caller.agent not in over and prepare < stages
+    address = heard.address if heard else None
+    return Signal(
+        prepare=prepare,
+        go=prepare if may_start and is_ready and prepare < stages else before.go,
+        peer_address=address or before.peer_address,
+        stop=before.stop or has_lost_callee,
+    )
+
+
+def lanes(agents: Sequence[AgentFacts]) -> list[tuple[AgentFacts, ...]]:
+    """The agents by lane: caller-3 and callee-3 walk the same endpoints."""
+    ordered = sorted(agents, key=_lane)
+    return [tuple(members) for _, members in groupby(ordered, key=_lane)]
+
+
+def may_start(agents: Sequence[AgentFacts]) -> bool:
+    """The barrier: no call is placed before each agent is ready for its first stage, or is over."""
+    return all(agent.over or agent.ready > 0 or agent.signal.go >= 0 for agent in agents)
+
+
+def _lane(agent: AgentFacts) -> int:
+    return int(agent.plan.agent.rpartition("-")[2])
+
+
+def _furthest(signals: Sequence[Signal]) -> Signal:
+    return Signal(
+        prepare=max(signal.prepare for signal in signals),
+        go=max(signal.go for signal in signals),
+        peer_address=next((signal.peer_address for signal in signals if signal.peer_address), None),
+        stop=any(signal.stop for signal in signals),
+    )
+
+
+def _known_lost(agent: AgentFacts) -> AgentFacts:
+    """An agent that was created and is absent: somebody deleted its pod, or its node went."""
+    if agent.state is not AgentState.ABSENT:
+        return agent
+    ending = Ending(reason=Reason.AGENT_LOST, message=f"{agent.plan.agent}: its pod was deleted during the run")
+    return replace(agent, state=AgentState.LOST, ending=ending)
+
+
+def _halt(run: RunFacts, agents: Sequence[AgentFacts]) -> Ending | None:
+    """Why the run must stop now, if it must."""
+    has_started = any(agent.signal.go >= 0 for agent in agents)
+    if not has_started:
+        waiting = [agent for agent in agents if not agent.over and agent.ready == 0]
+        failed = [agent for agent in waiting if agent.hopeless or run.waited_s > run.start_deadline_s]
+        if failed:
+            # The one that has not even started says more than the one that waits for its registration.
+            first = min(failed, key=lambda agent: (agent.state is AgentState.RUNNING, agent.plan.agent))
+            return _start_failure(first, run.start_deadline_s)
+    if run.waited_s > run.active_deadline_s:
+        message = f"the run was stopped after {run.active_deadline_s:g} s (activeDeadlineSeconds)"
+        return Ending(reason=Reason.DEADLINE_EXCEEDED, message=message)
+    return None
+
+
+def _start_failure(agent: AgentFacts, deadline_s: float) -> Ending:
+    if agent.state is AgentState.RUNNING:
+        message = f"{agent.plan.agent} was not ready within {deadline_s:g} s (startDeadlineSeconds)"
+        return Ending(reason=Reason.AGENT_START_TIMEOUT, message=message)
+    return agent.ending
+
+
+def _is_over(run: RunFacts, agents: Sequence[AgentFacts], halt: Ending | None) -> bool:
+    if all(agent.over for agent in agents):
+        return True
+    if halt is None:
+        return False
+    deadline_s = run.start_deadline_s if halt.reason is not Reason.DEADLINE_EXCEEDED else run.active_deadline_s
+    running = any(agent.state is AgentState.RUNNING for agent in agents)
+    return not running or run.waited_s > deadline_s + STOP_GRACE_S
+
+
+def _ending(agent: AgentFacts, halt: Ending | None) -> Ending:
+    """Why something of one agent is missing: why it was told to stop, or its own trouble."""
+    if agent.state is AgentState.ENDED and agent.stopped is not None:
+        return agent.stopped
+    if agent.state is AgentState.RUNNING and halt is not None:
+        return halt
+    return agent.ending
+
+
+def _orders(agents: Sequence[AgentFacts], halt: Ending | None) -> dict[str, Order]:
+    """The new signals, for agents that can still read one."""
+    orders: dict[str, Order] = {}
+    start = may_start(agents)
+    for lane in lanes(agents):
+        signal = next_signal(
+            [agent.plan for agent in lane],
+            {agent.plan.agent: agent.progress for agent in lane if agent.progress},
+            over=[agent.plan.agent for agent in lane if agent.over],
+            before=_furthest([agent.signal for agent in lane]),
+            may_start=start and halt is None,
+        )
+        if halt is not None:
+            signal = msgspec.structs.replace(signal, stop=True)
+        for agent in lane:
+            if agent.over or agent.state is AgentState.ABSENT or agent.signal == signal:
+                continue
+            message = f"{agent.plan.agent} was stopped, because the other agent of its lane was lost"
+            stopped = halt or Ending(reason=Reason.ABORTED, message=message)
+            orders[agent.plan.agent] = Order(signal=signal, stopped=stopped if signal.stop else None)
+    return orders
