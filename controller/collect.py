@@ -19,12 +19,12 @@ from agent.contract.result import (
     detail_digest,
 )
 from agent.contract.verdict import Reason
-from agent.judge.run import AgentReport
+from agent.judge.verdicts import AgentReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """Why something of an agent may be missing, as its host knows it: the pod's state, the process's exit, our own stop."""
+    """Why something of an agent may be missing, as its host knows it: the pod's state, an exit code, our own stop."""
 
     reason: Reason
     message: str
@@ -60,7 +60,7 @@ def read_log(lines: Iterable[bytes]) -> Log:
 
 
 def collect(plan: Plan, raw_plan: bytes, result: bytes | None, log: Log, ending: Ending) -> AgentReport:
-    """The report of one agent. What is not proven complete says why: refused, stopped, in error, or as `ending` says."""
+    """The report of one agent. What is not proven complete says why: refused, in error, or as `ending` says."""
     if result is None or not result.strip():
         return _report(plan, log, ending)
     try:
@@ -69,7 +69,10 @@ def collect(plan: Plan, raw_plan: bytes, result: bytes | None, log: Log, ending:
     except ResultError as error:
         # Nothing of a stranger's document or log may count for this run.
         return _report(plan, Log(), Ending(reason=Reason.RESULT_REJECTED, message=f"{plan.agent}: {error}"))
-    return _report(plan, log, _incomplete(plan, document, log, ending), document)
+    missing = _missing(plan, document, log, ending)
+    if missing is None and document.stopped:
+        return _report(plan, log, _why_stopped(plan, ending), document, complete=True)
+    return _report(plan, log, missing, document, complete=missing is None)
 
 
 def _require_ours(plan: Plan, raw_plan: bytes, result: AgentResult, log: Log) -> None:
@@ -85,34 +88,38 @@ def _require_ours(plan: Plan, raw_plan: bytes, result: AgentResult, log: Log) ->
             raise ResultError(f"line: {line.role} at endpoint {line.endpoint} is not in the plan")
 
 
-def _incomplete(plan: Plan, result: AgentResult, log: Log, ending: Ending) -> Ending | None:
-    """What is missing of a result that is ours; None: nothing."""
+def _missing(plan: Plan, result: AgentResult, log: Log, ending: Ending) -> Ending | None:
+    """Why a result that is ours does not tell everything its agent did; None: it does."""
     if result.error is not None:
         note = result.error.note or result.error.observed or "no more is known"
         return Ending(reason=result.error.reason, message=f"{plan.agent}: {note}")
     if not result.final:
         return ending
-    if result.stopped:
-        # The agent says that it was stopped, the host why; an agent that stopped by itself met its own deadline.
-        by_host = ending.reason in {Reason.ABORTED, Reason.DEADLINE_EXCEEDED, Reason.AGENT_START_TIMEOUT}
-        own = Ending(reason=Reason.DEADLINE_EXCEEDED, message=f"{plan.agent} stopped before its plan was done")
-        return ending if by_host else own
     digest = detail_digest(list(log.raw))
-    if digest != result.detail:
-        message = f"{plan.agent}: {digest.lines} of {result.detail.lines} detail lines are in the log"
-        if digest.lines == result.detail.lines:
-            message = f"{plan.agent}: the detail lines in the log are not those it wrote (sha256 differs)"
-        return Ending(reason=Reason.AGENT_LOST, message=message)
-    return None
+    if digest == result.detail:
+        return None
+    message = f"{plan.agent}: {digest.lines} of {result.detail.lines} detail lines are in the log"
+    if digest.lines == result.detail.lines:
+        message = f"{plan.agent}: the detail lines in the log are not those it wrote (sha256 differs)"
+    return Ending(reason=Reason.AGENT_LOST, message=message)
 
 
-def _report(plan: Plan, log: Log, missing: Ending | None, result: AgentResult | None = None) -> AgentReport:
+def _why_stopped(plan: Plan, ending: Ending) -> Ending:
+    """Its host knows why it stopped an agent; an agent that stopped by itself met its own deadline."""
+    if ending.reason is not Reason.AGENT_LOST:
+        return ending
+    return Ending(reason=Reason.DEADLINE_EXCEEDED, message=f"{plan.agent} stopped before its plan was done")
+
+
+def _report(
+    plan: Plan, log: Log, missing: Ending | None, result: AgentResult | None = None, *, complete: bool = False
+) -> AgentReport:
     return AgentReport(
         plan=plan,
         legs=tuple(line for line in log.detail if isinstance(line, LegObservation)),
         registrations=tuple(line for line in log.detail if isinstance(line, RegistrationObservation)),
-        complete=missing is None,
-        lost_reason=missing.reason if missing else None,
-        lost_message=missing.message if missing else None,
         recorded=result.findings if result else (),
+        complete=complete,
+        lost_reason=missing.reason if missing else None,
+        lost_message=missing.message if missing else "",
     )

@@ -1,0 +1,180 @@
+"""Reads what `calltest run` is given: YAML files with CallTests, and the Secrets and ConfigMaps that they name.
+
+Everything a person can get wrong ends as UnusableInput, whose text names the file, the field and what to do.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+API_GROUP: Final = "calltest.dev"
+MAX_FILE_BYTES: Final = 4 * 1024 * 1024
+"""A Kubernetes object holds at most 1.5 MB; a file may hold a few of them."""
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
+
+
+class UnusableInputError(Exception):
+    """The user's input cannot be used; the text says what, where, and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One document and where it stands, for messages."""
+
+    where: str
+    document: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """The document's kind, or '' where it has none."""
+        kind = self.document.get("kind")
+        return kind if isinstance(kind, str) else ""
+
+    @property
+    def name(self) -> str:
+        """Name from metadata; UnusableInputError where there is none that Kubernetes would take."""
+        name = self._metadata.get("name")
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            raise UnusableInputError(
+                f"{self.where}: metadata.name is {name!r}: give it a name of lower-case letters, digits, '-' and '.'"
+            )
+        return name
+
+    @property
+    def namespace(self) -> str:
+        """Namespace from metadata, `default` where it says none."""
+        namespace = self._metadata.get("namespace", "default")
+        if not isinstance(namespace, str) or not _NAME.fullmatch(namespace):
+            raise UnusableInputError(f"{self.where}: metadata.namespace is {namespace!r}: leave it out or name one")
+        return namespace
+
+    @property
+    def _metadata(self) -> Mapping[str, Any]:
+        metadata = self.document.get("metadata")
+        return metadata if isinstance(metadata, dict) else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What the files hold. Keys of the maps: (namespace, name)."""
+
+    call_tests: tuple[Source, ...]
+    secrets: Mapping[tuple[str, str], Mapping[str, bytes]] = field(default_factory=dict)
+    config_maps: Mapping[tuple[str, str], Mapping[str, bytes]] = field(default_factory=dict)
+
+
+def read_inputs(texts: Iterable[tuple[str, bytes]]) -> Inputs:
+    """Picks the CallTests, Secrets and ConfigMaps out of (file name, bytes); other kinds are passed over."""
+    sources = [source for where, raw in texts for source in _documents(where, raw)]
+    tests = tuple(source for source in sources if source.kind == "CallTest")
+    if not tests:
+        kinds = ", ".join(sorted({source.kind or "no kind" for source in sources})) or "nothing"
+        raise UnusableInputError(f"no document of kind CallTest to run; found: {kinds}")
+    for source in tests:
+        version = source.document.get("apiVersion")
+        if not isinstance(version, str) or version.partition("/")[0] != API_GROUP:
+            raise UnusableInputError(f"{source.where}: apiVersion is {version!r}, expected {API_GROUP}/v1alpha1")
+    _require_distinct(tests)
+    return Inputs(
+        call_tests=tests,
+        secrets=dict(_materials(sources, "Secret", text_field="stringData", base64_field="data")),
+        config_maps=dict(_materials(sources, "ConfigMap", text_field="data", base64_field="binaryData")),
+    )
+
+
+def read_file(path: str, stdin: Iterable[bytes]) -> tuple[str, bytes]:
+    """One file's bytes, `-` for standard input; UnusableInputError where it cannot be read or is too large."""
+    if path == "-":
+        return _bounded("standard input", b"".join(stdin))
+    try:
+        with Path(path).open("rb") as file:
+            return _bounded(path, file.read(MAX_FILE_BYTES + 1))
+    except OSError as error:
+        raise UnusableInputError(f"{path}: {error.strerror}: name a YAML file with a CallTest") from error
+
+
+def _bounded(where: str, raw: bytes) -> tuple[str, bytes]:
+    if len(raw) > MAX_FILE_BYTES:
+        raise UnusableInputError(f"{where}: larger than {MAX_FILE_BYTES} bytes: split the file")
+    return where, raw
+
+
+def _documents(where: str, raw: bytes) -> Iterator[Source]:
+    try:
+        documents = list(yaml.safe_load_all(raw))
+    except yaml.YAMLError as error:
+        raise UnusableInputError(f"{where}: not YAML: {_one_line(error)}") from error
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise UnusableInputError(f"{where}: not YAML: {_one_line(error) or 'nested too deeply'}") from error
+    for index, document in enumerate(documents):
+        if document is None:
+            continue
+        at = where if len(documents) == 1 else f"{where}, document {index + 1}"
+        if not isinstance(document, dict):
+            raise UnusableInputError(
+                f"{at}: a {type(document).__name__}, expected a Kubernetes object (kind: CallTest)"
+            )
+        yield from _flattened(Source(where=at, document=document))
+
+
+def _flattened(source: Source) -> Iterator[Source]:
+    """The documents of a `kind: List` (what `kubectl get -o yaml` prints), or the document itself."""
+    items = source.document.get("items")
+    if source.kind != "List" or not isinstance(items, list):
+        yield source
+        return
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise UnusableInputError(f"{source.where}: items[{index}] is no object")
+        yield Source(where=f"{source.where}, items[{index}]", document=item)
+
+
+def _require_distinct(tests: Sequence[Source]) -> None:
+    seen: dict[tuple[str, str], str] = {}
+    for source in tests:
+        key = (source.namespace, source.name)
+        if key in seen:
+            raise UnusableInputError(f"{source.where}: CallTest {source.name} is in {seen[key]} already: rename one")
+        seen[key] = source.where
+
+
+def _materials(
+    sources: Iterable[Source], kind: str, *, text_field: str, base64_field: str
+) -> Iterator[tuple[tuple[str, str], Mapping[str, bytes]]]:
+    for source in sources:
+        if source.kind != kind:
+            continue
+        files: dict[str, bytes] = {}
+        for key, value in _entries(source, base64_field):
+            try:
+                # Folded over lines, as `base64` and `openssl` print it.
+                files[key] = base64.b64decode("".join(value.split()), validate=True)
+            except (binascii.Error, ValueError) as error:
+                raise UnusableInputError(f"{source.where}: {base64_field}.{key}: not base64: {error}") from error
+        for key, value in _entries(source, text_field):
+            files[key] = value.encode()
+        yield (source.namespace, source.name), files
+
+
+def _entries(source: Source, name: str) -> Iterator[tuple[str, str]]:
+    entries = source.document.get(name) or {}
+    if not isinstance(entries, dict):
+        raise UnusableInputError(f"{source.where}: {name}: a map of key to text is expected")
+    for key, value in entries.items():
+        # A key becomes a file's name.
+        if not isinstance(key, str) or not _KEY.fullmatch(key) or key in {".", ".."}:
+            raise UnusableInputError(f"{source.where}: {name}: {key!r} is no key: letters, digits, '-', '_', '.'")
+        if not isinstance(value, str):
+            raise UnusableInputError(f"{source.where}: {name}.{key}: text is expected: put it in quotes")
+        yield key, value
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
