@@ -1,0 +1,168 @@
+"""Kubernetes objects (dicts) → API types, strictly: SpecError names the field, the fault and what to do."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import UNSET
+
+from controller.api import API_VERSION
+from controller.api.call import Play
+from controller.api.field import NAME_PATTERN, ApiValue
+from controller.api.run import MAX_RUN_NAME, CallTestRunSpec, CallTestRunStatus, CallTestStatus
+from controller.api.target import Target, Via
+from controller.api.test import MAX_NAME, CallTestSpec, Route
+
+T = TypeVar("T")
+
+
+class SpecError(ValueError):
+    """An object that cannot be used; the text names field and fault."""
+
+    def __init__(self, field: str, fault: str) -> None:
+        super().__init__(f"{field}: {fault}")
+        self.field = field
+        self.fault = fault
+
+
+class CallTest(ApiValue, frozen=True, kw_only=True):
+    """A CallTest as read from the API server or a file."""
+
+    name: str
+    namespace: str
+    uid: str
+    """Empty when it came from a file."""
+    generation: int
+    spec: CallTestSpec
+    status: CallTestStatus
+
+
+class CallTestRun(ApiValue, frozen=True, kw_only=True):
+    """A CallTestRun as read from the API server."""
+
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    spec: CallTestRunSpec
+    status: CallTestRunStatus
+
+
+def parse_test(obj: dict[str, Any]) -> CallTest:
+    """Reads a CallTest; raises SpecError."""
+    meta = _metadata(obj, "CallTest", MAX_NAME)
+    spec = _convert(obj.get("spec"), CallTestSpec, "spec")
+    _check_spec(spec, "spec")
+    return CallTest(**meta, spec=spec, status=_convert(obj.get("status") or {}, CallTestStatus, "status"))
+
+
+def parse_run(obj: dict[str, Any]) -> CallTestRun:
+    """Reads a CallTestRun; raises SpecError."""
+    meta = _metadata(obj, "CallTestRun", MAX_RUN_NAME)
+    spec = _convert(obj.get("spec"), CallTestRunSpec, "spec")
+    _check_spec(spec.test, "spec.test")
+    return CallTestRun(**meta, spec=spec, status=_convert(obj.get("status") or {}, CallTestRunStatus, "status"))
+
+
+def _metadata(obj: dict[str, Any], kind: str, max_name: int) -> dict[str, Any]:
+    """Name, namespace, uid, generation; those of a file may be missing."""
+    if (got := obj.get("apiVersion")) != API_VERSION:
+        raise SpecError("apiVersion", f"{got!r}, must be {API_VERSION}")
+    if (got := obj.get("kind")) != kind:
+        raise SpecError("kind", f"{got!r}, must be {kind}")
+    meta = obj.get("metadata")
+    name = meta.get("name") if isinstance(meta, dict) else None
+    if not isinstance(meta, dict) or not isinstance(name, str):
+        raise SpecError("metadata.name", "is missing")
+    if len(name) > max_name or not re.fullmatch(NAME_PATTERN.rstrip("$"), name):
+        raise SpecError("metadata.name", f"{name!r} must be a DNS label of at most {max_name} characters")
+    return {
+        "name": name,
+        "namespace": str(meta.get("namespace") or "default"),
+        "uid": str(meta.get("uid") or ""),
+        "generation": int(meta.get("generation") or 1),
+    }
+
+
+def _convert(raw: object, kind: type[T], field: str) -> T:
+    if not isinstance(raw, dict):
+        raise SpecError(field, "is missing")
+    for path, text in _texts(raw, field):
+        # Python's $ matches before a final newline: a control character must never get into a SIP message.
+        if not text.isprintable():
+            raise SpecError(path, f"{text!r} contains a control character")
+    try:
+        return msgspec.convert(_without_nulls(raw), kind)
+    except msgspec.ValidationError as error:
+        fault, _, path = str(error).partition(" - at ")
+        raise SpecError(field + path.strip("`").removeprefix("$"), fault) from error
+
+
+def _without_nulls(value: Any) -> Any:
+    """As the API server does: a null field is an absent one."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value
+
+
+def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield f"{path} key", str(key)
+            yield from _texts(item, f"{path}.{key}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _texts(item, f"{path}[{index}]")
+
+
+def _check_spec(spec: CallTestSpec, field: str) -> None:
+    """The rules that the CRD states in CEL, for objects that no API server has seen."""
+    _check_target(spec.target, f"{field}.target")
+    seen: set[str] = set()
+    for index, call in enumerate(spec.calls):
+        path = f"{field}.calls[{index}]"
+        if call.name in seen:
+            raise SpecError(f"{path}.name", f"{call.name!r} is there twice")
+        seen.add(call.name)
+        _one_of(call.caller.play, f"{path}.caller.play", Play.__struct_fields__)
+        if call.to is UNSET and spec.callee is UNSET:
+            raise SpecError(f"{path}.to", "is needed where there is no callee")
+    if spec.start_deadline_seconds >= spec.active_deadline_seconds:
+        raise SpecError(f"{field}.startDeadlineSeconds", "must be less than activeDeadlineSeconds")
+    if spec.target.endpoint_parallelism > 1:
+        _check_parallel(spec, field)
+
+
+def _check_target(target: Target, field: str) -> None:
+    _one_of(target, field, ("service", "pod_selector", "address"))
+    if target.via is Via.SERVICE and target.service is UNSET:
+        raise SpecError(f"{field}.via", "Service needs service")
+    if target.address is UNSET:
+        return
+    if not isinstance(target.port, int):
+        raise SpecError(f"{field}.port", "an address needs a port number")
+    if target.namespace is not UNSET:
+        raise SpecError(f"{field}.namespace", "an address has no namespace")
+
+
+def _check_parallel(spec: CallTestSpec, field: str) -> None:
+    users = {"caller": spec.caller.uri}
+    if spec.callee is not UNSET:
+        users["callee"] = spec.callee.uri
+        if spec.callee.route is Route.CALLEE_SERVICE:
+            raise SpecError(f"{field}.callee.route", "CalleeService needs endpointParallelism 1")
+    for role, uri in users.items():
+        if "{endpoint}" not in uri:
+            raise SpecError(f"{field}.{role}.uri", "endpointParallelism above 1 needs {endpoint} in it")
+
+
+def _one_of(value: ApiValue, field: str, names: tuple[str, ...]) -> None:
+    given = [name for name in names if getattr(value, name) is not UNSET]
+    if len(given) != 1:
+        wanted = ", ".join(value.__struct_encode_fields__[value.__struct_fields__.index(name)] for name in names)
+        raise SpecError(field, f"exactly one of {wanted}")

@@ -1,0 +1,330 @@
+"""CallTestRun: one execution of a CallTest, and the status of both kinds."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from agent.contract.verdict import Result, Role
+from controller.api.field import NAME_PATTERN, ApiValue, StatusValue, about
+from controller.api.test import MAX_NAME, TEST_RULES, CallTestSpec
+
+MAX_RUN_NAME = 57
+MAX_ENDPOINTS = 200
+MAX_FAILURES = 20
+MAX_LEFT_OUT = 20
+MAX_CONFIG_MAPS = 100
+MAX_IMAGES = 10
+
+ReasonWord = Annotated[str, Meta(max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+"""Not an enum in the schema: an operator that knows one reason more must still be able to write it."""
+Count = Annotated[int, Meta(ge=0)]
+
+
+class CauseType(StrEnum):
+    """What made a run."""
+
+    GENERATION = "Generation"
+    MANUAL = "Manual"
+
+
+class Cause(ApiValue, frozen=True, kw_only=True):
+    """Why a run exists."""
+
+    type: Annotated[
+        CauseType,
+        about(
+            "Generation: the CallTest was created or changed. Manual: somebody created this run.", example="Generation"
+        ),
+    ] = CauseType.MANUAL
+    generation: (
+        Annotated[int, about("Generation of the CallTest that this run executes.", example=3, ge=1)] | UnsetType
+    ) = UNSET
+
+
+class CallTestRunSpec(ApiValue, frozen=True, kw_only=True):
+    """One execution of a CallTest; never changes."""
+
+    call_test_name: Annotated[
+        str,
+        about(
+            "Name of the CallTest, as results and metrics say it.",
+            example="pin",
+            min_length=1,
+            max_length=MAX_NAME,
+            pattern=NAME_PATTERN,
+        ),
+    ]
+    cause: Annotated[Cause, about("Why this run exists.", example={"type": "Manual"})] = Cause()
+    test: Annotated[
+        CallTestSpec,
+        about(
+            "The test as it was when the run was made; fields as in a CallTest's spec.",
+            example={
+                "target": {"service": {"name": "kamailio"}},
+                "caller": {"uri": "sip:alice@example.com"},
+                "calls": [{"name": "echo", "to": "sip:echo@example.com"}],
+            },
+            rules=TEST_RULES,
+        ),
+    ]
+
+
+class Condition(StatusValue, frozen=True, kw_only=True):
+    """A metav1.Condition."""
+
+    type: Annotated[str, about("Name of the condition.", example="Finished", max_length=64)]
+    status: Annotated[Literal["True", "False", "Unknown"], about("True, False or Unknown.", example="True")]
+    reason: Annotated[ReasonWord, about("One word for the status.", example="CallsFailed")]
+    message: Annotated[str, about("The status in a sentence.", example="2 of 20 calls failed", max_length=1024)]
+    last_transition_time: Annotated[datetime, about("When the status last changed.", example="2026-01-31T12:00:00Z")]
+    observed_generation: Annotated[int, about("metadata.generation that this was said of.", example=1)]
+
+
+Conditions = Annotated[
+    tuple[Condition, ...],
+    about(
+        "Finished, Succeeded (Unknown while running), Reconciling and Stalled (kstatus), and the steps of the run:"
+        " TargetsResolved, AgentsReady, ResultsCollected.",
+        example=[],
+        max_length=16,
+        list_keys=("type",),
+    ),
+]
+
+
+class CallCounts(StatusValue, frozen=True, kw_only=True):
+    """How many calls, by verdict."""
+
+    planned: Annotated[Count, about("Calls that the test asks for, at all endpoints.", example=20)]
+    passed: Annotated[Count, about("Calls with every check measured and held.", example=18)] = 0
+    failed: Annotated[Count, about("Calls with a check that was measured and broken.", example=2)] = 0
+    inconclusive: Annotated[Count, about("Calls that could not be judged.", example=0)] = 0
+    ended: Annotated[Count, about("Calls that have ended so far; shown while running.", example=7)] | UnsetType = UNSET
+    summary: Annotated[str, about("Passed of planned; ended of planned while running.", example="18/20", max_length=32)]
+
+
+class MediaPath(StrEnum):
+    """Where the media of a call went, from both agents' SDP."""
+
+    RELAYED = "Relayed"
+    DIRECT = "Direct"
+    MIXED = "Mixed"
+
+
+class Endpoint(StatusValue, frozen=True, kw_only=True):
+    """One address of the SUT found by discovery, with what is behind it, and its result once the run is judged."""
+
+    index: Annotated[Count, about("Position in this list; {endpoint} in URIs.", example=0)]
+    address: Annotated[str, about("ip:port that SIP is sent to.", example="10.244.0.5:5060", max_length=64)]
+    pod: Annotated[str, about("Name of the pod behind it.", example="kamailio-7d9f-k8", max_length=253)] | UnsetType = (
+        UNSET
+    )
+    pod_uid: Annotated[str, about("UID of that pod.", example="4c2a…", max_length=64)] | UnsetType = UNSET
+    restarts: Annotated[Count, about("Container restarts of that pod when the run started.", example=0)] | UnsetType = (
+        UNSET
+    )
+    node: Annotated[str, about("Node of that pod.", example="node0", max_length=253)] | UnsetType = UNSET
+    zone: Annotated[str, about("Zone, from the EndpointSlice.", example="eu-west-1a", max_length=253)] | UnsetType = (
+        UNSET
+    )
+    image_ids: (
+        Annotated[
+            tuple[Annotated[str, Meta(max_length=512)], ...],
+            about(
+                "Images that its containers run, by digest.",
+                example=["registry.example/kamailio@sha256:0f…"],
+                max_length=MAX_IMAGES,
+                schema={"x-kubernetes-list-type": "atomic"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    result: Annotated[Result, about("Verdict on this endpoint.", example="Passed")] | UnsetType = UNSET
+    reason: Annotated[ReasonWord, about("Reason of its worst check.", example="DtmfMismatch")] | UnsetType = UNSET
+    summary: Annotated[str, about("Calls passed of planned.", example="10/10", max_length=32)] | UnsetType = UNSET
+    media: (
+        Annotated[MediaPath, about("Relayed by the SUT, or Direct between the agents.", example="Relayed")] | UnsetType
+    ) = UNSET
+    change: (
+        Annotated[
+            ReasonWord,
+            about(
+                "EndpointRemoved or EndpointRestarted, where that happened during the run.", example="EndpointRemoved"
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+    @property
+    def name(self) -> str:
+        """For people: the pod's name, or the address."""
+        return self.pod if self.pod is not UNSET else self.address
+
+
+class LeftOut(StatusValue, frozen=True, kw_only=True):
+    """An address or pod of the target that was not called, and why."""
+
+    name: Annotated[str, about("Pod, or address.", example="kamailio-7d9f-x2", max_length=253)]
+    reason: Annotated[
+        ReasonWord,
+        about("NotReady, Terminating, NoPort, NotIPv4, NoAddress, NoPod or NotSelected.", example="NotReady"),
+    ]
+    message: Annotated[str, about("Why, in a sentence.", example="pod is not ready", max_length=512)]
+
+
+class Failure(StatusValue, frozen=True, kw_only=True):
+    """One check on one leg that did not pass."""
+
+    call: Annotated[str, about("Name of the calls.", example="pin", max_length=64)]
+    number: Annotated[int, about("Which of them, from 0.", example=4)]
+    endpoint: Annotated[int, about("Index of the endpoint.", example=1)]
+    leg: Annotated[Role, about("The leg that saw it.", example="Callee")]
+    check: Annotated[str, about("The check.", example="dtmf", max_length=64)]
+    result: Annotated[Result, about("Failed or Inconclusive.", example="Failed")]
+    reason: Annotated[ReasonWord, about("Why it did not pass.", example="DtmfMismatch")]
+    expected: Annotated[str, about("What was expected.", example="1234#", max_length=256)] | UnsetType = UNSET
+    observed: Annotated[str, about("What was observed.", example="124#", max_length=256)] | UnsetType = UNSET
+    call_id: Annotated[str, about("SIP Call-ID of the leg.", example="8f…@10.0.0.1", max_length=256)] | UnsetType = (
+        UNSET
+    )
+    note: (
+        Annotated[str, about("What a reader needs beside it.", example="the peer received all", max_length=512)]
+        | UnsetType
+    ) = UNSET
+
+
+class Detail(StatusValue, frozen=True, kw_only=True):
+    """Where the details of every call are."""
+
+    config_maps: Annotated[
+        tuple[Annotated[str, Meta(max_length=253)], ...],
+        about(
+            "ConfigMaps with gzip JSON lines (binaryData), one line per leg and registration.",
+            example=["pin-g1-0"],
+            max_length=MAX_CONFIG_MAPS,
+            schema={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()
+    lines: Annotated[Count, about("Lines in them.", example=40)] = 0
+    complete: Annotated[bool, about("True: every line that the agents wrote is there.", example=True)] = False
+
+
+class CallTestRunStatus(StatusValue, frozen=True, kw_only=True):
+    """Where a run stands, and what came of it."""
+
+    observed_generation: Annotated[
+        int, about("metadata.generation that this status is about; -1: not seen yet.", example=1)
+    ] = -1
+    result: Annotated[Result, about("The verdict; absent until the run is finished.", example="Failed")] | UnsetType = (
+        UNSET
+    )
+    reason: Annotated[ReasonWord, about("Reason of the worst check.", example="DtmfMismatch")] | UnsetType = UNSET
+    message: (
+        Annotated[
+            str,
+            about(
+                "The worst finding: call, endpoint, expected, observed.",
+                example='pin via kamailio-7d9f-x2 (10.244.1.7:5060): callee received "124#", expected "1234#"',
+                max_length=1024,
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    start_time: Annotated[datetime, about("When the run started.", example="2026-01-31T12:00:00Z")] | UnsetType = UNSET
+    completion_time: (
+        Annotated[datetime, about("When the run was finished.", example="2026-01-31T12:01:00Z")] | UnsetType
+    ) = UNSET
+    calls: Annotated[CallCounts, about("Calls by verdict.", example={"planned": 20, "summary": "18/20"})] | (
+        UnsetType
+    ) = UNSET
+    endpoints: (
+        Annotated[
+            tuple[Endpoint, ...],
+            about(
+                "The endpoints called, fixed when the run starts.",
+                example=[],
+                max_length=MAX_ENDPOINTS,
+                list_keys=("index",),
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    left_out: (
+        Annotated[
+            tuple[LeftOut, ...],
+            about(
+                "Addresses and pods of the target that were not called, and why; the first 20.",
+                example=[],
+                max_length=MAX_LEFT_OUT,
+                schema={"x-kubernetes-list-type": "atomic"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    failures: (
+        Annotated[
+            tuple[Failure, ...],
+            about(
+                "Checks that did not pass, Failed first; at most 20.",
+                example=[],
+                max_length=MAX_FAILURES,
+                schema={"x-kubernetes-list-type": "atomic"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    stray_calls: (
+        Annotated[Count, about("INVITEs at our callees that no caller of this run placed.", example=0)] | UnsetType
+    ) = UNSET
+    detail: Annotated[Detail, about("Where the details of every call are.", example={})] | UnsetType = UNSET
+    conditions: Conditions = ()
+
+
+class LastRun(StatusValue, frozen=True, kw_only=True):
+    """The last finished run of a CallTest, in brief."""
+
+    name: Annotated[str, about("Name of the CallTestRun.", example="pin-g3", max_length=253)]
+    result: Annotated[Result, about("Its verdict.", example="Failed")]
+    reason: Annotated[ReasonWord, about("Reason of the worst check.", example="DtmfMismatch")] | UnsetType = UNSET
+    message: (
+        Annotated[str, about("The worst finding.", example="2 of 20 calls failed", max_length=1024)] | UnsetType
+    ) = UNSET
+    start_time: Annotated[datetime, about("When it started.", example="2026-01-31T12:00:00Z")] | UnsetType = UNSET
+    completion_time: Annotated[datetime, about("When it was finished.", example="2026-01-31T12:01:00Z")]
+    calls: Annotated[CallCounts, about("Calls by verdict.", example={"planned": 20, "summary": "18/20"})] | (
+        UnsetType
+    ) = UNSET
+    endpoints: Annotated[Count, about("How many endpoints were called.", example=2)] = 0
+
+
+class Running(StatusValue, frozen=True, kw_only=True):
+    """The run that is under way."""
+
+    name: Annotated[str, about("Name of the CallTestRun.", example="pin-g4", max_length=253)]
+    start_time: Annotated[datetime, about("When it started.", example="2026-01-31T12:00:00Z")] | UnsetType = UNSET
+    summary: Annotated[str, about("Calls ended of planned.", example="7/20", max_length=32)]
+
+
+class CallTestStatus(StatusValue, frozen=True, kw_only=True):
+    """The last run of a CallTest, and the one under way."""
+
+    observed_generation: Annotated[
+        int, about("metadata.generation that this status is about; -1: not seen yet.", example=1)
+    ] = -1
+    last_run: (
+        Annotated[
+            LastRun,
+            about(
+                "The last finished run; it stays while the next one is under way.",
+                example={"name": "pin-g3", "result": "Passed", "completionTime": "2026-01-31T12:01:00Z"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    running: (
+        Annotated[Running, about("The run that is under way.", example={"name": "pin-g4", "summary": "7/20"})]
+        | UnsetType
+    ) = UNSET
+    conditions: Conditions = ()

@@ -1,0 +1,133 @@
+"""CallTest.spec.target: the system under test (SUT)."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import UNSET, Meta, UnsetType
+
+from controller.api.field import NAME_PATTERN, ApiValue, Labels, about, rule
+
+PortNumber = Annotated[int, Meta(ge=1, le=65535)]
+PortName = Annotated[str, Meta(min_length=1, max_length=15)]
+
+
+class Transport(StrEnum):
+    """How SIP travels to the SUT."""
+
+    UDP = "UDP"
+
+
+class Via(StrEnum):
+    """Which way the calls enter the SUT."""
+
+    EACH_ENDPOINT = "EachEndpoint"
+    SERVICE = "Service"
+
+
+class ServiceTarget(ApiValue, frozen=True, kw_only=True):
+    """A Service."""
+
+    name: Annotated[
+        str, about("Name of the Service.", example="kamailio", min_length=1, max_length=63, pattern=NAME_PATTERN)
+    ]
+
+
+class PodSelector(ApiValue, frozen=True, kw_only=True):
+    """Pods by their labels."""
+
+    match_labels: Annotated[
+        Labels,
+        about("Labels that a pod must all carry.", example={"app": "kamailio"}, min_length=1, max_length=16),
+    ]
+
+
+class AddressTarget(ApiValue, frozen=True, kw_only=True):
+    """A host outside the cluster."""
+
+    host: Annotated[
+        str,
+        about(
+            "An IPv4 address, or a name that the operator resolves when a run starts.",
+            example="sbc.example.com",
+            min_length=1,
+            max_length=253,
+            pattern=r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$",
+        ),
+    ]
+
+
+class Target(ApiValue, frozen=True, kw_only=True):
+    """The system under test (SUT)."""
+
+    service: Annotated[ServiceTarget, about("The SUT is behind this Service.", example={"name": "kamailio"})] | (
+        UnsetType
+    ) = UNSET
+    pod_selector: (
+        Annotated[PodSelector, about("The SUT is these pods.", example={"matchLabels": {"app": "kamailio"}})]
+        | UnsetType
+    ) = UNSET
+    address: (
+        Annotated[
+            AddressTarget,
+            about(
+                "The SUT is at this address. The operator must permit it (--allow-target).",
+                example={"host": "sbc.example.com"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    namespace: (
+        Annotated[
+            str,
+            about(
+                "Namespace of the Service or pods; default: the CallTest's own. For another one, the operator needs the"
+                " read-only Role of deploy/target-access there.",
+                example="voice",
+                min_length=1,
+                max_length=63,
+                pattern=NAME_PATTERN,
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    port: Annotated[
+        PortNumber | PortName,
+        about(
+            "SIP port, by number or name: of the Service, or of the pods' containers. An address needs a number.",
+            example="sip",
+            rules=(
+                rule(
+                    "type(self) == int ? self >= 1 && self <= 65535 : size(self) >= 1 && size(self) <= 15",
+                    "a port is a number from 1 to 65535, or a name of at most 15 characters",
+                ),
+            ),
+        ),
+    ] = 5060
+    transport: Annotated[Transport, about("How SIP travels to the SUT.", example="UDP")] = Transport.UDP
+    via: Annotated[
+        Via,
+        about(
+            "EachEndpoint runs the whole test against each ready replica; Service runs it once, through the Service's"
+            " ClusterIP.",
+            example="EachEndpoint",
+        ),
+    ] = Via.EACH_ENDPOINT
+    min_endpoints: Annotated[
+        int,
+        about(
+            "Fewer ready endpoints than this make the run Inconclusive/TooFewEndpoints instead of Passed.",
+            example=2,
+            ge=1,
+            le=200,
+        ),
+    ] = 1
+    endpoint_parallelism: Annotated[
+        int,
+        about(
+            "How many endpoints are called at the same time, each by its own pair of agents. Above 1, both URIs must"
+            " contain {endpoint}: replicas that share a location table would fork the calls to each other's callees.",
+            example=1,
+            ge=1,
+            le=50,
+        ),
+    ] = 1

@@ -1,0 +1,268 @@
+"""CallTest: what people write. Every field has a description and an example that a test parses."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import UNSET, Meta, UnsetType
+
+from agent.contract.plan import Behaviour
+from controller.api.call import Call
+from controller.api.field import MAX_URI, URI_PATTERN, ApiValue, Labels, about, rule
+from controller.api.target import Target
+
+QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?$"
+MAX_NAME = 45
+"""Of a CallTest: leaves room in the names of its runs (57) and of their pods (63)."""
+
+QuantityText = Annotated[str, Meta(max_length=20, pattern=QUANTITY_PATTERN)]
+Quantity = Annotated[int, Meta(ge=0)] | QuantityText
+
+
+class Route(StrEnum):
+    """How the SUT finds the callee agent."""
+
+    REGISTER = "Register"
+    CALLEE_SERVICE = "CalleeService"
+    REQUEST_URI = "RequestURI"
+
+
+class SecretReference(ApiValue, frozen=True, kw_only=True):
+    """A Secret in the CallTest's namespace, mounted by the agent alone. Keys: username, password, realm (optional)."""
+
+    secret_name: Annotated[
+        str, about("Name of the Secret.", example="sip-alice", min_length=1, max_length=253, pattern=r"^[-a-z0-9.]+$")
+    ]
+
+
+Uri = Annotated[
+    str,
+    about(
+        "SIP URI. {endpoint} stands for the endpoint's index, from 0.",
+        example="sip:alice@example.com",
+        max_length=MAX_URI,
+        pattern=URI_PATTERN,
+    ),
+]
+
+
+class Caller(ApiValue, frozen=True, kw_only=True):
+    """Who calls."""
+
+    uri: Uri
+    credentials: (
+        Annotated[SecretReference, about("Digest credentials of the caller.", example={"secretName": "sip-alice"})]
+        | UnsetType
+    ) = UNSET
+    register: (
+        Annotated[
+            bool,
+            about("Register the caller before it calls; default: true when credentials are given.", example=True),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class Callee(ApiValue, frozen=True, kw_only=True):
+    """Who is called."""
+
+    uri: Uri
+    credentials: (
+        Annotated[SecretReference, about("Digest credentials of the callee.", example={"secretName": "sip-bob"})]
+        | UnsetType
+    ) = UNSET
+    route: Annotated[
+        Route,
+        about(
+            "How the SUT finds the callee agent. Register: the callee registers its URI at the SUT. CalleeService: the"
+            " SUT dials the Service <calltest>-callee on port 5060. RequestURI: the caller puts the callee's own"
+            " address into the Request-URI and uses the SUT as outbound proxy.",
+            example="Register",
+        ),
+    ] = Route.REGISTER
+    behaviour: Annotated[
+        Behaviour,
+        about(
+            "Parrot plays the audio back and re-sends the digits it received, after the last one. Absorber takes the"
+            " call and only listens.",
+            example="Parrot",
+        ),
+    ] = Behaviour.PARROT
+
+
+class Trigger(ApiValue, frozen=True, kw_only=True):
+    """What starts a run, beside a change of the spec."""
+
+    run_token: (
+        Annotated[
+            str,
+            about("Any text; changing it runs the test again.", example="release-42", min_length=1, max_length=64),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class Toleration(ApiValue, frozen=True, kw_only=True):
+    """A toleration of the agent pods, as in a Pod."""
+
+    key: Annotated[str, about("Taint key.", example="dedicated", max_length=317)] | UnsetType = UNSET
+    operator: (
+        Annotated[
+            str, about("Exists or Equal (the default).", example="Exists", max_length=6, pattern="^(Exists|Equal)$")
+        ]
+        | UnsetType
+    ) = UNSET
+    value: Annotated[str, about("Taint value.", example="voice", max_length=63)] | UnsetType = UNSET
+    effect: (
+        Annotated[
+            str,
+            about(
+                "NoSchedule, PreferNoSchedule or NoExecute; default: all.",
+                example="NoSchedule",
+                max_length=16,
+                pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class Resources(ApiValue, frozen=True, kw_only=True):
+    """Compute resources of an agent, as in a Pod."""
+
+    requests: (
+        Annotated[
+            dict[Annotated[str, Meta(max_length=63)], Quantity],
+            about("What is reserved.", example={"cpu": "500m", "memory": "128Mi"}, max_length=8),
+        ]
+        | UnsetType
+    ) = UNSET
+    limits: (
+        Annotated[
+            dict[Annotated[str, Meta(max_length=63)], Quantity],
+            about(
+                "What is not exceeded. A CPU limit throttles the agent: its media checks become"
+                " Inconclusive/AgentOverloaded when that happens.",
+                example={"memory": "512Mi"},
+                max_length=8,
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class Agents(ApiValue, frozen=True, kw_only=True):
+    """Where the agent pods run, and with what."""
+
+    resources: (
+        Annotated[Resources, about("Compute resources of each agent pod.", example={"requests": {"cpu": "500m"}})]
+        | UnsetType
+    ) = UNSET
+    node_selector: (
+        Annotated[Labels, about("Labels that a node must carry.", example={"pool": "voice"}, max_length=16)] | UnsetType
+    ) = UNSET
+    tolerations: Annotated[
+        tuple[Toleration, ...],
+        about(
+            "Taints that the agent pods tolerate.",
+            example=[{"key": "dedicated", "operator": "Exists"}],
+            max_length=16,
+            schema={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()
+
+
+class CallTestSpec(ApiValue, frozen=True, kw_only=True):
+    """A test: whom to call through what, and what must be true."""
+
+    target: Annotated[
+        Target,
+        about(
+            "The system under test (SUT): exactly one of service, podSelector, address.",
+            example={"service": {"name": "kamailio"}, "port": "sip"},
+            rules=(
+                rule(
+                    "[has(self.service), has(self.podSelector), has(self.address)].filter(x, x).size() == 1",
+                    "exactly one of service, podSelector, address",
+                ),
+                rule("self.via != 'Service' || has(self.service)", "via: Service needs service"),
+                rule("!has(self.address) || type(self.port) == int", "an address needs a port number"),
+                rule("!has(self.address) || !has(self.__namespace__)", "an address has no namespace"),
+            ),
+        ),
+    ]
+    caller: Annotated[Caller, about("Who calls.", example={"uri": "sip:alice@example.com"})]
+    callee: (
+        Annotated[
+            Callee,
+            about(
+                "Who is called: an agent of ours. Without it, the SUT itself answers.",
+                example={"uri": "sip:bob@example.com"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    calls: Annotated[
+        tuple[Call, ...],
+        about(
+            "The calls, made to each endpoint.",
+            example=[{"name": "pin"}],
+            min_length=1,
+            max_length=16,
+            list_keys=("name",),
+        ),
+    ]
+    trigger: (
+        Annotated[Trigger, about("What starts a run, beside a change of the spec.", example={"runToken": "release-42"})]
+        | UnsetType
+    ) = UNSET
+    suspend: Annotated[bool, about("Start no new runs; one that is under way goes on.", example=False)] = False
+    start_deadline_seconds: Annotated[
+        int,
+        about(
+            "When endpoints are not found or agents not ready by then, the run ends Inconclusive with the reason.",
+            example=120,
+            ge=5,
+            le=3600,
+        ),
+    ] = 120
+    active_deadline_seconds: Annotated[
+        int,
+        about(
+            "A run that takes longer, from its start, is stopped: Inconclusive/DeadlineExceeded.",
+            example=600,
+            ge=10,
+            le=86_400,
+        ),
+    ] = 600
+    successful_runs_history_limit: Annotated[int, about("How many Passed runs are kept.", example=3, ge=0, le=100)] = 3
+    failed_runs_history_limit: Annotated[
+        int, about("How many Failed and Inconclusive runs are kept, together.", example=3, ge=0, le=100)
+    ] = 3
+    agents: (
+        Annotated[
+            Agents, about("Where the agent pods run, and with what.", example={"nodeSelector": {"pool": "voice"}})
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+TEST_RULES = (
+    rule(
+        "has(self.callee) || self.calls.all(c, has(c.to))",
+        "each call needs 'to' where there is no callee",
+    ),
+    rule(
+        "self.target.endpointParallelism == 1 || (self.caller.uri.contains('{endpoint}')"
+        " && (!has(self.callee) || self.callee.uri.contains('{endpoint}')))",
+        "endpointParallelism above 1 needs {endpoint} in caller.uri and callee.uri",
+    ),
+    rule(
+        "self.target.endpointParallelism == 1 || !has(self.callee) || self.callee.route != 'CalleeService'",
+        "route: CalleeService needs endpointParallelism 1",
+    ),
+    rule(
+        "self.startDeadlineSeconds < self.activeDeadlineSeconds",
+        "startDeadlineSeconds must be less than activeDeadlineSeconds",
+    ),
+)
+"""Rules of a CallTestSpec, wherever it stands (CallTest.spec and CallTestRun.spec.test)."""
