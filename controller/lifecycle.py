@@ -149,10 +149,12 @@ def next_signal(
     if callee is not None:
         is_ready = is_ready and heard is not None and heard.ready > prepare
     has_lost_callee = callee is not None and callee.agent in over and caller.agent not in over and prepare < stages
-    address = heard.address if heard else None
+    go = prepare if may_start and is_ready and prepare < stages else before.go
+    # The address goes with the start: told as soon as it is known, it would cost a message of its own.
+    address = heard.address if heard and go >= 0 else None
     return Signal(
         prepare=prepare,
-        go=prepare if may_start and is_ready and prepare < stages else before.go,
+        go=go,
         peer_address=address or before.peer_address,
         stop=before.stop or has_lost_callee,
     )

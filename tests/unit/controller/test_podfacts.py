@@ -1,0 +1,124 @@
+"""What a pod's state means: every way in which a pod can fail to be an agent."""
+
+from typing import Any
+
+import pytest
+
+from agent.contract.verdict import Reason
+from controller.podfacts import AgentState, pod_facts, unix_time
+
+NOW = unix_time("2026-01-01T00:10:00Z") or 0.0
+LONG_AGO = "2026-01-01T00:00:00Z"
+JUST_NOW = "2026-01-01T00:09:58Z"
+
+
+def pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "p", **metadata}, "status": status}
+
+
+def container(state: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"containerStatuses": [{"state": state, **more}]}
+
+
+RUNNING = container({"running": {}}, ready=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "state", "reason", "hopeless"),
+    [
+        (pod({}), AgentState.PENDING, Reason.AGENT_START_TIMEOUT, False),
+        (pod({"phase": "Pending"}), AgentState.PENDING, Reason.AGENT_START_TIMEOUT, False),
+        (
+            pod(container({"waiting": {"reason": "ContainerCreating"}})),
+            AgentState.PENDING,
+            Reason.AGENT_START_TIMEOUT,
+            False,
+        ),
+        (
+            pod(container({"waiting": {"reason": "ImagePullBackOff"}})),
+            AgentState.PENDING,
+            Reason.AGENT_IMAGE_PULL_FAILED,
+            False,
+        ),
+        (
+            pod(container({"waiting": {"reason": "ErrImagePull"}})),
+            AgentState.PENDING,
+            Reason.AGENT_IMAGE_PULL_FAILED,
+            False,
+        ),
+        (
+            pod(container({"waiting": {"reason": "InvalidImageName"}})),
+            AgentState.PENDING,
+            Reason.AGENT_IMAGE_PULL_FAILED,
+            True,
+        ),
+        (
+            pod(container({"waiting": {"reason": "ErrImageNeverPull"}})),
+            AgentState.PENDING,
+            Reason.AGENT_IMAGE_PULL_FAILED,
+            True,
+        ),
+        (
+            pod({"conditions": [{"type": "PodScheduled", "status": "False", "message": "0/1 nodes"}]}),
+            AgentState.PENDING,
+            Reason.AGENT_UNSCHEDULABLE,
+            False,
+        ),
+        (pod(RUNNING), AgentState.RUNNING, Reason.AGENT_LOST, False),
+        (pod(container({"terminated": {"exitCode": 0}})), AgentState.ENDED, Reason.AGENT_LOST, False),
+        (
+            pod(container({"terminated": {"exitCode": 137, "reason": "OOMKilled"}})),
+            AgentState.ENDED,
+            Reason.AGENT_LOST,
+            False,
+        ),
+        (
+            pod(container({"terminated": {"exitCode": 0}}), deletionTimestamp=JUST_NOW),
+            AgentState.ENDED,
+            Reason.ABORTED,
+            False,
+        ),
+        (
+            pod(container({"terminated": {"exitCode": 137}}), deletionTimestamp=JUST_NOW),
+            AgentState.ENDED,
+            Reason.AGENT_LOST,
+            False,
+        ),
+        (pod({"phase": "Failed", "reason": "Evicted"}), AgentState.LOST, Reason.AGENT_LOST, False),
+        (pod({"phase": "Unknown"}), AgentState.LOST, Reason.AGENT_LOST, False),
+        (pod(RUNNING, deletionTimestamp=JUST_NOW), AgentState.RUNNING, Reason.AGENT_LOST, False),
+        (pod(RUNNING, deletionTimestamp=LONG_AGO), AgentState.LOST, Reason.AGENT_LOST, False),
+        (
+            pod(RUNNING | {"conditions": [{"type": "Ready", "status": "False", "lastTransitionTime": LONG_AGO}]}),
+            AgentState.LOST,
+            Reason.AGENT_LOST,
+            False,
+        ),
+        (
+            pod(RUNNING | {"conditions": [{"type": "Ready", "status": "False", "lastTransitionTime": JUST_NOW}]}),
+            AgentState.RUNNING,
+            Reason.AGENT_LOST,
+            False,
+        ),
+    ],
+)
+def test_a_pod_is_understood(given: dict[str, Any], state: AgentState, reason: Reason, hopeless: bool) -> None:  # noqa: FBT001
+    facts = pod_facts(given, now=NOW)
+    assert (facts.state, facts.ending.reason, facts.hopeless) == (state, reason, hopeless)
+    assert "pod p" in facts.ending.message
+
+
+def test_the_termination_message_is_the_result() -> None:
+    facts = pod_facts(pod(container({"terminated": {"exitCode": 0, "message": "{}  "}})), now=NOW)
+    assert facts.result == b"{}  "
+
+
+def test_the_message_says_what_kubernetes_says() -> None:
+    waiting = {"waiting": {"reason": "ErrImagePull", "message": "no such image"}}
+    assert "ErrImagePull: no such image" in pod_facts(pod(container(waiting)), now=NOW).ending.message
+    killed = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    assert "OOMKilled, exit code 137" in pod_facts(pod(container(killed)), now=NOW).ending.message
+
+
+def test_there_is_no_time_where_none_is_given() -> None:
+    assert unix_time(None) is None
