@@ -1,0 +1,110 @@
+"""SIP messages as text: just enough of RFC 3261 §7 to say what was on the wire. Never raises, whatever a peer sent."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
+
+MAX_HEADERS: Final = 256
+MAX_VALUE: Final = 1024
+"""Characters of a header's value. Like the count, more than anybody in good faith sends: the rest is not read."""
+
+_PLAIN: Final = re.compile(r"[\t\r\n\x20-\x7e]*")
+_METHOD: Final = r"[A-Za-z0-9.!%*_+`'~-]{1,32}"
+_STATUS_LINE: Final = re.compile(r"SIP/2\.0 +([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE)
+_REQUEST_LINE: Final = re.compile(rf"({_METHOD}) +(\S+) +SIP/2\.0", re.IGNORECASE)
+_CSEQ: Final = re.compile(rf"([0-9]{{1,10}})\s+({_METHOD})")
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+_USER: Final = re.compile(r"\b(?:sips?:([^@:;>\s]+)(?::[^@>\s]*)?@|tel:([^;>\s]+))", re.IGNORECASE)
+_TAG: Final = re.compile(r";\s*tag\s*=\s*[^;\s>]", re.IGNORECASE)
+_COMPACT: Final = {
+    "c": "content-type",
+    "f": "from",
+    "i": "call-id",
+    "k": "supported",
+    "l": "content-length",
+    "m": "contact",
+    "s": "subject",
+    "t": "to",
+    "v": "via",
+}
+
+
+def printable(text: str) -> str:
+    """The text with everything that could steer a terminal or a page replaced; CR, LF and TAB stay."""
+    if _PLAIN.fullmatch(text):
+        return text
+    return "".join(c if c.isprintable() or c in "\t\r\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SipHead:
+    """The start line and the headers of one message."""
+
+    method: str
+    """Of the request, or of the request that this is a response to (from CSeq)."""
+    cseq: int
+    call_id: str
+    code: int | None
+    """None: a request."""
+    phrase: str
+    uri: str
+    """Request-URI; empty for a response."""
+    headers: tuple[tuple[str, str], ...]
+    """Names in lower case and long form, in the order they came; folded lines joined."""
+
+    def header(self, name: str) -> str | None:
+        """The first header of this name, any case; None when absent."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key == wanted), None)
+
+    @property
+    def from_user(self) -> str | None:
+        """The user part of From, unescaped; None where it has none."""
+        found = _USER.search(_QUOTED.sub("", self.header("from") or ""))
+        return unquote(found[1] or found[2]) if found else None
+
+    @property
+    def in_dialog(self) -> bool:
+        """To has a tag: not a request that begins a dialog."""
+        return _TAG.search(_QUOTED.sub("", self.header("to") or "")) is not None
+
+
+def parse_head(text: str) -> SipHead | None:
+    """Reads a message's head (RFC 3261 §7); None when it is not one, or has no Call-ID or CSeq."""
+    start, *lines = text.lstrip("\r\n").replace("\r\n", "\n").split("\n")
+    status, request = _STATUS_LINE.fullmatch(start.rstrip()), _REQUEST_LINE.fullmatch(start.rstrip())
+    if not (status or request):
+        return None
+    headers = _headers(lines)
+    named = dict(reversed(headers))
+    cseq = _CSEQ.fullmatch(named.get("cseq", ""))
+    if cseq is None or not named.get("call-id"):
+        return None
+    return SipHead(
+        method=request[1] if request else cseq[2],
+        cseq=int(cseq[1]),
+        call_id=named["call-id"],
+        code=int(status[1]) if status else None,
+        phrase=(status[2] or "").strip() if status else "",
+        uri=request[2] if request else "",
+        headers=headers,
+    )
+
+
+def _headers(lines: list[str]) -> tuple[tuple[str, str], ...]:
+    """Name and value of each header line up to the empty line; lines without a colon are skipped."""
+    headers: list[tuple[str, str]] = []
+    for line in lines:
+        if not line.strip() or len(headers) == MAX_HEADERS:
+            break
+        if line[0] in " \t":
+            if headers:
+                name, value = headers[-1]
+                headers[-1] = (name, f"{value} {line.strip()}".strip()[:MAX_VALUE])
+            continue
+        name, colon, value = line.partition(":")
+        if colon:
+            key = name.strip().lower()
+            headers.append((_COMPACT.get(key, key), value.strip()[:MAX_VALUE]))
+    return tuple(headers)
