@@ -1,0 +1,104 @@
+"""Expectations that cannot come true whatever the SUT does, and so would blame it for the test's own fault. Pure."""
+
+from typing import Final
+
+from msgspec import UNSET
+
+from agent.contract.plan import Audio, Behaviour
+from agent.contract.verdict import Reason
+from controller.api.call import Call, ExpectLeg, SendDtmf
+from controller.api.test import CallTestSpec
+from controller.limits import PlanningError
+
+PACKETS_PER_SECOND: Final = 50
+"""RTP of PCMU and PCMA in packets of 20 ms."""
+DIGIT_GAP_MS: Final = 100
+"""Silence that the agent leaves between two digits."""
+PARROT_WAIT_MS: Final = 1500
+"""A parrot waits for the last digit to be the last one before it sends them all back."""
+MARGIN_MS: Final = 500
+"""Round trips, and the start of media."""
+IDENTITY_MS: Final = 2000
+"""Of undisturbed identity signal, for a leg to be sure whose it is."""
+
+
+def check_expectations(test: CallTestSpec) -> None:
+    """PlanningError INVALID_TEST for the first expectation that cannot be met."""
+    for index, call in enumerate(test.calls):
+        field = f"calls[{index}]"
+        if call.expect.sip_code >= 300:
+            _check_refused_call(call, field)
+        else:
+            _check_sources(test, call, field)
+            _check_hold(test, call, field)
+
+
+def _check_refused_call(call: Call, field: str) -> None:
+    """A call that is not answered has no media."""
+    for name, leg in _legs(call):
+        for what in _expected(leg):
+            fault = f"cannot be met: expect.sipCode is {call.expect.sip_code}, and such a call has no media"
+            raise _invalid(f"{field}.expect.{name}.{what}", fault)
+
+
+def _check_sources(test: CallTestSpec, call: Call, field: str) -> None:
+    """Something must send what a leg is to receive."""
+    callee, caller = call.expect.callee, call.expect.caller
+    has_identity = call.caller.play.signal is not UNSET
+    if test.callee is UNSET:
+        for what in _expected(callee):
+            raise _invalid(f"{field}.expect.callee.{what}", "cannot be measured: the test has no callee")
+    elif test.callee.behaviour is Behaviour.ABSORBER:
+        if caller.audio is Audio.OWN:
+            raise _invalid(f"{field}.expect.caller.audio", "Own needs a Parrot: an Absorber plays nothing back")
+        if caller.dtmf is not UNSET:
+            raise _invalid(f"{field}.expect.caller.dtmf", "needs a Parrot: an Absorber sends no digits")
+    for name, leg in _legs(call):
+        if leg.audio is Audio.OWN and not has_identity:
+            raise _invalid(f"{field}.expect.{name}.audio", "Own needs caller.play.signal: Identity")
+    if callee.dtmf is not UNSET and call.caller.dtmf is UNSET:
+        raise _invalid(f"{field}.expect.callee.dtmf", "needs caller.dtmf: the caller sends no digits")
+    if caller.dtmf is not UNSET and call.caller.dtmf is UNSET and test.callee is not UNSET:
+        raise _invalid(f"{field}.expect.caller.dtmf", "needs caller.dtmf: a Parrot re-sends only what it received")
+
+
+def _check_hold(test: CallTestSpec, call: Call, field: str) -> None:
+    """The call must be long enough for all that is to happen in it."""
+    hold_ms = call.hold_seconds * 1000
+    sending_ms = _sending_ms(call.caller.dtmf) if call.caller.dtmf is not UNSET else 0
+    needed_ms = sending_ms
+    if sending_ms and test.callee is not UNSET and call.expect.caller.dtmf is not UNSET:
+        assert call.caller.dtmf is not UNSET
+        needed_ms += PARROT_WAIT_MS + _sending_ms(call.caller.dtmf) - call.caller.dtmf.after_milliseconds
+    if Audio.OWN in {call.expect.caller.audio, call.expect.callee.audio}:
+        needed_ms = max(needed_ms, sending_ms + IDENTITY_MS)
+    needed_ms += MARGIN_MS if needed_ms else 0
+    if needed_ms > hold_ms:
+        seconds = -(-needed_ms // 1000)
+        raise _invalid(
+            f"{field}.holdSeconds", f"{call.hold_seconds} is too short for its digits and audio: {seconds} at least"
+        )
+    for name, leg in _legs(call):
+        if leg.rtp is UNSET or leg.rtp.min_packets is UNSET:
+            continue
+        at_most = call.hold_seconds * PACKETS_PER_SECOND
+        if leg.rtp.min_packets > at_most:
+            fault = f"{leg.rtp.min_packets} cannot arrive in {call.hold_seconds} s: at most {at_most}"
+            raise _invalid(f"{field}.expect.{name}.rtp.minPackets", fault)
+
+
+def _sending_ms(dtmf: SendDtmf) -> int:
+    """From the answer to the end of the last digit."""
+    return dtmf.after_milliseconds + len(dtmf.digits) * (dtmf.tone_milliseconds + DIGIT_GAP_MS)
+
+
+def _legs(call: Call) -> tuple[tuple[str, ExpectLeg], ...]:
+    return ("caller", call.expect.caller), ("callee", call.expect.callee)
+
+
+def _expected(leg: ExpectLeg) -> list[str]:
+    return [name for name in ("dtmf", "audio", "rtp") if getattr(leg, name) is not UNSET]
+
+
+def _invalid(field: str, fault: str) -> PlanningError:
+    return PlanningError(Reason.INVALID_TEST, f"{field}: {fault}")

@@ -1,0 +1,35 @@
+"""What the operator's settings allow a test to do, and how a test that cannot be run is refused."""
+
+import re
+from dataclasses import dataclass
+
+from agent.contract.verdict import Reason
+
+
+class PlanningError(ValueError):
+    """A test that is not run: Inconclusive with `reason`, and a message that names field, fault and what to do."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Caps on what one run may do, and the destinations that the operator's administrator permits."""
+
+    max_calls_per_second: float = 10.0
+    """New calls, all agents of a run together."""
+    max_concurrent_calls: int = 200
+    """All agents of a run together."""
+    max_calls: int = 10_000
+    """In a run, at all endpoints."""
+    max_agents: int = 20
+    """Pods of a run."""
+    allow_targets: tuple[str, ...] = ()
+    """CIDRs that may be called without a pod behind the address."""
+    allow_dial: re.Pattern[str] | None = None
+    """Users that look like phone numbers are refused unless this matches the whole user. Never emergency numbers."""
+    secret_prefix: str = ""
+    """Secrets that a test may name begin with this."""

@@ -1,0 +1,255 @@
+"""A test × its endpoints → one plan per agent, or a refusal. Pure, and the same plans for the same input.
+
+Agents come in lanes: caller-N and callee-N walk the endpoints dealt to lane N, one stage after the other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from math import ceil
+from typing import Final
+
+import msgspec
+from msgspec import UNSET
+
+from agent.contract import plan as contract
+from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, Plan, RunRef, Stage, for_endpoint
+from agent.contract.verdict import Reason, Role
+from controller.api import call as api
+from controller.api.run import Endpoint
+from controller.api.test import CallTestSpec, Route, SecretReference
+from controller.dialing import check_dial, parse_identity, parse_uri
+from controller.expectations import check_expectations
+from controller.limits import Limits, PlanningError
+
+__all__ = ["CALLEE_SERVICE_PORT", "POD_MOUNTS", "Limits", "Mounts", "PlanningError", "check_test", "plan_run"]
+
+CALLEE_SERVICE_PORT: Final = 5060
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mounts:
+    """Where an agent finds its inputs: `<credentials>/<Secret>/<key>` and `<wav>/<ConfigMap>/<key>`."""
+
+    credentials: str
+    wav: str
+
+
+POD_MOUNTS: Final = Mounts(credentials="/etc/calltest-credentials", wav="/etc/calltest-wav")
+
+
+def check_test(test: CallTestSpec, limits: Limits) -> None:
+    """PlanningError for a test that no endpoint could make runnable; said before any is looked for."""
+    caller = parse_identity(test.caller.uri, "caller.uri")
+    _check_secret(test.caller.credentials, "caller", limits)
+    if test.callee is not UNSET:
+        callee = parse_identity(test.callee.uri, "callee.uri")
+        _check_secret(test.callee.credentials, "callee", limits)
+        if callee.address_of_record == caller.address_of_record:
+            message = "callee.uri: is the caller's too; the SUT could not tell the two agents apart"
+            raise PlanningError(Reason.INVALID_TEST, message)
+    for index, call in enumerate(test.calls):
+        parse_uri(for_endpoint(_to(test, call), 0), f"calls[{index}].to")
+        check_dial(for_endpoint(_to(test, call), 0), f"calls[{index}].to", limits)
+    check_expectations(test)
+
+
+def plan_run(
+    run: RunRef,
+    test: CallTestSpec,
+    endpoints: Sequence[Endpoint],
+    limits: Limits,
+    *,
+    also_allowed: Sequence[str] = (),
+    mounts: Mounts = POD_MOUNTS,
+) -> tuple[Plan, ...]:
+    """The plans of a run: for each lane its caller's and, where the test has a callee, its callee's.
+
+    `also_allowed`: IPs of the target beside its endpoints' (Discovery.addresses). Raises PlanningError.
+    """
+    check_test(test, limits)
+    if not endpoints:
+        raise PlanningError(Reason.NO_ENDPOINTS, "there are no endpoints to call")
+    for endpoint in endpoints:
+        for index, call in enumerate(test.calls):
+            check_dial(for_endpoint(_to(test, call), endpoint.index), f"calls[{index}].to", limits)
+    lanes = min(test.target.endpoint_parallelism, len(endpoints))
+    _check_caps(test, len(endpoints), lanes, limits)
+    ips = [endpoint.address.rpartition(":")[0] for endpoint in endpoints]
+    allowed = tuple(sorted({f"{ip}/32" for ip in [*ips, *also_allowed]})) + limits.allow_targets
+    rate = limits.max_calls_per_second / lanes
+    plans = tuple(
+        _plan(
+            run=run,
+            test=test,
+            role=role,
+            lane=lane,
+            endpoints=endpoints[lane::lanes],
+            allowed=allowed,
+            rate=rate,
+            mounts=mounts,
+        )
+        for lane in range(lanes)
+        for role in ((Role.CALLER,) if test.callee is UNSET else (Role.CALLER, Role.CALLEE))
+    )
+    for plan in plans:
+        if (size := len(plan.encode())) > MAX_PLAN_BYTES:
+            message = f"the plan of {plan.agent} has {size} bytes, at most {MAX_PLAN_BYTES}: fewer endpoints or calls"
+            raise PlanningError(Reason.LIMIT_EXCEEDED, message)
+    return plans
+
+
+def _plan(
+    *,
+    run: RunRef,
+    test: CallTestSpec,
+    role: Role,
+    lane: int,
+    endpoints: Sequence[Endpoint],
+    allowed: tuple[str, ...],
+    rate: float,
+    mounts: Mounts,
+) -> Plan:
+    is_callee = role is Role.CALLEE
+    callee = test.callee
+    route = callee.route if callee is not UNSET else None
+    return Plan(
+        run=run,
+        agent=f"{role.lower()}-{lane}",
+        role=role,
+        account=_callee_account(test, mounts) if is_callee else _caller_account(test, mounts),
+        sip_port=CALLEE_SERVICE_PORT if is_callee and route is Route.CALLEE_SERVICE else 0,
+        behaviour=callee.behaviour if is_callee and callee is not UNSET else None,
+        callee_declared=callee is not UNSET,
+        dial=DialRoute.PEER if route is Route.REQUEST_URI else DialRoute.TARGET,
+        stages=tuple(Stage(endpoint=item.index, address=item.address, name=item.name) for item in endpoints),
+        calls=tuple(_call_group(test, call, mounts) for call in test.calls),
+        allowed_targets=allowed,
+        max_calls_per_second=rate,
+        deadline_s=float(test.active_deadline_seconds),
+    )
+
+
+def _caller_account(test: CallTestSpec, mounts: Mounts) -> contract.Account:
+    caller = test.caller
+    register = caller.register if caller.register is not UNSET else caller.credentials is not UNSET
+    return contract.Account(uri=caller.uri, credentials=_credentials(caller.credentials, mounts), register=register)
+
+
+def _callee_account(test: CallTestSpec, mounts: Mounts) -> contract.Account:
+    assert test.callee is not UNSET
+    return contract.Account(
+        uri=test.callee.uri,
+        credentials=_credentials(test.callee.credentials, mounts),
+        register=test.callee.route is Route.REGISTER,
+    )
+
+
+def _credentials(reference: SecretReference | msgspec.UnsetType, mounts: Mounts) -> contract.Credentials | None:
+    if reference is UNSET:
+        return None
+    name = reference.secret_name
+    return contract.Credentials(directory=f"{mounts.credentials}/{name}", secret_name=name)
+
+
+def _call_group(test: CallTestSpec, call: api.Call, mounts: Mounts) -> contract.CallGroup:
+    return contract.CallGroup(
+        name=call.name,
+        to=_to(test, call),
+        count=call.count,
+        concurrency=min(call.concurrency, call.count),
+        hold_s=float(call.hold_seconds),
+        answer_timeout_s=float(call.answer_timeout_seconds),
+        play=_play(call.caller.play, mounts),
+        dtmf=_send_dtmf(call.caller),
+        expect=contract.Expect(
+            sip_code=call.expect.sip_code,
+            caller=_expect_leg(call.expect.caller),
+            callee=_expect_leg(call.expect.callee),
+        ),
+    )
+
+
+def _play(play: api.Play, mounts: Mounts) -> contract.Play:
+    if play.signal is not UNSET:
+        return contract.Play(identity=True)
+    if play.tone is not UNSET:
+        return contract.Play(tone=contract.Tone(frequency_hertz=play.tone.frequency_hertz))
+    if play.wav is not UNSET:
+        return contract.Play(wav_path=f"{mounts.wav}/{play.wav.config_map_name}/{play.wav.key}")
+    return contract.Play(silence=True)
+
+
+def _send_dtmf(caller: api.CallCaller) -> contract.SendDtmf | None:
+    if caller.dtmf is UNSET:
+        return None
+    return contract.SendDtmf(
+        digits=caller.dtmf.digits,
+        method=contract.DtmfMethod(caller.dtmf.method),
+        tone_ms=caller.dtmf.tone_milliseconds,
+        after_ms=caller.dtmf.after_milliseconds,
+    )
+
+
+def _expect_leg(leg: api.ExpectLeg) -> contract.ExpectLeg:
+    return contract.ExpectLeg(
+        dtmf=contract.ExpectDtmf(digits=leg.dtmf.digits) if leg.dtmf is not UNSET else None,
+        audio=leg.audio if leg.audio is not UNSET else None,
+        rtp=_expect_rtp(leg.rtp) if leg.rtp is not UNSET else None,
+    )
+
+
+def _expect_rtp(rtp: api.ExpectRtp) -> contract.ExpectRtp:
+    return contract.ExpectRtp(
+        min_packets=rtp.min_packets if rtp.min_packets is not UNSET else None,
+        max_loss_percent=rtp.max_loss_percent if rtp.max_loss_percent is not UNSET else None,
+        max_jitter_ms=rtp.max_jitter_milliseconds if rtp.max_jitter_milliseconds is not UNSET else None,
+    )
+
+
+def _to(test: CallTestSpec, call: api.Call) -> str:
+    """The Request-URI of a call, by default the callee's URI."""
+    if call.to is not UNSET:
+        return call.to
+    assert test.callee is not UNSET  # parse_test refuses a call without either
+    return test.callee.uri
+
+
+def _check_secret(reference: SecretReference | msgspec.UnsetType, role: str, limits: Limits) -> None:
+    if reference is UNSET or reference.secret_name.startswith(limits.secret_prefix):
+        return
+    message = (
+        f"{role}.credentials.secretName: {reference.secret_name} does not begin with {limits.secret_prefix!r}, as the"
+        " operator's --secret-prefix demands"
+    )
+    raise PlanningError(Reason.INVALID_TEST, message)
+
+
+def _check_caps(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) -> None:
+    calls = endpoints * sum(call.count for call in test.calls)
+    concurrent = lanes * sum(min(call.concurrency, call.count) for call in test.calls)
+    agents = lanes * (1 if test.callee is UNSET else 2)
+    for value, cap, what in (
+        (calls, limits.max_calls, "calls in the run (count × endpoints)"),
+        (concurrent, limits.max_concurrent_calls, "concurrent calls (concurrency × endpointParallelism)"),
+        (agents, limits.max_agents, "agents (endpointParallelism, caller and callee)"),
+    ):
+        if value > cap:
+            raise PlanningError(Reason.LIMIT_EXCEEDED, f"{value} {what}, the operator allows {cap}")
+    needed_s = _shortest_s(test, endpoints, lanes, limits)
+    if needed_s > test.active_deadline_seconds:
+        message = (
+            f"activeDeadlineSeconds: {test.active_deadline_seconds} is too short, the calls alone take {needed_s:.0f} s"
+        )
+        raise PlanningError(Reason.INVALID_TEST, message)
+
+
+def _shortest_s(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) -> Decimal:
+    """The least time that the calls can take, even if all groups ran at once and the SUT answered at once."""
+    holding_s = max(
+        ceil(call.count / min(call.concurrency, call.count)) * call.hold_seconds if call.expect.sip_code < 300 else 0
+        for call in test.calls
+    )
+    rate = Decimal(limits.max_calls_per_second) / lanes
+    placing_s = Decimal(sum(call.count for call in test.calls) - 1) / rate
+    return ceil(endpoints / lanes) * max(Decimal(holding_s), placing_s)
