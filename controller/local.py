@@ -42,7 +42,8 @@ class Deadlines:
     active_s: float
 
 
-Watch = Callable[[tuple[AgentFacts, ...]], None]
+Watch = Callable[[Sequence[AgentFacts], float], None]
+"""Shown all agents and the seconds since their start, every TICK_S."""
 
 
 def run_agents(
@@ -51,7 +52,7 @@ def run_agents(
     deadlines: Deadlines,
     *,
     aborts: Callable[[], int] = lambda: 0,
-    watch: Watch = lambda _: None,
+    watch: Watch = lambda _agents, _elapsed_s: None,
 ) -> tuple[AgentReport, ...]:
     """Runs every plan as a process and gives their reports, in the plans' order. No process outlives this call.
 
@@ -62,7 +63,6 @@ def run_agents(
         endings = _drive(agents, deadlines, aborts, watch)
     finally:
         agents.end()
-    watch(agents.facts())
     return agents.reports(endings)
 
 
@@ -71,7 +71,7 @@ def _drive(agents: "_Agents", deadlines: Deadlines, aborts: Callable[[], int], w
     aborted_s = None
     for elapsed_s in _ticks():
         facts = agents.facts()
-        watch(facts)
+        watch(facts, elapsed_s)
         if aborts() and aborted_s is None:
             aborted_s = elapsed_s
             agents.give(_stop_orders(facts))

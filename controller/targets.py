@@ -1,0 +1,107 @@
+"""Where `calltest run` sends its calls: what the user typed, resolved to `ip:port`, one endpoint each."""
+
+import ipaddress
+import re
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from msgspec import UNSET
+
+from controller.api.run import MAX_ENDPOINTS, Endpoint
+from controller.api.target import Target, Via
+from controller.inputs import UnusableInputError
+
+SIP_PORT: Final = 5060
+_HOST_PORT = re.compile(r"(?P<host>[A-Za-z0-9]([-A-Za-z0-9.]{0,251}[A-Za-z0-9])?)(:(?P<port>[0-9]{1,5}))?")
+
+Lookup = Callable[[str], Sequence[str]]
+"""A host's IPv4 addresses; OSError where it has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """A host and port as somebody wrote them."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def read_destination(text: str, default_port: int) -> Destination:
+    """HOST or HOST:PORT of `--target`; UnusableInputError says what is wrong with it."""
+    found = _HOST_PORT.fullmatch(text)
+    if found is None:
+        kind = "IPv6 is not supported yet: give" if text.count(":") > 1 else "give"
+        raise UnusableInputError(f"--target {text!r}: {kind} HOST or HOST:PORT, such as 127.0.0.1:5060")
+    port = int(found["port"] or default_port)
+    if not 1 <= port <= 65535:
+        raise UnusableInputError(f"--target {text!r}: a port is a number from 1 to 65535")
+    return Destination(host=found["host"], port=port)
+
+
+def destinations(target: Target, typed: Sequence[str], field: str) -> tuple[Destination, ...]:
+    """Where this test goes: the typed targets, else the address that the test names."""
+    port = target.port if isinstance(target.port, int) else SIP_PORT
+    if typed:
+        if target.via is Via.SERVICE and len(typed) > 1:
+            raise UnusableInputError(f"{field}.via is Service, which is one endpoint: give one --target")
+        return tuple(read_destination(text, port) for text in typed)
+    if target.address is not UNSET:
+        return (Destination(host=target.address.host, port=port),)
+    kind = "service" if target.service is not UNSET else "podSelector"
+    raise UnusableInputError(
+        f"{field}.{kind} can only be found on a cluster: say where the system under test is, with --target HOST:PORT"
+    )
+
+
+def endpoints(wanted: Sequence[Destination], lookup: Lookup, *, once: bool) -> tuple[Endpoint, ...]:
+    """Every address of every destination, each once, in order; `once`: only the first (via: Service)."""
+    addresses = dict.fromkeys(address for destination in wanted for address in _resolved(destination, lookup))
+    chosen = list(addresses)[: 1 if once else None]
+    if len(chosen) > MAX_ENDPOINTS:
+        raise UnusableInputError(f"{len(chosen)} targets, at most {MAX_ENDPOINTS}")
+    return tuple(Endpoint(index=index, address=address) for index, address in enumerate(chosen))
+
+
+def _resolved(destination: Destination, lookup: Lookup) -> list[str]:
+    try:
+        found = lookup(destination.host)
+    except (OSError, UnicodeError) as error:
+        raise UnusableInputError(f"target {destination}: no IPv4 address for this host: {error}") from error
+    for ip in found:
+        address = ipaddress.IPv4Address(ip)
+        if address.is_multicast or address.is_unspecified or ip == "255.255.255.255":
+            raise UnusableInputError(f"target {destination}: {ip} is no address of one host")
+    return [f"{ip}:{destination.port}" for ip in found]
+
+
+def ipv4_addresses(host: str) -> Sequence[str]:
+    """All IPv4 addresses of a host, as the system's resolver orders them."""
+    found = socket.getaddrinfo(host, None, family=socket.AF_INET, type=socket.SOCK_DGRAM)
+    return [str(item[4][0]) for item in found]
+
+
+def source_address(addresses: Sequence[str]) -> str:
+    """The local address that packets to these `ip:port` leave from; UnusableInputError where that is not one."""
+    sources = {address: _source(address) for address in addresses}
+    if len(set(sources.values())) > 1:
+        told = ", ".join(f"{address} from {source}" for address, source in sources.items())
+        raise UnusableInputError(
+            f"the targets are reached from different local addresses ({told}): run them one by one"
+        )
+    return next(iter(sources.values()))
+
+
+def _source(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            # Connecting a UDP socket sends nothing: it only asks the kernel for the route.
+            sock.connect((host, int(port)))
+        except OSError as error:
+            raise UnusableInputError(f"target {address}: no route to it: {error.strerror}") from error
+        return str(sock.getsockname()[0])
