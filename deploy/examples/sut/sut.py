@@ -1,0 +1,238 @@
+"""Starts one part of the system under test, or asks it whether it lives. Standard library only.
+
+    sut.py kamailio | rtpengine | phone | probe
+
+Everything is told by the environment:
+
+SUT_ADDRESS       this replica's address (required)
+SUT_PORT          SIP over UDP; 5060
+SUT_FEATURES      words for kamailio.cfg, e.g. "OPEN DIRECT_MEDIA"; see there
+SUT_USERS         a folder of folders (mounted Secrets), each with the files username and password; /etc/sut/users
+SUT_REALM         digest realm; example.com
+SUT_PEERS         host:port where all replicas' shared location tables are found (with SHARED_LOCATION)
+SUT_DMQ_PORT      port of this replica's shared location table; 5062
+SUT_DIAL          host:port that every call goes to, registered or not
+SUT_PHONE         address:port of phone.py; SUT_ADDRESS:5070
+SUT_PHONE_DOES    ring | announce
+SUT_RTPENGINE     address:port of the relay's control socket; 127.0.0.1:2223
+SUT_MEDIA         addresses of the relay towards caller and callee; SUT_ADDRESS twice
+SUT_RTP_PORTS     30000-34999
+SUT_RUN           the one writable folder; /run/sut
+"""
+
+import hashlib
+import os
+import re
+import socket
+import sys
+import time
+import uuid
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+FEATURES = {
+    "OPEN",
+    "DIRECT_MEDIA",
+    "SHARED_LOCATION",
+    "ANSWER_503",
+    "REFUSE_REGISTRATION",
+    "DIVERT",
+    "STRIP_TELEPHONE_EVENT",
+    "ONE_WAY_AUDIO",
+    "SWAP_AUDIO",
+}
+NEEDS_RELAY = {"STRIP_TELEPHONE_EVENT", "ONE_WAY_AUDIO", "SWAP_AUDIO"}
+PEERS_WAIT_S = 30
+RELAY_WAIT_S = 30
+
+
+def main() -> None:
+    """Becomes the process that the first argument names; a wrong setting ends it with a sentence."""
+    parts = {"kamailio": kamailio, "rtpengine": rtpengine, "phone": phone, "probe": probe}
+    if len(sys.argv) != 2 or sys.argv[1] not in parts:
+        sys.exit(f"usage: sut.py {' | '.join(parts)}")
+    parts[sys.argv[1]]()
+
+
+def kamailio() -> None:
+    """Writes the table of users, then becomes kamailio."""
+    address, features = setting("SUT_ADDRESS"), wanted_features()
+    realm = setting("SUT_REALM", "example.com")
+    users = {} if "OPEN" in features else read_users(Path(setting("SUT_USERS", "/etc/sut/users")), realm)
+    run = Path(setting("SUT_RUN", "/run/sut"))
+    config = run / "kamailio.cfg"
+    config.write_text(f'include_file "{HERE / "kamailio.cfg"}"\n{user_table(users)}')
+    config.chmod(0o600)
+    defines = {
+        **dict.fromkeys(sorted(features)),
+        "REALM": realm,
+        # The same in each replica, so that one's challenge can be answered at another.
+        "NONCE_SECRET": hashlib.sha256(repr(sorted(users.items())).encode()).hexdigest(),
+        "RTPENGINE": f"udp:{setting('SUT_RTPENGINE', '127.0.0.1:2223')}",
+        "PHONE_ADDRESS": setting("SUT_PHONE", f"{address}:5070"),
+    }
+    if dial := os.environ.get("SUT_DIAL"):
+        defines["DIAL_ADDRESS"] = dial
+    listen = ["-l", f"udp:{address}:{setting('SUT_PORT', '5060')}"]
+    if "SHARED_LOCATION" in features:
+        dmq_port, peers = setting("SUT_DMQ_PORT", "5062"), setting("SUT_PEERS")
+        await_own_name(peers, address)
+        defines |= {"DMQ_ADDRESS": f"sip:{address}:{dmq_port}", "DMQ_PEERS": f"sip:{peers}"}
+        listen += ["-l", f"udp:{address}:{dmq_port}"]
+    if "DIRECT_MEDIA" not in features:
+        await_relay()
+    words = [w for name, value in defines.items() for w in ("-A", name if value is None else f'{name}="{value}"')]
+    become("kamailio", "-DD", "-E", "-f", str(config), "-Y", str(run), "-w", str(run), "-m", "64", *listen, *words)
+
+
+def rtpengine() -> None:
+    """Becomes rtpengine, in user space, with a named interface towards each side."""
+    address = setting("SUT_ADDRESS")
+    sides = setting("SUT_MEDIA", f"{address} {address}").split()
+    if len(sides) != 2:
+        sys.exit(f"SUT_MEDIA: {len(sides)} addresses, expected two (towards caller, towards callee)")
+    low, _, high = setting("SUT_RTP_PORTS", "30000-34999").partition("-")
+    become(
+        "rtpengine",
+        # Without this it reads its packaged file and opens a command port.
+        "--config-file=none",
+        "--foreground",
+        "--log-stderr",
+        "--log-level=5",
+        "--table=-1",
+        f"--interface=caller/{sides[0]}",
+        f"--interface=callee/{sides[1]}",
+        f"--listen-ng={setting('SUT_RTPENGINE', '127.0.0.1:2223')}",
+        f"--port-min={low}",
+        f"--port-max={high}",
+        "--delete-delay=0",
+        f"--pidfile={Path(setting('SUT_RUN', '/run/sut')) / 'rtpengine.pid'}",
+    )
+
+
+def phone() -> None:
+    """Becomes phone.py."""
+    listen = setting("SUT_PHONE", f"{setting('SUT_ADDRESS')}:5070")
+    os.execv(sys.executable, [sys.executable, "-B", str(HERE / "phone.py"), listen, setting("SUT_PHONE_DOES")])  # noqa: S606
+
+
+def probe() -> None:
+    """One OPTIONS over UDP, and a ping to the relay; exit 0 when both are answered within a second each."""
+    if "DIRECT_MEDIA" not in wanted_features() and not relay_answers():
+        sys.exit("rtpengine: no answer to ping")
+    target = (setting("SUT_ADDRESS"), int(setting("SUT_PORT", "5060")))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect(target)
+        sock.settimeout(1)
+        host, port = sock.getsockname()
+        call_id = uuid.uuid4().hex
+        sock.send(
+            "\r\n".join(
+                (
+                    f"OPTIONS sip:{target[0]}:{target[1]} SIP/2.0",
+                    f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{call_id};rport",
+                    "Max-Forwards: 70",
+                    f"From: <sip:probe@{host}>;tag={call_id[:8]}",
+                    f"To: <sip:{target[0]}>",
+                    f"Call-ID: {call_id}",
+                    "CSeq: 1 OPTIONS",
+                    "Content-Length: 0",
+                    "\r\n",
+                )
+            ).encode()
+        )
+        try:
+            answer = sock.recv(65535).decode(errors="replace")
+        except OSError as error:
+            sys.exit(f"OPTIONS to {target[0]}:{target[1]}: {error or 'no answer'}")
+    if not answer.startswith("SIP/2.0 200 ") or call_id not in answer:
+        sys.exit(f"OPTIONS to {target[0]}:{target[1]}: {answer.splitlines()[0]}")
+
+
+def relay_answers() -> bool:
+    """One ping on rtpengine's control socket (the ng protocol: a cookie, then bencode)."""
+    host, _, port = setting("SUT_RTPENGINE", "127.0.0.1:2223").rpartition(":")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect((host, int(port)))
+        sock.settimeout(1)
+        try:
+            sock.send(b"probe d7:command4:pinge")
+            return b"4:pong" in sock.recv(2048)
+        except OSError:
+            return False
+
+
+def await_relay() -> None:
+    """Waits for rtpengine, which starts beside kamailio: kamailio would take it for dead and ask again later."""
+    end = time.monotonic() + RELAY_WAIT_S
+    while not relay_answers():
+        if time.monotonic() > end:
+            sys.exit(f"rtpengine: no answer to ping in {RELAY_WAIT_S} s")
+        time.sleep(0.1)
+
+
+def wanted_features() -> set[str]:
+    """The words of SUT_FEATURES: an unknown one would leave a fault out, and the test of it would mean nothing."""
+    features = set(os.environ.get("SUT_FEATURES", "").split())
+    if unknown := features - FEATURES:
+        sys.exit(f"SUT_FEATURES: {' '.join(sorted(unknown))} not known; there are {' '.join(sorted(FEATURES))}")
+    if "DIRECT_MEDIA" in features and (needing := features & NEEDS_RELAY):
+        sys.exit(f"SUT_FEATURES: {' '.join(sorted(needing))} needs the relay, DIRECT_MEDIA takes it away")
+    return features
+
+
+def read_users(folder: Path, realm: str) -> dict[str, str]:
+    """Each user's HA1 (RFC 2617 3.2.2.2), from the files `username` and `password` of each folder in `folder`."""
+    users = {}
+    for secret in sorted(p for p in folder.glob("*") if (p / "username").is_file()):
+        name = (secret / "username").read_text().strip()
+        password = (secret / "password").read_text().rstrip("\n")
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", name):
+            sys.exit(f"{secret}/username: letters, digits, . _ - only")
+        users[name] = hashlib.md5(f"{name}:{realm}:{password}".encode(), usedforsecurity=False).hexdigest()
+    if not users:
+        sys.exit(f"SUT_USERS: no folder in {folder} has a file username; OPEN in SUT_FEATURES asks for no passwords")
+    return users
+
+
+def user_table(users: dict[str, str]) -> str:
+    """The users as a route that kamailio runs when it has its hash tables."""
+    lines = "".join(f'\t$sht(ha1=>{name}) = "{ha1}";\n' for name, ha1 in users.items())
+    return f"event_route[htable:mod-init] {{\n{lines}\treturn;\n}}\n"
+
+
+def await_own_name(peers: str, address: str) -> None:
+    """Waits until the name of all replicas leads to this one too.
+
+    Kamailio asks its peers once, at its start. The replica whose name came last sees the other one's.
+    """
+    host = peers.rpartition(":")[0]
+    end = time.monotonic() + PEERS_WAIT_S
+    found: set[str] = set()
+    while address not in found and time.monotonic() < end:
+        try:
+            found = {str(info[4][0]) for info in socket.getaddrinfo(host, None, socket.AF_INET)}
+        except socket.gaierror:
+            found = set()
+        if address not in found:
+            time.sleep(0.2)
+    sys.stderr.write(f"{peers}: {' '.join(sorted(found)) or 'no address'}\n")
+
+
+def setting(name: str, default: str | None = None) -> str:
+    """An environment variable; without one and without a default it is the user's to give."""
+    value = os.environ.get(name) or default
+    if value is None:
+        sys.exit(f"{name}: not set")
+    return value
+
+
+def become(*command: str) -> None:
+    """Replaces this process, so that signals reach the program itself."""
+    sys.stderr.write(" ".join(w if "SECRET" not in w else "NONCE_SECRET=…" for w in command) + "\n")
+    sys.stderr.flush()
+    os.execvp(command[0], command)  # noqa: S606 (fixed program names)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,210 @@
+"""Starts Kamailio, rtpengine and, where asked for, the phone: the entry points of the image, in its root folder."""
+
+import hashlib
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from tests.sut.faults import Selector, local_selector
+from tests.sut.rootfs import EXAMPLES, sut_rootfs
+
+UID: Final = 10001
+START_S: Final = 20
+STOP_S: Final = 5
+SIP_PORT: Final = 5060
+NAMESPACES: Final = Path("/run/netns")
+PREFIX: Final = "calltest-sut-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalSut:
+    """A running SUT."""
+
+    host: str
+    media_towards_caller: str
+    media_towards_callee: str
+    namespace: str
+    """Path of the network namespace that it is in: the agents belong there too."""
+    logs: Path
+    """A folder with kamailio.log, rtpengine.log, phone.log; gone when the SUT is."""
+
+    @property
+    def address(self) -> str:
+        """`ip:port` of SIP."""
+        return f"{self.host}:{SIP_PORT}"
+
+    @property
+    def enter(self) -> tuple[str, ...]:
+        """What to put before a command so that it runs in the SUT's network namespace."""
+        return ("nsenter", f"--net={self.namespace}", "--")
+
+    @property
+    def selector(self) -> Selector:
+        """How faults of the path tell the two sides apart here."""
+        return local_selector(self.media_towards_caller, self.media_towards_callee)
+
+    def log(self, part: str) -> str:
+        """What a part has said so far."""
+        return (self.logs / f"{part}.log").read_text(errors="replace")
+
+
+@contextmanager
+def local_sut(
+    features: Sequence[str] = (),
+    *,
+    phone: str | None = None,
+    isolated: bool = False,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[LocalSut]:
+    """The SUT with these features (words of kamailio.cfg), ready: its OPTIONS are answered.
+
+    `phone`: "ring" or "announce" starts phone.py. `isolated`: in a network namespace made for it, as faults of the
+    path need; else on this machine's loopback, at addresses of 127/8 that nothing else uses. Needs root.
+    """
+    if os.geteuid():
+        raise RuntimeError("the local SUT needs root (it runs in a root folder of its own)")
+    rootfs = sut_rootfs()
+    with ExitStack() as stack:
+        namespace = stack.enter_context(_namespace()) if isolated else "/proc/self/ns/net"
+        hosts = ["127.0.0.10", "127.0.0.11", "127.0.0.12"] if isolated else _free_hosts()
+        logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX)))
+        run = stack.enter_context(_run_folder(rootfs))
+        sut = LocalSut(
+            host=hosts[0],
+            media_towards_caller=hosts[1],
+            media_towards_callee=hosts[2],
+            namespace=namespace,
+            logs=logs,
+        )
+        inside = Path("/") / run.relative_to(rootfs)
+        environment = {
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "SUT_ADDRESS": sut.host,
+            "SUT_PORT": str(SIP_PORT),
+            "SUT_FEATURES": " ".join(features),
+            "SUT_MEDIA": f"{sut.media_towards_caller} {sut.media_towards_callee}",
+            "SUT_RTPENGINE": f"{sut.host}:2223",
+            "SUT_USERS": str(inside / "users"),
+            "SUT_RUN": str(inside / "run"),
+            "SUT_PHONE_DOES": phone or "",
+            **(settings or {}),
+        }
+        parts = ["kamailio", *(() if "DIRECT_MEDIA" in features else ("rtpengine",)), *(("phone",) if phone else ())]
+        for part in parts:
+            stack.enter_context(_part(part, sut, rootfs, inside, environment))
+        _await_ready(sut, rootfs, inside, environment, parts)
+        yield sut
+
+
+@contextmanager
+def _part(part: str, sut: LocalSut, rootfs: Path, inside: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    """One process, in a session of its own; it also ends when the one that started it does."""
+    with (sut.logs / f"{part}.log").open("wb") as log:
+        process = subprocess.Popen(
+            _command(part, sut, rootfs, inside, ["setpriv", "--pdeathsig", "TERM"]),
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        yield
+    finally:
+        _stop(process)
+
+
+def _command(part: str, sut: LocalSut, rootfs: Path, inside: Path, before: Sequence[str] = ()) -> list[str]:
+    entry = ["python3", "-B", str(inside / "sut.py"), part]
+    return [*sut.enter, "chroot", f"--userspec={UID}:{UID}", str(rootfs), *before, *entry]
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_S)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # whatever it left of its own session
+    process.wait(STOP_S)
+
+
+def _await_ready(
+    sut: LocalSut, rootfs: Path, inside: Path, environment: Mapping[str, str], parts: Sequence[str]
+) -> None:
+    end = time.monotonic() + START_S
+    while True:
+        probe = subprocess.run(
+            _command("probe", sut, rootfs, inside),
+            env=dict(environment),
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+        if probe.returncode == 0:
+            return
+        if time.monotonic() > end:
+            said = "\n".join(f"{part}: " + "\n".join(sut.log(part).splitlines()[-8:]) for part in parts)
+            raise RuntimeError(f"the local SUT did not come up in {START_S} s: {probe.stderr.strip()}\n{said}")
+        time.sleep(0.1)
+
+
+@contextmanager
+def _run_folder(rootfs: Path) -> Iterator[Path]:
+    """A folder in the root folder with the image's files, the users, and the one place that may be written to."""
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=rootfs / "run"))
+    try:
+        for name in ("kamailio.cfg", "sut.py", "phone.py"):
+            shutil.copy(EXAMPLES / "sut" / name, folder)
+        for secret in yaml.safe_load_all((EXAMPLES / "sut" / "secrets.yaml").read_text()):
+            keys = folder / "users" / secret["metadata"]["name"]
+            keys.mkdir(parents=True)
+            for key, value in secret["stringData"].items():
+                (keys / key).write_text(value)
+        (folder / "run").mkdir()
+        os.chown(folder / "run", UID, UID)
+        folder.chmod(0o755)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _namespace() -> Iterator[str]:
+    """A network namespace with nothing but loopback; those of harnesses that are no more are removed first."""
+    for left in NAMESPACES.glob(f"{PREFIX}*"):
+        if not Path(f"/proc/{left.name.removeprefix(PREFIX).partition('-')[0]}").exists():
+            subprocess.run(["ip", "netns", "delete", left.name], check=False, timeout=30)
+    name = f"{PREFIX}{os.getpid()}-{random.getrandbits(16):04x}"
+    subprocess.run(["ip", "netns", "add", name], check=True, timeout=30)
+    try:
+        subprocess.run(["ip", "-n", name, "link", "set", "lo", "up"], check=True, timeout=30)
+        yield str(NAMESPACES / name)
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=False, timeout=30)
+
+
+def _free_hosts() -> list[str]:
+    """Three loopback addresses that no other local SUT has: whoever binds one's SIP port has all three."""
+    seed = hashlib.sha256(f"{os.getpid()} {time.monotonic_ns()}".encode()).digest()
+    for a, b in zip(seed[::2], seed[1::2], strict=True):
+        hosts = [f"127.{64 + a % 128}.{b}.{last}" for last in (10, 11, 12)]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            try:
+                sock.bind((hosts[0], SIP_PORT))
+            except OSError:
+                continue
+            return hosts
+    raise RuntimeError("no free loopback address for the local SUT")
