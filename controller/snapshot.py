@@ -1,0 +1,45 @@
+"""The target namespace as it is now, for discovery: plain reads, nothing is watched."""
+
+import socket
+
+from msgspec import UNSET
+
+from controller.api.target import Target
+from controller.cluster import ENDPOINT_SLICES, PODS, SERVICES, Cluster
+from controller.discovery import SERVICE_NAME, Snapshot
+
+
+def snapshot(cluster: Cluster, target: Target, own_namespace: str) -> Snapshot:
+    """What discovery needs of a target; ClusterError where we may not look."""
+    namespace = target.namespace if target.namespace is not UNSET else own_namespace
+    if target.address is not UNSET:
+        return Snapshot(namespace=namespace, resolved=_resolve(target.address.host))
+    if target.pod_selector is not UNSET:
+        selector = _selector(target.pod_selector.match_labels)
+        return Snapshot(namespace=namespace, pods=tuple(cluster.list(PODS, namespace, selector)))
+    assert target.service is not UNSET  # the CRD demands one of the three
+    name = target.service.name
+    service = cluster.get(SERVICES, namespace, name)
+    slices = cluster.list(ENDPOINT_SLICES, namespace, f"{SERVICE_NAME}={name}")
+    labels = ((service or {}).get("spec") or {}).get("selector") or {}
+    # A Service without a selector may have slices for any pods of its namespace.
+    pods = cluster.list(PODS, namespace, _selector(labels))
+    return Snapshot(
+        namespace=namespace,
+        services=(service,) if service else (),
+        endpoint_slices=tuple(slices),
+        pods=tuple(pods),
+    )
+
+
+def _selector(labels: dict[str, str]) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+
+
+def _resolve(host: str) -> tuple[str, ...]:
+    """All addresses of a host, each once; none where it has none."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError):
+        return ()
+    return tuple(sorted({str(entry[4][0]) for entry in found}))
