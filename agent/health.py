@@ -1,0 +1,205 @@
+"""The agent's own troubles: CPU quota, datagrams dropped at our sockets, lateness. Facts; agent/judge judges them.
+
+Each reader gives None where the system does not tell (another kernel, no cgroup, no /proc), never 0.
+"""
+
+import threading
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from agent.contract.result import Health
+
+SENTINEL_PERIOD_S: Final = 0.02
+"""One RTP packet's time."""
+MIN_SAMPLE_S: Final = 0.1
+"""A counter read more recently than this is not read again."""
+
+
+def throttled_ms(root: Path = Path("/")) -> float | None:
+    """How long CPU quotas have stopped our cgroup and those above it, so far; None where there is no quota to read.
+
+    cgroup v2: cpu.stat throttled_usec; v1: the cpu controller's cpu.stat throttled_time, in ns. `root` is for tests.
+    """
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    figures = [figure for line in lines for figure in _quota_figures(root, line)]
+    return sum(figures) if figures else None
+
+
+def _quota_figures(root: Path, line: str) -> Iterator[float]:
+    """Milliseconds throttled in the cgroup of one line of /proc/self/cgroup (id:controllers:path) and its parents."""
+    _, _, rest = line.partition(":")
+    controllers, _, path = rest.partition(":")
+    if controllers == "":
+        mounts, key, per_ms = [""], "throttled_usec", 1e3
+    elif "cpu" in controllers.split(","):
+        mounts, key, per_ms = [controllers, "cpu"], "throttled_time", 1e6
+    else:
+        return
+    mount = next((at for name in mounts if (at := root / "sys/fs/cgroup" / name).is_dir()), None)
+    if mount is None:
+        return
+    # In a container the mount itself is our cgroup, and the path may not exist below it.
+    inner = Path(path.lstrip("/"))
+    for group in (inner, *inner.parents):
+        if (figure := _figure(mount / group / "cpu.stat", key)) is not None:
+            yield figure / per_ms
+
+
+def _figure(path: Path, key: str) -> int | None:
+    try:
+        fields = dict(line.split(maxsplit=1) for line in path.read_text().splitlines() if " " in line)
+        return int(fields[key])
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+class SocketDrops:
+    """Datagrams that the kernel dropped at this process's UDP sockets: a full receive buffer, mostly."""
+
+    def __init__(self, root: Path = Path("/")) -> None:
+        self._proc = root / "proc"
+        self._seen: dict[str, int] = {}
+
+    def read(self) -> int | None:
+        """All drops so far, those of sockets closed since included; None where /proc/net does not tell."""
+        own = self._own_inodes()
+        tables = [self._table("udp"), self._table("udp6")]
+        if own is None or all(table is None for table in tables):
+            return None
+        for inode, drops in (row for table in tables if table for row in table):
+            if inode in own:
+                self._seen[inode] = max(drops, self._seen.get(inode, 0))
+        return sum(self._seen.values())
+
+    def _own_inodes(self) -> set[str] | None:
+        try:
+            descriptors = list((self._proc / "self/fd").iterdir())
+        except OSError:
+            return None
+        return {link[8:-1] for path in descriptors if (link := self._link(path)).startswith("socket:[")}
+
+    def _link(self, path: Path) -> str:
+        try:
+            return str(path.readlink())
+        except OSError:  # closed since it was listed
+            return ""
+
+    def _table(self, name: str) -> list[tuple[str, int]] | None:
+        """Inode and drops of each socket: columns 10 and 13 (proc_net_udp(5)); malformed rows are skipped."""
+        try:
+            rows = (self._proc / "net" / name).read_text().splitlines()[1:]
+        except OSError:
+            return None
+        fields = [row.split() for row in rows]
+        return [(row[9], int(row[12])) for row in fields if len(row) >= 13 and row[12].isdigit()]
+
+
+class Lateness:
+    """The largest value of any stretch of time up to now, kept in few entries: smaller ones before it never matter."""
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[float, float]] = []
+
+    def add(self, at_s: float, late_s: float) -> None:
+        """Takes note; times must not go backwards."""
+        entries = self._entries
+        while entries and entries[-1][1] <= late_s:
+            entries.pop()
+        entries.append((at_s, late_s))
+
+    def worst_since(self, begin_s: float) -> float | None:
+        """In seconds; None when nothing was noted since."""
+        entries = self._entries
+        first = bisect_left(entries, (begin_s, 0.0))
+        return entries[first][1] if first < len(entries) else None
+
+
+class Sentinel:
+    """A thread that wants to run every 20 ms, and notes by how much it was late. One per process."""
+
+    def __init__(self) -> None:
+        self._lateness = Lateness()
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sentinel", daemon=True)
+
+    def start(self) -> None:
+        """Begins to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the thread."""
+        self._stopped.set()
+        self._thread.join()
+
+    def worst_ms(self, begin_s: float) -> float | None:
+        """Worst lateness since then; None when it has not run since."""
+        with self._lock:
+            worst_s = self._lateness.worst_since(begin_s)
+        return None if worst_s is None else round(1000 * worst_s, 1)
+
+    def _run(self) -> None:
+        due_s = time.monotonic() + SENTINEL_PERIOD_S
+        while not self._stopped.wait(max(0.0, due_s - time.monotonic())):
+            now_s = time.monotonic()
+            with self._lock:
+                self._lateness.add(now_s, max(0.0, now_s - due_s))
+            due_s = now_s + SENTINEL_PERIOD_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What the counters stood at when a leg's media began."""
+
+    began_s: float
+    throttled_ms: float | None
+    socket_drops: int | None
+
+
+@dataclass(slots=True, kw_only=True)
+class HealthMonitor:
+    """Reads the counters while calls are up, and says what changed during one leg's media."""
+
+    throttled: Callable[[], float | None]
+    drops: Callable[[], int | None]
+    worst_ms: Callable[[float], float | None]
+    """Worst lateness since a time."""
+    _sampled_s: float = float("-inf")
+    _throttled_ms: float | None = None
+    _drops: int | None = None
+
+    def sample(self, now_s: float) -> None:
+        """Reads the counters; to be called every half second or so, for a closed socket's count is gone."""
+        if now_s - self._sampled_s < MIN_SAMPLE_S:
+            return
+        self._sampled_s = now_s
+        self._throttled_ms = self.throttled()
+        self._drops = self.drops()
+
+    def begin(self, now_s: float) -> Window:
+        """A leg's media began."""
+        self.sample(now_s)
+        return Window(began_s=now_s, throttled_ms=self._throttled_ms, socket_drops=self._drops)
+
+    def end(self, window: Window, now_s: float) -> Health:
+        """What happened since."""
+        self.sample(now_s)
+        return Health(
+            throttled_ms=_grown(window.throttled_ms, self._throttled_ms),
+            lateness_ms=self.worst_ms(window.began_s),
+            socket_drops=None if (drops := _grown(window.socket_drops, self._drops)) is None else int(drops),
+        )
+
+
+def _grown(before: float | None, after: float | None) -> float | None:
+    """None unless both were read; a counter that went backwards belongs to another cgroup and says nothing."""
+    if before is None or after is None or after < before:
+        return None
+    return round(after - before, 3)
