@@ -1,0 +1,24 @@
+/* pjproject's compile-time limits for calltest agents (2.17). Part of the wheel's cache key: see dev/pjsua2/build. */
+#define NDEBUG 1                              /* misuse returns an error; with asserts it aborts the agent */
+#define PJ_HAS_IPV6 1
+#define PJ_IOQUEUE_MAX_HANDLES 20000
+#define PJSUA_MAX_CALLS 1000
+#define PJSUA_MAX_ACC 256
+#define PJSUA_MAX_PLAYERS 2000                /* per call: a player and a recorder */
+#define PJSUA_MAX_RECORDERS 2000
+#define PJSUA_MAX_CONF_PORTS 6000
+#define PJSIP_MAX_TSX_COUNT 65535
+#define PJSIP_MAX_DIALOG_COUNT 65535
+#define PJSIP_MAX_TRANSPORTS 1024
+#define PJSIP_TPMGR_HTABLE_SIZE 1023
+#define PJSIP_UDP_SO_SNDBUF_SIZE 4194304
+#define PJSIP_UDP_SO_RCVBUF_SIZE 4194304
+#define PJSIP_MAX_PKT_LEN 65535
+#define PJSIP_DONT_SWITCH_TO_TCP 1            /* a request over 1300 bytes stays on UDP: there is no other transport */
+#define PJ_LOG_MAX_SIZE 70000                 /* the log carries every SIP message: none may be cut (the default is 4000) */
+#define PJMEDIA_HAS_RTCP_XR 1
+#define PJMEDIA_STREAM_ENABLE_XR 1
+#define PJMEDIA_SRTP_HAS_DTLS 1
+#define PJMEDIA_SRTP_HAS_SDES 1
+#define PJ_TIMER_DEBUG 0
+#define PJSIP_SAFE_MODULE 0
