@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import UNSET, UnsetType
 
 from agent.contract.plan import Audio
-from controller.api.field import MAX_URI, NAME_PATTERN, URI_PATTERN, ApiValue, about, rule
+from controller.api.field import MAX_URI, NAME_PATTERN, SUBDOMAIN_PATTERN, URI_PATTERN, ApiValue, about, rule
 
 DIGITS_PATTERN = r"^[0-9A-D*#]+$"
 PERCENT_PATTERN = r"^(100|[0-9]{1,2}(\.[0-9]{1,3})?)$"
@@ -35,11 +35,17 @@ class WavReference(ApiValue, frozen=True, kw_only=True):
 
     config_map_name: Annotated[
         str,
-        about("Name of the ConfigMap.", example="prompts", min_length=1, max_length=253, pattern=r"^[-a-z0-9.]+$"),
+        about("Name of the ConfigMap.", example="prompts", min_length=1, max_length=253, pattern=SUBDOMAIN_PATTERN),
     ]
     key: Annotated[
         str,
-        about("Key of the file.", example="hello.wav", min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$"),
+        about(
+            "Key of the file.",
+            example="hello.wav",
+            min_length=1,
+            max_length=253,
+            pattern=r"^[-_a-zA-Z0-9][-._a-zA-Z0-9]*$",
+        ),
     ]
 
 

@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from agent.contract.plan import Behaviour
 from controller.api.call import Call
-from controller.api.field import MAX_URI, URI_PATTERN, ApiValue, Labels, about, rule
+from controller.api.field import MAX_URI, SUBDOMAIN_PATTERN, URI_PATTERN, ApiValue, Labels, about, rule
 from controller.api.target import Target
 
 QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?$"
@@ -30,7 +30,7 @@ class SecretReference(ApiValue, frozen=True, kw_only=True):
     """A Secret in the CallTest's namespace, mounted by the agent alone. Keys: username, password, realm (optional)."""
 
     secret_name: Annotated[
-        str, about("Name of the Secret.", example="sip-alice", min_length=1, max_length=253, pattern=r"^[-a-z0-9.]+$")
+        str, about("Name of the Secret.", example="sip-alice", min_length=1, max_length=253, pattern=SUBDOMAIN_PATTERN)
     ]
 
 
