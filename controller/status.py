@@ -46,6 +46,10 @@ STALLING = frozenset(
 """Somebody must change the test, the operator's settings or the cluster: running again would end the same (kstatus)."""
 
 
+CREATING = "Creating"
+"""Reason of AgentsReady from the resolving of the endpoints until every agent was created, never afterwards."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Say:
     """What a condition is to be."""
@@ -101,7 +105,7 @@ def resolved(before: CallTestRunStatus, found: Discovery, planned: int, clock: C
     says = (
         *_under_way(f"starting agents for {count} endpoints"),
         Say(type="TargetsResolved", status="True", reason="Resolved", message=_found(found)),
-        Say(type="AgentsReady", status="False", reason="Starting", message="the agents are being started"),
+        Say(type="AgentsReady", status="False", reason=CREATING, message="the agents are being created"),
     )
     after = replace(
         before,
@@ -110,6 +114,12 @@ def resolved(before: CallTestRunStatus, found: Discovery, planned: int, clock: C
         calls=CallCounts(planned=planned, ended=0, summary=f"0/{planned}"),
     )
     return _with(after, says, clock)
+
+
+def is_created(status: CallTestRunStatus) -> bool:
+    """Every agent was created once (and `progressed` said so): one that is absent now was lost."""
+    said = next((condition for condition in status.conditions if condition.type == "AgentsReady"), None)
+    return status.endpoints is not UNSET and said is not None and said.reason != CREATING
 
 
 def progressed(

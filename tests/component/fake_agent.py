@@ -171,7 +171,7 @@ class FakeAgent:
         raw = encode_line(line)
         self.lines.append(raw)
         if self.fault != "lines-lost":
-            os.write(1, raw)
+            self.emit(raw)
 
     def say(self) -> None:
         line = ProgressLine(
@@ -184,7 +184,10 @@ class FakeAgent:
             failed=0,
             address="127.0.0.1:5062",
         )
-        os.write(1, encode_line(line))
+        self.emit(encode_line(line))
+
+    def emit(self, raw: bytes) -> None:
+        os.write(1, raw)
 
     def finish(self, *, stopped: bool = False, error: Finding | None = None) -> None:
         self.put(final=True, stopped=stopped, error=error)
@@ -203,6 +206,9 @@ class FakeAgent:
         raw = encode_result(result)
         if self.fault == "half-result":
             raw = raw[:100]
+        self.keep(raw)
+
+    def keep(self, raw: bytes) -> None:
         with self.result_path.open("r+b") as file:
             os.pwrite(file.fileno(), raw, 0)
 
