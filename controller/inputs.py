@@ -16,7 +16,7 @@ import yaml
 API_GROUP: Final = "calltest.dev"
 MAX_FILE_BYTES: Final = 4 * 1024 * 1024
 """A Kubernetes object holds at most 1.5 MB; a file may hold a few of them."""
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 
 
@@ -41,7 +41,7 @@ class Source:
     def name(self) -> str:
         """Name from metadata; UnusableInputError where there is none that Kubernetes would take."""
         name = self._metadata.get("name")
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not NAME.fullmatch(name):
             raise UnusableInputError(
                 f"{self.where}: metadata.name is {name!r}: give it a name of lower-case letters, digits, '-' and '.'"
             )
@@ -51,7 +51,7 @@ class Source:
     def namespace(self) -> str:
         """Namespace from metadata, `default` where it says none."""
         namespace = self._metadata.get("namespace", "default")
-        if not isinstance(namespace, str) or not _NAME.fullmatch(namespace):
+        if not isinstance(namespace, str) or not NAME.fullmatch(namespace):
             raise UnusableInputError(f"{self.where}: metadata.namespace is {namespace!r}: leave it out or name one")
         return namespace
 

@@ -1,4 +1,4 @@
-"""controller.local against agents that keep to the contract, and agents that do not."""
+"""controller.local_agents against agents that keep to the contract, and agents that do not."""
 
 import os
 import sys
@@ -10,9 +10,9 @@ import pytest
 from agent.contract.plan import Account, Behaviour, CallGroup, Plan, Play, RunRef, Stage
 from agent.contract.verdict import Reason, Role
 from agent.judge.verdicts import AgentReport
-from controller import local
+from controller import local_agents
 from controller.lifecycle import AgentFacts
-from controller.local import Deadlines, Host, run_agents
+from controller.local_agents import Deadlines, Host, run_agents
 
 FAKE = str(Path(__file__).with_name("fake_agent.py"))
 PATIENT = Deadlines(start_s=10, active_s=20)
@@ -170,7 +170,7 @@ def test_user_who_insists_ends_agents_that_do_not_listen(tmp_path: Path) -> None
         tmp_path, "caller-0=mute", "callee-0=mute", aborts=lambda: min(2, int((time.monotonic() - start) / 0.3))
     )
     assert caller.lost_reason is Reason.ABORTED
-    assert time.monotonic() - start < local.ABORT_GRACE_S
+    assert time.monotonic() - start < local_agents.ABORT_GRACE_S
 
 
 def test_agent_that_cannot_be_started_leaves_no_other_behind(tmp_path: Path) -> None:
