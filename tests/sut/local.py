@@ -102,14 +102,15 @@ def local_sut(
             **(settings or {}),
         }
         parts = ["kamailio", *(() if "DIRECT_MEDIA" in features else ("rtpengine",)), *(("phone",) if phone else ())]
-        for part in parts:
-            stack.enter_context(_part(part, sut, rootfs, inside, environment))
-        _await_ready(sut, rootfs, inside, environment, parts)
+        running = {part: stack.enter_context(_part(part, sut, rootfs, inside, environment)) for part in parts}
+        _await_ready(sut, _command("probe", sut, rootfs, inside), environment, running)
         yield sut
 
 
 @contextmanager
-def _part(part: str, sut: LocalSut, rootfs: Path, inside: Path, environment: Mapping[str, str]) -> Iterator[None]:
+def _part(
+    part: str, sut: LocalSut, rootfs: Path, inside: Path, environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
     """One process, in a session of its own; it also ends when the one that started it does."""
     with (sut.logs / f"{part}.log").open("wb") as log:
         process = subprocess.Popen(
@@ -121,7 +122,7 @@ def _part(part: str, sut: LocalSut, rootfs: Path, inside: Path, environment: Map
             start_new_session=True,
         )
     try:
-        yield
+        yield process
     finally:
         _stop(process)
 
@@ -141,23 +142,18 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _await_ready(
-    sut: LocalSut, rootfs: Path, inside: Path, environment: Mapping[str, str], parts: Sequence[str]
+    sut: LocalSut, probe: Sequence[str], environment: Mapping[str, str], running: Mapping[str, subprocess.Popen[bytes]]
 ) -> None:
     end = time.monotonic() + START_S
     while True:
-        probe = subprocess.run(
-            _command("probe", sut, rootfs, inside),
-            env=dict(environment),
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-        if probe.returncode == 0:
+        asked = subprocess.run(probe, env=dict(environment), capture_output=True, text=True, timeout=10, check=False)
+        if asked.returncode == 0:
             return
-        if time.monotonic() > end:
-            said = "\n".join(f"{part}: " + "\n".join(sut.log(part).splitlines()[-8:]) for part in parts)
-            raise RuntimeError(f"the local SUT did not come up in {START_S} s: {probe.stderr.strip()}\n{said}")
+        ended = [part for part, process in running.items() if process.poll() is not None]
+        if ended or time.monotonic() > end:
+            why = f"{ended[0]} ended" if ended else f"not in {START_S} s: {asked.stderr.strip()}"
+            said = "\n".join(f"{part}: " + "\n".join(sut.log(part).splitlines()[-8:]) for part in running)
+            raise RuntimeError(f"the local SUT did not come up, {why}\n{said}")
         time.sleep(0.1)
 
 

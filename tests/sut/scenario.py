@@ -1,0 +1,121 @@
+"""The examples as tests read them: one folder each, with the SUT's features, the CallTest, and what must come of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import yaml
+
+from agent.contract.verdict import Check, Reason, Result, Role
+from tests.sut.faults import Fault, Packets, Towards
+from tests.sut.rootfs import EXAMPLES
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Calls, as in the status."""
+
+    planned: int
+    passed: int
+    failed: int
+    inconclusive: int
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A finding that every failed call must have; a call may have others beside it."""
+
+    leg: Role
+    check: Check
+    reason: Reason
+
+
+class FaultSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """A fault of the path, which the harness sets before the run."""
+
+    towards: Towards
+    packets: Packets
+    drop_percent: Annotated[float, msgspec.Meta(gt=0, le=100)]
+
+
+class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`expected.yaml`."""
+
+    result: Result
+    reason: Reason | None = None
+    calls: Counts
+    """On the cluster. Without one there is one endpoint: see `Scenario.local_calls`."""
+    endpoints: tuple[Result, ...]
+    """In any order."""
+    failures: tuple[Failure, ...] = ()
+    faults: tuple[FaultSpec, ...] = ()
+    media: str | None = None
+    """Relay or Direct: where the RTP of answered calls went. None: not looked at."""
+    deployments: tuple[str, ...]
+    """To wait for before the test is applied."""
+    local: bool
+    """`calltest run` against the local SUT must come to the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One example."""
+
+    name: str
+    folder: Path
+    expected: Expected
+    features: tuple[str, ...]
+    """SUT_FEATURES of its kustomization."""
+    phone: str | None
+    """SUT_PHONE_DOES of its kustomization."""
+
+    @property
+    def calltest(self) -> Path:
+        """The CallTest's file."""
+        return self.folder / "calltest.yaml"
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """Faults of the path."""
+        return tuple(
+            Fault(towards=f.towards, packets=f.packets, drop_percent=f.drop_percent) for f in self.expected.faults
+        )
+
+    @property
+    def local_calls(self) -> Counts:
+        """What one endpoint's calls come to, where all endpoints are alike."""
+        number, calls = len(self.expected.endpoints), self.expected.calls
+        return Counts(
+            planned=calls.planned // number,
+            passed=calls.passed // number,
+            failed=calls.failed // number,
+            inconclusive=calls.inconclusive // number,
+        )
+
+
+SECRETS = EXAMPLES / "sut" / "secrets.yaml"
+"""The users' Secrets, for `calltest run`."""
+
+
+def scenarios() -> tuple[str, ...]:
+    """The names of all examples."""
+    return tuple(sorted(path.parent.name for path in EXAMPLES.glob("*/expected.yaml")))
+
+
+def load_scenario(name: str) -> Scenario:
+    """Reads one example, strictly."""
+    folder = EXAMPLES / name
+    expected = msgspec.convert(yaml.safe_load((folder / "expected.yaml").read_text()), Expected)
+    kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    literals = dict(
+        literal.partition("=")[::2]
+        for generator in kustomization.get("configMapGenerator", ())
+        if generator["name"] == "sut"
+        for literal in generator["literals"]
+    )
+    return Scenario(
+        name=name,
+        folder=folder,
+        expected=expected,
+        features=tuple(literals.get("SUT_FEATURES", "").split()),
+        phone=literals.get("SUT_PHONE_DOES"),
+    )
