@@ -1,12 +1,253 @@
-"""The verdict over a run."""
+"""The verdict over a run: every planned call once, with what both its agents reported of it."""
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
+import msgspec
+
+from agent.contract.result import LegObservation
+from agent.contract.verdict import Finding, Reason, Result, Role
+from agent.judge.call_leg import CallId, CallLeg, PlannedCall, planned_calls
+from agent.judge.ends import CallEnds, Gone
+from agent.judge.leg import known_leg
+from agent.judge.pairing import CalleeLeg, Pair, Pairing, pair_legs
+from agent.judge.rank import result_of_findings, worst_first
+from agent.judge.signalling import registered
+from agent.judge.two_ended import call_findings, flow
 from agent.judge.verdicts import AgentReport, CallVerdict, EndpointVerdict, Flow, PairedBy, RunVerdict, Stray
 
 __all__ = ["AgentReport", "CallVerdict", "EndpointVerdict", "Flow", "PairedBy", "RunVerdict", "Stray", "judge_run"]
 
+NO_REPORT: Final = Gone(reason=Reason.AGENT_LOST, note="nothing was reported by an agent for this endpoint")
+
 
 def judge_run(reports: Sequence[AgentReport]) -> RunVerdict:
-    """The verdict on every planned call of the caller plans among `reports`, and its roll-up (truth rules 1–7)."""
-    raise NotImplementedError
+    """The verdict on every planned call of the caller plans among `reports`, and its roll-up (truth rules 1–7).
+
+    ValueError when two plans of one role have the same endpoint: nobody could tell whose calls are whose.
+    """
+    agents = _agents_of(reports)
+    seen = _see(agents)
+    calls = tuple(_judge_call(call, agents, seen) for call in agents.calls)
+    endpoints = tuple(
+        _judge_endpoint(endpoint, report, [call for call in calls if call.endpoint == endpoint])
+        for endpoint, report in sorted(agents.callers.items())
+    )
+    tally = Counter(call.result for call in calls)
+    worst = next(iter(worst_first(finding for call in calls for finding in call.findings)), None)
+    return RunVerdict(
+        result=_rolled_up(tally),
+        reason=_reason(worst, calls),
+        worst=worst,
+        planned=len(calls),
+        passed=tally[Result.PASSED],
+        failed=tally[Result.FAILED],
+        inconclusive=tally[Result.INCONCLUSIVE],
+        calls=calls,
+        endpoints=endpoints,
+        strays=seen.strays,
+    )
+
+
+# Who was to do what
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Agents:
+    """Each endpoint's two agents, and the calls planned there."""
+
+    callers: Mapping[int, AgentReport]
+    callees: Mapping[int, AgentReport]
+    calls: tuple[PlannedCall, ...]
+
+
+def _agents_of(reports: Sequence[AgentReport]) -> _Agents:
+    by_role: dict[Role, dict[int, AgentReport]] = {Role.CALLER: {}, Role.CALLEE: {}}
+    for report in reports:
+        for stage in report.plan.stages:
+            if stage.endpoint in by_role[report.plan.role]:
+                raise ValueError(f"endpoint {stage.endpoint} is in two {report.plan.role} plans")
+            by_role[report.plan.role][stage.endpoint] = report
+    callers = by_role[Role.CALLER]
+    calls = [
+        call
+        for endpoint, report in sorted(callers.items())
+        for call in planned_calls(report.plan)
+        if call.endpoint == endpoint
+    ]
+    return _Agents(callers=callers, callees=by_role[Role.CALLEE], calls=tuple(calls))
+
+
+def _distinct_reports(by_endpoint: Mapping[int, AgentReport]) -> list[AgentReport]:
+    return [report for _, report in sorted({report.plan.agent: report for report in by_endpoint.values()}.items())]
+
+
+# What was seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """The legs of all agents, each at its call."""
+
+    caller_legs: Mapping[CallId, LegObservation]
+    twice: frozenset[CallId]
+    """Calls of which a caller reported two different legs."""
+    pairing: Pairing
+    last_taken: Mapping[tuple[str, str], float]
+    """By caller and callee agent: when the last call that one placed and the other took was placed, on the caller's
+    clock."""
+    strays: tuple[Stray, ...]
+
+
+def _see(agents: _Agents) -> _Seen:
+    legs: dict[CallId, list[LegObservation]] = defaultdict(list)
+    strays: list[Stray] = []
+    planned = {call.id for call in agents.calls}
+    for report in _distinct_reports(agents.callers):
+        for leg in report.legs:
+            known = known_leg(report.plan, leg)
+            if known is None or known.call.id not in planned:
+                strays.append(Stray(agent=report.plan.agent, leg=leg, note="no call of this caller's plan"))
+            elif leg not in legs[known.call.id]:
+                legs[known.call.id].append(leg)
+    caller_legs = {call: told[0] for call, told in legs.items() if len(told) == 1}
+    callee_legs = [
+        CalleeLeg(agent=report.plan.agent, leg=leg)
+        for report in _distinct_reports(agents.callees)
+        for leg in report.legs
+    ]
+    pairing = pair_legs(agents.calls, caller_legs, callee_legs)
+    return _Seen(
+        caller_legs=caller_legs,
+        twice=frozenset(legs.keys() - caller_legs.keys()),
+        pairing=pairing,
+        last_taken=_last_taken(agents, pairing.pairs, caller_legs),
+        strays=(*strays, *pairing.strays),
+    )
+
+
+def _last_taken(
+    agents: _Agents, pairs: Mapping[CallId, Pair], caller_legs: Mapping[CallId, LegObservation]
+) -> dict[tuple[str, str], float]:
+    last: dict[tuple[str, str], float] = {}
+    for call, pair in pairs.items():
+        if call in caller_legs:
+            placed_at = caller_legs[call].started_at
+            ends = agents.callers[call[0]].plan.agent, pair.agent
+            last[ends] = max(placed_at, last.get(ends, placed_at))
+    return last
+
+
+# One call
+
+
+def _judge_call(call: PlannedCall, agents: _Agents, seen: _Seen) -> CallVerdict:
+    pair = seen.pairing.pairs.get(call.id)
+    ends = _ends(call, agents, seen, pair)
+    findings = call_findings(ends)
+    return CallVerdict(
+        endpoint=call.endpoint,
+        call=call.group.name,
+        number=call.number,
+        result=result_of_findings(findings),
+        reason=findings[0].reason if findings else None,
+        findings=findings,
+        caller=None if ends.caller is None else ends.caller.leg,
+        callee=None if ends.callee is None else ends.callee.leg,
+        paired_by=None if pair is None else pair.by,
+        to_callee=flow(ends.caller, ends.callee),
+        to_caller=flow(ends.callee, ends.caller),
+    )
+
+
+def _ends(call: PlannedCall, agents: _Agents, seen: _Seen, pair: Pair | None) -> CallEnds:
+    caller, callee = agents.callers[call.endpoint], agents.callees.get(call.endpoint)
+    caller_leg = seen.caller_legs.get(call.id)
+    own_callee = None if callee is None else callee.plan.agent
+    at_home = pair is not None and pair.agent == own_callee
+    callee_leg = _at_call(call, pair.leg) if pair is not None and at_home else None
+    twice = Gone(reason=Reason.NOT_MEASURED, note="two different legs of this call were reported")
+    return CallEnds(
+        call=call,
+        caller=None if caller_leg is None else CallLeg(call=call, leg=caller_leg),
+        callee=callee_leg,
+        behaviour=None if callee is None else callee.plan.behaviour,
+        misdelivered_to=None if pair is None or at_home else pair.agent,
+        ambiguous=seen.pairing.ambiguous.get(call.id),
+        caller_gone=twice if call.id in seen.twice else _gone(caller),
+        callee_gone=NO_REPORT if callee is None else _gone(callee),
+        callee_outlived=_outlived(caller_leg, seen.last_taken.get((caller.plan.agent, own_callee or ""))),
+        registration=(*_registration(call, caller), *_registration(call, callee)),
+        recorded=(*_recorded(call, caller, caller_leg), *_recorded(call, callee, callee_leg)),
+    )
+
+
+def _at_call(call: PlannedCall, leg: LegObservation) -> CallLeg:
+    """A callee leg as one of its call, whatever it took itself to be."""
+    endpoint, name, number = call.id
+    return CallLeg(call=call, leg=msgspec.structs.replace(leg, endpoint=endpoint, call=name, number=number))
+
+
+def _gone(report: AgentReport) -> Gone | None:
+    if report.complete and report.lost_reason is None:
+        return None
+    reason = report.lost_reason or Reason.AGENT_LOST
+    return Gone(reason=reason, note=f"{report.plan.agent}: {report.lost_message or reason}")
+
+
+def _outlived(caller_leg: LegObservation | None, last_taken: float | None) -> bool:
+    """The callee took a call that this caller placed after it had ended this one; all by the caller's clock."""
+    if caller_leg is None or caller_leg.progress.ended_ms is None or last_taken is None:
+        return False
+    return caller_leg.started_at + caller_leg.progress.ended_ms / 1000 <= last_taken
+
+
+def _registration(call: PlannedCall, report: AgentReport | None) -> list[Finding]:
+    if report is None or not report.plan.account.register:
+        return []
+    seen = [registration for registration in report.registrations if registration.endpoint == call.endpoint]
+    return registered(call, report.plan.role, seen)
+
+
+def _recorded(call: PlannedCall, report: AgentReport | None, leg: object | None) -> list[Finding]:
+    """What the agent said of a leg whose line is missing; a complete report has no such leg."""
+    if report is None or report.complete or leg is not None:
+        return []
+    return [
+        finding
+        for finding in report.recorded
+        if (finding.endpoint, finding.call, finding.number) == call.id and finding.leg is report.plan.role
+    ]
+
+
+# Roll-up (truth rule 7)
+
+
+def _rolled_up(tally: Mapping[Result, int]) -> Result:
+    """Failed beats Inconclusive beats Passed; nothing at all is not Passed."""
+    if tally[Result.FAILED]:
+        return Result.FAILED
+    return Result.INCONCLUSIVE if tally[Result.INCONCLUSIVE] or not tally[Result.PASSED] else Result.PASSED
+
+
+def _reason(worst: Finding | None, calls: Iterable[CallVerdict]) -> Reason | None:
+    if worst is not None:
+        return worst.reason
+    return None if any(calls) else Reason.NOT_MEASURED
+
+
+def _judge_endpoint(endpoint: int, report: AgentReport, calls: list[CallVerdict]) -> EndpointVerdict:
+    tally = Counter(call.result for call in calls)
+    worst = next(iter(worst_first(finding for call in calls for finding in call.findings)), None)
+    return EndpointVerdict(
+        endpoint=endpoint,
+        name=next(stage.name for stage in report.plan.stages if stage.endpoint == endpoint),
+        result=_rolled_up(tally),
+        reason=_reason(worst, calls),
+        planned=len(calls),
+        passed=tally[Result.PASSED],
+        failed=tally[Result.FAILED],
+        inconclusive=tally[Result.INCONCLUSIVE],
+    )

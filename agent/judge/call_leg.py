@@ -1,0 +1,164 @@
+"""A planned call, and a leg known to be one of it: what the checks look at."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from agent.contract.plan import CallGroup, DtmfMethod, ExpectLeg, Plan, call_key
+from agent.contract.result import Digit, LegObservation, Side
+from agent.contract.verdict import Check, Finding, Reason, Role
+from agent.judge.overload import overload
+
+HOLD_TOLERANCE_MS: Final = 250.0
+"""How much shorter than its hold a call may be: the agent's timer and the wire's times have different starts."""
+
+CallId = tuple[int, str, int]
+"""Endpoint, call, number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedCall:
+    """One call that a plan asks for."""
+
+    plan: Plan
+    """Of either agent of the lane: what matters here is the same in both."""
+    endpoint: int
+    group: CallGroup
+    number: int
+
+    @property
+    def id(self) -> CallId:
+        """Names it within the run."""
+        return self.endpoint, self.group.name, self.number
+
+    @property
+    def key(self) -> str:
+        """The value of its X-Calltest-Call header."""
+        return call_key(self.plan.run.uid, self.endpoint, self.group.name, self.number)
+
+    @property
+    def expects_answer(self) -> bool:
+        """It is to be answered 2xx: only then is there media to judge."""
+        return is_success(self.group.expect.sip_code)
+
+    @property
+    def hold_ms(self) -> float:
+        """From the answer to the caller's BYE."""
+        return self.group.hold_s * 1000
+
+    def expected(self, role: Role) -> ExpectLeg:
+        """What that leg must have received."""
+        return self.group.expect.caller if role is Role.CALLER else self.group.expect.callee
+
+    def finding(
+        self,
+        role: Role,
+        check: Check,
+        reason: Reason,
+        *,
+        expected: str | None = None,
+        observed: str | None = None,
+        note: str | None = None,
+        sip_call_id: str | None = None,
+    ) -> Finding:
+        """A check of one of its legs that did not pass."""
+        return Finding(
+            call=self.group.name,
+            number=self.number,
+            endpoint=self.endpoint,
+            leg=role,
+            check=check,
+            reason=reason,
+            expected=expected,
+            observed=observed,
+            call_id=sip_call_id,
+            note=note,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallLeg:
+    """A leg, and the call that it is one of."""
+
+    call: PlannedCall
+    leg: LegObservation
+
+    @property
+    def expect(self) -> ExpectLeg:
+        """What this leg must have received."""
+        return self.call.expected(self.leg.role)
+
+    @property
+    def answered(self) -> bool:
+        """A 2xx crossed this leg."""
+        return self.leg.final_code is not None and is_success(self.leg.final_code)
+
+    @property
+    def call_ms(self) -> float | None:
+        """From the answer to the BYE (or the end, where there was none), on this leg's own clock."""
+        times = self.leg.progress
+        end_ms = times.ended_ms if times.bye_ms is None else times.bye_ms
+        return None if times.answered_ms is None or end_ms is None else end_ms - times.answered_ms
+
+    @property
+    def held(self) -> bool:
+        """It is known to have lasted for the call's hold."""
+        return self.call_ms is not None and self.call_ms >= self.call.hold_ms - HOLD_TOLERANCE_MS
+
+    @property
+    def cut_short(self) -> bool:
+        """Our own agent is what ended it early, or may be."""
+        return self.answered and self.leg.ended_by is not Side.REMOTE and not self.held
+
+    @property
+    def overload(self) -> str | None:
+        """The agent's own troubles while this leg's media ran."""
+        return overload(self.leg.health, self.call.hold_ms if self.call_ms is None else self.call_ms)
+
+    @property
+    def digits_sent(self) -> str:
+        """The RFC 4733 digits that this leg has sent to their end."""
+        return joined(self.leg.dtmf_sent, DtmfMethod.RFC4733)
+
+    @property
+    def digits_received(self) -> str:
+        """The RFC 4733 digits that arrived."""
+        return joined(self.leg.dtmf_received, DtmfMethod.RFC4733)
+
+    def finding(
+        self,
+        check: Check,
+        reason: Reason,
+        *,
+        expected: str | None = None,
+        observed: str | None = None,
+        note: str | None = None,
+    ) -> Finding:
+        """A check of this leg that did not pass."""
+        return self.call.finding(
+            self.leg.role,
+            check,
+            reason,
+            expected=expected,
+            observed=observed,
+            note=note,
+            sip_call_id=self.leg.sip_call_id,
+        )
+
+
+def planned_calls(plan: Plan) -> Iterator[PlannedCall]:
+    """Every call of a plan, by stage, group, number."""
+    for stage in plan.stages:
+        for group in plan.calls:
+            for number in range(group.count):
+                yield PlannedCall(plan=plan, endpoint=stage.endpoint, group=group, number=number)
+
+
+def is_success(code: int) -> bool:
+    """A 2xx."""
+    return 200 <= code < 300
+
+
+def joined(digits: tuple[Digit, ...], method: DtmfMethod) -> str:
+    """The digits that came by one method, in order."""
+    return "".join(digit.digit for digit in digits if digit.method is method)

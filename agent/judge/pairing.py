@@ -1,0 +1,178 @@
+"""Whose callee leg is whose (truth rule 6): by header, Call-ID, calling user, order. Where none tells, it stays open.
+
+Each step only looks at what the step before left over.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from agent.contract.result import LegObservation
+from agent.judge.call_leg import CallId, PlannedCall, is_success
+from agent.judge.verdicts import PairedBy, Stray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalleeLeg:
+    """A leg, and the callee agent that saw it."""
+
+    agent: str
+    leg: LegObservation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """The callee leg of a call, and what told."""
+
+    agent: str
+    leg: LegObservation
+    by: PairedBy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairing:
+    """Each call is in one of `pairs` and `ambiguous`, or no callee leg can be its."""
+
+    pairs: Mapping[CallId, Pair]
+    ambiguous: Mapping[CallId, str]
+    """Calls that a callee leg may or may not belong to, and why that is not known."""
+    strays: tuple[Stray, ...]
+
+
+@dataclass(slots=True)
+class _Matching:
+    """The state of a pairing: what is told, and what is still open."""
+
+    calls: Mapping[CallId, PlannedCall]
+    caller_legs: Mapping[CallId, LegObservation]
+    told: dict[CallId, list[Pair]] = field(default_factory=lambda: defaultdict(list))
+    ambiguous: dict[CallId, str] = field(default_factory=dict)
+    strays: list[Stray] = field(default_factory=list)
+
+    def tell(self, call: CallId, seen: CalleeLeg, by: PairedBy) -> None:
+        self.told[call].append(Pair(agent=seen.agent, leg=seen.leg, by=by))
+
+    def stray(self, seen: CalleeLeg, note: str) -> None:
+        self.strays.append(Stray(agent=seen.agent, leg=seen.leg, note=note))
+
+    def untold(self, endpoint: int) -> list[CallId]:
+        return [call for call in self.calls if call[0] == endpoint and call not in self.told]
+
+
+def pair_legs(
+    calls: Sequence[PlannedCall], caller_legs: Mapping[CallId, LegObservation], callee_legs: Iterable[CalleeLeg]
+) -> Pairing:
+    """Every callee leg paired with a call, or a stray, or a reason for calls to be ambiguous."""
+    matching = _Matching(calls={call.id: call for call in calls}, caller_legs=caller_legs)
+    rest = _by_header(matching, sorted(callee_legs, key=_when))
+    rest = _by_call_id(matching, rest)
+    rooms: dict[tuple[str, int], list[CalleeLeg]] = defaultdict(list)
+    for seen in rest:
+        rooms[seen.agent, seen.leg.endpoint].append(seen)
+    for (_, endpoint), room in rooms.items():
+        _by_what_is_left(matching, endpoint, room)
+    chosen = {call: _one_of(matching, call, matching.told[call]) for call in matching.calls if call in matching.told}
+    pairs = {call: pair for call, pair in chosen.items() if pair is not None}
+    return Pairing(pairs=pairs, ambiguous=matching.ambiguous, strays=tuple(matching.strays))
+
+
+def _when(seen: CalleeLeg) -> tuple[str, float, str]:
+    return seen.agent, seen.leg.started_at, seen.leg.sip_call_id or ""
+
+
+def _by_header(matching: _Matching, legs: Iterable[CalleeLeg]) -> list[CalleeLeg]:
+    by_key = {call.key: call_id for call_id, call in matching.calls.items()}
+    rest = []
+    for seen in legs:
+        if seen.leg.call_key is None:
+            rest.append(seen)
+        elif seen.leg.call_key in by_key:
+            matching.tell(by_key[seen.leg.call_key], seen, PairedBy.HEADER)
+        else:
+            matching.stray(seen, "its X-Calltest-Call names no call of this run")
+    return rest
+
+
+def _by_call_id(matching: _Matching, legs: Iterable[CalleeLeg]) -> list[CalleeLeg]:
+    by_sip_id: dict[str, list[CallId]] = defaultdict(list)
+    for call, leg in matching.caller_legs.items():
+        if leg.sip_call_id:
+            by_sip_id[leg.sip_call_id].append(call)
+    rest = []
+    for seen in legs:
+        candidates = by_sip_id.get(seen.leg.sip_call_id or "", [])
+        if len(candidates) == 1:
+            matching.tell(candidates[0], seen, PairedBy.CALL_ID)
+        else:
+            rest.append(seen)
+    return rest
+
+
+def _by_what_is_left(matching: _Matching, endpoint: int, room: list[CalleeLeg]) -> None:
+    """Calling user, then order, among the legs of one callee at one endpoint that neither header nor Call-ID told."""
+    calls = matching.untold(endpoint)
+    if not calls:
+        for seen in room:
+            matching.stray(seen, "every call to this endpoint has its callee leg already")
+        return
+    if all(call in matching.caller_legs for call in calls):
+        # Else a leg may belong to a call whose caller leg was never reported.
+        room, calls = _by_user(matching, room, calls)
+        room, calls = _by_order(matching, room, calls)
+    for seen in room:
+        matching.stray(seen, f"it may be any of {len(calls)} calls" if calls else "no call is left for it")
+    if room:
+        for call in calls:
+            matching.ambiguous[call] = f"{len(room)} calls at the callee may be any of {len(calls)} that were placed"
+
+
+def _by_user(matching: _Matching, room: list[CalleeLeg], calls: list[CallId]) -> tuple[list[CalleeLeg], list[CallId]]:
+    """A user who placed one call and was seen once."""
+    placed: dict[str, list[CallId]] = defaultdict(list)
+    seen_from: dict[str, list[CalleeLeg]] = defaultdict(list)
+    for call in calls:
+        placed[matching.caller_legs[call].from_user or ""].append(call)
+    for seen in room:
+        seen_from[seen.leg.from_user or ""].append(seen)
+    for user in placed.keys() & seen_from.keys() - {""}:
+        if len(placed[user]) == len(seen_from[user]) == 1:
+            matching.tell(placed[user][0], seen_from[user][0], PairedBy.USER)
+    told = [pair.leg for call in calls for pair in matching.told.get(call, [])]
+    return [seen for seen in room if seen.leg not in told], [call for call in calls if call not in matching.told]
+
+
+def _by_order(matching: _Matching, room: list[CalleeLeg], calls: list[CallId]) -> tuple[list[CalleeLeg], list[CallId]]:
+    """As many calls as were placed, one at a time at both ends: the first is the first. Each end by its own clock."""
+    legs = [matching.caller_legs[call] for call in calls]
+    in_order = sorted(calls, key=lambda call: matching.caller_legs[call].started_at)
+    if len(room) != len(calls) or not _one_at_a_time(legs) or not _one_at_a_time([seen.leg for seen in room]):
+        return room, calls
+    for call, seen in zip(in_order, sorted(room, key=_when), strict=True):
+        matching.tell(call, seen, PairedBy.ORDER)
+    return [], []
+
+
+def _one_at_a_time(legs: list[LegObservation]) -> bool:
+    """Each had ended before the next began; one whose end is not known may not have."""
+    in_order = sorted(legs, key=lambda leg: leg.started_at)
+    return all(
+        before.progress.ended_ms is not None and before.started_at + before.progress.ended_ms / 1000 <= after.started_at
+        for before, after in pairwise(in_order)
+    )
+
+
+def _one_of(matching: _Matching, call: CallId, told: list[Pair]) -> Pair | None:
+    """The leg that counts where INVITEs of a call reached callees more than once (fork, retry): the answered one."""
+    distinct = [pair for index, pair in enumerate(told) if pair not in told[:index]]
+    answered = [pair for pair in distinct if pair.leg.final_code is not None and is_success(pair.leg.final_code)]
+    if len(answered) > 1:
+        matching.ambiguous[call] = f"the callee answered {len(answered)} INVITEs of this call"
+        chosen = None
+    else:
+        chosen = (answered or distinct)[0]
+    for pair in distinct:
+        if pair is not chosen:
+            note = f"one of {len(distinct)} INVITEs of {call[1]} {call[2]}"
+            matching.strays.append(Stray(agent=pair.agent, leg=pair.leg, note=note))
+    return chosen
