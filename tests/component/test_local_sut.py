@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.sut import Fault, LocalSut, Packets, Towards, apply_faults, local_sut
+from tests.sut import (
+    Fault,
+    LocalSut,
+    Packets,
+    Selector,
+    Towards,
+    apply_faults,
+    local_selector,
+    local_sut,
+    network_namespace,
+)
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the local SUT needs root")
 
@@ -93,7 +103,7 @@ def test_a_wrong_feature_says_what_the_parts_said() -> None:
 
 
 def test_leaves_no_process_and_no_namespace() -> None:
-    with local_sut(["OPEN"], phone="announce", isolated=True) as sut:
+    with network_namespace() as namespace, local_sut(["OPEN"], phone="announce", namespace=namespace) as sut:
         assert len(processes_of(sut)) >= 3
     assert processes_of(sut) == []
     assert not Path(sut.namespace).exists()
@@ -111,6 +121,10 @@ def processes_of(sut: LocalSut) -> list[str]:
     return commands
 
 
+def selector(sut: LocalSut) -> Selector:
+    return local_selector([sut.media_towards_caller], [sut.media_towards_callee])
+
+
 def arrived(sut: LocalSut, source: str, *, count: int, payload_type: int, size: int) -> int:
     words = [source, "127.0.0.3", str(count), str(payload_type), str(size)]
     command = [*sut.enter, sys.executable, "-c", SENDER, *words]
@@ -119,11 +133,11 @@ def arrived(sut: LocalSut, source: str, *, count: int, payload_type: int, size: 
 
 def test_a_tenth_of_the_rtp_is_lost_in_one_direction_only() -> None:
     fault = Fault(towards=Towards.CALLEE, packets=Packets.RTP, drop_percent=10)
-    with local_sut(["OPEN"], isolated=True) as sut:
-        with apply_faults([fault], sut.selector, namespace=sut.namespace, hook="INPUT") as applied:
+    with network_namespace() as namespace, local_sut(["OPEN"], namespace=namespace) as sut:
+        with apply_faults([fault], selector(sut), namespace=namespace, hook="INPUT") as applied:
             to_callee = arrived(sut, sut.media_towards_callee, count=2000, payload_type=0, size=160)
             assert 1700 < to_callee < 1900
-            assert applied.dropped() == [2000 - to_callee]
+            assert applied.dropped() == 2000 - to_callee
             assert arrived(sut, sut.media_towards_caller, count=500, payload_type=0, size=160) == 500
             assert arrived(sut, sut.media_towards_callee, count=500, payload_type=200 & 0x7F, size=44) == 500, "RTCP"
             assert final_response_inside(sut) == "SIP/2.0 200 OK"
@@ -133,8 +147,9 @@ def test_a_tenth_of_the_rtp_is_lost_in_one_direction_only() -> None:
 def test_telephone_events_are_lost_and_audio_is_not() -> None:
     fault = Fault(towards=Towards.CALLEE, packets=Packets.TELEPHONE_EVENT, drop_percent=100)
     with (
-        local_sut(["OPEN"], isolated=True) as sut,
-        apply_faults([fault], sut.selector, namespace=sut.namespace, hook="INPUT"),
+        network_namespace() as namespace,
+        local_sut(["OPEN"], namespace=namespace) as sut,
+        apply_faults([fault], selector(sut), namespace=namespace, hook="INPUT"),
     ):
         assert arrived(sut, sut.media_towards_callee, count=100, payload_type=120, size=4) == 0
         assert arrived(sut, sut.media_towards_callee, count=100, payload_type=101, size=4) == 0

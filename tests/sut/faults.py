@@ -45,9 +45,12 @@ class Selector:
     match: Mapping[Towards, tuple[str, ...]]
 
 
-def local_selector(media_towards_caller: str, media_towards_callee: str) -> Selector:
-    """The local SUT's relay has an address of its own for each side."""
-    match = {Towards.CALLER: ("-s", media_towards_caller), Towards.CALLEE: ("-s", media_towards_callee)}
+def local_selector(media_towards_caller: Sequence[str], media_towards_callee: Sequence[str]) -> Selector:
+    """Each local SUT's relay has an address of its own for either side."""
+    match = {
+        Towards.CALLER: ("-s", ",".join(media_towards_caller)),
+        Towards.CALLEE: ("-s", ",".join(media_towards_callee)),
+    }
     return Selector(preparation=(), match=match)
 
 
@@ -89,10 +92,10 @@ class AppliedFaults:
     namespace: str
     chain: str
 
-    def dropped(self) -> list[int]:
-        """Packets dropped so far, for each fault in order."""
+    def dropped(self) -> int:
+        """Packets that all faults have dropped so far."""
         listing = _iptables(self.namespace, "-nvxL", self.chain)
-        return [int(line.split()[0]) for line in listing.splitlines() if "DROP" in line.split()[:3]]
+        return sum(int(line.split()[0]) for line in listing.splitlines() if "DROP" in line.split()[:3])
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from typing import Final
 
 import yaml
 
-from tests.sut.faults import Selector, local_selector
 from tests.sut.rootfs import EXAMPLES, sut_rootfs
 
 UID: Final = 10001
@@ -48,16 +47,16 @@ class LocalSut:
     @property
     def enter(self) -> tuple[str, ...]:
         """What to put before a command so that it runs in the SUT's network namespace."""
-        return ("nsenter", f"--net={self.namespace}", "--")
-
-    @property
-    def selector(self) -> Selector:
-        """How faults of the path tell the two sides apart here."""
-        return local_selector(self.media_towards_caller, self.media_towards_callee)
+        return entering(self.namespace)
 
     def log(self, part: str) -> str:
         """What a part has said so far."""
         return (self.logs / f"{part}.log").read_text(errors="replace")
+
+
+def entering(namespace: str) -> tuple[str, ...]:
+    """What to put before a command so that it runs in this network namespace."""
+    return ("nsenter", f"--net={namespace}", "--")
 
 
 @contextmanager
@@ -65,27 +64,28 @@ def local_sut(
     features: Sequence[str] = (),
     *,
     phone: str | None = None,
-    isolated: bool = False,
+    namespace: str | None = None,
+    replica: int = 0,
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[LocalSut]:
-    """The SUT with these features (words of kamailio.cfg), ready: its OPTIONS are answered.
+    """The SUT with these features (words of kamailio.cfg), ready: its OPTIONS are answered. Needs root.
 
-    `phone`: "ring" or "announce" starts phone.py. `isolated`: in a network namespace made for it, as faults of the
-    path need; else on this machine's loopback, at addresses of 127/8 that nothing else uses. Needs root.
+    `phone`: "ring" or "announce" starts phone.py. `namespace`: a network namespace of ours (`network_namespace`), as
+    faults of the path need, where replicas are told apart by their number; without one it is on this machine's
+    loopback, at addresses of 127/8 that nothing else uses.
     """
     if os.geteuid():
         raise RuntimeError("the local SUT needs root (it runs in a root folder of its own)")
     rootfs = sut_rootfs()
+    hosts = _free_hosts() if namespace is None else [f"127.0.{replica + 1}.{last}" for last in (10, 11, 12)]
     with ExitStack() as stack:
-        namespace = stack.enter_context(_namespace()) if isolated else "/proc/self/ns/net"
-        hosts = ["127.0.0.10", "127.0.0.11", "127.0.0.12"] if isolated else _free_hosts()
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX)))
         run = stack.enter_context(_run_folder(rootfs))
         sut = LocalSut(
             host=hosts[0],
             media_towards_caller=hosts[1],
             media_towards_callee=hosts[2],
-            namespace=namespace,
+            namespace=namespace or "/proc/self/ns/net",
             logs=logs,
         )
         inside = Path("/") / run.relative_to(rootfs)
@@ -178,7 +178,7 @@ def _run_folder(rootfs: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _namespace() -> Iterator[str]:
+def network_namespace() -> Iterator[str]:
     """A network namespace with nothing but loopback; those of harnesses that are no more are removed first."""
     for left in NAMESPACES.glob(f"{PREFIX}*"):
         if not Path(f"/proc/{left.name.removeprefix(PREFIX).partition('-')[0]}").exists():

@@ -1,5 +1,6 @@
 """The examples as tests read them: one folder each, with the SUT's features, the CallTest, and what must come of it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -43,7 +44,6 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     result: Result
     reason: Reason | None = None
     calls: Counts
-    """On the cluster. Without one there is one endpoint: see `Scenario.local_calls`."""
     endpoints: tuple[Result, ...]
     """In any order."""
     failures: tuple[Failure, ...] = ()
@@ -53,7 +53,17 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     deployments: tuple[str, ...]
     """To wait for before the test is applied."""
     local: bool
-    """`calltest run` against the local SUT must come to the same."""
+    """`calltest run` against local replicas must come to the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """One pod of a scenario's SUT."""
+
+    features: tuple[str, ...]
+    """SUT_FEATURES."""
+    phone: str | None
+    """SUT_PHONE_DOES."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +73,8 @@ class Scenario:
     name: str
     folder: Path
     expected: Expected
-    features: tuple[str, ...]
-    """SUT_FEATURES of its kustomization."""
-    phone: str | None
-    """SUT_PHONE_DOES of its kustomization."""
+    replicas: tuple[Replica, ...]
+    """As its kustomization has them; none where the SUT is no Kamailio."""
 
     @property
     def calltest(self) -> Path:
@@ -78,17 +86,6 @@ class Scenario:
         """Faults of the path."""
         return tuple(
             Fault(towards=f.towards, packets=f.packets, drop_percent=f.drop_percent) for f in self.expected.faults
-        )
-
-    @property
-    def local_calls(self) -> Counts:
-        """What one endpoint's calls come to, where all endpoints are alike."""
-        number, calls = len(self.expected.endpoints), self.expected.calls
-        return Counts(
-            planned=calls.planned // number,
-            passed=calls.passed // number,
-            failed=calls.failed // number,
-            inconclusive=calls.inconclusive // number,
         )
 
 
@@ -105,17 +102,24 @@ def load_scenario(name: str) -> Scenario:
     """Reads one example, strictly."""
     folder = EXAMPLES / name
     expected = msgspec.convert(yaml.safe_load((folder / "expected.yaml").read_text()), Expected)
+    return Scenario(name=name, folder=folder, expected=expected, replicas=tuple(_replicas(folder)))
+
+
+def _replicas(folder: Path) -> Iterator[Replica]:
+    """The pods of a kustomization that builds on `sut`, and of those in its own folder."""
     kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    bases = [(folder / resource).resolve() for resource in kustomization["resources"]]
     literals = dict(
         literal.partition("=")[::2]
         for generator in kustomization.get("configMapGenerator", ())
-        if generator["name"] == "sut"
         for literal in generator["literals"]
     )
-    return Scenario(
-        name=name,
-        folder=folder,
-        expected=expected,
-        features=tuple(literals.get("SUT_FEATURES", "").split()),
-        phone=literals.get("SUT_PHONE_DOES"),
-    )
+    if EXAMPLES / "sut" in bases:
+        deployment = yaml.safe_load((EXAMPLES / "sut" / "deployment.yaml").read_text())
+        counts = {entry["name"]: entry["count"] for entry in kustomization.get("replicas", ())}
+        features = tuple(literals.get("SUT_FEATURES", "").split())
+        replica = Replica(features=features, phone=literals.get("SUT_PHONE_DOES"))
+        yield from [replica] * counts.get("kamailio", deployment["spec"]["replicas"])
+    for base in bases:
+        if base.is_dir() and folder in base.parents:
+            yield from _replicas(base)

@@ -207,6 +207,8 @@ def await_own_name(peers: str, address: str) -> None:
     Kamailio asks its peers once, at its start. The replica whose name came last sees the other one's.
     """
     host = peers.rpartition(":")[0]
+    if re.fullmatch(r"[0-9.]+", host):
+        return
     end = time.monotonic() + PEERS_WAIT_S
     found: set[str] = set()
     while address not in found and time.monotonic() < end:

@@ -10,7 +10,7 @@ EVENTS = Fault(towards=Towards.CALLER, packets=Packets.TELEPHONE_EVENT, drop_per
 
 @pytest.fixture
 def selector() -> Selector:
-    return local_selector("127.0.0.11", "127.0.0.12")
+    return local_selector(["127.0.0.11"], ["127.0.0.12"])
 
 
 def test_no_faults_are_no_rules(selector: Selector) -> None:

@@ -59,8 +59,18 @@ def test_planned_calls_are_the_tests_calls_at_each_endpoint(name: str) -> None:
 
 @pytest.mark.parametrize("name", folders())
 def test_features_are_ones_that_the_sut_knows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SUT_FEATURES", " ".join(load_scenario(name).features))
-    sut_module("sut").wanted_features()
+    for replica in load_scenario(name).replicas:
+        monkeypatch.setenv("SUT_FEATURES", " ".join(replica.features))
+        sut_module("sut").wanted_features()
+
+
+def test_one_replica_of_two_is_broken() -> None:
+    assert [replica.features for replica in load_scenario("failing-one-replica").replicas] == [(), ("ONE_WAY_AUDIO",)]
+
+
+def test_a_scenario_that_runs_without_a_cluster_has_a_replica_for_each_endpoint() -> None:
+    for scenario in map(load_scenario, scenarios()):
+        assert not scenario.expected.local or len(scenario.replicas) == len(scenario.expected.endpoints)
 
 
 def test_sut_refuses_a_feature_that_it_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
