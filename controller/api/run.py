@@ -78,7 +78,9 @@ class Condition(StatusValue, frozen=True, kw_only=True):
     status: Annotated[Literal["True", "False", "Unknown"], about("True, False or Unknown.", example="True")]
     reason: Annotated[ReasonWord, about("One word for the status.", example="CallsFailed")]
     message: Annotated[str, about("The status in a sentence.", example="2 of 20 calls failed", max_length=1024)]
-    last_transition_time: Annotated[datetime, about("When the status last changed.", example="2026-01-31T12:00:00Z")]
+    last_transition_time: Annotated[
+        datetime, about("When the status last changed.", example="2026-01-31T12:00:00Z", tz=True)
+    ]
     observed_generation: Annotated[int, about("metadata.generation that this was said of.", example=1)]
 
 
@@ -232,9 +234,11 @@ class CallTestRunStatus(StatusValue, frozen=True, kw_only=True):
         ]
         | UnsetType
     ) = UNSET
-    start_time: Annotated[datetime, about("When the run started.", example="2026-01-31T12:00:00Z")] | UnsetType = UNSET
+    start_time: (
+        Annotated[datetime, about("When the run started.", example="2026-01-31T12:00:00Z", tz=True)] | UnsetType
+    ) = UNSET
     completion_time: (
-        Annotated[datetime, about("When the run was finished.", example="2026-01-31T12:01:00Z")] | UnsetType
+        Annotated[datetime, about("When the run was finished.", example="2026-01-31T12:01:00Z", tz=True)] | UnsetType
     ) = UNSET
     calls: Annotated[CallCounts, about("Calls by verdict.", example={"planned": 20, "summary": "18/20"})] | (
         UnsetType
@@ -291,8 +295,10 @@ class LastRun(StatusValue, frozen=True, kw_only=True):
     message: (
         Annotated[str, about("The worst finding.", example="2 of 20 calls failed", max_length=1024)] | UnsetType
     ) = UNSET
-    start_time: Annotated[datetime, about("When it started.", example="2026-01-31T12:00:00Z")] | UnsetType = UNSET
-    completion_time: Annotated[datetime, about("When it was finished.", example="2026-01-31T12:01:00Z")]
+    start_time: Annotated[datetime, about("When it started.", example="2026-01-31T12:00:00Z", tz=True)] | UnsetType = (
+        UNSET
+    )
+    completion_time: Annotated[datetime, about("When it was finished.", example="2026-01-31T12:01:00Z", tz=True)]
     calls: Annotated[CallCounts, about("Calls by verdict.", example={"planned": 20, "summary": "18/20"})] | (
         UnsetType
     ) = UNSET
@@ -303,7 +309,9 @@ class Running(StatusValue, frozen=True, kw_only=True):
     """The run that is under way."""
 
     name: Annotated[str, about("Name of the CallTestRun.", example="pin-g4", max_length=253)]
-    start_time: Annotated[datetime, about("When it started.", example="2026-01-31T12:00:00Z")] | UnsetType = UNSET
+    start_time: Annotated[datetime, about("When it started.", example="2026-01-31T12:00:00Z", tz=True)] | UnsetType = (
+        UNSET
+    )
     summary: Annotated[str, about("Calls ended of planned.", example="7/20", max_length=32)]
 
 

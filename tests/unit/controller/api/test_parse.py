@@ -1,0 +1,136 @@
+"""Reading CallTests and CallTestRuns: strict, with the field at fault named."""
+
+import pytest
+from msgspec import UNSET
+
+from agent.contract.plan import Behaviour
+from controller.api.call import Play, Signal
+from controller.api.parse import SpecError, parse_run, parse_test
+from controller.api.run import CauseType
+from controller.api.target import Via
+from controller.api.test import Route
+from tests.unit.controller.objects import PIN, Object, changed
+
+RUN: Object = {
+    "apiVersion": "calltest.dev/v1alpha1",
+    "kind": "CallTestRun",
+    "metadata": {"name": "pin-g3", "namespace": "default", "uid": "0b9e", "generation": 1},
+    "spec": {"callTestName": "pin", "cause": {"type": "Generation", "generation": 3}, "test": PIN["spec"]},
+    "status": {"observedGeneration": -1},
+}
+
+
+def test_every_field_of_the_example_is_read():
+    test = parse_test(PIN)
+    assert (test.name, test.namespace, test.uid, test.generation) == ("pin", "default", "77aa", 3)
+    assert test.spec.target.min_endpoints == 2
+    assert test.spec.calls[0].caller.dtmf.digits == "1234#"
+    assert test.spec.calls[0].expect.callee.rtp.max_jitter_milliseconds == 30
+
+
+def test_what_is_left_out_has_its_default():
+    minimal = {
+        "target": {"podSelector": {"matchLabels": {"app": "sut"}}},
+        "caller": {"uri": "sip:alice@example.com"},
+        "callee": {"uri": "sip:bob@example.com"},
+        "calls": [{"name": "pin"}],
+    }
+    test = parse_test({"apiVersion": PIN["apiVersion"], "kind": "CallTest", "metadata": {"name": "x"}, "spec": minimal})
+    assert (test.namespace, test.uid, test.generation) == ("default", "", 1)
+    assert (test.spec.target.port, test.spec.target.via) == (5060, Via.EACH_ENDPOINT)
+    assert (test.spec.callee.route, test.spec.callee.behaviour) == (Route.REGISTER, Behaviour.PARROT)
+    assert test.spec.calls[0].caller.play == Play(signal=Signal.IDENTITY)
+    assert test.spec.caller.register is UNSET
+    assert test.status.observed_generation == -1
+
+
+def test_a_null_field_is_an_absent_one_as_on_a_cluster():
+    assert parse_test(changed(PIN, {"spec.agents": None, "spec.trigger": {"runToken": None}})).spec.trigger is not UNSET
+    test = changed(PIN, {"spec.trigger": {}})
+    test["spec"]["trigger"]["runToken"] = None
+    assert parse_test(test).spec.trigger.run_token is UNSET
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"apiVersion": "v1"}, "apiVersion"),
+        ({"kind": "CallTestRun"}, "kind"),
+        ({"metadata": None}, "metadata.name"),
+        ({"metadata.name": None}, "metadata.name"),
+        ({"metadata.name": "x" * 46}, "metadata.name"),
+        ({"metadata.name": "a.b"}, "metadata.name"),
+        ({"metadata.name": "pin\n"}, "metadata.name"),
+        ({"spec": None}, "spec"),
+        ({"spec.colour": "red"}, "spec"),
+        ({"spec.caller.uri": None}, "spec.caller"),
+        ({"spec.caller.uri": "sip:alice@example.com\r\nX: y"}, "spec.caller.uri"),
+        ({"spec.caller.uri": "sip:alice@example.com\n"}, "spec.caller.uri"),
+        ({"spec.caller.uri": "tel:+4930"}, "spec.caller.uri"),
+        ({"spec.target.port": 70000}, "spec.target.port"),
+        ({"spec.target.address": {"host": "x"}}, "spec.target"),
+        ({"spec.target.service": None}, "spec.target"),
+        (
+            {"spec.target": {"podSelector": {"matchLabels": {"a": "b"}}, "via": "Service"}},
+            "spec.target.via",
+        ),
+        ({"spec.target": {"address": {"host": "sut"}, "port": "sip"}}, "spec.target.port"),
+        ({"spec.target": {"address": {"host": "sut"}, "namespace": "voice"}}, "spec.target.namespace"),
+        ({"spec.target": {"podSelector": {"matchLabels": {"a\n": "b"}}}}, "spec.target.podSelector.matchLabels key"),
+        ({"spec.calls": []}, "spec.calls"),
+        ({"spec.calls": [{"name": "a"}, {"name": "a"}]}, "spec.calls[1].name"),
+        ({"spec.calls.0.count": 0}, "spec.calls[0].count"),
+        ({"spec.calls.0.caller.play": {}}, "spec.calls[0].caller.play"),
+        ({"spec.calls.0.caller.play": {"silence": {}, "tone": {}}}, "spec.calls[0].caller.play"),
+        ({"spec.calls.0.caller.dtmf.digits": "12E"}, "spec.calls[0].caller.dtmf.digits"),
+        ({"spec.calls.0.expect.caller.rtp.maxLossPercent": "101"}, "spec.calls[0].expect.caller.rtp.maxLossPercent"),
+        ({"spec.callee": None, "spec.calls.0.to": None}, "spec.calls[0].to"),
+        ({"spec.startDeadlineSeconds": 600}, "spec.startDeadlineSeconds"),
+        ({"spec.target.endpointParallelism": 2}, "spec.caller.uri"),
+        (
+            {"spec.target.endpointParallelism": 2, "spec.caller.uri": "sip:a{endpoint}@x"},
+            "spec.callee.uri",
+        ),
+        (
+            {"spec.target.endpointParallelism": 2, "spec.callee.route": "CalleeService"},
+            "spec.callee.route",
+        ),
+    ],
+)
+def test_a_fault_is_refused_and_names_its_field(changes, field):
+    with pytest.raises(SpecError) as error:
+        parse_test(changed(PIN, changes))
+    assert error.value.field == field
+    assert str(error.value) == f"{field}: {error.value.fault}"
+
+
+def test_parallel_lanes_need_a_name_of_their_own_only_where_there_are_agents():
+    changes = {"spec.target.endpointParallelism": 2, "spec.caller.uri": "sip:a{endpoint}@x", "spec.callee": None}
+    assert parse_test(changed(PIN, changes)).spec.target.endpoint_parallelism == 2
+
+
+def test_an_address_is_a_target_of_its_own():
+    target = {"address": {"host": "sbc.example.com"}, "port": 5070}
+    assert parse_test(changed(PIN, {"spec.target": target})).spec.target.address.host == "sbc.example.com"
+
+
+def test_a_run_embeds_its_test():
+    run = parse_run(RUN)
+    assert run.spec.test == parse_test(PIN).spec
+    assert run.spec.cause.type is CauseType.GENERATION
+    assert run.status.result is UNSET
+
+
+def test_a_run_made_by_hand_needs_no_cause():
+    assert parse_run(changed(RUN, {"spec.cause": None, "metadata.name": "x" * 57})).spec.cause.type is CauseType.MANUAL
+
+
+def test_a_run_is_refused_for_its_test():
+    with pytest.raises(SpecError) as error:
+        parse_run(changed(RUN, {"spec.test.calls.0.caller.play": {}}))
+    assert error.value.field == "spec.test.calls[0].caller.play"
+
+
+def test_a_status_of_a_newer_operator_is_read_as_far_as_it_is_known():
+    run = changed(RUN, {"status": {"observedGeneration": 1, "result": "Passed", "colour": "green"}})
+    assert parse_run(run).status.result == "Passed"
