@@ -1,0 +1,225 @@
+"""The agent's command line: a plan to carry out, or a parrot for anybody."""
+
+import argparse
+import faulthandler
+import logging
+import os
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+# One thread for numpy: decoding takes milliseconds, and more threads would take the CPU from the media's.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from agent.clock import SystemClock
+from agent.contract.plan import Plan, PlanError, decode_plan, plan_digest
+from agent.contract.verdict import Check, Finding, Reason
+from agent.health import HealthMonitor, Sentinel, SocketDrops, throttled_ms
+from agent.inputs import SignalFile
+from agent.metrics import AgentMetrics
+from agent.parrot import run_parrot
+from agent.phone import Phone, PhoneError
+from agent.playlist import Playlist
+from agent.registration import InputMissingError, read_login
+from agent.report import Report, claim_stdout, open_result
+from agent.runner import Runner
+
+UNUSABLE: Final = 2
+CLOSE_LIMIT_S: Final = 5.0
+
+log = logging.getLogger("agent")
+
+RUN_EXAMPLES: Final = """\
+examples:
+  calltest-agent --plan plan.json --signal signal.json --result result.json
+  calltest-agent --plan plan.json --signal signal.json --result result.json --bind 127.0.0.1 --metrics-port 9090
+  calltest-agent parrot --port 5060        answers every call and plays it back; see calltest-agent parrot --help
+
+The plan is JSON (agent/contract/plan.py). The signal may be absent at first; it is read again every 50 ms. Detail and
+progress go to stdout as JSON lines, logs to stderr, the result (4,000 bytes of JSON) into the result file.
+Exit status: 0 the final result was written, whatever the verdict; 2 the plan cannot be used.
+"""
+PARROT_EXAMPLES: Final = """\
+examples:
+  calltest-agent parrot
+  calltest-agent parrot --port 5062 --bind 127.0.0.1
+
+Answers every INVITE, plays the audio back, repeats RFC 4733 digits, answers OPTIONS with 200. SIGTERM ends it.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs, and ends the process at once: pjsip's threads would keep it, and there is nothing left to tidy up."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    faulthandler.enable()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    code = _parrot(given[1:]) if given[:1] == ["parrot"] else _agent(given)
+    logging.shutdown()
+    os._exit(code)
+
+
+def _agent(given: Sequence[str]) -> int:
+    """Carries out a plan."""
+    options = _agent_options(given)
+    try:
+        raw = options.plan.read_bytes()
+        plan = decode_plan(raw)
+        write_result = open_result(options.result)
+    except (OSError, PlanError) as error:
+        print(f"calltest-agent: {error}", file=sys.stderr)
+        return UNUSABLE
+    report = Report(plan=plan, plan_sha256=plan_digest(raw), write_line=claim_stdout(), write_result=write_result)
+    try:
+        _run(plan, options, report)
+    except InputMissingError as error:
+        report.write(final=True, error=_error(plan, Reason.INPUT_MISSING, str(error)))
+    except Exception as error:  # noqa: BLE001  whatever it is, the result says it
+        _cannot_go_on(plan, report, error)
+    return 0
+
+
+def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
+    """Wires the parts. The result is final before the phone is closed: whatever that does, all has been said."""
+    stop_asked = _on_sigterm()
+    login = read_login(plan.account.credentials) if plan.account.credentials else None
+    with tempfile.TemporaryDirectory(prefix="calltest-agent-") as directory:
+        phone = _open_phone(options.bind or _local_address(plan), plan.sip_port, Path(directory))
+        try:
+            sentinel = Sentinel()
+            sentinel.start()
+            metrics = AgentMetrics()
+            runner = Runner(
+                plan=plan,
+                phone=phone,
+                login=login,
+                signals=SignalFile(options.signal),
+                stop_asked=stop_asked,
+                clock=SystemClock(),
+                health=HealthMonitor(throttled=throttled_ms, drops=SocketDrops().read, worst_ms=sentinel.worst_ms),
+                playlist=Playlist(Path(directory)),
+                report=report,
+                on_leg=metrics.leg_over,
+            )
+            metrics.watch(lambda: runner.active)
+            if options.metrics_port is not None:
+                metrics.serve(options.metrics_port)
+            runner.run()
+        except Exception as error:  # noqa: BLE001
+            _cannot_go_on(plan, report, error)
+        finally:
+            _close(phone)
+
+
+def _cannot_go_on(plan: Plan, report: Report, error: Exception) -> None:
+    log.error("the agent cannot go on", exc_info=error)
+    report.write(final=True, error=_error(plan, Reason.AGENT_ERROR, f"{type(error).__name__}: {error}"))
+
+
+def _close(phone: Phone) -> None:
+    """Closes it, but not for ever: a peer that does not answer may keep pjsip for 32 s."""
+    watchdog = threading.Timer(CLOSE_LIMIT_S, os._exit, [0])
+    watchdog.daemon = True
+    watchdog.start()
+    phone.close()
+    watchdog.cancel()
+
+
+def _parrot(given: Sequence[str]) -> int:
+    """Repeats what anybody says, until SIGTERM."""
+    options = _parrot_options(given)
+    stop_asked = _on_sigterm()
+    with tempfile.TemporaryDirectory(prefix="calltest-parrot-") as directory:
+        try:
+            phone = _open_phone(options.bind, options.port, Path(directory))
+        except PhoneError as error:
+            print(f"calltest-agent parrot: {error}", file=sys.stderr)
+            return UNUSABLE
+        log.info("parrot at %s", phone.address)
+        run_parrot(phone, SystemClock(), stop_asked)
+        _close(phone)
+    return 0
+
+
+def _open_phone(bind: str, port: int, recordings: Path) -> Phone:
+    """The only place where pjsua2 comes in, late: command line errors need none."""
+    from agent.pjsua_phone import PjsuaPhone  # noqa: PLC0415
+
+    return PjsuaPhone(bind=bind, sip_port=port, recordings=recordings)
+
+
+def _on_sigterm() -> Callable[[], bool]:
+    """From now on SIGTERM and SIGINT only set what this tells."""
+    asked = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.set())
+    return asked.is_set
+
+
+def _local_address(plan: Plan) -> str:
+    """The address that the system would send from to the first stage it has a route to; no packet is sent for that."""
+    for stage in plan.stages:
+        host, _, port = stage.address.rpartition(":")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.connect((host.strip("[]"), int(port)))
+            except (OSError, ValueError) as error:
+                log.warning("stage %s: no route to %s: %s", stage.name, stage.address, error)
+            else:
+                return str(probe.getsockname()[0])
+    raise PhoneError(f"no route to any of {', '.join(stage.address for stage in plan.stages) or 'no stages'}")
+
+
+def _error(plan: Plan, reason: Reason, note: str) -> Finding:
+    endpoint = plan.stages[0].endpoint if plan.stages else 0
+    return Finding(
+        call="",
+        number=0,
+        endpoint=endpoint,
+        leg=plan.role,
+        check=Check.RUN,
+        reason=reason,
+        note=f"{plan.agent}: {note}",
+    )
+
+
+def _agent_options(given: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="calltest-agent",
+        description="Carries out one agent's plan: registers, places or takes calls, observes, reports.",
+        epilog=RUN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--plan", type=Path, required=True, metavar="FILE", help="what to do")
+    parser.add_argument("--signal", type=Path, required=True, metavar="FILE", help="what may be done now")
+    parser.add_argument("--result", type=Path, required=True, metavar="FILE", help="written in place, 4,000 bytes")
+    parser.add_argument("--metrics-port", type=_port, metavar="N", help="serve /metrics there (default: nowhere)")
+    parser.add_argument("--bind", metavar="ADDR", help="local address for SIP and RTP (default: towards the target)")
+    return parser.parse_args(given)
+
+
+def _parrot_options(given: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="calltest-agent parrot",
+        description="Answers every call and repeats what it hears.",
+        epilog=PARROT_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--port", type=_port, default=5060, metavar="N", help="UDP port for SIP (default: 5060)")
+    parser.add_argument("--bind", default="", metavar="ADDR", help="local address (default: all)")
+    return parser.parse_args(given)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
+    return int(text)
+
+
+if __name__ == "__main__":
+    main()

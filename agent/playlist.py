@@ -1,0 +1,34 @@
+"""The files that calls play: made when a call begins, deleted when it is over."""
+
+from pathlib import Path
+
+from agent.contract.plan import Play
+from agent.phone import Playback
+from agent.sound import check_playable, samples_to_play, write_wav
+
+
+class Playlist:
+    """Gives each call its playback, from a directory of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def playback(self, play: Play, code: int) -> Playback:
+        """What the call with this identity code plays. SoundError where a WAV file cannot be played."""
+        if play.wav_path is not None:
+            wav = Path(play.wav_path)
+            check_playable(wav)
+            return Playback(wav=wav)
+        samples = samples_to_play(play, code)
+        if samples is None:
+            return Playback()
+        path = self._path(code)
+        write_wav(path, samples)
+        return Playback(wav=path)
+
+    def over(self, code: int) -> None:
+        """The call with this code is over."""
+        self._path(code).unlink(missing_ok=True)
+
+    def _path(self, code: int) -> Path:
+        return self._directory / f"play-{code}.wav"

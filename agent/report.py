@@ -1,0 +1,147 @@
+"""What an agent says while it runs: detail and progress lines on stdout, and the result of exactly 4,000 bytes."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from agent.contract.plan import Plan
+from agent.contract.result import (
+    MAX_DETAIL_BYTES,
+    MAX_FINDINGS,
+    AgentResult,
+    DetailDigest,
+    DetailLine,
+    LegObservation,
+    ProgressLine,
+    RegistrationObservation,
+    RegistrationOutcome,
+    encode_line,
+    encode_result,
+)
+from agent.contract.verdict import Finding, Result
+
+MESSAGES_BYTES: Final = MAX_DETAIL_BYTES * 3 // 4
+"""Detail beyond this goes without SIP messages, so that there is room for every leg's figures."""
+
+
+MAX_ERROR_NOTE: Final = 400
+"""Characters; however they are escaped, the result holds them."""
+
+
+def claim_stdout() -> Callable[[bytes], None]:
+    """Keeps fd 1 for our lines alone; whatever else prints there (C libraries too) goes to stderr from now on."""
+    sys.stdout.flush()
+    descriptor = os.dup(1)
+    os.dup2(2, 1)
+
+    def write(line: bytes) -> None:
+        rest = memoryview(line)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+
+    return write
+
+
+def open_result(path: Path) -> Callable[[bytes], None]:
+    """The result file, to be written in place: it may be a bind mount, which can be neither renamed nor replaced."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+    def write(raw: bytes) -> None:
+        os.pwrite(descriptor, raw, 0)
+
+    return write
+
+
+class Report:
+    """Writes each fact as a line, then the result that vouches for it."""
+
+    def __init__(
+        self,
+        *,
+        plan: Plan,
+        plan_sha256: str,
+        write_line: Callable[[bytes], None],
+        write_result: Callable[[bytes], None],
+    ) -> None:
+        self._plan = plan
+        self._plan_sha256 = plan_sha256
+        self._write_line = write_line
+        self._write_result = write_result
+        self._sha256 = hashlib.sha256()
+        self._lines = 0
+        self._bytes = 0
+        self._findings: list[Finding] = []
+        self.ended = 0
+        """Legs so far."""
+        self.failed = 0
+        """Legs with a Failed finding."""
+
+    def leg(self, leg: LegObservation) -> None:
+        """A leg has ended, and was judged."""
+        self.ended += 1
+        self.failed += any(finding.result is Result.FAILED for finding in leg.findings)
+        self._findings += leg.findings
+        self._detail(leg if leg.findings else msgspec.structs.replace(leg, messages=()))
+        self.write()
+
+    def registration(self, registration: RegistrationObservation) -> None:
+        """A registration has concluded."""
+        registered = registration.outcome is RegistrationOutcome.REGISTERED
+        self._detail(msgspec.structs.replace(registration, messages=()) if registered else registration)
+        self.write()
+
+    def finding(self, finding: Finding) -> None:
+        """Something that is no leg's."""
+        self._findings.append(finding)
+        self.write()
+
+    def progress(self, *, ready: int, done: int, active: int, address: str | None) -> None:
+        """Where the agent stands."""
+        line = ProgressLine(
+            run_uid=self._plan.run.uid,
+            agent=self._plan.agent,
+            ready=ready,
+            done=done,
+            active=active,
+            ended=self.ended,
+            failed=self.failed,
+            address=address,
+        )
+        self._write_line(encode_line(line))
+
+    def write(self, *, final: bool = False, stopped: bool = False, error: Finding | None = None) -> None:
+        """The result as of now."""
+        self._findings.sort(key=lambda finding: finding.result is not Result.FAILED)
+        del self._findings[MAX_FINDINGS:]
+        result = AgentResult(
+            run_uid=self._plan.run.uid,
+            agent=self._plan.agent,
+            plan_sha256=self._plan_sha256,
+            final=final,
+            legs=self.ended,
+            detail=DetailDigest(lines=self._lines, sha256=self._sha256.hexdigest()),
+            findings=tuple(self._findings),
+            stopped=stopped,
+            error=error and msgspec.structs.replace(error, note=(error.note or "")[:MAX_ERROR_NOTE]),
+        )
+        self._write_result(encode_result(result))
+
+    def _detail(self, detail: DetailLine) -> None:
+        """Writes a line, without its messages where room is short.
+
+        One that finds no room at all is still counted: the digest then disagrees with the log, so that nobody takes
+        the log for complete.
+        """
+        line = encode_line(detail)
+        if self._bytes + len(line) > MESSAGES_BYTES:
+            line = encode_line(msgspec.structs.replace(detail, messages=()))
+        self._lines += 1
+        self._sha256.update(line)
+        if self._bytes + len(line) <= MAX_DETAIL_BYTES:
+            self._bytes += len(line)
+            self._write_line(line)
