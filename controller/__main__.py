@@ -89,10 +89,10 @@ class Operator:
         while True:
             try:
                 for namespace in self.settings.namespaces or ("",):
-                    for kind, plural in (("CallTest", TESTS), ("CallTestRun", RUNS)):
-                        for item in await asyncio.to_thread(self.cluster.list, plural, namespace):
-                            meta = item["metadata"]
-                            self.worker.add(Key(kind, meta["namespace"], meta["name"]))
+                    for item in await asyncio.to_thread(self.cluster.list, TESTS, namespace):
+                        self.worker.add(Key("CallTest", item["metadata"]["namespace"], item["metadata"]["name"]))
+                    for item in await asyncio.to_thread(self.cluster.list, RUNS, namespace):
+                        self.worker.add(Key("CallTestRun", item["metadata"]["namespace"], item["metadata"]["name"]))
                 self.resynced_s = time.monotonic()
             except ClusterError as error:
                 LOG.warning("resync: %s", error)

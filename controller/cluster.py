@@ -63,6 +63,11 @@ class ClusterError(Exception):
         return self.status == 409
 
     @property
+    def is_passing(self) -> bool:
+        """The API server's own trouble: the same request may well be granted in a moment."""
+        return self.status in {0, 429} or self.status >= 500
+
+    @property
     def final(self) -> bool:
         """The same request would be refused again: the object itself is at fault."""
         return self.status in {400, 413, 422}
@@ -230,6 +235,11 @@ def connect() -> KubernetesCluster:
         except (config.ConfigException, OSError) as error:
             raise ClusterError("connect", "cluster", 0, f"no ServiceAccount, no usable kubeconfig: {error}") from error
     return KubernetesCluster(client.ApiClient())
+
+
+def is_owned(obj: Raw, uid: str) -> bool:
+    """Whether an object belongs to another, by its UID: a name can be anybody's."""
+    return any(owner.get("uid") == uid for owner in obj["metadata"].get("ownerReferences") or ())
 
 
 def _message(body: bytes) -> str:

@@ -14,12 +14,13 @@ from controller.labels import AGENT_SELECTOR, RUN_LABEL
 from controller.workqueue import Key
 
 Enqueue = Callable[[Key], None]
-Sighting = Callable[[Raw], None]
+SawPod = Callable[[str, str, Raw], None]
+"""Namespace, run, pod."""
 REQUEST_TIMEOUT_S: Final = 30.0
 CONNECT_TIMEOUT_S: Final = 5.0
 
 
-def registry(enqueue: Enqueue, saw_pod: Sighting) -> kopf.OperatorRegistry:
+def registry(enqueue: Enqueue, saw_pod: SawPod) -> kopf.OperatorRegistry:
     """The watches: tests, runs, and the agents' pods."""
     handlers = kopf.OperatorRegistry()
 
@@ -34,8 +35,8 @@ def registry(enqueue: Enqueue, saw_pod: Sighting) -> kopf.OperatorRegistry:
 
     @kopf.on.event("", "v1", "pods", registry=handlers)
     async def pod_changed(namespace: str | None, labels: kopf.Labels, body: kopf.Body, **_: Any) -> None:
-        saw_pod(dict(body))
         if run := labels.get(RUN_LABEL):
+            saw_pod(namespace or "", run, dict(body))
             enqueue(Key("CallTestRun", namespace or "", run))
 
     return handlers

@@ -13,6 +13,8 @@ PLAN_ANNOTATION: Final = f"{GROUP}/plan"
 """The agent's plan, as bytes that its result's digest is about."""
 GO_ANNOTATION: Final = f"{GROUP}/go"
 """The agent's signal."""
+STOPPED_ANNOTATION: Final = f"{GROUP}/stopped"
+"""Why the agent was told to stop: for the verdict, after a restart of the operator too."""
 
 MANAGED_BY: Final = "calltest-operator"
 AGENT_NAME: Final = "calltest-agent"

@@ -39,6 +39,8 @@ class PodFacts:
     """Waiting longer cannot help it to start."""
     result: bytes | None = None
     """Its termination message."""
+    ended_at: float | None = None
+    """Unix time at which its container ended, by its node's clock."""
 
 
 _IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
@@ -75,7 +77,8 @@ def _ended(pod: dict[str, Any], terminated: dict[str, Any]) -> PodFacts:
         why = f"deleted while it ran ({why})"
     message = str(terminated.get("message") or "")
     ending = Ending(reason=reason, message=f"pod {_name(pod)}: ended early: {why}, exit code {code}")
-    return PodFacts(state=AgentState.ENDED, ending=ending, result=message.encode())
+    ended_at = unix_time(terminated.get("finishedAt"))
+    return PodFacts(state=AgentState.ENDED, ending=ending, result=message.encode(), ended_at=ended_at)
 
 
 def _lost(pod: dict[str, Any], container: dict[str, Any], now: float) -> str | None:

@@ -45,6 +45,8 @@ class Schedule:
     """The last one that was finished."""
     drop: tuple[RunSeen, ...] = ()
     """Finished runs that history has no room for."""
+    is_acted_on: bool = True
+    """The present generation was run, is being run, or must not be run."""
     conflict: str | None = None
     """Name of a run that stands in the way: it has the name of the next one, and is not ours."""
 
@@ -67,6 +69,7 @@ def schedule(test: CallTest, runs: Sequence[RunSeen]) -> Schedule:
         active=active,
         last=finished[-1] if finished else None,
         drop=_surplus(test, finished),
+        is_acted_on=is_due or test.spec.suspend or _was_run(test) or (same_name is not None and same_name.is_ours),
         conflict=wanted if same_name is not None and not same_name.is_ours else None,
     )
 

@@ -19,38 +19,37 @@ class Sighting:
 
     pod: Raw
     log: PodLog = field(default_factory=PodLog)
+    log_retry_at: float = 0.0
+    """Unix time before which its log is not asked for again."""
 
 
 class Sightings:
-    """By run UID and pod UID. Told by the watch (event loop) and by reconcile (threads)."""
+    """By run and pod UID. Told by the watch (event loop) and by reconcile (threads)."""
 
     def __init__(self) -> None:
-        self._pods: dict[str, dict[str, Sighting]] = defaultdict(dict)
+        self._pods: dict[tuple[str, str], dict[str, Sighting]] = defaultdict(dict)
         self._lock = threading.Lock()
 
-    def saw(self, run_uid: str, pod: Raw) -> Sighting:
+    def saw(self, namespace: str, run: str, pod: Raw) -> None:
         """A pod of a run, as it is now."""
         uid = str(pod["metadata"]["uid"])
         with self._lock:
-            seen = self._pods[run_uid].setdefault(uid, Sighting(pod))
+            seen = self._pods[namespace, run].setdefault(uid, Sighting(pod))
             if _version(pod) >= _version(seen.pod):
                 seen.pod = pod
-            return seen
 
-    def of_run(self, run_uid: str) -> list[Sighting]:
+    def of_run(self, namespace: str, run: str) -> list[Sighting]:
         """All pods that were seen of a run, gone or not."""
         with self._lock:
-            return list(self._pods.get(run_uid, {}).values())
+            return list(self._pods.get((namespace, run), {}).values())
 
-    def forget(self, run_uid: str) -> None:
+    def forget(self, namespace: str, run: str) -> None:
         """The run is finished, or gone."""
         with self._lock:
-            self._pods.pop(run_uid, None)
+            self._pods.pop((namespace, run), None)
 
 
 def _version(pod: Raw) -> int:
-    """Resource versions of one object grow (Kubernetes ≥ 1.35 promises that they compare)."""
-    try:
-        return int(pod["metadata"].get("resourceVersion", 0))
-    except ValueError:
-        return 0
+    """Resource versions of one object grow, in etcd and (KEP-5504) by promise; one that is no number never wins."""
+    text = str(pod["metadata"].get("resourceVersion", ""))
+    return int(text) if text.isdecimal() else 0

@@ -1,0 +1,135 @@
+"""One CallTest: starts its runs, shows the last one, drops those that history has no room for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from agent.contract.verdict import Reason, Result
+from controller import status as statuses
+from controller.api import API_VERSION
+from controller.api.parse import CallTest, SpecError, parse_run, parse_test
+from controller.api.run import CallTestStatus
+from controller.cluster import RUNS, TESTS, Cluster, ClusterError, Raw, is_owned
+from controller.discovery import Problem
+from controller.events import Events
+from controller.labels import TEST_LABEL
+from controller.metrics import Metrics
+from controller.reconcile_run import runs_of
+from controller.scheduling import RunSeen, Schedule, schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestReconciler:
+    """Everything a CallTest needs."""
+
+    cluster: Cluster
+    metrics: Metrics
+    events: Events
+    now: Callable[[], float]
+
+    def reconcile(self, namespace: str, name: str) -> float | None:
+        """Does what is due now. The next look comes with the next event."""
+        raw = self.cluster.get(TESTS, namespace, name)
+        if raw is None:
+            self.metrics.last_runs.forget(namespace, name)
+            return None
+        if raw["metadata"].get("deletionTimestamp"):
+            return None
+        try:
+            test = parse_test(raw)
+        except SpecError as error:
+            self._stall(raw, Problem(reason=Reason.INVALID_TEST, message=str(error), is_final=True))
+            return None
+        runs = runs_of(self.cluster, namespace, name, owner_uid=test.uid)
+        plan = schedule(test, runs)
+        active = _named(plan.active)
+        if plan.start:
+            active = self._start(raw, test, plan.start)
+        self._show(raw, test, plan, active)
+        for seen in plan.drop:
+            self.cluster.delete(RUNS, namespace, seen.run.name, seen.run.uid)
+        return None
+
+    def _start(self, raw: Raw, test: CallTest, name: str) -> statuses.NamedRun | None:
+        """Creates the run. One of this name that is ours is it already; another's is a conflict, seen next time."""
+        try:
+            made = self.cluster.create(RUNS, test.namespace, run_of(raw, test, name))
+        except ClusterError as error:
+            held = self.cluster.get(RUNS, test.namespace, name) if error.conflict else None
+            if held is None or not is_owned(held, test.uid):
+                raise
+            made = held
+        self.events.normal(raw, "RunCreated", f"run {name} for generation {test.generation}", run=name)
+        return statuses.NamedRun(name=name, status=parse_run(made).status)
+
+    def _show(self, raw: Raw, test: CallTest, plan: Schedule, active: statuses.NamedRun | None) -> None:
+        problem = None
+        if plan.conflict:
+            message = f"CallTestRun {plan.conflict} is there already, and is not of this CallTest; delete it"
+            problem = Problem(reason=Reason.NAME_CONFLICT, message=message)
+            self.events.warning(raw, problem.reason, message, run=plan.conflict)
+        after = statuses.of_test(
+            test.status,
+            statuses.Clock(now=datetime.fromtimestamp(self.now(), UTC), generation=test.generation),
+            active=active,
+            last=_named(plan.last),
+            suspended=test.spec.suspend,
+            problem=problem,
+        )
+        # A generation that waits for the run before it is not observed yet: it must not be taken for one that was run.
+        observed = test.generation if plan.is_acted_on else test.status.observed_generation
+        after = replace(after, observed_generation=observed)
+        if after != test.status:
+            self.cluster.replace_status(TESTS, raw | {"status": statuses.as_dict(after)})
+        self.metrics.last_runs.show_status(test.namespace, test.name, after)
+        if plan.last:
+            self._tell(raw, test, plan.last)
+
+    def _tell(self, raw: Raw, test: CallTest, last: RunSeen) -> None:
+        """The verdict as an event of the CallTest, and its endpoints' metrics: both also after a restart."""
+        status = last.run.status
+        if status.endpoints is not UNSET:
+            self.metrics.last_runs.show_endpoints(test.namespace, test.name, last.run.name, status.endpoints)
+        if test.status.last_run is not UNSET and test.status.last_run.name == last.run.name:
+            return
+        tell = self.events.normal if status.result is Result.PASSED else self.events.warning
+        message = status.message if status.message is not UNSET else ""
+        tell(raw, f"Run{status.result}", f"{last.run.name}: {message}", run=last.run.name)
+
+    def _stall(self, raw: Raw, problem: Problem) -> None:
+        """A test that the API server took and we do not: its status says which field is at fault."""
+        clock = statuses.Clock(
+            now=datetime.fromtimestamp(self.now(), UTC), generation=int(raw["metadata"]["generation"])
+        )
+        before = statuses.as_dict(statuses.of_test(CallTestStatus(), clock, active=None, last=None, problem=problem))
+        held = raw.get("status") or {}
+        if held.get("observedGeneration") != clock.generation or not held.get("conditions"):
+            self.cluster.replace_status(TESTS, raw | {"status": before})
+            self.events.warning(raw, problem.reason, problem.message)
+
+
+def run_of(raw: Raw, test: CallTest, name: str) -> Raw:
+    """The run of a CallTest's present generation, with the spec as the API server has it."""
+    owner = {"apiVersion": API_VERSION, "kind": "CallTest", "name": test.name, "uid": test.uid, "controller": True}
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "CallTestRun",
+        "metadata": {
+            "name": name,
+            "namespace": test.namespace,
+            "labels": {TEST_LABEL: test.name},
+            "ownerReferences": [owner],
+        },
+        "spec": {
+            "callTestName": test.name,
+            "cause": {"type": "Generation", "generation": test.generation},
+            "test": raw["spec"],
+        },
+    }
+
+
+def _named(seen: RunSeen | None) -> statuses.NamedRun | None:
+    return statuses.NamedRun(name=seen.run.name, status=seen.run.status) if seen else None

@@ -1,0 +1,324 @@
+"""One run, from its creation to its verdict: reads the objects, takes the next step; can be repeated at any point."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+from msgspec import UNSET
+
+from agent.contract.plan import Plan, RunRef
+from agent.contract.verdict import Reason, Result
+from controller import status as statuses
+from controller.agents import Agents
+from controller.api.parse import CallTestRun, SpecError, parse_run
+from controller.api.run import CallCounts, CallTestRunStatus, Detail, Endpoint
+from controller.api.target import Via
+from controller.cluster import CONFIG_MAPS, PODS, RUNS, Cluster, ClusterError, Raw, is_owned
+from controller.conclude import Outcome, conclude, refused
+from controller.discovery import Discovery, Problem, changes, discover
+from controller.events import Events
+from controller.lifecycle import Collect, Create, Resolve, RunFacts, Send, next_step
+from controller.manifests import Owner, store_detail
+from controller.metrics import Metrics
+from controller.planning import PlanningError, check_test, plan_run
+from controller.podfacts import AgentState, pod_facts
+from controller.scheduling import RunSeen, is_next
+from controller.settings import Settings
+from controller.snapshot import snapshot
+
+LOG = logging.getLogger(__name__)
+POLL_S: Final = 0.4
+"""While agents run: their progress is in their logs, which nothing announces."""
+WAIT_S: Final = 1.0
+"""While endpoints or pods are waited for, beside the events that announce them."""
+PROGRESS_EVERY_S: Final = 2.0
+MAX_STEPS: Final = 8
+"""In one reconcile: a run has fewer kinds of steps."""
+
+
+@dataclass(slots=True)
+class RunReconciler:
+    """Everything a run needs; holds nothing that a restart must not lose."""
+
+    cluster: Cluster
+    settings: Settings
+    metrics: Metrics
+    events: Events
+    agents: Agents
+    now: Callable[[], float]
+    _said: dict[str, float] = field(default_factory=dict)
+    """When progress was last written, by run UID."""
+
+    def reconcile(self, namespace: str, name: str) -> float | None:
+        """Takes all steps that can be taken now; returns the seconds until it should look again, if it should."""
+        raw = self.cluster.get(RUNS, namespace, name)
+        if raw is None or raw["metadata"].get("deletionTimestamp"):
+            self.agents.forget(namespace, name)
+            return None
+        try:
+            run = parse_run(raw)
+        except SpecError as error:
+            self._write(raw, CallTestRunStatus(), self._unreadable(error))
+            return None
+        if run.status.result is not UNSET:
+            self._tidy(run)
+            return None
+        if run.status.start_time is UNSET and not self._is_next(run, raw):
+            return WAIT_S
+        return _OneRun(self, raw, run).advance()
+
+    def _is_next(self, run: CallTestRun, raw: Raw) -> bool:
+        others = runs_of(self.cluster, run.namespace, run.spec.call_test_name, owner_uid="")
+        return is_next(run, str(raw["metadata"]["creationTimestamp"]), others)
+
+    def _unreadable(self, error: SpecError) -> CallTestRunStatus:
+        outcome = Outcome(
+            result=Result.INCONCLUSIVE,
+            reason=Reason.INVALID_TEST,
+            message=str(error),
+            calls=CallCounts(planned=0, summary="0/0"),
+        )
+        return statuses.concluded(CallTestRunStatus(), outcome, self.clock(1))
+
+    def _tidy(self, run: CallTestRun) -> None:
+        """Pods of a Passed run go; of another run they stay for whoever looks into it, unless they still run."""
+        for pod in self.agents.pods(run):
+            state = pod_facts(pod, now=self.now()).state
+            if run.status.result is Result.PASSED or state is not AgentState.ENDED:
+                self.cluster.delete(PODS, run.namespace, pod["metadata"]["name"], pod["metadata"]["uid"])
+        self.agents.forget(run.namespace, run.name)
+        self._said.pop(run.uid, None)
+
+    def clock(self, generation: int) -> statuses.Clock:
+        """Now."""
+        return statuses.Clock(now=datetime.fromtimestamp(self.now(), UTC), generation=generation)
+
+    def _write(self, raw: Raw, before: CallTestRunStatus, after: CallTestRunStatus) -> Raw:
+        if after == before:
+            return raw
+        return self.cluster.replace_status(RUNS, raw | {"status": statuses.as_dict(after)})
+
+
+class _OneRun:
+    """One reconcile of one run: the object as last written, and the steps."""
+
+    def __init__(self, parent: RunReconciler, raw: Raw, run: CallTestRun) -> None:
+        self.parent, self.raw, self.run = parent, raw, run
+        self.test = run.spec.test
+        self.limits = parent.settings.limits
+        self.ref = RunRef(uid=run.uid, namespace=run.namespace, name=run.name, call_test=run.spec.call_test_name)
+
+    def advance(self) -> float | None:
+        """Steps until there is nothing to do now."""
+        self.write(statuses.begun(self.run.status, self.clock()))
+        try:
+            check_test(self.test, self.limits)
+            for _ in range(MAX_STEPS):
+                again_s, is_done = self.step()
+                if is_done:
+                    return again_s
+        except PlanningError as error:
+            self.finish(refused(error.reason, error.message, self.test, self.endpoints))
+            return None
+        return POLL_S
+
+    def step(self) -> tuple[float | None, bool]:
+        """One step; the seconds until the next look, and whether there is nothing more to do now."""
+        facts = self.facts()
+        step = next_step(facts)
+        match step:
+            case Resolve():
+                return WAIT_S, self.resolve(is_last_try=step.is_last_try)
+            case Create():
+                return WAIT_S, self.create(step, facts)
+            case Send():
+                self.parent.agents.send(self.run, step.orders)
+                return POLL_S, False
+            case Collect():
+                self.collect(step, facts)
+                return None, True
+        self.tell_progress(facts)
+        is_running = any(agent.state is AgentState.RUNNING for agent in facts.agents)
+        return (POLL_S if is_running else WAIT_S), True
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The endpoints that the run is fixed to; none before they are."""
+        found = self.run.status.endpoints
+        return found if found is not UNSET else ()
+
+    def clock(self) -> statuses.Clock:
+        return self.parent.clock(self.run.generation)
+
+    def write(self, after: CallTestRunStatus) -> None:
+        """Writes the status, where it differs; what follows builds on what the API server answered."""
+        self.raw = self.parent._write(self.raw, self.run.status, after)  # noqa: SLF001 - two halves of one thing
+        self.run = parse_run(self.raw)
+
+    def facts(self) -> RunFacts:
+        """What is known of the run now."""
+        started = self.run.status.start_time
+        assert started is not UNSET  # `begun` was written
+        is_resolved = self.run.status.endpoints is not UNSET
+        is_created = statuses.is_created(self.run.status)
+        pods = self.parent.agents.pods(self.run) if is_resolved else []
+        plans = self.plans(pods, is_created=is_created) if is_resolved else ()
+        return RunFacts(
+            waited_s=self.parent.now() - started.timestamp(),
+            start_deadline_s=self.test.start_deadline_seconds,
+            active_deadline_s=self.test.active_deadline_seconds,
+            resolved=is_resolved,
+            created=is_created,
+            agents=self.parent.agents.facts(self.run, plans, pods),
+        )
+
+    def plans(self, pods: Sequence[Raw], *, is_created: bool) -> tuple[Plan, ...]:
+        """The plans as the pods have them, else as made from what was written down: both are the same to a run.
+
+        An operator with other limits than the one that began a run does not end it: what was created stands.
+        """
+        held = self.parent.agents.plans(pods)
+        try:
+            made = plan_run(self.ref, self.test, self.endpoints, self.limits, also_allowed=self.also_allowed(held))
+        except PlanningError:
+            if not (is_created and held):
+                raise
+            made = ()
+        return tuple((held | {plan.agent: plan for plan in made if plan.agent not in held}).values())
+
+    def also_allowed(self, held: Mapping[str, Plan]) -> tuple[str, ...]:
+        """The replicas behind a ClusterIP: they are not endpoints, and may send SIP all the same."""
+        if held or self.test.target.via is not Via.SERVICE:
+            return ()
+        return self.discover().addresses
+
+    def discover(self) -> Discovery:
+        """The target, now. That we may not look is a problem of the run, not ours to retry forever."""
+        try:
+            seen = snapshot(self.parent.cluster, self.test.target, self.run.namespace)
+        except ClusterError as error:
+            if error.status != 403:
+                raise
+            message = f"{error}; apply the Role of deploy/target-access in the target's namespace"
+            return Discovery(problem=Problem(reason=Reason.ACCESS_DENIED, message=message))
+        return discover(self.test.target, seen, self.limits.allow_targets)
+
+    def resolve(self, *, is_last_try: bool) -> bool:
+        """Writes the endpoints down; True: there are not enough of them yet, or the run is over for lack of them."""
+        found = self.discover()
+        if found.problem is None:
+            plans = plan_run(self.ref, self.test, found.endpoints, self.limits, also_allowed=found.addresses)
+            planned = len(found.endpoints) * sum(call.count for call in plans[0].calls)
+            self.write(statuses.resolved(self.run.status, found, planned, self.clock()))
+            self.parent.events.normal(self.raw, "TargetsResolved", f"{len(found.endpoints)} endpoints")
+            return False
+        if found.problem.is_final or is_last_try:
+            self.finish(refused(found.problem.reason, found.problem.message, self.test))
+            return True
+        self.write(statuses.unresolved(self.run.status, found.problem, found, self.clock()))
+        self.parent.events.warning(self.raw, found.problem.reason, found.problem.message)
+        return True
+
+    def create(self, step: Create, facts: RunFacts) -> bool:
+        """Creates what is absent; True: something was refused that may be granted later."""
+        refusals = self.parent.agents.create(self.run, self.raw, step.absent)
+        if not refusals:
+            agents = len(facts.agents)
+            self.write(
+                statuses.progressed(self.run.status, agents=agents, ready=0, ended=0, failed=0, clock=self.clock())
+            )
+            return False
+        for refusal in refusals:
+            self.parent.events.warning(self.raw, refusal.ending.reason, refusal.ending.message)
+        return not any(refusal.hopeless for refusal in refusals)
+
+    def tell_progress(self, facts: RunFacts) -> None:
+        """The live status, every few seconds at most."""
+        now = self.parent.now()
+        if not facts.created or now - self.parent._said.get(self.run.uid, 0.0) < PROGRESS_EVERY_S:  # noqa: SLF001
+            return
+        self.parent._said[self.run.uid] = now  # noqa: SLF001
+        callers = [agent.progress for agent in facts.agents if agent.progress and agent.plan.role == "Caller"]
+        self.write(
+            statuses.progressed(
+                self.run.status,
+                agents=len(facts.agents),
+                ready=sum(agent.ready > 0 or agent.over for agent in facts.agents),
+                ended=sum(line.ended for line in callers),
+                failed=sum(line.failed for line in callers),
+                clock=self.clock(),
+            )
+        )
+
+    def collect(self, step: Collect, facts: RunFacts) -> None:
+        """Reads what the agents left behind, stores the detail, and concludes."""
+        plans = [agent.plan for agent in facts.agents]
+        left = self.parent.agents.collect(self.run, plans, step.endings)
+        outcome = conclude([item.report for item in left], self.endpoints, self.changes())
+        self.finish(outcome, self.store([line for item in left for line in item.log.raw], outcome))
+
+    def changes(self) -> dict[int, Reason]:
+        """What became of the endpoints meanwhile; nothing, where we cannot look."""
+        try:
+            seen = snapshot(self.parent.cluster, self.test.target, self.run.namespace)
+        except ClusterError as error:
+            LOG.warning(
+                "run %s/%s: the endpoints could not be read again: %s", self.run.namespace, self.run.name, error
+            )
+            return {}
+        return changes(self.endpoints, seen.pods)
+
+    def store(self, lines: Sequence[bytes], outcome: Outcome) -> Detail:
+        """Equal lines make equal ConfigMaps, so a repetition finds them there. What cannot be stored is not claimed."""
+        owner = Owner(kind="CallTestRun", name=self.run.name, uid=self.run.uid)
+        stored = store_detail(
+            owner, self.run.namespace, self.run.spec.call_test_name, lines, complete=outcome.is_complete
+        )
+        for index, body in enumerate(stored.config_maps):
+            if fault := self.create_config_map(body):
+                self.parent.events.warning(self.raw, "DetailNotStored", fault)
+                names = stored.detail.config_maps[:index]
+                return msgspec.structs.replace(stored.detail, config_maps=names, complete=False)
+        return stored.detail
+
+    def create_config_map(self, body: Raw) -> str:
+        """'' once it is there, else why it cannot be."""
+        name = body["metadata"]["name"]
+        try:
+            self.parent.cluster.create(CONFIG_MAPS, self.run.namespace, body)
+        except ClusterError as error:
+            if error.is_passing:
+                raise
+            held = self.parent.cluster.get(CONFIG_MAPS, self.run.namespace, name) if error.conflict else None
+            return "" if held is not None and is_owned(held, self.run.uid) else f"ConfigMap {name}: {error}"
+        return ""
+
+    def finish(self, outcome: Outcome, detail: Detail | None = None) -> None:
+        """Writes the verdict: the last write of a run's status."""
+        self.write(statuses.concluded(self.run.status, outcome, self.clock(), detail))
+        tell = self.parent.events.normal if outcome.result is Result.PASSED else self.parent.events.warning
+        tell(self.raw, f"Run{outcome.result}", outcome.message)
+        test = (self.run.namespace, self.run.spec.call_test_name)
+        self.parent.metrics.count_run(*test, outcome.result, outcome.verdict)
+        self.parent.metrics.last_runs.show_endpoints(*test, self.run.name, outcome.endpoints)
+        if outcome.verdict:
+            self.parent.metrics.last_runs.show_measured(*test, self.run.name, outcome.verdict)
+        self.parent._tidy(self.run)  # noqa: SLF001
+
+
+def runs_of(cluster: Cluster, namespace: str, test: str, *, owner_uid: str) -> list[RunSeen]:
+    """The runs of a test that can be read; `owner_uid`: of the CallTest, to tell its own from others."""
+    found = []
+    for raw in cluster.list(RUNS, namespace):
+        if raw["spec"].get("callTestName") != test or raw["metadata"].get("deletionTimestamp"):
+            continue
+        try:
+            run = parse_run(raw)
+        except SpecError:
+            continue  # Its own reconcile says so.
+        created = str(raw["metadata"]["creationTimestamp"])
+        found.append(RunSeen(run=run, created=created, is_ours=is_owned(raw, owner_uid)))
+    return found
