@@ -9,6 +9,7 @@ import msgspec
 import yaml
 
 from agent.contract.verdict import Check, Reason, Result, Role
+from controller.api.run import MediaPath
 from tests.sut.faults import Fault, Packets, Towards
 from tests.sut.rootfs import EXAMPLES
 
@@ -48,8 +49,8 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """In any order."""
     failures: tuple[Failure, ...] = ()
     faults: tuple[FaultSpec, ...] = ()
-    media: str | None = None
-    """Relay or Direct: where the RTP of answered calls went. None: not looked at."""
+    media: MediaPath | None = None
+    """Where the RTP went, at every endpoint. None: not looked at."""
     deployments: tuple[str, ...]
     """To wait for before the test is applied."""
     local: bool
