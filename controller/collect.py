@@ -68,10 +68,10 @@ def collect(plan: Plan, raw_plan: bytes, result: bytes | None, log: Log, ending:
         _require_ours(plan, raw_plan, document, log)
     except ResultError as error:
         # Nothing of a stranger's document or log may count for this run.
-        return _report(plan, Log(), Ending(reason=Reason.RESULT_REJECTED, message=f"{plan.agent}: {error}"))
-    missing = _missing(plan, document, log, ending)
+        return _report(plan, Log(), Ending(reason=Reason.RESULT_REJECTED, message=str(error)))
+    missing = _missing(document, log, ending)
     if missing is None and document.stopped:
-        return _report(plan, log, _why_stopped(plan, ending), document, complete=True)
+        return _report(plan, log, _why_stopped(ending), document, complete=True)
     return _report(plan, log, missing, document, complete=missing is None)
 
 
@@ -88,27 +88,27 @@ def _require_ours(plan: Plan, raw_plan: bytes, result: AgentResult, log: Log) ->
             raise ResultError(f"line: {line.role} at endpoint {line.endpoint} is not in the plan")
 
 
-def _missing(plan: Plan, result: AgentResult, log: Log, ending: Ending) -> Ending | None:
+def _missing(result: AgentResult, log: Log, ending: Ending) -> Ending | None:
     """Why a result that is ours does not tell everything its agent did; None: it does."""
     if result.error is not None:
         note = result.error.note or result.error.observed or "no more is known"
-        return Ending(reason=result.error.reason, message=f"{plan.agent}: {note}")
+        return Ending(reason=result.error.reason, message=note)
     if not result.final:
         return ending
     digest = detail_digest(list(log.raw))
     if digest == result.detail:
         return None
-    message = f"{plan.agent}: {digest.lines} of {result.detail.lines} detail lines are in the log"
+    message = f"{digest.lines} of {result.detail.lines} detail lines are in the log"
     if digest.lines == result.detail.lines:
-        message = f"{plan.agent}: the detail lines in the log are not those it wrote (sha256 differs)"
+        message = "the detail lines in the log are not those it wrote (sha256 differs)"
     return Ending(reason=Reason.AGENT_LOST, message=message)
 
 
-def _why_stopped(plan: Plan, ending: Ending) -> Ending:
+def _why_stopped(ending: Ending) -> Ending:
     """Its host knows why it stopped an agent; an agent that stopped by itself met its own deadline."""
     if ending.reason is not Reason.AGENT_LOST:
         return ending
-    return Ending(reason=Reason.DEADLINE_EXCEEDED, message=f"{plan.agent} stopped before its plan was done")
+    return Ending(reason=Reason.DEADLINE_EXCEEDED, message="it stopped before its plan was done")
 
 
 def _report(

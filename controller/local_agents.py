@@ -163,7 +163,7 @@ class _Agents:
 
 def _ending(process: AgentProcess, exit_code: int | None) -> Ending:
     """What to say of an agent that ended by itself before it was done."""
-    name = f"{process.plan.agent} (process {process.pid})"
+    name = f"process {process.pid}"
     if process.overflowed:
         message = f"{name} wrote more than {MAX_LOG_BYTES} bytes to its output, and was ended"
         return Ending(reason=Reason.RESULT_REJECTED, message=message)

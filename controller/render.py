@@ -30,8 +30,7 @@ class FinishedRun:
     run: RunRef
     test: CallTest
     status: CallTestRunStatus
-    verdict: RunVerdict | None
-    """None: it could not be planned, so that there is nothing to judge."""
+    verdict: RunVerdict
 
 
 def run_object(finished: FinishedRun) -> dict[str, Any]:
@@ -95,7 +94,7 @@ def _headline(finished: FinishedRun) -> Text:
         text.append(f", {counts.failed} failed" if counts.failed else "")
         text.append(f", {counts.inconclusive} inconclusive" if counts.inconclusive else "")
     if status.start_time is not UNSET and status.completion_time is not UNSET:
-        text.append(f", {(status.completion_time - status.start_time).total_seconds():.1f} s")
+        text.append(f", {(status.completion_time - status.start_time).total_seconds():.0f} s")
     if status.message is not UNSET and status.result is not Result.PASSED:
         text.append(f"\n{status.message}")
     if status.stray_calls is not UNSET and status.stray_calls:
@@ -139,20 +138,21 @@ def _failures(finished: FinishedRun) -> Table | None:
     return table
 
 
-def _flows(finished: FinishedRun) -> Table | None:
-    """RTP of both directions, summed over the calls that were counted at both ends."""
-    calls = finished.verdict.calls if finished.verdict else ()
+def _flows(finished: FinishedRun) -> Table:
+    """RTP packets of both directions, summed over the calls that were counted at all ends that are ours."""
+    calls = finished.verdict.calls
+    ends = 1 if finished.test.spec.callee is UNSET else 2
     table = _table("DIRECTION", "SENT", "RECEIVED", "LOST", "UNSEEN", "CALLS COUNTED")
     directions: tuple[tuple[str, Callable[[CallVerdict], Flow]], ...] = (
-        ("to callee", lambda call: call.to_callee),
+        ("from caller", lambda call: call.to_callee),
         ("to caller", lambda call: call.to_caller),
     )
     for name, flow_of in directions:
         flows = [flow_of(call) for call in calls]
-        counted = [flow for flow in flows if flow.sent is not None and flow.received is not None]
+        counted = [flow for flow in flows if (flow.sent, flow.received).count(None) == 2 - ends]
         columns = [_sum(getattr(flow, field) for flow in counted) for field in ("sent", "received", "lost", "unseen")]
         table.add_row(name, *columns, f"{len(counted)} of {len(flows)}")
-    return table if calls else None
+    return table
 
 
 def _sum(values: Iterable[int | None]) -> str:

@@ -11,7 +11,7 @@ from rich.text import Text
 from controller.lifecycle import AgentFacts
 
 PLAIN_EVERY_S: Final = 2.0
-"""Without a terminal: at most one line per agent in this time, but for the last."""
+"""Without a terminal, counts are said at most this often."""
 
 
 class Watch(Protocol):
@@ -21,25 +21,24 @@ class Watch(Protocol):
         """Shows how they are now."""
 
 
-def describe(agent: AgentFacts) -> str:
-    """One agent in a line: what it does now, and at which endpoint."""
+def describe(agent: AgentFacts) -> tuple[str, str]:
+    """What one agent does now, and where; and how its calls are."""
     plan, progress = agent.plan, agent.progress
-    stages = len(plan.stages)
     if progress is None:
-        return "ended without a word" if agent.over else "starting"
+        return ("ended without a word" if agent.over else "starting"), ""
+    stages = len(plan.stages)
     done = min(progress.done, stages)
     counts = f"{progress.ended} calls ended"
-    if progress.active:
-        counts += f", {progress.active} up"
-    if progress.failed:
-        counts += f", {progress.failed} with a failed check"
+    counts += f", {progress.active} up" if progress.active else ""
+    counts += f", {progress.failed} with a failed check" if progress.failed else ""
     if agent.over or done == stages:
-        return f"{'ended' if agent.over else 'done'}: {counts}"
-    stage = plan.stages[done]
-    doing = "stopping" if agent.signal.stop else "calling" if agent.signal.go >= done else "ready"
+        return ("ended" if agent.over else "done"), counts
+    doing = "calling" if agent.signal.go >= done else "ready"
     if progress.ready <= done:
         doing = "preparing"
-    return f"{doing} at {stage.name} ({stage.address}), endpoint {done + 1} of {stages}: {counts}"
+    if agent.signal.stop:
+        doing = "stopping"
+    return f"{doing} at {plan.stages[done].address}, endpoint {done + 1} of {stages}", counts
 
 
 class PlainWatch:
@@ -47,19 +46,22 @@ class PlainWatch:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._said: dict[str, tuple[str, float]] = {}
+        self._said: dict[str, tuple[tuple[str, str], float]] = {}
 
     def show(self, agents: Sequence[AgentFacts], elapsed_s: float) -> None:
-        """Says what changed."""
+        """Says what changed: what an agent does at once, its counts now and then."""
         for agent in agents:
             text = describe(agent)
-            before, at_s = self._said.get(agent.plan.agent, ("", -PLAIN_EVERY_S))
-            if text == before or (elapsed_s - at_s < PLAIN_EVERY_S and not agent.over):
+            before, at_s = self._said.get(agent.plan.agent, (("", ""), 0.0))
+            if text == before or (text[0] == before[0] and elapsed_s - at_s < PLAIN_EVERY_S):
                 continue
             self._said[agent.plan.agent] = (text, elapsed_s)
-            self._console.print(
-                f"{elapsed_s:6.1f} s  {agent.plan.agent}: {text}", markup=False, highlight=False, soft_wrap=True
-            )
+            line = f"{elapsed_s:6.1f} s  {agent.plan.agent}: {_joined(text)}"
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _joined(text: tuple[str, str]) -> str:
+    return ": ".join(part for part in text if part)
 
 
 class LiveWatch:
@@ -70,7 +72,7 @@ class LiveWatch:
 
     def show(self, agents: Sequence[AgentFacts], elapsed_s: float) -> None:
         """Redraws."""
-        lines = [f"{agent.plan.agent:<10} {describe(agent)}" for agent in agents]
+        lines = [f"{agent.plan.agent:<10} {_joined(describe(agent))}" for agent in agents]
         self._live.update(Text("\n".join([f"{elapsed_s:.0f} s", *lines])))
 
     def __enter__(self) -> Self:

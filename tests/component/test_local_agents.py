@@ -107,7 +107,7 @@ def test_agent_that_never_gets_ready_ends_the_run_at_the_start_deadline(
 def test_agent_that_hangs_is_ended_at_the_active_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("controller.lifecycle.STOP_GRACE_S", 0.5)
     caller, callee = run(
-        tmp_path, "caller-0=deaf", "callee-0=slow", deadlines=Deadlines(start_s=0.4, active_s=0.5), calls=40
+        tmp_path, "caller-0=deaf", "callee-0=slow", deadlines=Deadlines(start_s=10, active_s=1), calls=40
     )
     assert Reason.DEADLINE_EXCEEDED in {caller.lost_reason, callee.lost_reason}
 

@@ -114,7 +114,7 @@ def test_missing_lines_are_counted() -> None:
     assert not report.complete
     assert (report.lost_reason, report.lost_message) == (
         Reason.AGENT_LOST,
-        "caller-0: 1 of 2 detail lines are in the log",
+        "1 of 2 detail lines are in the log",
     )
     assert report.recorded == (FINDING,)
 
@@ -144,4 +144,4 @@ def test_error_of_the_agent_is_what_is_said(texts: dict[str, str], said: str) ->
     error = Finding(call="", number=0, endpoint=0, leg=Role.CALLER, check=Check.RUN, reason=Reason.AGENT_ERROR, **texts)
     report = collect(PLAN, RAW, result(error=error), LOG, LOST)
     assert not report.complete
-    assert (report.lost_reason, report.lost_message) == (Reason.AGENT_ERROR, f"caller-0: {said}")
+    assert (report.lost_reason, report.lost_message) == (Reason.AGENT_ERROR, said)
