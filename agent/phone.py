@@ -120,7 +120,7 @@ class DigitSent:
 class CallEnded:
     """The call is over and all that was counted is here: its last event.
 
-    It is held back until the BYE or CANCEL that we sent was answered, or was not for 8 s; `at_s` is when the call ended.
+    It is held back until the BYE or CANCEL that we sent was answered, or was not for 8 s; `at_s`: when the call ended.
     """
 
     at_s: float

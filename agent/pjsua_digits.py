@@ -16,6 +16,8 @@ LOG = logging.getLogger(__name__)
 
 PAUSE_S = 0.1
 """Between the end of a digit and the start of the next; pjsip repeats the end packet in its first 40 ms."""
+MIN_TONE_MS, MAX_TONE_MS = 40, 8000
+"""Two packets, so that a receiver can tell equal digits apart; and what fits the 16 bits of a duration at 8 kHz."""
 _DIGITS = re.compile(r"[0-9A-Da-d*#]+")
 
 
@@ -29,8 +31,8 @@ class DigitSender:
         """Queues digits behind those still to be sent. PhoneError for what cannot be a digit."""
         if not _DIGITS.fullmatch(digits):
             raise PhoneError(f"digits {digits!r}: only 0-9, A-D, * and # can be sent")
-        if not 20 <= tone_ms <= 8000:
-            raise PhoneError(f"digit duration {tone_ms} ms: 20 to 8000 can be sent")
+        if not MIN_TONE_MS <= tone_ms <= MAX_TONE_MS:
+            raise PhoneError(f"digit duration {tone_ms} ms: {MIN_TONE_MS} to {MAX_TONE_MS} can be sent")
         leg.to_send.extend((digit, tone_ms) for digit in digits)
         if not leg.sending:
             self._next(leg)

@@ -30,7 +30,7 @@ from agent.phone import (
     SipAccount,
 )
 from agent.pjsua_facts import Dialog, Digits, Spread, StreamCount
-from agent.sip_text import printable
+from agent.sip_text import parse_head, printable
 
 LOG = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -84,8 +84,9 @@ class Leg:
 
     handle: CallHandle
     digits: Digits
+    sip_call_id: str
+    outgoing: bool
     call: "Call | None" = None
-    sip_call_id: str = ""
     dialog: Dialog = field(default_factory=Dialog)
     to_send: deque[tuple[str, int]] = field(default_factory=deque)
     sending: bool = False
@@ -138,7 +139,7 @@ class Log(pj.LogWriter):  # type: ignore[misc]
 class Account(pj.Account):  # type: ignore[misc]
     """A SIP identity. `identifier` None: the one that takes calls for nobody we know."""
 
-    def __init__(self, identifier: AccountId | None, items: Queue, adopt: Callable[["Account", int], Leg]) -> None:
+    def __init__(self, identifier: AccountId | None, items: Queue, adopt: Callable[["Account", int, str], Leg]) -> None:
         super().__init__()
         self.identifier, self.items, self.adopt = identifier, items, adopt
 
@@ -159,7 +160,9 @@ class Account(pj.Account):  # type: ignore[misc]
     def onIncomingCall(self, prm: pj.OnIncomingCallParam) -> None:  # noqa: N802
         """An INVITE made a call: its object has to exist before this returns."""
         at_s, invite = time.monotonic(), printable(prm.rdata.wholeMsg)
-        self.items.put(Invited(at_s, self.adopt(self, prm.callId), self.identifier, invite))
+        head = parse_head(invite)
+        leg = self.adopt(self, prm.callId, head.call_id if head else "")
+        self.items.put(Invited(at_s, leg, self.identifier, invite))
 
 
 class Call(pj.Call):  # type: ignore[misc]

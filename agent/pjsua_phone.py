@@ -10,6 +10,7 @@ import itertools
 import logging
 import queue
 import time
+import uuid
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ class _Line:
 class PjsuaPhone:
     """A `Phone` (agent/phone.py) made of pjsua2."""
 
-    def __init__(self, *, bind: str, sip_port: int, recordings: Path) -> None:
+    def __init__(self, *, bind: str, sip_port: int, recordings: Path, settle_s: float = SETTLE_S) -> None:
         """Opens the SIP socket; `sip_port` 0: any free one. One WAV per call goes to `recordings`. PhoneError."""
         self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._ready: deque[Event] = deque()
@@ -81,7 +82,7 @@ class PjsuaPhone:
         self._by_call_id: dict[str, Leg] = {}
         self._lines: dict[AccountId, _Line] = {}
         self._dropped: list[Account] = []
-        self._bind, self._recordings = bind, recordings
+        self._bind, self._recordings, self._settle_s = bind, recordings, settle_s
         self._log = Log(self._items)
         self._endpoint = pj.Endpoint()
         try:
@@ -162,16 +163,15 @@ class PjsuaPhone:
 
     # --- calls -------------------------------------------------------------------------------------------------
 
-    def _adopt(self, account: Account, call_id: int) -> Leg:
+    def _adopt(self, account: Account, call_id: int, sip_call_id: str) -> Leg:
         """A leg for an incoming call; runs in a pjsip thread."""
-        leg = self._leg()
+        leg = self._leg(sip_call_id, outgoing=False)
         leg.call = Call(account, leg, call_id)
-        leg.sip_call_id = leg.call.getInfo().callIdString
         return leg
 
-    def _leg(self) -> Leg:
+    def _leg(self, sip_call_id: str, *, outgoing: bool) -> Leg:
         handle = CallHandle(next(self._numbers))
-        leg = self._legs[handle] = Leg(handle=handle, digits=Digits(handle))
+        leg = self._legs[handle] = Leg(handle=handle, digits=Digits(handle), sip_call_id=sip_call_id, outgoing=outgoing)
         return leg
 
     def call(self, account: AccountId, to: str, headers: dict[str, str], playback: Playback) -> tuple[CallHandle, str]:
@@ -183,17 +183,19 @@ class PjsuaPhone:
             header = pj.SipHeader()
             header.hName, header.hValue = name, value
             param.txOption.headers.append(header)
-        leg = self._leg()
+        # Ours, because a call that is refused at once is gone before pjsip could be asked for its own.
+        param.opt.customCallId = str(uuid.uuid4())
+        leg = self._leg(param.opt.customCallId, outgoing=True)
+        self._by_call_id[leg.sip_call_id] = leg
         try:
             self._equip(leg, playback)
             leg.call = Call(self._lines[account].account, leg)
             leg.call.makeCall(to, param)
-            leg.sip_call_id = leg.call.getInfo().callIdString
         except pj.Error as error:
             self._unequip(leg)
+            del self._legs[leg.handle], self._by_call_id[leg.sip_call_id]
             self._after(KEEP_DEAD_S, lambda: self._bury(leg))
             raise PhoneError(f"cannot call {to}: {_why(error)}") from error
-        self._by_call_id[leg.sip_call_id] = leg
         return leg.handle, leg.sip_call_id
 
     def ring(self, call: CallHandle) -> None:
@@ -228,7 +230,7 @@ class PjsuaPhone:
             return
         leg.to_send.clear()
         try:
-            leg.call.hangup(call_settings(0 if leg.call.getInfo().role == pj.PJSIP_ROLE_UAC else 480))
+            leg.call.hangup(call_settings(0 if leg.outgoing else 480))
         except pj.Error as error:
             if leg.call.isActive():
                 raise PhoneError(f"cannot hang up: {_why(error)}") from error
@@ -322,9 +324,9 @@ class PjsuaPhone:
         if leg.over is None:
             return
         waited_s = time.monotonic() - leg.over.at_s
-        settled = leg.dialog.settled or waited_s >= SETTLE_S
+        settled = leg.dialog.settled or waited_s >= self._settle_s
         complete = not leg.recorded or _finished(leg.recording)
-        if not settled or (not complete and waited_s < SETTLE_S + RECORDING_S):
+        if not settled or (not complete and waited_s < self._settle_s + RECORDING_S):
             self._after(SETTLE_POLL_S, lambda: self._settle(leg))
             return
         if leg.recording is not None and not (leg.recorded and complete):
@@ -354,22 +356,22 @@ class PjsuaPhone:
 
     def close(self) -> None:
         """Hangs up, unregisters, and ends pjsip. No events follow; the process ends next (os._exit)."""
+        idle = not self._by_call_id and not any(line.registered for line in self._lines.values())
         self._timers.clear()
         self._endpoint.hangupAllCalls()
         for leg in list(self._legs.values()):
             self._unequip(leg)
             leg.call = None
-        self._legs.clear()
-        self._by_call_id.clear()
-        self._lines.clear()
-        self._dropped.clear()
-        while not self._items.empty():
+        for kept in (self._legs, self._by_call_id, self._lines, self._dropped):
+            kept.clear()
+        while not self._items.empty():  # they refer to legs too
             self._items.get()
         del self._anybody
         gc.collect()
         if self._log.dropped:
             LOG.error("%d SIP messages came faster than they could be read", self._log.dropped)
-        self._endpoint.libDestroy()
+        # Where a call or registration is still up, pjsip stays for a second to hear the answers to its last requests.
+        self._endpoint.libDestroy(pj.PJSUA_DESTROY_NO_RX_MSG if idle else 0)
 
 
 def _finished(recording: Path | None) -> bool:

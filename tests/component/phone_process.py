@@ -1,0 +1,69 @@
+"""One real phone in a process of its own: commands come as JSON lines on stdin, replies and events go out on stdout."""
+
+import dataclasses
+import logging
+import os
+import select
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from agent.phone import AccountId, CallHandle, PhoneError, Playback, SipAccount
+from agent.pjsua_phone import PjsuaPhone
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    options = msgspec.json.decode(sys.argv[1])
+    options["recordings"] = Path(options["recordings"])
+    try:
+        phone = PjsuaPhone(**options)
+    except PhoneError as error:
+        say({"error": str(error)})
+        os._exit(0)
+    say({"reply": phone.address})
+    line = b""
+    while True:
+        if select.select([0], [], [], 0)[0]:
+            chunk = os.read(0, 65536)
+            if not chunk:
+                break
+            *lines, line = (line + chunk).split(b"\n")
+            for command in lines:
+                obey(phone, msgspec.json.decode(command))
+        event = phone.next_event(0.02)
+        if event is not None:
+            say({"event": type(event).__name__} | msgspec.to_builtins(dataclasses.asdict(event), enc_hook=plain))
+    phone.close()
+    os._exit(0)
+
+
+def plain(value: object) -> object:
+    return str(value) if isinstance(value, Path) else msgspec.to_builtins(value)
+
+
+def obey(phone: Any, command: dict[str, Any]) -> None:
+    name, args = command["do"], command["args"]
+    for key, kind in (("account", AccountId), ("call", CallHandle)):
+        if isinstance(args.get(key), int):
+            args[key] = kind(args[key])
+    if name == "add_account":
+        args = {"account": SipAccount(**args)}
+    if "playback" in args:
+        wav = args["playback"].get("wav")
+        args["playback"] = Playback(wav=Path(wav) if wav else None, echo=args["playback"].get("echo", False))
+    try:
+        say({"reply": getattr(phone, name)(**args)})
+    except PhoneError as error:
+        say({"error": str(error)})
+
+
+def say(what: object) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(what) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()
