@@ -188,53 +188,65 @@ def _known_lost(agent: AgentFacts) -> AgentFacts:
     """An agent that was created and is absent: somebody deleted its pod, or its node went."""
     if agent.state is not AgentState.ABSENT:
         return agent
-    ending = Ending(reason=Reason.AGENT_LOST, message=f"{agent.plan.agent}: its pod was deleted during the run")
+    ending = Ending(reason=Reason.AGENT_LOST, message="its pod was deleted during the run")
     return replace(agent, state=AgentState.LOST, ending=ending)
 
 
-def _halt(run: RunFacts, agents: Sequence[AgentFacts]) -> Ending | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Halt:
+    """The run must stop now."""
+
+    ending: Ending
+    """Why: the cause of the whole run's end."""
+    at_s: float
+    """The deadline that is behind it."""
+    culprits: Mapping[str, Ending]
+    """Agents that could not start, each with its own reason."""
+
+
+def _halt(run: RunFacts, agents: Sequence[AgentFacts]) -> _Halt | None:
     """Why the run must stop now, if it must."""
-    has_started = any(agent.signal.go >= 0 for agent in agents)
-    if not has_started:
+    if not any(agent.signal.go >= 0 for agent in agents):
         waiting = [agent for agent in agents if not agent.over and agent.ready == 0]
         failed = [agent for agent in waiting if agent.hopeless or run.waited_s > run.start_deadline_s]
         if failed:
             # The one that has not even started says more than the one that waits for its registration.
-            first = min(failed, key=lambda agent: (agent.state is AgentState.RUNNING, agent.plan.agent))
-            return _start_failure(first, run.start_deadline_s)
+            failed.sort(key=lambda agent: (agent.state is AgentState.RUNNING, agent.plan.agent))
+            culprits = {agent.plan.agent: _start_failure(agent, run.start_deadline_s) for agent in failed}
+            return _Halt(ending=culprits[failed[0].plan.agent], at_s=run.start_deadline_s, culprits=culprits)
     if run.waited_s > run.active_deadline_s:
         message = f"the run was stopped after {run.active_deadline_s:g} s (activeDeadlineSeconds)"
-        return Ending(reason=Reason.DEADLINE_EXCEEDED, message=message)
+        ending = Ending(reason=Reason.DEADLINE_EXCEEDED, message=message)
+        return _Halt(ending=ending, at_s=run.active_deadline_s, culprits={})
     return None
 
 
 def _start_failure(agent: AgentFacts, deadline_s: float) -> Ending:
     if agent.state is AgentState.RUNNING:
-        message = f"{agent.plan.agent} was not ready within {deadline_s:g} s (startDeadlineSeconds)"
+        message = f"it was not ready within {deadline_s:g} s (startDeadlineSeconds)"
         return Ending(reason=Reason.AGENT_START_TIMEOUT, message=message)
     return agent.ending
 
 
-def _is_over(run: RunFacts, agents: Sequence[AgentFacts], halt: Ending | None) -> bool:
+def _is_over(run: RunFacts, agents: Sequence[AgentFacts], halt: _Halt | None) -> bool:
     if all(agent.over for agent in agents):
         return True
     if halt is None:
         return False
-    deadline_s = run.start_deadline_s if halt.reason is not Reason.DEADLINE_EXCEEDED else run.active_deadline_s
     running = any(agent.state is AgentState.RUNNING for agent in agents)
-    return not running or run.waited_s > deadline_s + STOP_GRACE_S
+    return not running or run.waited_s > halt.at_s + STOP_GRACE_S
 
 
-def _ending(agent: AgentFacts, halt: Ending | None) -> Ending:
-    """Why something of one agent is missing: why it was told to stop, or its own trouble."""
+def _ending(agent: AgentFacts, halt: _Halt | None) -> Ending:
+    """Why something of one agent is missing: why it was told to stop, its own trouble, or why the run stopped."""
     if agent.state is AgentState.ENDED and agent.stopped is not None:
         return agent.stopped
-    if agent.state is AgentState.RUNNING and halt is not None:
-        return halt
-    return agent.ending
+    if halt is None or agent.over:
+        return agent.ending
+    return halt.culprits.get(agent.plan.agent, halt.ending)
 
 
-def _orders(agents: Sequence[AgentFacts], halt: Ending | None) -> dict[str, Order]:
+def _orders(agents: Sequence[AgentFacts], halt: _Halt | None) -> dict[str, Order]:
     """The new signals, for agents that can still read one."""
     orders: dict[str, Order] = {}
     start = may_start(agents)
@@ -251,7 +263,7 @@ def _orders(agents: Sequence[AgentFacts], halt: Ending | None) -> dict[str, Orde
         for agent in lane:
             if agent.over or agent.state is AgentState.ABSENT or agent.signal == signal:
                 continue
-            message = f"{agent.plan.agent} was stopped, because the other agent of its lane was lost"
-            stopped = halt or Ending(reason=Reason.ABORTED, message=message)
+            message = "it was stopped, because the other agent of its lane was lost"
+            stopped = halt.ending if halt else Ending(reason=Reason.ABORTED, message=message)
             orders[agent.plan.agent] = Order(signal=signal, stopped=stopped if signal.stop else None)
     return orders

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import replace as changed
 from datetime import UTC, datetime
 
 from msgspec import UNSET
@@ -48,19 +49,23 @@ class TestReconciler:
         active = _named(plan.active)
         if plan.start:
             active = self._start(raw, test, plan.start)
+            if active is None:
+                plan = changed(plan, start=None, is_acted_on=False, conflict=plan.start)
         self._show(raw, test, plan, active)
         for seen in plan.drop:
             self.cluster.delete(RUNS, namespace, seen.run.name, seen.run.uid)
         return None
 
     def _start(self, raw: Raw, test: CallTest, name: str) -> statuses.NamedRun | None:
-        """Creates the run. One of this name that is ours is it already; another's is a conflict, seen next time."""
+        """Creates the run; one of this name that is ours is it already. None: somebody else's has the name."""
         try:
             made = self.cluster.create(RUNS, test.namespace, run_of(raw, test, name))
         except ClusterError as error:
             held = self.cluster.get(RUNS, test.namespace, name) if error.conflict else None
-            if held is None or not is_owned(held, test.uid):
+            if held is None:
                 raise
+            if not is_owned(held, test.uid):
+                return None
             made = held
         self.events.normal(raw, "RunCreated", f"run {name} for generation {test.generation}", run=name)
         return statuses.NamedRun(name=name, status=parse_run(made).status)

@@ -136,6 +136,8 @@ class _OneRun:
                 return WAIT_S, self.create(step, facts)
             case Send():
                 self.parent.agents.send(self.run, step.orders)
+                if any(order.signal.go == 0 for order in step.orders.values()):
+                    self.parent.events.normal(self.raw, "AgentsReady", f"{len(facts.agents)} agents are ready")
                 return POLL_S, False
             case Collect():
                 self.collect(step, facts)

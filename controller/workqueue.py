@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -32,7 +33,7 @@ class WorkQueue:
 
     _states: dict[Key, _State] = field(default_factory=dict)
     _heap: list[tuple[float, int, Key]] = field(default_factory=list)
-    _order: itertools.count[int] = field(default_factory=itertools.count)
+    _order: Iterator[int] = field(default_factory=itertools.count)
 
     def add(self, key: Key, *, due_s: float) -> None:
         """Wants a key reconciled at a time; an earlier wish for it stands."""

@@ -234,7 +234,13 @@ def test_a_start_that_failed_is_collected_although_an_agent_will_not_stop() -> N
 def test_a_hopeless_agent_is_not_waited_for() -> None:
     hopeless = replace(agent(CALLEE, AgentState.PENDING, hopeless=True), ending=PULL)
     found = step(agent(CALLER, AgentState.PENDING), hopeless, waited_s=1)
-    assert reasons(found) == {"caller-0": Reason.AGENT_LOST, "callee-0": Reason.AGENT_IMAGE_PULL_FAILED}
+    assert found == Collect(endings={"caller-0": PULL, "callee-0": PULL})
+
+
+def test_agents_that_could_not_start_keep_each_its_own_reason() -> None:
+    pull = replace(agent(CALLER, AgentState.PENDING), ending=PULL)
+    found = step(pull, agent(CALLEE), waited_s=61 + STOP_GRACE_S)
+    assert reasons(found) == {"caller-0": Reason.AGENT_IMAGE_PULL_FAILED, "callee-0": Reason.AGENT_START_TIMEOUT}
 
 
 def test_an_agent_that_runs_and_never_gets_ready_is_a_start_timeout() -> None:

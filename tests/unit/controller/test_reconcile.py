@@ -1,0 +1,375 @@
+"""The operator against a cluster in memory: runs, deadlines, deaths, and being killed between any two writes."""
+
+import functools
+
+import pytest
+
+from controller.cluster import CONFIG_MAPS, EVENTS, PODS, RUNS, TESTS, ClusterError
+from tests.unit.controller.world import NS, World, condition
+
+
+def test_a_calltest_is_run_to_its_verdict() -> None:
+    world = World()
+    world.apply()
+    world.ticks(12)
+    status = world.run_status()
+    assert (status["result"], status["calls"]["summary"]) == ("Passed", "4/4")
+    assert [endpoint["pod"] for endpoint in status["endpoints"]] == ["sut-0", "sut-1"]
+    assert [endpoint["result"] for endpoint in status["endpoints"]] == ["Passed", "Passed"]
+    assert condition(status, "Finished") == ("True", "Passed")
+    assert status["detail"] == {"configMaps": ["pin-g1-0"], "lines": 10, "complete": True}
+    shown = world.test_status()
+    assert (shown["lastRun"]["name"], shown["lastRun"]["result"]) == ("pin-g1", "Passed")
+    assert "running" not in shown
+    assert shown["observedGeneration"] == 1
+
+
+def test_pods_of_a_passed_run_are_deleted_and_others_are_kept() -> None:
+    world = World()
+    world.apply()
+    world.ticks(12)
+    assert world.agents() == []
+    world.apply("silent", calls=[{"name": "pin", "holdSeconds": 1, "expect": {"sipCode": 486}}])
+    world.ticks(12)
+    assert world.run_status("silent-g1")["result"] == "Failed"
+    assert world.agents() == ["silent-g1-callee-0", "silent-g1-caller-0"]
+
+
+def test_a_finished_run_is_left_alone() -> None:
+    world = World()
+    world.apply()
+    world.ticks(12)
+    before = list(world.cluster.writes)
+    world.ticks(5)
+    assert world.cluster.writes == before
+
+
+def test_a_change_of_the_spec_runs_again_and_history_keeps_what_it_may() -> None:
+    world = World()
+    for token in "abc":
+        world.apply(trigger={"runToken": token}, successfulRunsHistoryLimit=2)
+        world.ticks(12)
+    assert world.runs() == ["pin-g2", "pin-g3"]
+    assert world.test_status()["lastRun"]["name"] == "pin-g3"
+
+
+def test_a_history_of_none_does_not_run_again() -> None:
+    world = World()
+    world.apply(successfulRunsHistoryLimit=0)
+    world.ticks(20)
+    assert world.runs() == []
+    assert world.test_status()["lastRun"]["result"] == "Passed"
+    world.start_operator()
+    world.ticks(5)
+    assert world.runs() == []
+
+
+def test_a_change_during_a_run_makes_the_next_run_after_it() -> None:
+    world = World()
+    world.apply()
+    world.ticks(2)
+    world.apply(trigger={"runToken": "again"})
+    world.ticks(2)
+    assert world.runs() == ["pin-g1"]
+    assert world.test_status()["observedGeneration"] == 1
+    world.ticks(20)
+    assert world.runs() == ["pin-g1", "pin-g2"]
+    assert world.run_status("pin-g2")["result"] == "Passed"
+    assert world.test_status()["observedGeneration"] == 2
+
+
+def test_the_last_run_stays_shown_while_the_next_one_runs() -> None:
+    world = World()
+    world.apply()
+    world.ticks(12)
+    world.apply(trigger={"runToken": "again"})
+    world.ticks(2)
+    shown = world.test_status()
+    assert (shown["lastRun"]["name"], shown["running"]["name"]) == ("pin-g1", "pin-g2")
+    assert condition(shown, "Finished")[0] == "False"
+
+
+def test_a_suspended_test_starts_nothing_until_it_is_resumed() -> None:
+    world = World()
+    world.apply(suspend=True)
+    world.ticks(3)
+    assert world.runs() == []
+    world.apply()
+    world.ticks(12)
+    assert world.runs() == ["pin-g2"]
+
+
+def test_a_run_by_hand_waits_for_the_one_under_way() -> None:
+    world = World()
+    world.apply()
+    world.ticks(2)
+    world.run_by_hand("mine")
+    world.ticks(2)
+    assert world.run_status("mine") == {}
+    world.ticks(24)
+    assert world.run_status("mine")["result"] == "Passed"
+    assert world.test_status()["lastRun"]["name"] == "mine"
+
+
+def test_a_run_by_hand_needs_no_calltest() -> None:
+    world = World()
+    world.run_by_hand("mine", test="none")
+    world.ticks(12)
+    assert world.run_status("mine")["result"] == "Passed"
+
+
+def test_a_strangers_run_of_the_same_name_is_not_taken_for_ours() -> None:
+    world = World()
+    world.run_by_hand("pin-g1", test="other")
+    world.apply()
+    world.ticks(20)
+    assert "lastRun" not in world.test_status()
+    assert condition(world.test_status(), "Stalled") == ("True", "NameConflict")
+
+
+def test_a_conflicting_run_is_named_and_once_deleted_ours_runs() -> None:
+    world = World()
+    world.run_by_hand("pin-g1")
+    world.ticks(12)
+    world.apply()
+    world.ticks(2)
+    assert condition(world.test_status(), "Stalled") == ("True", "NameConflict")
+    world.cluster.remove(RUNS, NS, "pin-g1")
+    world.ticks(12)
+    assert world.run_status("pin-g1")["result"] == "Passed"
+
+
+def test_a_deleted_run_is_not_made_again() -> None:
+    world = World()
+    world.apply()
+    world.ticks(3)
+    world.cluster.remove(RUNS, NS, "pin-g1")
+    world.ticks(12)
+    assert world.runs() == []
+    assert "running" not in world.test_status()
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_pods_death_is_agent_lost_and_peer_lost(number: int) -> None:
+    world = World()
+    world.apply()
+    world.ticks(2 + number)
+    world.cluster.remove(PODS, NS, "pin-g1-callee-0")
+    world.ticks(12)
+    status = world.run_status()
+    assert (status["result"], status["reason"]) == ("Inconclusive", "AgentLost")
+
+
+def test_a_pod_that_vanished_after_its_result_was_seen_keeps_its_verdict() -> None:
+    world = World()
+    world.apply()
+    while world.test_status().get("lastRun") is None:
+        world.time_s += 1
+        world.kubelet.tick()
+        for pod in world.cluster.list(PODS, NS, "calltest.dev/run=pin-g1"):
+            world.operator.saw_pod(NS, "pin-g1", pod)
+            if pod.get("status", {}).get("phase") == "Succeeded" and pod["metadata"]["name"].endswith("callee-0"):
+                world.cluster.remove(PODS, NS, "pin-g1-callee-0")
+        world.tick(0)
+    assert world.run_status()["calls"]["passed"] >= 2
+
+
+def test_no_endpoints_by_the_start_deadline() -> None:
+    world = World(endpoints=0)
+    world.apply(startDeadlineSeconds=10)
+    world.ticks(9)
+    assert condition(world.run_status(), "TargetsResolved") == ("False", "NoEndpoints")
+    assert "result" not in world.run_status()
+    world.ticks(4)
+    assert (world.run_status()["result"], world.run_status()["reason"]) == ("Inconclusive", "NoEndpoints")
+    assert world.agents() == []
+
+
+def test_too_few_endpoints_by_the_start_deadline() -> None:
+    world = World(endpoints=1)
+    world.apply(startDeadlineSeconds=10, target={"service": {"name": "sut"}, "port": "sip", "minEndpoints": 2})
+    world.ticks(13)
+    assert world.run_status()["reason"] == "TooFewEndpoints"
+
+
+def test_endpoints_that_come_in_time_are_called() -> None:
+    world = World(endpoints=0)
+    world.apply(startDeadlineSeconds=60)
+    world.ticks(5)
+    for kind, name in (("services", "sut"), ("endpointslices", "sut-x")):
+        for key in [key for key in world.cluster.objects if key[0].plural == kind and key[2] == name]:
+            del world.cluster.objects[key]
+    world.sut(1)
+    world.ticks(12)
+    assert world.run_status()["calls"]["summary"] == "2/2"
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        ({"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}, "AgentImagePullFailed"),
+        ({"waiting": {"reason": "InvalidImageName"}}, "AgentImagePullFailed"),
+        ({"waiting": {"reason": "ContainerCreating"}}, "AgentStartTimeout"),
+    ],
+)
+def test_pods_that_do_not_start_end_the_run_and_are_deleted(status: dict, reason: str) -> None:
+    world = World()
+    world.kubelet.start_with = status
+    world.apply(startDeadlineSeconds=10)
+    world.ticks(14)
+    assert (world.run_status()["result"], world.run_status()["reason"]) == ("Inconclusive", reason)
+    assert world.agents() == []
+
+
+def test_a_quota_is_waited_for_and_then_named() -> None:
+    world = World()
+    world.cluster.refuse = lambda verb, kind, _: (
+        ClusterError("POST", "pods", 403, "exceeded quota: agents") if (verb, kind) == ("create", PODS) else None
+    )
+    world.apply(startDeadlineSeconds=10)
+    world.ticks(5)
+    assert "result" not in world.run_status()
+    world.ticks(8)
+    assert world.run_status()["reason"] == "AgentNotCreated"
+    assert "exceeded quota" in world.run_status()["message"]
+
+
+def test_a_quota_that_is_raised_in_time_is_no_fault() -> None:
+    world = World()
+    world.cluster.refuse = lambda verb, kind, _: (
+        ClusterError("POST", "pods", 403, "exceeded quota") if (verb, kind) == ("create", PODS) else None
+    )
+    world.apply(startDeadlineSeconds=30)
+    world.ticks(5)
+    world.cluster.refuse = lambda *_: None
+    world.ticks(12)
+    assert world.run_status()["result"] == "Passed"
+
+
+def test_a_pod_that_can_never_be_created_is_not_waited_for() -> None:
+    world = World()
+    world.cluster.refuse = lambda verb, kind, _: (
+        ClusterError("POST", "pods", 422, "admission said no") if (verb, kind) == ("create", PODS) else None
+    )
+    world.apply(startDeadlineSeconds=60)
+    world.ticks(3)
+    assert world.run_status()["reason"] == "AgentNotCreated"
+
+
+def test_a_strangers_pod_of_the_same_name_is_left_alone() -> None:
+    world = World()
+    meta = {"name": "pin-g1-caller-0", "namespace": NS, "labels": {"calltest.dev/run": "pin-g1"}}
+    world.cluster.apply(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {}})
+    world.apply(startDeadlineSeconds=10)
+    world.ticks(5)
+    assert world.run_status()["reason"] == "NameConflict"
+    assert world.cluster.get(PODS, NS, "pin-g1-caller-0") is not None
+
+
+def test_a_run_that_takes_too_long_is_stopped() -> None:
+    world = World()
+    world.kubelet.fault_of = lambda name: "deaf" if "caller" in name else ""
+    world.apply(startDeadlineSeconds=10, activeDeadlineSeconds=20)
+    world.ticks(60)
+    status = world.run_status()
+    assert (status["result"], status["reason"]) == ("Inconclusive", "DeadlineExceeded")
+    assert world.agents() == ["pin-g1-callee-0"], "the one that would not stop is deleted"
+
+
+def test_a_number_that_is_not_allowed_is_refused_before_anything_starts() -> None:
+    world = World()
+    calls = [{"name": "pin", "to": "sip:+4930123456789@example.com"}]
+    world.apply(calls=calls)
+    world.ticks(2)
+    assert world.run_status()["reason"] == "NumberNotAllowed"
+    assert world.agents() == []
+
+
+def test_a_target_namespace_that_we_may_not_read_is_named() -> None:
+    world = World()
+    real = world.cluster.get
+
+    def get(kind, namespace, name):
+        if namespace == "secret":
+            raise ClusterError("GET", kind.plural, 403, "forbidden")
+        return real(kind, namespace, name)
+
+    world.cluster.get = get
+    world.apply(startDeadlineSeconds=10, target={"service": {"name": "sut"}, "namespace": "secret"})
+    world.ticks(13)
+    assert world.run_status()["reason"] == "AccessDenied"
+    assert "target-access" in world.run_status()["message"]
+
+
+def test_events_come_once_per_reason_and_run() -> None:
+    world = World()
+    world.apply()
+    world.ticks(12)
+    world.start_operator()
+    world.ticks(3)
+    reasons = sorted((event["involvedObject"]["kind"], event["reason"]) for event in world.cluster.list(EVENTS, NS))
+    assert reasons == [
+        ("CallTest", "RunCreated"),
+        ("CallTest", "RunPassed"),
+        ("CallTestRun", "AgentsReady"),
+        ("CallTestRun", "RunPassed"),
+        ("CallTestRun", "TargetsResolved"),
+    ]
+
+
+def test_an_unreadable_spec_is_said_and_not_run() -> None:
+    world = World()
+    world.apply()
+    world.cluster.objects[TESTS, NS, "pin"]["spec"]["caller"]["uri"] = "sip:a\r\nb@example.com"
+    world.ticks(2)
+    assert condition(world.test_status(), "Stalled") == ("True", "InvalidTest")
+    assert world.runs() == []
+
+
+def verdict(world: World) -> dict:
+    """What must be the same, however often the operator was killed."""
+    status = world.run_status()
+    return {key: status.get(key) for key in ("result", "reason", "message", "calls", "failures", "detail")} | {
+        "endpoints": status.get("endpoints"),
+        "details": [item.get("binaryData") for item in world.cluster.list(CONFIG_MAPS, NS)],
+        "agents": world.agents(),
+        "shown": (world.test_status().get("lastRun") or {}).get("result"),
+    }
+
+
+def outcome_of(kill_after: int | None, *, dies: bool) -> tuple[World, dict]:
+    world = World()
+    if dies:
+        world.kubelet.fault_of = lambda name: "vanish" if name.endswith("callee-0") else ""
+    world.cluster.kill_after = kill_after
+    world.apply()
+    world.ticks(16)
+    return world, verdict(world)
+
+
+@functools.cache
+def undisturbed(*, dies: bool) -> tuple[dict, tuple[str, ...]]:
+    world, expected = outcome_of(None, dies=dies)
+    return expected, tuple(world.cluster.writes)
+
+
+MOMENTS = 31
+"""Writes of a whole run, and of its CallTest: held against the real number below."""
+
+
+def test_the_moments_below_are_all_there_are() -> None:
+    assert max(len(undisturbed(dies=dies)[1]) for dies in (False, True)) == MOMENTS
+    assert undisturbed(dies=False)[0]["result"] == "Passed"
+    assert undisturbed(dies=True)[0]["result"] == "Inconclusive"
+
+
+@pytest.mark.parametrize("kill_after", range(MOMENTS))
+@pytest.mark.parametrize("dies", [False, True])
+def test_an_operator_killed_after_any_write_comes_to_the_same_end(kill_after: int, dies: bool) -> None:  # noqa: FBT001
+    expected, writes = undisturbed(dies=dies)
+    world, found = outcome_of(kill_after, dies=dies)
+    assert world.kills == (kill_after < len(writes))
+    if dies:
+        # What was seen of a pod that is gone since was in memory only: less is known, and the verdict is the same.
+        found, expected = ({key: item[key] for key in ("result", "reason", "agents")} for item in (found, expected))
+    assert found == expected, f"killed after {writes[kill_after : kill_after + 1]}"
