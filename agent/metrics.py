@@ -59,11 +59,6 @@ class AgentMetrics:
         name, text = "calltest_agent_active_legs", "Legs that are up, or have just ended and are not judged yet."
         Gauge(name, text, registry=self.registry).set_function(active)
 
-    def watch(self, active: Callable[[], int]) -> None:
-        """From now on `active` gives the number of legs that are up."""
-        name, text = "calltest_agent_active_legs", "Legs that are up, or have just ended and are not judged yet."
-        Gauge(name, text, registry=self.registry).set_function(active)
-
     def serve(self, port: int) -> None:
         """Serves /metrics on all addresses of a TCP port, in a thread. OSError when the port is in use."""
         start_http_server(port, registry=self.registry)
