@@ -43,6 +43,8 @@ MAX_QUEUED = 20_000
 """Items waiting for their reader. Only a flood gets there; its SIP messages are what is dropped."""
 DTMF_UPDATE, DTMF_END = 1, 2
 """PJMEDIA_STREAM_DTMF_IS_UPDATE and _END, which the binding leaves out."""
+MAX_COMPLAINTS = 200
+"""Errors of pjsip that are logged, per phone: it complains about every datagram that is no SIP, in full."""
 LOG_LEVEL = 4
 """Where pjsip logs every SIP message that it sends (again) or receives."""
 
@@ -122,6 +124,7 @@ class Log(pj.LogWriter):  # type: ignore[misc]
         super().__init__()
         self.items = items
         self.dropped = 0
+        self.complaints = 0
 
     @guarded
     def write(self, entry: pj.LogEntry) -> None:
@@ -132,8 +135,9 @@ class Log(pj.LogWriter):  # type: ignore[misc]
                 self.items.put(Logged(time.monotonic(), text))
             else:
                 self.dropped += 1
-        elif entry.level <= 1:
-            LOG.warning("pjsip: %s", printable(text.strip()))
+        elif entry.level <= 1 and self.complaints < MAX_COMPLAINTS:
+            self.complaints += 1
+            LOG.warning("pjsip: %s", printable(text.strip()[:300]))
 
 
 class Account(pj.Account):  # type: ignore[misc]
