@@ -94,6 +94,16 @@ def output(argv: Sequence[str | Path], *, check: bool = True) -> str:
     return done.stdout
 
 
+def logged_output(argv: Sequence[str | Path], *, log: Path) -> str:
+    """What a long command printed on stdout; what it said on stderr is in `log`."""
+    words = [str(word) for word in argv]
+    with log.open("ab") as err:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err, check=False)
+    if done.returncode != 0:
+        raise StepError(f"{words[0]} ended with status {done.returncode}\n{tail(log)}")
+    return done.stdout.decode()
+
+
 def wait_until(what: str, ready: Callable[[], bool], *, timeout_s: float, every_s: float = 0.1) -> None:
     """Waits for a condition; raises StepError naming it when it did not come in time."""
     deadline_s = time.monotonic() + timeout_s

@@ -157,6 +157,18 @@ def load(archive: Path) -> None:
             _ctr(each, "images", "import", "--all-platforms", str(archive))
 
 
+def load_image(archive: Path, reference: str, alias: str) -> None:
+    """Gives an image to every node that lacks it; `alias` then means this one."""
+    there = nodes_up()
+    if not there:
+        raise steps.StepError("the cluster is down: run dev/cluster up")
+    for each in there:
+        if reference not in images(each):
+            with steps.step(f"{reference} to {each.name}"):
+                _ctr(each, "images", "import", str(archive))
+        _ctr(each, "images", "tag", "--force", reference, alias)
+
+
 def _ensure_pause(each: Node) -> None:
     if layout.PAUSE_IMAGE not in images(each):
         _ctr(each, "images", "import", str(pause.archive()))
