@@ -23,6 +23,8 @@ CONNECT_TIMEOUT_S: Final = 5.0
 def registry(enqueue: Enqueue, saw_pod: SawPod) -> kopf.OperatorRegistry:
     """The watches: tests, runs, and the agents' pods."""
     handlers = kopf.OperatorRegistry()
+    # The same credentials as `controller.cluster` uses: a pod's ServiceAccount, else the kubeconfig.
+    kopf.on.login(registry=handlers)(kopf.login_via_client)
 
     @kopf.on.event(TESTS.group, TESTS.version, TESTS.plural, registry=handlers)
     async def test_changed(namespace: str | None, name: str | None, **_: Any) -> None:
