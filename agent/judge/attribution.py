@@ -11,7 +11,7 @@ from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.call_leg import CallLeg
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.leg import inconclusive
-from agent.judge.media import needed_packets, without_telephone_event
+from agent.judge.media import MEDIA_CHECKS, needed_packets, without_telephone_event
 from agent.judge.signalling import refused_by_agent
 
 SLOW_CALLEE_MS: Final = 5000.0
@@ -24,11 +24,17 @@ def attribute(ends: CallEnds, finding: Finding) -> Finding:
         return _bye_missing(ends, finding) or _told_to_stop(ends, finding)
     if finding.check is Check.ANSWERED:
         return _answered(ends, finding)
+    if finding.check not in _SHARED:
+        return finding
     trouble = ends.peer_trouble(finding.leg)
     if trouble is not None:
         return inconclusive(finding, Reason.PEER_LOST, trouble)
     rule = _RULES.get(finding.reason)
     return finding if rule is None else rule(ends, finding)
+
+
+_SHARED: Final = MEDIA_CHECKS | {Check.COMPLETED}
+"""What takes two ends to go right."""
 
 
 def slow_callee(leg: CallLeg) -> bool:
@@ -128,7 +134,7 @@ def _digits_to_callee(ends: CallEnds, finding: Finding) -> Finding:
         return inconclusive(finding, Reason.NOT_MEASURED, "this call sends no digits")
     if sent != planned and without_telephone_event(caller):
         return _not_negotiated(finding, caller)
-    if _short_of(callee.digits_received, sent, planned):
+    if finding.reason is Reason.DTMF_MISMATCH and _short_of(callee.digits_received, sent, planned):
         return inconclusive(finding, Reason.NOT_MEASURED, f"the caller had sent only {_digits_text(sent)}")
     return noted(finding, f"the caller sent {_digits_text(sent)}: changed on the way to the callee")
 
@@ -139,8 +145,10 @@ def _digits_to_caller(ends: CallEnds, finding: Finding) -> Finding:
     if callee is None or caller is None:
         return finding
     got, sent_back, received = callee.digits_received, callee.digits_sent, caller.digits_received
-    if not received and (ends.behaviour is Behaviour.ABSORBER or not caller.digits_sent):
+    if not received and (ends.behaviour is Behaviour.ABSORBER or ends.call.group.dtmf is None):
         return inconclusive(finding, Reason.NOT_MEASURED, "nobody sends this caller any digits")
+    if finding.reason is Reason.DTMF_NOT_NEGOTIATED:
+        return finding
     if got != caller.digits_sent:
         return noted(finding, f"the callee had received {_digits_text(got)}: changed on the way to the callee")
     if sent_back != got and without_telephone_event(callee):

@@ -95,10 +95,15 @@ class CallLeg:
 
     @property
     def call_ms(self) -> float | None:
-        """From the answer to the BYE (or the end, where there was none), on this leg's own clock."""
+        """From the answer to the BYE (or the end, where there was none), on this leg's own clock.
+
+        None where not measured, and where an end before the answer says that the times are wrong.
+        """
         times = self.leg.progress
         end_ms = times.ended_ms if times.bye_ms is None else times.bye_ms
-        return None if times.answered_ms is None or end_ms is None else end_ms - times.answered_ms
+        if times.answered_ms is None or end_ms is None or end_ms < times.answered_ms:
+            return None
+        return end_ms - times.answered_ms
 
     @property
     def held(self) -> bool:

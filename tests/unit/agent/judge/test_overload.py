@@ -1,0 +1,132 @@
+"""Truth rule 3: our own agents' troubles never become the SUT's failures, nor hide behind checks that held."""
+
+import pytest
+
+from agent.contract.result import Health, Side
+from agent.contract.verdict import Check, Reason, Result
+from agent.judge.leg import judge_leg
+from agent.judge.overload import overload
+from tests.unit.agent.judge.judging import CALLEE, CALLER, both, callee_alone, caller_alone, said
+from tests.unit.builders import caller_leg, digits, plan
+
+MEDIA = {Check.RTP_PACKETS, Check.RTP_LOSS, Check.RTP_JITTER, Check.AUDIO, Check.DTMF}
+DROPS = {"health__socket_drops": 3}
+
+
+@pytest.mark.parametrize(
+    ("health", "said_so"),
+    [
+        (Health(throttled_ms=401.0), "CPU-throttled for 401 of 8000 ms"),
+        (Health(lateness_ms=201.0), "up to 201 ms late (at most 200)"),
+        (Health(socket_drops=1), "1 datagrams dropped at its own sockets"),
+        (Health(sent_ratio=0.94), "sent 94% of the RTP that was due (at least 95%)"),
+        (Health(socket_drops=1, lateness_ms=300.0), "up to 300 ms late (at most 200); 1 datagrams dropped at its own "
+                                                    "sockets"),
+    ],
+)  # fmt: skip
+def test_each_trouble_is_named(health, said_so):
+    assert overload(health, 8000.0) == said_so
+
+
+@pytest.mark.parametrize(
+    "health",
+    [
+        Health(),
+        Health(throttled_ms=400.0, lateness_ms=200.0, socket_drops=0, sent_ratio=0.95),
+        Health(throttled_ms=0.0, sent_ratio=1.02),
+    ],
+)
+def test_at_the_bound_and_unmeasured_is_no_overload(health):
+    assert overload(health, 8000.0) is None
+
+
+def test_throttling_in_a_call_without_length_counts():
+    assert overload(Health(throttled_ms=1.0), 0.0) is not None
+    assert overload(Health(throttled_ms=0.0), 0.0) is None
+
+
+def test_all_media_checks_of_an_overloaded_agent_are_inconclusive_also_those_that_held():
+    assert set(caller_alone(**DROPS)) == {(check, Reason.AGENT_OVERLOADED) for check in MEDIA}
+    assert set(callee_alone(**DROPS, dtmf_received=digits("1"))) == {
+        (check, Reason.AGENT_OVERLOADED) for check in MEDIA
+    }
+
+
+def test_an_overloaded_agents_finding_keeps_what_it_observed():
+    finding = next(
+        f for f in judge_leg(plan(), caller_leg(**DROPS, dtmf_received=digits("1"))) if f.check is Check.DTMF
+    )
+
+    assert (finding.expected, finding.observed) == ("1234#", "1")
+    assert finding.note == "the agent was overloaded: 3 datagrams dropped at its own sockets"
+
+
+def test_media_that_nobody_asked_for_needs_no_healthy_agent():
+    nothing = {f"group__expect__caller__{what}": None for what in ("rtp", "audio", "dtmf")}
+
+    assert caller_alone(nothing, **DROPS) == []
+
+
+def test_what_a_late_agent_misses_is_not_the_suts_failure():
+    gave_up = {
+        "final_code": None,
+        "progress__answered_ms": None,
+        "progress__bye_ms": None,
+        "progress__ended_ms": 30_000.0,
+    }
+
+    assert caller_alone(**DROPS, **gave_up) == [(Check.ANSWERED, Reason.AGENT_OVERLOADED)]
+    assert (Check.COMPLETED, Reason.AGENT_OVERLOADED) in caller_alone(**DROPS, bye_answered=False)
+    assert (Check.COMPLETED, Reason.AGENT_OVERLOADED) in callee_alone(**DROPS, progress__bye_ms=2000.0)
+
+
+def test_a_code_from_the_wire_stands_whatever_the_agents_health():
+    assert caller_alone(**DROPS, final_code=503) == [(Check.ANSWERED, Reason.SIP_CODE_MISMATCH)]
+
+
+def test_an_overloaded_callee_makes_a_good_call_inconclusive():
+    verdict = both(callee=DROPS)
+
+    assert (verdict.result, verdict.reason) == (Result.INCONCLUSIVE, Reason.AGENT_OVERLOADED)
+    assert said(verdict.findings, CALLER) == []
+
+
+@pytest.mark.parametrize(
+    ("broken", "check"),
+    [
+        ({"dtmf_received": digits("1")}, Check.DTMF),
+        ({"rtp_received__packets": 300}, Check.RTP_PACKETS),
+        ({"rtp_received__lost": 40}, Check.RTP_LOSS),
+        ({"bye_answered": False}, Check.COMPLETED),
+        ({"ended_by": Side.REMOTE}, Check.COMPLETED),
+    ],
+)
+def test_what_breaks_opposite_an_overloaded_agent_may_be_its_doing(broken, check):
+    assert said(both(caller=broken, callee=DROPS).findings, CALLER) == [(check, Reason.PEER_LOST)]
+
+
+def test_a_callee_opposite_an_overloaded_caller_may_be_right_about_nothing():
+    verdict = both(caller=DROPS, callee={"dtmf_received": digits("1"), "rtp_received__packets": 1})
+
+    assert set(said(verdict.findings, CALLEE)) == {
+        (Check.DTMF, Reason.PEER_LOST),
+        (Check.RTP_PACKETS, Reason.PEER_LOST),
+    }
+
+
+def test_an_unanswered_call_to_an_overloaded_callee_may_be_its_doing():
+    gave_up = {
+        "final_code": None,
+        "progress__answered_ms": None,
+        "progress__bye_ms": None,
+        "progress__ended_ms": 30_000.0,
+    }
+
+    assert said(both(caller=gave_up, callee=DROPS).findings, CALLER) == [(Check.ANSWERED, Reason.PEER_LOST)]
+
+
+def test_a_200_past_an_overloaded_callee_is_not_called_elsewhere():
+    verdict = both(callee=DROPS | {"final_code": 487})
+
+    assert verdict.result is Result.INCONCLUSIVE
+    assert Check.DELIVERED not in {finding.check for finding in verdict.findings}

@@ -1,0 +1,174 @@
+"""What holds whatever the agents report."""
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.contract.plan import DtmfMethod
+from agent.contract.result import Health, Heard, LegObservation, Negotiated, Progress, RegistrationOutcome, Rtp, Side
+from agent.contract.verdict import Check, Finding, Reason, Result, Role, result_of
+from agent.judge.run import AgentReport, RunVerdict, judge_run
+from tests.unit.agent.judge.judging import CALLEE, CALLER, both
+from tests.unit.builders import callee_leg, caller_leg, change, digits, plan, registration, report
+
+times = st.none() | st.sampled_from([0.0, 50.0, 3000.0, 8050.0, 12_000.0, 30_000.0, 40_000.0])
+counts = st.none() | st.sampled_from([0, 1, 310, 360, 400, 500])
+some_digits = st.sampled_from(["", "12", "1234#", "1234", "999"]).map(digits)
+rtp = st.none() | st.builds(
+    Rtp, packets=counts, lost=st.none() | st.integers(-5, 400), jitter_ms=st.none() | st.just(50.0)
+)
+codes = st.dictionaries(st.sampled_from(["1", "99"]), st.integers(0, 3), max_size=2)
+heard = st.none() | st.builds(
+    Heard, duration_ms=st.sampled_from([0.0, 500.0, 8000.0]), level_dbfs=st.just(-20.0),
+    active_ms=st.sampled_from([0.0, 100.0, 7000.0]), codes=codes,
+)  # fmt: skip
+health = st.builds(
+    Health, throttled_ms=st.none() | st.just(5000.0), lateness_ms=st.none() | st.sampled_from([1.0, 900.0]),
+    socket_drops=st.none() | st.integers(0, 1), sent_ratio=st.none() | st.sampled_from([0.5, 1.0]),
+)  # fmt: skip
+CHANGES: dict[str, st.SearchStrategy[Any]] = {
+    "call_key": st.sampled_from([None, "another-run/0/pin/0"]),
+    "sip_call_id": st.sampled_from([None, "same"]),
+    "from_user": st.sampled_from([None, "bob"]),
+    "final_code": st.none() | st.sampled_from([180, 200, 486, 487, 488, 500, 503]),
+    "local_reason": st.just("told to"),
+    "ended_by": st.none() | st.sampled_from(Side),
+    "bye_answered": st.none() | st.booleans(),
+    "negotiated": st.none() | st.just(Negotiated(codec="PCMU")),
+    "dtmf_sent": some_digits,
+    "dtmf_received": some_digits,
+    "rtp_sent": rtp,
+    "rtp_received": rtp,
+    "heard": heard,
+    "health": health,
+    "progress": st.builds(
+        Progress, first_response_ms=times, ringing_ms=times, answered_ms=times, bye_ms=times, ended_ms=times
+    ),
+}
+
+
+@st.composite
+def odd_leg(draw: st.DrawFn, leg: LegObservation) -> LegObservation:
+    """A good leg with up to three things changed."""
+    names = draw(st.lists(st.sampled_from(sorted(CHANGES)), max_size=3, unique=True))
+    return change(leg, **{name: draw(CHANGES[name]) for name in names})
+
+
+@st.composite
+def odd_report(draw: st.DrawFn, role: Role, count: int, **its_plan: Any) -> AgentReport:
+    """Any of the legs, changed or not, missing or twice, of an agent lost or not."""
+    make = caller_leg if role is CALLER else callee_leg
+    legs = [
+        draw(odd_leg(make(endpoint=endpoint, number=number)))
+        for endpoint in (0, 1)
+        for number in range(count)
+        for _ in range(draw(st.sampled_from([1, 1, 1, 0, 2])))
+    ]
+    outcomes = draw(st.lists(st.sampled_from(RegistrationOutcome), min_size=2, max_size=2))
+    recorded = [
+        Finding(call="pin", number=0, endpoint=0, leg=role, check=draw(st.sampled_from(Check)), reason=reason)
+        for reason in draw(st.lists(st.sampled_from(Reason), max_size=2))
+    ]
+    complete = draw(st.booleans())
+    return report(
+        plan(role, endpoints=(0, 1), group__count=count, **its_plan),
+        *legs,
+        registrations=tuple(
+            registration(role, endpoint=endpoint, outcome=outcome) for endpoint, outcome in enumerate(outcomes)
+        ),
+        complete=complete,
+        lost_reason=draw(st.sampled_from([None, Reason.ABORTED])),
+        recorded=tuple(recorded),
+    )
+
+
+@st.composite
+def odd_reports(draw: st.DrawFn) -> list[AgentReport]:
+    count, code = draw(st.integers(1, 3)), draw(st.sampled_from([200, 200, 486]))
+    its_plan = {"callee_declared": draw(st.booleans()), "group__expect__sip_code": code}
+    return [draw(odd_report(role, count, **its_plan)) for role in draw(st.sampled_from([(CALLER, CALLEE), (CALLER,)]))]
+
+
+def accounted(verdict: RunVerdict) -> None:
+    assert verdict.planned == verdict.passed + verdict.failed + verdict.inconclusive == len(verdict.calls)
+    for part in verdict.endpoints:
+        assert part.planned == part.passed + part.failed + part.inconclusive
+    assert sum(part.planned for part in verdict.endpoints) == verdict.planned
+
+
+@settings(max_examples=40, deadline=None)
+@given(odd_reports())
+def test_every_planned_call_is_accounted_for_once(reports):
+    verdict = judge_run(reports)
+
+    accounted(verdict)
+    count = reports[0].plan.calls[0].count
+    assert [(call.endpoint, call.number) for call in verdict.calls] == [(e, n) for e in (0, 1) for n in range(count)]
+    for call in verdict.calls:
+        assert (call.result is Result.PASSED) == (call.findings == ()) == (call.reason is None)
+        if call.findings:
+            assert call.result is result_of(call.findings[0].reason)
+            assert {(f.endpoint, f.call, f.number) for f in call.findings} == {(call.endpoint, call.call, call.number)}
+
+
+@settings(max_examples=40, deadline=None)
+@given(odd_reports(), st.randoms(use_true_random=False))
+def test_the_order_of_reports_and_lines_changes_nothing(reports, shuffle: random.Random):
+    shuffled = [
+        AgentReport(
+            plan=r.plan,
+            legs=tuple(shuffle.sample(r.legs, len(r.legs))),
+            registrations=tuple(shuffle.sample(r.registrations, len(r.registrations))),
+            recorded=tuple(shuffle.sample(r.recorded, len(r.recorded))),
+            complete=r.complete,
+            lost_reason=r.lost_reason,
+        )
+        for r in shuffle.sample(reports, len(reports))
+    ]
+    one, other = judge_run(reports), judge_run(shuffled)
+
+    assert [call.findings for call in one.calls] == [call.findings for call in other.calls]
+    assert (one.result, one.reason, one.worst) == (other.result, other.reason, other.worst)
+
+
+@settings(max_examples=40, deadline=None)
+@given(odd_reports())
+def test_what_passed_had_both_its_legs_and_its_registrations(reports):
+    for call in judge_run(reports).calls:
+        if call.result is Result.PASSED:
+            assert call.caller is not None
+            assert call.caller.final_code == reports[0].plan.calls[0].expect.sip_code
+            assert call.callee is not None
+            for r in reports:
+                assert r.registrations[call.endpoint].outcome is RegistrationOutcome.REGISTERED
+
+
+MEASURED = [
+    "final_code", "bye_answered", "ended_by", "heard", "rtp_received", "rtp_received__packets", "rtp_received__lost",
+    "rtp_received__jitter_ms", "progress__answered_ms",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("role", [CALLER, CALLEE])
+@pytest.mark.parametrize("name", MEASURED)
+def test_a_null_where_a_check_was_asked_never_passes(name, role):
+    if role is CALLEE and name == "bye_answered":
+        return  # a callee sends no BYE
+    verdict = both(**{role.value.lower(): {name: None}})
+
+    assert verdict.result is not Result.PASSED
+    if not (role is CALLEE and name == "final_code"):  # a 200 without one is AnsweredElsewhere
+        assert verdict.result is Result.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("role", [CALLER, CALLEE])
+def test_a_lost_agent_never_makes_a_call_fail_that_had_not_failed(role):
+    for changes in ({"final_code": 480}, {"ended_by": Side.REMOTE}, {"dtmf_received": digits("1", DtmfMethod.INFO)}):
+        legs = {CALLER: caller_leg(**changes), CALLEE: callee_leg(**changes)}
+        other = CALLEE if role is CALLER else CALLER
+        verdict = judge_run([report(plan(role), complete=False), report(plan(other), legs[other])])
+
+        assert verdict.result is Result.INCONCLUSIVE

@@ -1,0 +1,265 @@
+"""registered, answered, completed: what one leg's SIP messages say."""
+
+import pytest
+
+from agent.contract.result import RegistrationOutcome, Side
+from agent.contract.verdict import Check, Reason, Result
+from agent.judge.leg import judge_leg
+from agent.judge.run import judge_run
+from tests.unit.agent.judge.judging import CALLEE, CALLER, both, callee_alone, caller_alone, said
+from tests.unit.builders import caller_leg, good_reports, plan, registration, report
+
+NO_FINAL = {"final_code": None, "final_phrase": None, "progress__answered_ms": None, "progress__bye_ms": None}
+GAVE_UP = NO_FINAL | {"progress__ended_ms": 30_010.0, "bye_answered": None}
+
+
+def test_a_good_leg_has_no_finding():
+    assert caller_alone() == []
+    assert callee_alone() == []
+
+
+# answered
+
+
+def test_another_code_than_expected_is_a_mismatch():
+    [finding] = judge_leg(plan(), caller_leg(final_code=503, final_phrase="Service Unavailable"))
+
+    assert (finding.check, finding.reason) == (Check.ANSWERED, Reason.SIP_CODE_MISMATCH)
+    assert (finding.expected, finding.observed) == ("200", "503 Service Unavailable")
+    assert finding.call_id == caller_leg().sip_call_id
+
+
+def test_a_code_without_phrase_is_observed_as_it_is():
+    [finding] = judge_leg(plan(), caller_leg(final_code=503, final_phrase=None))
+
+    assert finding.observed == "503"
+
+
+def test_no_response_at_all_is_no_response():
+    assert caller_alone(**GAVE_UP, progress__first_response_ms=None) == [(Check.ANSWERED, Reason.NO_RESPONSE)]
+
+
+def test_the_stack_gives_up_after_timer_b_whatever_the_answer_timeout():
+    leg = GAVE_UP | {"progress__first_response_ms": None, "progress__ended_ms": 32_000.0}
+
+    assert caller_alone({"group__answer_timeout_s": 60.0}, **leg) == [(Check.ANSWERED, Reason.NO_RESPONSE)]
+
+
+def test_only_provisional_responses_is_no_answer():
+    assert caller_alone(**GAVE_UP) == [(Check.ANSWERED, Reason.NO_ANSWER)]
+
+
+def test_the_487_that_our_own_cancel_brings_is_no_answer_and_no_code():
+    leg = {"final_code": 487, "ended_by": Side.LOCAL, "progress__answered_ms": 30_020.0}
+
+    assert caller_alone(**leg) == [(Check.ANSWERED, Reason.NO_ANSWER)]
+    assert caller_alone({"group__expect__sip_code": 487}, **leg) == [(Check.ANSWERED, Reason.NO_ANSWER)]
+
+
+def test_a_487_that_nobody_asked_for_is_a_code():
+    assert caller_alone(final_code=487, ended_by=None) == [(Check.ANSWERED, Reason.SIP_CODE_MISMATCH)]
+
+
+def test_a_local_reason_is_not_a_code_and_not_the_suts_fault():
+    leg = NO_FINAL | {"progress__ended_ms": 12.0, "local_reason": "503 Service Unavailable"}
+    [finding] = judge_leg(plan(), caller_leg(**leg))
+
+    assert (finding.check, finding.reason) == (Check.ANSWERED, Reason.NOT_MEASURED)
+    assert finding.note == "the agent gave up after 0.0 s (503 Service Unavailable)"
+
+
+def test_an_invite_that_was_never_sent_is_the_agents_error():
+    leg = NO_FINAL | {"progress__first_response_ms": None, "progress__ended_ms": None}
+
+    assert caller_alone(**leg, local_reason="no route") == [(Check.ANSWERED, Reason.AGENT_ERROR)]
+    assert caller_alone(**leg) == [(Check.ANSWERED, Reason.NOT_MEASURED)]
+
+
+def test_an_answer_after_the_timeout_is_too_late():
+    [finding] = judge_leg(plan(), caller_leg(progress__answered_ms=31_200.0))
+
+    assert (finding.check, finding.reason) == (Check.ANSWERED, Reason.NO_ANSWER)
+    assert (finding.expected, finding.observed) == ("200 within 30 s", "200 OK after 31.2 s")
+
+
+def test_an_answer_at_an_unknown_time_is_not_known_to_be_in_time():
+    assert caller_alone(progress__answered_ms=None) == [(Check.ANSWERED, Reason.NOT_MEASURED)]
+
+
+def test_an_expected_refusal_passes_where_nothing_else_is_asked():
+    its_plan = {
+        "group__expect__sip_code": 486,
+        "group__expect__caller__dtmf": None,
+        "group__expect__caller__audio": None,
+        "group__expect__caller__rtp": None,
+    }
+
+    assert caller_alone(its_plan, final_code=486) == []
+
+
+def test_an_expected_refusal_does_not_pass_media_checks_by_vacuity():
+    expected = {check for check, _ in caller_alone({"group__expect__sip_code": 486}, final_code=486)}
+    reasons = {reason for _, reason in caller_alone({"group__expect__sip_code": 486}, final_code=486)}
+
+    assert expected == {Check.RTP_PACKETS, Check.RTP_LOSS, Check.RTP_JITTER, Check.AUDIO, Check.DTMF}
+    assert reasons == {Reason.NOT_MEASURED}
+
+
+def test_a_200_where_a_refusal_is_expected_is_a_mismatch():
+    assert caller_alone({"group__expect__sip_code": 486}) == [(Check.ANSWERED, Reason.SIP_CODE_MISMATCH)]
+
+
+def test_a_callee_that_did_not_answer_cannot_say_why():
+    assert callee_alone(final_code=None) == [(Check.ANSWERED, Reason.NOT_MEASURED)]
+    assert callee_alone(final_code=487) == [(Check.ANSWERED, Reason.NOT_MEASURED)]
+    assert callee_alone(final_code=488) == [(Check.ANSWERED, Reason.NOT_MEASURED)]
+
+
+def test_a_callee_that_refused_by_itself_says_so():
+    assert callee_alone(final_code=500, local_reason="no port") == [(Check.ANSWERED, Reason.AGENT_ERROR)]
+
+
+# completed
+
+
+@pytest.mark.parametrize("seconds", [2.1, 8.2])
+def test_a_remote_bye_drops_the_callers_call(seconds):
+    findings = judge_leg(plan(), caller_leg(ended_by=Side.REMOTE, progress__bye_ms=50 + seconds * 1000))
+
+    assert (Check.COMPLETED, Reason.CALL_DROPPED) in said(findings)
+    assert findings[0].expected == "the caller's BYE after 8 s"
+    assert findings[0].observed == f"the other side's BYE after {seconds} s"
+
+
+def test_a_bye_before_the_hold_is_over_drops_the_callees_call():
+    assert (Check.COMPLETED, Reason.CALL_DROPPED) in callee_alone(progress__bye_ms=3000.0)
+
+
+def test_a_hold_may_be_a_little_shorter_by_the_callees_clock():
+    assert callee_alone(progress__bye_ms=7900.0) == []
+
+
+def test_a_call_of_unknown_length_is_not_known_to_be_complete():
+    unknown = {"progress__bye_ms": None, "progress__ended_ms": None}
+
+    assert callee_alone(**unknown) == [(Check.COMPLETED, Reason.NOT_MEASURED)]
+    assert caller_alone(**unknown) == [(Check.COMPLETED, Reason.NOT_MEASURED)]
+
+
+def test_a_call_that_nobody_is_known_to_have_ended_is_not_measured():
+    assert caller_alone(ended_by=None) == [(Check.COMPLETED, Reason.NOT_MEASURED)]
+
+
+def test_an_agent_that_hangs_up_early_fails_nothing():
+    leg = {"progress__bye_ms": 2000.0, "dtmf_received": (), "rtp_received__packets": 100, "local_reason": "stopped"}
+
+    assert set(caller_alone(**leg, heard=None)) == {
+        (Check.COMPLETED, Reason.NOT_MEASURED),
+        (Check.AUDIO, Reason.NOT_MEASURED),
+        (Check.RTP_PACKETS, Reason.NOT_MEASURED),
+        (Check.DTMF, Reason.NOT_MEASURED),
+    }
+
+
+def test_a_bye_without_a_response_is_unanswered():
+    assert caller_alone(bye_answered=False) == [(Check.COMPLETED, Reason.BYE_UNANSWERED)]
+
+
+def test_whether_the_bye_was_answered_must_be_measured():
+    assert caller_alone(bye_answered=None) == [(Check.COMPLETED, Reason.NOT_MEASURED)]
+
+
+def test_a_callee_alone_does_not_know_that_a_bye_is_missing():
+    assert callee_alone(ended_by=Side.LOCAL, progress__bye_ms=12_000.0) == [(Check.COMPLETED, Reason.NOT_MEASURED)]
+
+
+# registered
+
+
+@pytest.mark.parametrize(
+    ("role", "changes", "reason", "observed"),
+    [
+        (CALLER, {"outcome": RegistrationOutcome.REJECTED, "code": 403, "phrase": "Forbidden"}, "RegistrationRejected", "403 Forbidden"),
+        (CALLEE, {"outcome": RegistrationOutcome.REJECTED, "code": 403, "phrase": None}, "RegistrationRejected", "403"),
+        (CALLEE, {"outcome": RegistrationOutcome.TIMEOUT, "code": None}, "RegistrationTimeout", "Timeout"),
+        (CALLER, {"outcome": RegistrationOutcome.ERROR, "code": None}, "AgentError", "Error"),
+        (CALLER, {"outcome": RegistrationOutcome.REJECTED, "code": None}, "AgentError", "Rejected"),
+    ],
+)  # fmt: skip
+def test_all_calls_of_an_endpoint_share_its_registration(role, changes, reason, observed):
+    reports = [
+        report(plan(who, endpoints=(0, 1), group__count=2), registrations=(
+            registration(who, endpoint=0, **(changes if who is role else {})), registration(who, endpoint=1)))
+        for who in (CALLER, CALLEE)
+    ]  # fmt: skip
+    first, second, *others = judge_run(reports).calls
+
+    for call in (first, second):
+        assert [(f.leg, f.check, f.reason, f.observed) for f in call.findings] == [
+            (role, Check.REGISTERED, reason, observed)
+        ]
+    assert {call.reason for call in others} == {Reason.NOT_MEASURED}
+
+
+def test_a_registration_that_was_not_reported_was_not_measured():
+    caller, callee = good_reports()
+    verdict = judge_run([report(caller.plan, *caller.legs, registrations=()), callee])
+
+    assert verdict.result is Result.INCONCLUSIVE
+    assert said(verdict.calls[0].findings) == [(Check.REGISTERED, Reason.NOT_MEASURED)]
+
+
+def test_an_agent_that_does_not_register_is_not_asked_to():
+    its_plan = plan(account__register=False)
+    verdict = judge_run([report(its_plan, caller_leg(), registrations=()), good_reports()[1]])
+
+    assert verdict.result is Result.PASSED
+
+
+def test_one_refused_refresh_among_good_registrations_is_a_refusal():
+    caller, callee = good_reports()
+    refused = registration(CALLER, outcome=RegistrationOutcome.REJECTED, code=401)
+    verdict = judge_run([report(caller.plan, *caller.legs, registrations=(registration(CALLER), refused)), callee])
+
+    assert verdict.reason is Reason.REGISTRATION_REJECTED
+
+
+def test_our_own_failure_to_register_is_not_the_refusal_that_follows():
+    caller, callee = good_reports()
+    error = registration(CALLEE, outcome=RegistrationOutcome.ERROR, code=None)
+    verdict = judge_run(
+        [
+            report(caller.plan, caller_leg(final_code=404, final_phrase="Not Found")),
+            report(callee.plan, registrations=(error,)),
+        ]
+    )
+
+    assert verdict.result is Result.INCONCLUSIVE
+    assert {reason for _, reason in said(verdict.calls[0].findings)} == {Reason.AGENT_ERROR}
+
+
+def test_a_refused_registration_explains_the_refused_call():
+    caller, callee = good_reports()
+    refused = registration(CALLEE, outcome=RegistrationOutcome.REJECTED, code=403)
+    verdict = judge_run(
+        [report(caller.plan, caller_leg(final_code=404)), report(callee.plan, registrations=(refused,))]
+    )
+
+    assert said(verdict.calls[0].findings) == [
+        (Check.REGISTERED, Reason.REGISTRATION_REJECTED),
+        (Check.ANSWERED, Reason.SIP_CODE_MISMATCH),
+    ]
+
+
+def test_a_200_at_an_endpoint_where_the_callee_is_not_registered_is_not_called_elsewhere():
+    caller, callee = good_reports()
+    refused = registration(CALLEE, outcome=RegistrationOutcome.REJECTED, code=403)
+    verdict = judge_run([caller, report(callee.plan, registrations=(refused,))])
+
+    assert said(verdict.calls[0].findings) == [(Check.REGISTERED, Reason.REGISTRATION_REJECTED)]
+
+
+def test_a_good_call_passes_from_both_ends():
+    verdict = both()
+
+    assert (verdict.result, verdict.reason, verdict.findings) == (Result.PASSED, None, ())
