@@ -1,12 +1,21 @@
 """A whole example without a cluster: its replicas and the faults of its path, in a network namespace of their own."""
 
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from tests.sut.faults import AppliedFaults, apply_faults, local_selector
 from tests.sut.local import LocalSut, entering, local_sut, network_namespace
+from tests.sut.rootfs import EXAMPLES
 from tests.sut.scenario import SECRETS, Scenario
+
+PROBE: Final = EXAMPLES / "parrot-service" / "probe.py"
+PARROT_START_S: Final = 30
+PARROT_STOP_S: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +25,8 @@ class Running:
     scenario: Scenario
     namespace: str
     replicas: tuple[LocalSut, ...]
+    parrots: tuple[str, ...]
+    """`ip:port` of each."""
     faults: AppliedFaults
 
     @property
@@ -26,15 +37,14 @@ class Running:
     @property
     def run_arguments(self) -> tuple[str, ...]:
         """What `calltest run` is given: the test, the Secrets, a target for each replica."""
-        targets = [word for sut in self.replicas for word in ("--target", sut.address)]
+        addresses = (*(sut.address for sut in self.replicas), *self.parrots)
+        targets = [word for address in addresses for word in ("--target", address)]
         return (str(self.scenario.calltest), str(SECRETS), *targets)
 
 
 @contextmanager
 def running(scenario: Scenario) -> Iterator[Running]:
     """Starts a scenario's SUT; everything is gone at the end."""
-    if not scenario.replicas:
-        raise ValueError(f"{scenario.name}: its SUT does not run without a cluster")
     with ExitStack() as stack:
         namespace = stack.enter_context(network_namespace())
         replicas = tuple(
@@ -47,4 +57,35 @@ def running(scenario: Scenario) -> Iterator[Running]:
         faults = stack.enter_context(
             apply_faults(scenario.faults, selector, namespace=namespace, hook="INPUT"),
         )
-        yield Running(scenario=scenario, namespace=namespace, replicas=replicas, faults=faults)
+        parrots = tuple(stack.enter_context(_parrot(namespace, number)) for number in range(scenario.parrots))
+        yield Running(scenario=scenario, namespace=namespace, replicas=replicas, parrots=parrots, faults=faults)
+
+
+@contextmanager
+def _parrot(namespace: str, number: int) -> Iterator[str]:
+    """A parrot agent of ours; its address."""
+    host = f"127.1.{number + 1}.10"
+    command = [*entering(namespace), "setpriv", "--pdeathsig", "TERM", sys.executable, "-m", "agent", "parrot"]
+    process = subprocess.Popen(
+        [*command, "--bind", host], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _await_options(namespace, host, process)
+        yield f"{host}:5060"
+    finally:
+        process.terminate()
+        try:
+            process.wait(PARROT_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _await_options(namespace: str, host: str, process: subprocess.Popen[bytes]) -> None:
+    """Asks as its pod's readiness probe does."""
+    probe = [*entering(namespace), "env", f"ADDRESS={host}", sys.executable, str(PROBE)]
+    end = time.monotonic() + PARROT_START_S
+    while subprocess.run(probe, capture_output=True, timeout=10, check=False).returncode:
+        if process.poll() is not None or time.monotonic() > end:
+            raise RuntimeError(f"the parrot at {host} did not come up")
+        time.sleep(0.1)

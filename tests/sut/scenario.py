@@ -75,7 +75,9 @@ class Scenario:
     folder: Path
     expected: Expected
     replicas: tuple[Replica, ...]
-    """As its kustomization has them; none where the SUT is no Kamailio."""
+    """Kamailios, as its kustomization has them."""
+    parrots: int
+    """Parrot agents that are its SUT instead."""
 
     @property
     def calltest(self) -> Path:
@@ -103,7 +105,15 @@ def load_scenario(name: str) -> Scenario:
     """Reads one example, strictly."""
     folder = EXAMPLES / name
     expected = msgspec.convert(yaml.safe_load((folder / "expected.yaml").read_text()), Expected)
-    return Scenario(name=name, folder=folder, expected=expected, replicas=tuple(_replicas(folder)))
+    return Scenario(
+        name=name, folder=folder, expected=expected, replicas=tuple(_replicas(folder)), parrots=_parrots(folder)
+    )
+
+
+def _parrots(folder: Path) -> int:
+    manifests = folder / "parrot.yaml"
+    documents = yaml.safe_load_all(manifests.read_text()) if manifests.exists() else ()
+    return sum(it["spec"]["replicas"] for it in documents if it["kind"] == "Deployment")
 
 
 def _replicas(folder: Path) -> Iterator[Replica]:
@@ -113,6 +123,7 @@ def _replicas(folder: Path) -> Iterator[Replica]:
     literals = dict(
         literal.partition("=")[::2]
         for generator in kustomization.get("configMapGenerator", ())
+        if generator["name"] == "sut"
         for literal in generator["literals"]
     )
     if EXAMPLES / "sut" in bases:

@@ -70,7 +70,8 @@ def test_one_replica_of_two_is_broken() -> None:
 
 def test_a_scenario_that_runs_without_a_cluster_has_a_replica_for_each_endpoint() -> None:
     for scenario in map(load_scenario, scenarios()):
-        assert not scenario.expected.local or len(scenario.replicas) == len(scenario.expected.endpoints)
+        number = len(scenario.replicas) + scenario.parrots
+        assert not scenario.expected.local or number == len(scenario.expected.endpoints)
 
 
 def test_sut_refuses_a_feature_that_it_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
