@@ -4,7 +4,7 @@ import argparse
 import ipaddress
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -40,8 +40,11 @@ class Settings:
 
 def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     """Flags before environment variables before defaults; a bad value ends the program with what is wrong (exit 2)."""
-    parser = _parser(environment)
+    parser, presets = _parser(environment)
     given = parser.parse_args(arguments)
+    for name, values in presets.items():
+        if getattr(given, name) is None:
+            setattr(given, name, values)
     namespaces = tuple(dict.fromkeys(name for text in given.namespace or () for name in text.split(",") if name))
     if given.all_namespaces and namespaces:
         parser.error("--namespace and --all-namespaces exclude each other")
@@ -59,7 +62,7 @@ def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
             max_concurrent_calls=given.max_concurrent_calls,
             max_calls=given.max_calls,
             max_agents=given.max_agents,
-            allow_targets=tuple(cidr for text in given.allow_target for cidr in _cidrs(parser, text)),
+            allow_targets=tuple(cidr for text in given.allow_target or () for cidr in _cidrs(parser, text)),
             allow_dial=_pattern(parser, given.allow_dial) if given.allow_dial else None,
             secret_prefix=given.secret_prefix,
         ),
@@ -71,7 +74,8 @@ def from_process(arguments: Sequence[str]) -> Settings:
     return read(arguments, os.environ)
 
 
-def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+def _parser(environment: Mapping[str, str]) -> tuple[argparse.ArgumentParser, dict[str, list[str]]]:
+    """The parser, and what the environment says of flags that can be repeated: a given flag replaces it, not adds to it."""
     parser = argparse.ArgumentParser(
         prog="python -m controller",
         description="The calltest operator: SIP test calls as Kubernetes objects.",
@@ -79,16 +83,18 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     limits = Limits()
+    presets: dict[str, list[str]] = {}
 
-    def flag(name: str, default: object, text: str, kind: type = str) -> None:
+    def flag(name: str, default: object, text: str, kind: Callable[[str], object] = str) -> None:
         variable = "CALLTEST_" + name.removeprefix("--").replace("-", "_").upper()
         value = environment.get(variable, str(default))
         parser.add_argument(name, default=value, type=kind, help=f"{text} (default: {value or 'none'})", metavar="X")
 
     def repeatable(name: str, text: str) -> None:
         variable = "CALLTEST_" + name.removeprefix("--").replace("-", "_").upper()
-        preset = [environment[variable]] if environment.get(variable) else []
-        parser.add_argument(name, action="append", default=preset, help=text, metavar="X")
+        parser.add_argument(name, action="append", help=text, metavar="X")
+        if preset := environment.get(variable):
+            presets[name.removeprefix("--").replace("-", "_")] = [preset]
 
     repeatable("--namespace", "namespace to serve; repeat it or separate with commas (in a pod, default: its own)")
     parser.add_argument(
@@ -101,7 +107,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     flag("--host", "0.0.0.0", "address to listen on for /metrics, /healthz, /readyz")  # noqa: S104 - probes and scrapes
     flag("--port", 8080, "port to listen on", int)
     flag("--resync-seconds", 60, "look at everything again this often", float)
-    flag("--log-level", "INFO", "DEBUG, INFO, WARNING or ERROR")
+    flag("--log-level", "INFO", "DEBUG, INFO, WARNING or ERROR", _log_level)
     repeatable("--allow-target", "CIDR that may be called without a pod of the target namespace behind the address")
     flag("--allow-dial", "", "regular expression; numbers that match as a whole may be dialled (never emergency ones)")
     flag("--secret-prefix", "", "tests may only name Secrets that begin with this")
@@ -109,7 +115,13 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     flag("--max-concurrent-calls", limits.max_concurrent_calls, "cap on the concurrent calls of a run", int)
     flag("--max-calls", limits.max_calls, "cap on the calls of a run", int)
     flag("--max-agents", limits.max_agents, "cap on the agent pods of a run", int)
-    return parser
+    return parser, presets
+
+
+def _log_level(text: str) -> str:
+    if text not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise argparse.ArgumentTypeError(f"{text!r}: give DEBUG, INFO, WARNING or ERROR")
+    return text
 
 
 def _own_namespace(parser: argparse.ArgumentParser) -> tuple[str, ...]:
