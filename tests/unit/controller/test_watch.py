@@ -1,0 +1,85 @@
+"""What people see of a run under way."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from agent.contract.plan import Account, CallGroup, Plan, Play, RunRef, Signal, Stage
+from agent.contract.result import ProgressLine
+from agent.contract.verdict import Reason, Role
+from controller.collect import Ending
+from controller.lifecycle import AgentFacts
+from controller.podfacts import AgentState
+from controller.watch import LiveWatch, PlainWatch, describe
+
+PLAN = Plan(
+    run=RunRef(uid="run-1", namespace="default", name="pin-1", call_test="pin"),
+    agent="caller-0",
+    role=Role.CALLER,
+    account=Account(uri="sip:alice@x", register=False),
+    callee_declared=False,
+    stages=tuple(Stage(endpoint=i, address=f"127.0.0.{i}:5060", name=f"sut-{i}") for i in (1, 2)),
+    calls=(CallGroup(name="pin", to="sip:bob@x", hold_s=1, answer_timeout_s=5, play=Play(silence=True)),),
+    allowed_targets=("127.0.0.0/8",),
+    max_calls_per_second=1,
+    deadline_s=60,
+)
+STARTING = AgentFacts(plan=PLAN, state=AgentState.RUNNING, ending=Ending(reason=Reason.AGENT_LOST, message=""))
+
+
+def agent(ready: int, done: int, go: int = -1, *, ended: int = 0, over: bool = False, stop: bool = False) -> AgentFacts:
+    progress = ProgressLine(
+        run_uid="run-1", agent="caller-0", ready=ready, done=done, active=1, ended=ended, failed=ended
+    )
+    return replace(
+        STARTING,
+        state=AgentState.ENDED if over else AgentState.RUNNING,
+        progress=progress,
+        signal=Signal(go=go, stop=stop),
+    )
+
+
+@pytest.mark.parametrize(
+    ("facts", "doing"),
+    [
+        (STARTING, "starting"),
+        (replace(STARTING, state=AgentState.ENDED), "ended without a word"),
+        (agent(0, 0), "preparing at 127.0.0.1:5060, endpoint 1 of 2"),
+        (agent(1, 0), "ready at 127.0.0.1:5060, endpoint 1 of 2"),
+        (agent(1, 0, go=0), "calling at 127.0.0.1:5060, endpoint 1 of 2"),
+        (agent(1, 1, go=0), "preparing at 127.0.0.2:5060, endpoint 2 of 2"),
+        (agent(2, 1, go=1, stop=True), "stopping at 127.0.0.2:5060, endpoint 2 of 2"),
+        (agent(2, 2, go=1), "done"),
+        (agent(2, 2, go=1, over=True), "ended"),
+    ],
+)
+def test_an_agent_in_a_line(facts: AgentFacts, doing: str) -> None:
+    assert describe(facts)[0] == doing
+
+
+def test_counts_say_what_is_up_and_what_failed() -> None:
+    assert describe(agent(1, 0, ended=3))[1] == "3 calls ended, 1 up, 3 with a failed check"
+
+
+def test_plain_lines_say_changes_once_and_counts_now_and_then() -> None:
+    out = io.StringIO()
+    watch = PlainWatch(Console(file=out, width=200))
+    shown = [(STARTING, 0.0), (STARTING, 0.1), (agent(1, 0, 0), 1.0)]
+    shown += [(agent(1, 0, 0, ended=n), 1.0 + n * 0.5) for n in range(1, 5)]
+    for facts, elapsed_s in shown:
+        watch.show([facts], elapsed_s)
+    assert out.getvalue().splitlines() == [
+        "   0.0 s  caller-0: starting",
+        "   1.0 s  caller-0: calling at 127.0.0.1:5060, endpoint 1 of 2: 0 calls ended, 1 up",
+        "   3.0 s  caller-0: calling at 127.0.0.1:5060, endpoint 1 of 2: 4 calls ended, 1 up, 4 with a failed check",
+    ]
+
+
+def test_a_terminal_is_given_back() -> None:
+    out = io.StringIO()
+    with LiveWatch(Console(file=out, force_terminal=True, width=100)) as watch:
+        watch.show([agent(1, 0, 0)], 3.0)
+    assert "caller-0" in out.getvalue()
+    assert out.getvalue().rstrip().endswith("\x1b[2K") or "\x1b[?25h" in out.getvalue()
