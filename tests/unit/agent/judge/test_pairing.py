@@ -58,6 +58,13 @@ def test_an_unknown_user_is_no_user():
     assert paired(judge_run(reports(1, **B2BUA, from_user=None))) == [PairedBy.ORDER]
 
 
+def test_a_caller_leg_without_call_id_is_not_paired_by_it():
+    caller, callee = reports(1, **BARE | {"sip_call_id": None})
+    caller = replace(caller, legs=(change(caller.legs[0], sip_call_id=None),))
+
+    assert paired(judge_run([caller, callee])) == [PairedBy.USER]
+
+
 def test_one_call_id_on_two_callers_legs_tells_nothing():
     caller, callee = reports(2, **BARE | {"sip_call_id": "same"})
     caller = replace(caller, legs=tuple(change(leg, sip_call_id="same") for leg in caller.legs))

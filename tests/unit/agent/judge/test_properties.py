@@ -99,7 +99,7 @@ def accounted(verdict: RunVerdict) -> None:
     assert sum(part.planned for part in verdict.endpoints) == verdict.planned
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(odd_reports())
 def test_every_planned_call_is_accounted_for_once(reports):
     verdict = judge_run(reports)
@@ -114,7 +114,7 @@ def test_every_planned_call_is_accounted_for_once(reports):
             assert {(f.endpoint, f.call, f.number) for f in call.findings} == {(call.endpoint, call.call, call.number)}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(odd_reports(), st.randoms(use_true_random=False))
 def test_the_order_of_reports_and_lines_changes_nothing(reports, shuffle: random.Random):
     shuffled = [
@@ -134,7 +134,7 @@ def test_the_order_of_reports_and_lines_changes_nothing(reports, shuffle: random
     assert (one.result, one.reason, one.worst) == (other.result, other.reason, other.worst)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(odd_reports())
 def test_what_passed_had_both_its_legs_and_its_registrations(reports):
     for call in judge_run(reports).calls:

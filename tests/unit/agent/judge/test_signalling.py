@@ -179,25 +179,25 @@ def test_a_callee_alone_does_not_know_that_a_bye_is_missing():
 @pytest.mark.parametrize(
     ("role", "changes", "reason", "observed"),
     [
-        (CALLER, {"outcome": RegistrationOutcome.REJECTED, "code": 403, "phrase": "Forbidden"}, "RegistrationRejected", "403 Forbidden"),
-        (CALLEE, {"outcome": RegistrationOutcome.REJECTED, "code": 403, "phrase": None}, "RegistrationRejected", "403"),
-        (CALLEE, {"outcome": RegistrationOutcome.TIMEOUT, "code": None}, "RegistrationTimeout", "Timeout"),
-        (CALLER, {"outcome": RegistrationOutcome.ERROR, "code": None}, "AgentError", "Error"),
-        (CALLER, {"outcome": RegistrationOutcome.REJECTED, "code": None}, "AgentError", "Rejected"),
+        (CALLER, {"outcome": "Rejected", "code": 403, "phrase": "No"}, Reason.REGISTRATION_REJECTED, "403 No"),
+        (CALLEE, {"outcome": "Rejected", "code": 403, "phrase": None}, Reason.REGISTRATION_REJECTED, "403"),
+        (CALLEE, {"outcome": "Timeout", "code": None}, Reason.REGISTRATION_TIMEOUT, "Timeout"),
+        (CALLER, {"outcome": "Error", "code": None}, Reason.AGENT_ERROR, "Error"),
+        (CALLER, {"outcome": "Rejected", "code": None}, Reason.AGENT_ERROR, "Rejected"),
     ],
-)  # fmt: skip
+)
 def test_all_calls_of_an_endpoint_share_its_registration(role, changes, reason, observed):
-    reports = [
-        report(plan(who, endpoints=(0, 1), group__count=2), registrations=(
-            registration(who, endpoint=0, **(changes if who is role else {})), registration(who, endpoint=1)))
-        for who in (CALLER, CALLEE)
-    ]  # fmt: skip
+    changes = {**changes, "outcome": RegistrationOutcome(changes["outcome"])}
+    reports = []
+    for who in (CALLER, CALLEE):
+        at_first = registration(who, endpoint=0, **(changes if who is role else {}))
+        its_plan = plan(who, endpoints=(0, 1), group__count=2)
+        reports.append(report(its_plan, registrations=(at_first, registration(who, endpoint=1))))
     first, second, *others = judge_run(reports).calls
 
     for call in (first, second):
-        assert [(f.leg, f.check, f.reason, f.observed) for f in call.findings] == [
-            (role, Check.REGISTERED, reason, observed)
-        ]
+        [found] = call.findings
+        assert (found.leg, found.check, found.reason, found.observed) == (role, Check.REGISTERED, reason, observed)
     assert {call.reason for call in others} == {Reason.NOT_MEASURED}
 
 

@@ -198,6 +198,15 @@ def test_a_callee_that_hangs_up_long_after_the_drop_did_not_cause_it():
     assert (verdict.result, verdict.reason) == (Result.FAILED, Reason.CALL_DROPPED)
 
 
+def test_where_it_is_not_known_who_ended_first_our_callee_may_have():
+    verdict = both(
+        caller={"progress__bye_ms": None, "progress__ended_ms": None, "ended_by": Side.REMOTE, "dtmf_received": ()},
+        callee={"ended_by": Side.LOCAL, "progress__bye_ms": 5000.0},
+    )
+
+    assert verdict.result is Result.INCONCLUSIVE
+
+
 def test_a_call_that_our_caller_ends_early_was_not_dropped_by_the_sut():
     verdict = both(
         caller={"progress__bye_ms": 3000.0}, callee={"progress__bye_ms": 3000.0, "dtmf_received": digits("12")}
