@@ -46,7 +46,7 @@ EMERGENCY_NUMBERS: Final = frozenset(
 """Never dialled, whatever the settings say. 100 to 108, emergency numbers of a few countries, are extensions of most
 PBXs in the world and not in here: where they are dangerous, the SUT under test must not route them."""
 
-PHONE_LIKE: Final = re.compile(r"\+?[0-9]{7,}")
+MIN_PHONE_DIGITS: Final = 7
 _SEPARATORS: Final = re.compile(r"[-.()\s_/]")
 _LABEL: Final = r"[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?"
 _URI: Final = re.compile(
@@ -110,11 +110,16 @@ def check_dial(text: str, field: str, limits: Limits) -> None:
     number = dialled_number(parse_uri(text, field).user)
     if number.lstrip("+") in EMERGENCY_NUMBERS:
         raise PlanningError(Reason.NUMBER_NOT_ALLOWED, f"{field}: {number} is an emergency number: never dialled")
-    if not PHONE_LIKE.fullmatch(number):
+    if not looks_like_a_phone_number(number):
         return
     if limits.allow_dial is None or not limits.allow_dial.fullmatch(number):
         message = f"{field}: {number} looks like a phone number, and the operator's --allow-dial does not permit it"
         raise PlanningError(Reason.NUMBER_NOT_ALLOWED, message)
+
+
+def looks_like_a_phone_number(number: str) -> bool:
+    """Seven digits or more and no letter: also where a feature code or trunk prefix stands before it (`*67+49…`)."""
+    return sum(char.isdigit() for char in number) >= MIN_PHONE_DIGITS and not any(char.isalpha() for char in number)
 
 
 def dialled_number(user: str) -> str:

@@ -1,0 +1,166 @@
+"""URIs that may be used, and numbers that may be dialled."""
+
+import re
+import string
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from agent.contract.verdict import Reason
+from controller.dialing import EMERGENCY_NUMBERS, SipUri, check_dial, dialled_number, parse_identity, parse_uri
+from controller.limits import Limits, PlanningError
+
+EVERYTHING = Limits(allow_dial=re.compile(".*"))
+
+
+def test_a_uri_is_taken_apart():
+    assert parse_uri("sip:bob%2B1@Example.com:5070;user=phone;lr", "to") == SipUri(
+        user="bob+1", host="Example.com", port=5070, parameters=(("user", "phone"), ("lr", ""))
+    )
+
+
+def test_identities_are_compared_as_the_rfc_says():
+    assert (
+        parse_uri("sip:bob@EXAMPLE.com", "a").address_of_record
+        == parse_uri("sip:b%6Fb@example.com", "b").address_of_record
+    )
+    assert parse_uri("sip:Bob@x", "a").address_of_record != parse_uri("sip:bob@x", "b").address_of_record
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sip:example.com",
+        "sip:10.0.0.1",
+        "sip:a@10.0.0.1:5060",
+        "sip:*43@pbx",
+        "sip:a;x=1@host",
+        "sip:a@host;transport=UDP",
+    ],
+)
+def test_ordinary_uris_are_accepted(text):
+    parse_uri(text, "to")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "bob@example.com",
+        "sips:bob@example.com",
+        "SIP:bob@example.com",
+        "tel:+493012345",
+        "sip:",
+        "sip:@example.com",
+        "sip:bob@",
+        "sip:bob:secret@example.com",
+        "sip:tel:+4930@example.com",
+        "sip:bob@example.com?Subject=x",
+        "sip:bob?x@example.com",
+        "sip:bob@example.com\n",
+        "sip:bob@example.com\r\nX-Header: y",
+        "sip:b%0d%0aX:y@example.com",
+        "sip:b%00@example.com",
+        "sip:b%7f@example.com",
+        "sip:b%C3%BC@example.com",
+        "sip:b%zz@example.com",
+        "sip:b ob@example.com",
+        "<sip:bob@example.com>",
+        "sip:bob@[2001:db8::1]",
+        "sip:bob@-x.com",
+        "sip:bob@x..com",
+        "sip:bob@x_y",
+        "sip:bob@1.2.3",
+        "sip:bob@1.2.3.999",
+        "sip:bob@x:0",
+        "sip:bob@x:65536",
+        "sip:bob@x:999999",
+        "sip:bob@x;maddr=192.0.2.1",
+        "sip:bob@x;MADDR=192.0.2.1",
+        "sip:bob@x;m%61ddr=192.0.2.1",
+        "sip:bob@x;transport=tcp",
+        "sip:bob@x;method=INVITE",
+        "sip:bob@x;=y",
+        "sip:bob@x;",
+        "sip:bob{endpoint}@x",
+    ],
+)
+def test_everything_else_is_refused_and_names_its_field(text):
+    with pytest.raises(PlanningError) as error:
+        parse_uri(text, "calls[0].to")
+    assert error.value.reason is Reason.INVALID_TEST
+    assert error.value.message.startswith("calls[0].to: ")
+
+
+@given(st.text(max_size=40))
+@example("sip:a@b\n")
+def test_an_accepted_uri_never_has_a_character_that_could_end_a_header(text):
+    for uri in (text, f"sip:{text}@x", f"sip:a@{text}", f"sip:a@x;{text}"):
+        try:
+            parsed = parse_uri(uri, "to")
+        except PlanningError:
+            continue
+        assert uri.isascii()
+        assert uri.isprintable()
+        assert not set('<>"? \r\n') & set(uri)
+        assert parsed.user.isprintable()
+
+
+def test_an_identity_needs_a_user_and_may_name_the_endpoint():
+    assert parse_identity("sip:bob{endpoint}@x", "callee.uri").user == "bob0"
+    with pytest.raises(PlanningError, match="has no user"):
+        parse_identity("sip:x", "callee.uri")
+
+
+def spellings(number: str) -> list[str]:
+    """Ways to write a number so that a SUT still dials it."""
+    escaped = "".join(f"%{ord(digit):02X}" for digit in number)
+    dashed = "-".join(number)
+    return [
+        f"sip:{number}@x",
+        f"sip:+{number}@x",
+        f"sip:{escaped}@x",
+        f"sip:{dashed}@x",
+        f"sip:({number[0]}){number[1:]}@x",
+        f"sip:{'.'.join(number)}@x",
+        f"sip:{number};phone-context=example.com@x",
+        f"sip:{number}%3Bpostd=1@x",
+        f"sip:{number},1@x",
+        f"sip:{number}@x;user=phone",
+    ]
+
+
+@pytest.mark.parametrize("number", sorted(EMERGENCY_NUMBERS))
+def test_emergency_numbers_are_never_dialled_however_they_are_written(number):
+    for text in spellings(number):
+        with pytest.raises(PlanningError, match="emergency") as error:
+            check_dial(text, "calls[0].to", EVERYTHING)
+        assert error.value.reason is Reason.NUMBER_NOT_ALLOWED
+
+
+@pytest.mark.parametrize("text", spellings("4930123456"))
+def test_phone_numbers_need_permission_however_they_are_written(text):
+    with pytest.raises(PlanningError, match="--allow-dial") as error:
+        check_dial(text, "calls[0].to", Limits())
+    assert error.value.reason is Reason.NUMBER_NOT_ALLOWED
+    check_dial(text, "calls[0].to", EVERYTHING)
+
+
+def test_permission_is_for_the_whole_number():
+    limits = Limits(allow_dial=re.compile(r"\+4930123[0-9]{3}"))
+    check_dial("sip:+49-30-123456@x", "to", limits)
+    for number in ("+493012345678", "0+4930123456", "*67+4930123456", "4930123456"):
+        with pytest.raises(PlanningError):
+            check_dial(f"sip:{number}@x", "to", limits)
+
+
+@pytest.mark.parametrize("user", ["bob", "100", "4711", "123456", "ivr-1234567", "*98", "12345678a"])
+def test_names_and_extensions_need_no_permission(user):
+    check_dial(f"sip:{user}@x", "to", Limits())
+
+
+@given(st.text(string.digits, min_size=7, max_size=15), st.text("-.()", max_size=6))
+def test_separators_never_hide_a_number(digits, separators):
+    user = "".join(a + b for a, b in zip(digits, separators.ljust(len(digits), "-"), strict=False))
+    assert dialled_number(user) == digits
