@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
@@ -183,6 +183,7 @@ def test_an_endpoint_in_several_slices_is_one():
     assert not found.left_out
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_order_and_repetition_of_slices_do_not_matter(data):
     entries = [entry(number) for number in range(1, 9)]

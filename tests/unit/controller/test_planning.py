@@ -1,0 +1,245 @@
+"""Plans: who does what where, and what is refused."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from agent.contract import plan as contract
+from agent.contract.plan import MAX_PLAN_BYTES, Behaviour, DialRoute, decode_plan
+from agent.contract.verdict import Reason, Role
+from controller.api.run import Endpoint
+from controller.limits import Limits, PlanningError
+from controller.planning import Mounts, check_test, plan_run
+from tests.unit.controller.objects import NO_CALLEE, RUN, endpoints, spec
+
+LANES = {"caller.uri": "sip:a{endpoint}@x", "callee.uri": "sip:b{endpoint}@x"}
+WIDE = Limits(max_agents=200, max_calls=1_000_000, max_concurrent_calls=10_000, max_calls_per_second=1000)
+
+
+def test_the_example_becomes_a_callers_and_a_callees_plan():
+    caller, callee = plan_run(RUN, spec(), endpoints(2), Limits(), also_allowed=["10.244.0.9"])
+    assert (caller.agent, caller.role, caller.behaviour) == ("caller-0", Role.CALLER, None)
+    assert (callee.agent, callee.role, callee.behaviour) == ("callee-0", Role.CALLEE, Behaviour.PARROT)
+    assert caller.account == contract.Account(
+        uri="sip:alice@example.com",
+        register=True,
+        credentials=contract.Credentials(directory="/etc/calltest-credentials/sip-alice", secret_name="sip-alice"),
+    )
+    assert callee.account == contract.Account(uri="sip:bob@example.com", register=True)
+    for plan in (caller, callee):
+        assert plan.run == RUN
+        assert plan.stages == (
+            contract.Stage(endpoint=0, address="10.244.0.5:5060", name="kamailio-0"),
+            contract.Stage(endpoint=1, address="10.244.0.6:5060", name="kamailio-1"),
+        )
+        assert plan.allowed_targets == ("10.244.0.5/32", "10.244.0.6/32", "10.244.0.9/32")
+        assert (plan.callee_declared, plan.dial, plan.sip_port) == (True, DialRoute.TARGET, 0)
+        assert (plan.deadline_s, plan.max_calls_per_second) == (600, 10)
+        assert decode_plan(plan.encode()) == plan
+    assert (
+        caller.calls
+        == callee.calls
+        == (
+            contract.CallGroup(
+                name="pin",
+                to="sip:bob@example.com",
+                count=10,
+                concurrency=5,
+                hold_s=8,
+                answer_timeout_s=30,
+                play=contract.Play(identity=True),
+                dtmf=contract.SendDtmf(digits="1234#", tone_ms=100, after_ms=500),
+                expect=contract.Expect(
+                    sip_code=200,
+                    caller=contract.ExpectLeg(
+                        dtmf=contract.ExpectDtmf(digits="1234#"),
+                        audio=contract.Audio.OWN,
+                        rtp=contract.ExpectRtp(min_packets=350, max_loss_percent="1"),
+                    ),
+                    callee=contract.ExpectLeg(
+                        dtmf=contract.ExpectDtmf(digits="1234#"),
+                        audio=contract.Audio.OWN,
+                        rtp=contract.ExpectRtp(min_packets=350, max_loss_percent="1", max_jitter_ms=30),
+                    ),
+                ),
+            ),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("play", "planned"),
+    [
+        ({"tone": {"frequencyHertz": 1000}}, contract.Play(tone=contract.Tone(frequency_hertz=1000))),
+        ({"wav": {"configMapName": "prompts", "key": "a.wav"}}, contract.Play(wav_path="/w/prompts/a.wav")),
+        ({"silence": {}}, contract.Play(silence=True)),
+    ],
+)
+def test_what_is_played(play, planned):
+    test = spec({"calls": [{"name": "x", "caller": {"play": play}, "expect": {"callee": {"rtp": {}}}}]})
+    plan = plan_run(RUN, test, endpoints(1), Limits(), mounts=Mounts(credentials="/c", wav="/w"))[0]
+    assert plan.calls[0].play == planned
+    assert plan.calls[0].expect.callee.rtp == contract.ExpectRtp()
+    assert plan.account.credentials.directory == "/c/sip-alice"
+    assert plan.calls[0].to == "sip:bob@example.com"
+
+
+@pytest.mark.parametrize(
+    ("caller", "registers"),
+    [
+        ({"credentials": None}, False),
+        ({"credentials": None, "register": True}, True),
+        ({"register": False}, False),
+        ({}, True),
+    ],
+)
+def test_a_caller_with_credentials_registers_unless_told_otherwise(caller, registers):
+    test = spec({f"caller.{name}": value for name, value in caller.items()})
+    assert plan_run(RUN, test, endpoints(1), Limits())[0].account.register is registers
+
+
+def test_where_the_sut_answers_there_are_only_callers():
+    (plan,) = plan_run(RUN, spec(NO_CALLEE), endpoints(1), Limits())
+    assert plan.role is Role.CALLER
+    assert not plan.callee_declared
+
+
+def test_a_callee_behind_a_service_has_a_fixed_port_and_does_not_register():
+    caller, callee = plan_run(RUN, spec({"callee.route": "CalleeService"}), endpoints(1), Limits())
+    assert (caller.sip_port, callee.sip_port) == (0, 5060)
+    assert not callee.account.register
+
+
+def test_a_callee_can_be_dialled_by_its_own_address():
+    test = spec({"callee.route": "RequestURI", "callee.credentials": {"secretName": "sip-bob"}})
+    caller, callee = plan_run(RUN, test, endpoints(1), Limits())
+    assert caller.dial is DialRoute.PEER
+    assert not callee.account.register
+    assert callee.account.credentials.secret_name == "sip-bob"
+
+
+def test_more_concurrency_than_calls_is_cut():
+    test = spec({"calls.0.count": 2})
+    assert plan_run(RUN, test, endpoints(1), Limits())[0].calls[0].concurrency == 2
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 12), st.integers(1, 8))
+def test_each_endpoint_is_dealt_to_exactly_one_lane(count, parallelism):
+    test = spec({**LANES, "target.endpointParallelism": parallelism, "activeDeadlineSeconds": 86400})
+    plans = plan_run(RUN, test, endpoints(count), WIDE)
+    lanes = min(count, parallelism)
+    assert len({plan.agent for plan in plans}) == len(plans) == 2 * lanes
+    for role in Role:
+        dealt = sorted(stage.endpoint for plan in plans if plan.role is role for stage in plan.stages)
+        assert dealt == list(range(count))
+    for lane in range(lanes):
+        caller, callee = (plan for plan in plans if plan.agent.endswith(f"-{lane}"))
+        assert caller.stages == callee.stages
+    assert sum(plan.max_calls_per_second for plan in plans if plan.role is Role.CALLER) == pytest.approx(1000)
+    assert plan_run(RUN, test, endpoints(count), WIDE) == plans
+
+
+def refusal(test, count=1, limits=WIDE) -> PlanningError:
+    with pytest.raises(PlanningError) as error:
+        plan_run(RUN, test, endpoints(count), limits)
+    return error.value
+
+
+def test_nothing_to_call_is_refused():
+    assert refusal(spec(), 0).reason is Reason.NO_ENDPOINTS
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"caller.uri": "sip:example.com"}, "caller.uri"),
+        ({"caller.uri": "sip:alice@example.com?x=y"}, "caller.uri"),
+        ({"callee.uri": "sip:bob:secret@example.com"}, "callee.uri"),
+        ({"callee.uri": "sip:alice@EXAMPLE.com"}, "callee.uri"),
+        ({"calls.0.to": "sip:bob@example.com;maddr=1.1.1.1"}, "calls[0].to"),
+        ({"calls.0.expect.caller.rtp.minPackets": 5000}, "calls[0].expect.caller.rtp.minPackets"),
+    ],
+)
+def test_an_invalid_test_is_refused_before_endpoints_are_looked_for(changes, field):
+    with pytest.raises(PlanningError) as error:
+        check_test(spec(changes), Limits())
+    assert error.value.reason is Reason.INVALID_TEST
+    assert error.value.message.startswith(field + ": ")
+
+
+def test_a_number_that_only_one_endpoint_gives_is_refused():
+    test = spec({"calls.0.to": "sip:1{endpoint}2@example.com"})
+    check_test(test, Limits())
+    refused = refusal(test, 2)
+    assert refused.reason is Reason.NUMBER_NOT_ALLOWED
+    assert "112" in refused.message
+
+
+def test_the_default_destination_obeys_the_same_rule():
+    test = spec({"callee.uri": "sip:+493012345@x", "calls.0.to": None})
+    assert refusal(test).reason is Reason.NUMBER_NOT_ALLOWED
+    plan_run(RUN, test, endpoints(1), Limits(allow_dial=re.compile(r"\+4930.*")))
+
+
+@pytest.mark.parametrize("role", ["caller", "callee"])
+def test_a_secret_outside_the_prefix_is_refused(role):
+    limits = Limits(secret_prefix="sip-")
+    with pytest.raises(PlanningError, match=f"{role}.credentials.secretName: admin") as error:
+        check_test(spec({f"{role}.credentials": {"secretName": "admin"}}), limits)
+    assert error.value.reason is Reason.INVALID_TEST
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (Limits(max_calls=29), "30 calls"),
+        (Limits(max_concurrent_calls=9), "10 concurrent calls"),
+        (Limits(max_agents=3), "4 agents"),
+    ],
+)
+def test_more_than_the_operator_allows_is_refused(limits, words):
+    refused = refusal(spec({**LANES, "target.endpointParallelism": 2}), 3, limits)
+    assert refused.reason is Reason.LIMIT_EXCEEDED
+    assert words in refused.message
+
+
+@pytest.mark.parametrize(
+    ("changes", "count", "seconds"),
+    [
+        ({"calls.0.holdSeconds": 300}, 1, 600),
+        ({}, 2, 32),
+        # 10 calls per second are allowed: 1000 calls take 99.9 s, however short they are.
+        ({"calls": [{"name": "x", "to": "sip:x@y", "count": 1000, "expect": {"sipCode": 404}}]}, 1, 100),
+    ],
+)
+def test_a_run_that_cannot_end_in_time_is_refused(changes, count, seconds):
+    limits = Limits(max_concurrent_calls=1000)
+    plan_run(
+        RUN, spec({**changes, "startDeadlineSeconds": 5, "activeDeadlineSeconds": seconds}), endpoints(count), limits
+    )
+    late = spec({**changes, "startDeadlineSeconds": 5, "activeDeadlineSeconds": seconds - 1})
+    refused = refusal(late, count, limits)
+    assert refused.reason is Reason.INVALID_TEST
+    assert refused.message.startswith(f"activeDeadlineSeconds: {seconds - 1} is too short")
+
+
+def test_a_plan_that_does_not_fit_its_annotation_is_refused():
+    call = {"to": "sip:" + "x" * 200 + "@example.com", "caller": {"dtmf": {"digits": "1" * 9}}}
+    test = spec({"calls": [{"name": f"call-{n}", **call} for n in range(16)], "activeDeadlineSeconds": 86400})
+    far = tuple(replace(endpoint, address="255.255.255.255:65535", pod="x" * 253) for endpoint in endpoints(200))
+    with pytest.raises(PlanningError) as error:
+        plan_run(RUN, test, far, WIDE)
+    assert error.value.reason is Reason.LIMIT_EXCEEDED
+    assert str(MAX_PLAN_BYTES) in error.value.message
+
+
+def test_permitted_destinations_go_to_the_agents():
+    plan = plan_run(
+        RUN, spec(), [Endpoint(index=0, address="192.0.2.1:5060")], Limits(allow_targets=("192.0.2.0/24",))
+    )[0]
+    assert plan.allowed_targets == ("192.0.2.1/32", "192.0.2.0/24")
+    assert plan.stages[0].name == "192.0.2.1:5060"
