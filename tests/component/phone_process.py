@@ -24,20 +24,27 @@ def main() -> None:
         say({"error": str(error)})
         os._exit(0)
     say({"reply": phone.address})
+    try:
+        serve(phone)
+        phone.close()
+    finally:
+        os._exit(0)  # whatever happened: interpreter teardown with pjsip's threads alive can hang
+
+
+def serve(phone: PjsuaPhone) -> None:
+    """Obeys until stdin ends."""
     line = b""
     while True:
         if select.select([0], [], [], 0)[0]:
             chunk = os.read(0, 65536)
             if not chunk:
-                break
+                return
             *lines, line = (line + chunk).split(b"\n")
             for command in lines:
                 obey(phone, msgspec.json.decode(command))
         event = phone.next_event(0.02)
         if event is not None:
             say({"event": type(event).__name__} | msgspec.to_builtins(dataclasses.asdict(event), enc_hook=plain))
-    phone.close()
-    os._exit(0)
 
 
 def plain(value: object) -> object:
