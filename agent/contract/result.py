@@ -252,7 +252,7 @@ def decode_line(raw: bytes) -> Line:
     """Reads one line of an agent's stdout; ResultError when it is none of ours."""
     try:
         return _LINE_DECODER.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ResultError(f"line: {error}") from error
 
 
