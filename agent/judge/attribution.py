@@ -144,13 +144,19 @@ def _digits_to_caller(ends: CallEnds, finding: Finding) -> Finding:
     caller, callee = ends.caller, ends.callee
     if callee is None or caller is None:
         return finding
-    got, sent_back, received = callee.digits_received, callee.digits_sent, caller.digits_received
-    if not received and (ends.behaviour is Behaviour.ABSORBER or ends.call.group.dtmf is None):
+    nobody_sends = ends.behaviour is Behaviour.ABSORBER or ends.call.group.dtmf is None
+    if nobody_sends and not caller.digits_received:
         return inconclusive(finding, Reason.NOT_MEASURED, "nobody sends this caller any digits")
     if finding.reason is Reason.DTMF_NOT_NEGOTIATED:
         return finding
-    if got != caller.digits_sent:
-        return noted(finding, f"the callee had received {_digits_text(got)}: changed on the way to the callee")
+    if callee.digits_received != caller.digits_sent:
+        got = _digits_text(callee.digits_received)
+        return noted(finding, f"the callee had received {got}: changed on the way to the callee")
+    return _digits_sent_back(finding, caller, callee)
+
+
+def _digits_sent_back(finding: Finding, caller: CallLeg, callee: CallLeg) -> Finding:
+    got, sent_back, received = callee.digits_received, callee.digits_sent, caller.digits_received
     if sent_back != got and without_telephone_event(callee):
         return _not_negotiated(finding, callee)
     if _short_of(received, sent_back, got):

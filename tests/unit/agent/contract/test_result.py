@@ -48,7 +48,7 @@ PROGRESS = ProgressLine(
 LINES = {
     "leg.json": change(
         caller_leg(findings=(FINDING,)),
-        messages=(SipMessage(at_ms=0.0, sent=True, peer="10.0.0.1:5060", text="INVITE sip:bob@example.com SIP/2.0\r\n"),),
+        messages=(SipMessage(at_ms=0.0, sent=True, peer="10.0.0.1:5060", text="INVITE sip:b@c.org SIP/2.0\r\n"),),
     ),
     "registration.json": registration(Role.CALLER),
     "progress.json": PROGRESS,
@@ -83,7 +83,7 @@ def test_findings_are_dropped_from_the_end_until_the_result_fits():
 
 
 def test_a_result_that_can_never_fit_says_so():
-    with pytest.raises(ResultError, match="result: 5... bytes without findings, at most 4000"):
+    with pytest.raises(ResultError, match=r"result: 5\d+ bytes without findings, at most 4000"):
         encode_result(change(RESULT, agent="a" * 5000, findings=(FINDING,)))
 
 
@@ -94,7 +94,7 @@ findings = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(findings, max_size=20), st.booleans(), st.none() | findings)
 def test_any_result_is_4000_bytes_and_read_as_written(found, final, error):
     result = change(RESULT, findings=tuple(found), final=final, error=error)
@@ -167,6 +167,7 @@ def test_what_was_not_measured_is_null_on_the_wire():
         encode_line(PROGRESS).replace(b'"ready":1', b'"ready":"1"'),
         encode_line(PROGRESS).replace(b'"ready":1', b'"ready":1,"extra":1'),
         encode_line(PROGRESS)[:-10],
+        b'{"a":' + b"[" * 50_000,
         b"\xff",
     ],
 )
@@ -175,7 +176,7 @@ def test_a_line_that_is_none_of_ours_is_refused(raw):
         decode_line(raw)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_garbage_is_a_result_error_and_nothing_else(raw):
     with pytest.raises(ResultError):
@@ -190,7 +191,7 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
 st.register_type_strategy(float, numbers)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.from_type(LegObservation) | st.from_type(RegistrationObservation) | st.from_type(ProgressLine))
 def test_any_line_is_read_as_written(line):
     assert decode_line(encode_line(line)) == line
