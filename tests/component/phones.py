@@ -55,7 +55,7 @@ class PhoneProcess:
         return line
 
     def _reply(self) -> Any:
-        until_s = time.monotonic() + 10
+        until_s = time.monotonic() + 30
         while "event" in (line := self._next(until_s)):
             self.events.append(line)
         if "error" in line:
@@ -76,7 +76,7 @@ class PhoneProcess:
     def account(self, uri: str, proxy: str, **more: Any) -> int:
         return int(self.do("add_account", uri=uri, proxy=proxy, **({"register": False} | more)))
 
-    def wait(self, event: str, timeout_s: float = 5.0, **fields: Any) -> Fields:
+    def wait(self, event: str, timeout_s: float = 15.0, **fields: Any) -> Fields:
         """The next event of that kind and with those fields, of those not yet waited past."""
         until_s = time.monotonic() + timeout_s
         while True:
