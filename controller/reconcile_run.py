@@ -136,6 +136,7 @@ class _OneRun:
                 return WAIT_S, self.create(step, facts)
             case Send():
                 self.parent.agents.send(self.run, step.orders)
+                self.say("%s", {agent: order.signal.encode().decode() for agent, order in step.orders.items()})
                 if any(order.signal.go == 0 for order in step.orders.values()):
                     self.parent.events.normal(self.raw, "AgentsReady", f"{len(facts.agents)} agents are ready")
                 return POLL_S, False
@@ -152,7 +153,12 @@ class _OneRun:
         found = self.run.status.endpoints
         return found if found is not UNSET else ()
 
+    def say(self, text: str, *values: object) -> None:
+        """To the operator's log, with the run's name."""
+        LOG.info("run %s/%s: " + text, self.run.namespace, self.run.name, *values)  # noqa: G003 - text is ours
+
     def clock(self) -> statuses.Clock:
+        """Now, and which generation is spoken of."""
         return self.parent.clock(self.run.generation)
 
     def write(self, after: CallTestRunStatus) -> None:
@@ -215,6 +221,7 @@ class _OneRun:
             plans = plan_run(self.ref, self.test, found.endpoints, self.limits, also_allowed=found.addresses)
             planned = len(found.endpoints) * sum(call.count for call in plans[0].calls)
             self.write(statuses.resolved(self.run.status, found, planned, self.clock()))
+            self.say("%d endpoints", len(found.endpoints))
             self.parent.events.normal(self.raw, "TargetsResolved", f"{len(found.endpoints)} endpoints")
             return False
         if found.problem.is_final or is_last_try:
@@ -227,6 +234,7 @@ class _OneRun:
     def create(self, step: Create, facts: RunFacts) -> bool:
         """Creates what is absent; True: something was refused that may be granted later."""
         refusals = self.parent.agents.create(self.run, self.raw, step.absent)
+        self.say("%d agents created, %d refused", len(step.absent) - len(refusals), len(refusals))
         if not refusals:
             agents = len(facts.agents)
             self.write(
@@ -301,6 +309,7 @@ class _OneRun:
     def finish(self, outcome: Outcome, detail: Detail | None = None) -> None:
         """Writes the verdict: the last write of a run's status."""
         self.write(statuses.concluded(self.run.status, outcome, self.clock(), detail))
+        self.say("%s: %s", outcome.result, outcome.message)
         tell = self.parent.events.normal if outcome.result is Result.PASSED else self.parent.events.warning
         tell(self.raw, f"Run{outcome.result}", outcome.message)
         test = (self.run.namespace, self.run.spec.call_test_name)

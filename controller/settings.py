@@ -75,7 +75,7 @@ def from_process(arguments: Sequence[str]) -> Settings:
 
 
 def _parser(environment: Mapping[str, str]) -> tuple[argparse.ArgumentParser, dict[str, list[str]]]:
-    """The parser, and what the environment says of flags that can be repeated: a given flag replaces it, not adds to it."""
+    """The parser, and what the environment says of flags that can be repeated; a given flag replaces that."""
     parser = argparse.ArgumentParser(
         prog="python -m controller",
         description="The calltest operator: SIP test calls as Kubernetes objects.",
