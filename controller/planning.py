@@ -227,7 +227,7 @@ def _check_secret(reference: SecretReference | msgspec.UnsetType, role: str, lim
 
 def _check_caps(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) -> None:
     calls = endpoints * sum(call.count for call in test.calls)
-    concurrent = lanes * sum(min(call.concurrency, call.count) for call in test.calls)
+    concurrent = lanes * max(min(call.concurrency, call.count) for call in test.calls)  # one group after the other
     agents = lanes * (1 if test.callee is UNSET else 2)
     for value, cap, what in (
         (calls, limits.max_calls, "calls in the run (count × endpoints)"),
@@ -245,8 +245,8 @@ def _check_caps(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) 
 
 
 def _shortest_s(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) -> Decimal:
-    """The least time that the calls can take, even if all groups ran at once and the SUT answered at once."""
-    holding_s = max(
+    """The least time that the calls can take, even if the SUT answered at once: one group after the other."""
+    holding_s = sum(
         ceil(call.count / min(call.concurrency, call.count)) * call.hold_seconds if call.expect.sip_code < 300 else 0
         for call in test.calls
     )

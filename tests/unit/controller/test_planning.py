@@ -212,6 +212,8 @@ def test_more_than_the_operator_allows_is_refused(limits, words):
     [
         ({"calls.0.holdSeconds": 300}, 1, 600),
         ({}, 2, 32),
+        # Two groups, one after the other.
+        ({"calls": [{"name": n, "holdSeconds": 6} for n in "ab"]}, 1, 12),
         # 10 calls per second are allowed: 1000 calls take 99.9 s, however short they are.
         ({"calls": [{"name": "x", "to": "sip:x@y", "count": 1000, "expect": {"sipCode": 404}}]}, 1, 100),
     ],
