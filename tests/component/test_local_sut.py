@@ -4,7 +4,9 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,14 +44,14 @@ print(arrived)
 """
 
 
-def final_response(sut: LocalSut, method: str, user: str, peer: str = "bob") -> str:
+def final_response(sut: LocalSut, method: str, user: str, *, skip: str = "SIP/2.0 1") -> str:
     """Sends one request without credentials; gives the first response that is not provisional."""
     host, _, port = sut.address.rpartition(":")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(3)
         sock.connect((host, int(port)))
         local = "{}:{}".format(*sock.getsockname())
-        to = f"sip:{user}@example.com" if method == "REGISTER" else f"sip:{peer}@example.com"
+        to = f"sip:{user}@example.com" if method == "REGISTER" else "sip:bob@example.com"
         lines = [
             f"{method} {'sip:example.com' if method == 'REGISTER' else to} SIP/2.0",
             f"Via: SIP/2.0/UDP {local};branch=z9hG4bK{uuid.uuid4().hex};rport",
@@ -62,7 +64,7 @@ def final_response(sut: LocalSut, method: str, user: str, peer: str = "bob") -> 
             "Content-Length: 0",
         ]
         sock.send("\r\n".join([*lines, "", ""]).encode())
-        while (answer := sock.recv(65535).decode()).startswith("SIP/2.0 1"):
+        while (answer := sock.recv(65535).decode()).startswith(skip):
             pass
         return answer.split("\r\n", 1)[0]
 
@@ -97,6 +99,23 @@ def test_two_at_once_do_not_disturb_each_other() -> None:
         assert final_response(other, "REGISTER", "alice") == "SIP/2.0 403 Forbidden"
 
 
+def test_replicas_share_registrations() -> None:
+    with (
+        local_sut(["OPEN", "SHARED_LOCATION"], settings={"SUT_PEERS": "127.0.0.1:1"}) as first,
+        local_sut(["OPEN", "SHARED_LOCATION"], settings={"SUT_PEERS": f"{first.host}:5062"}) as second,
+    ):
+        for one, other in ((first, second), (second, first)):
+            assert final_response(one, "REGISTER", "bob") == "SIP/2.0 200 OK"
+            wait_until(lambda sut=other: "404" not in final_response(sut, "INVITE", "alice", skip="none"))
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 5
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def test_a_wrong_feature_says_what_the_parts_said() -> None:
     with pytest.raises(RuntimeError, match="NO_SUCH_FEATURE not known"), local_sut(["NO_SUCH_FEATURE"]):
         pass
@@ -104,18 +123,19 @@ def test_a_wrong_feature_says_what_the_parts_said() -> None:
 
 def test_leaves_no_process_and_no_namespace() -> None:
     with network_namespace() as namespace, local_sut(["OPEN"], phone="announce", namespace=namespace) as sut:
-        assert len(processes_of(sut)) >= 3
-    assert processes_of(sut) == []
-    assert not Path(sut.namespace).exists()
+        inode = os.stat(namespace).st_ino
+        assert len(processes_in(inode)) >= 3
+    assert processes_in(inode) == []
+    assert not Path(namespace).exists()
     assert not sut.logs.exists()
 
 
-def processes_of(sut: LocalSut) -> list[str]:
+def processes_in(network_inode: int) -> list[str]:
     commands = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
+    for path in Path("/proc").glob("[0-9]*/ns/net"):
         try:
-            if f"SUT_ADDRESS={sut.host}\0".encode() in path.read_bytes():
-                commands.append((path.parent / "cmdline").read_text())
+            if path.stat().st_ino == network_inode:
+                commands.append((path.parents[1] / "cmdline").read_text())
         except OSError:
             continue
     return commands
@@ -134,7 +154,7 @@ def arrived(sut: LocalSut, source: str, *, count: int, payload_type: int, size: 
 def test_a_tenth_of_the_rtp_is_lost_in_one_direction_only() -> None:
     fault = Fault(towards=Towards.CALLEE, packets=Packets.RTP, drop_percent=10)
     with network_namespace() as namespace, local_sut(["OPEN"], namespace=namespace) as sut:
-        with apply_faults([fault], selector(sut), namespace=namespace, hook="INPUT") as applied:
+        with apply_faults([fault], selector(sut), enter=sut.enter, hook="INPUT") as applied:
             to_callee = arrived(sut, sut.media_towards_callee, count=2000, payload_type=0, size=160)
             assert 1700 < to_callee < 1900
             assert applied.dropped() == 2000 - to_callee
@@ -149,7 +169,7 @@ def test_telephone_events_are_lost_and_audio_is_not() -> None:
     with (
         network_namespace() as namespace,
         local_sut(["OPEN"], namespace=namespace) as sut,
-        apply_faults([fault], selector(sut), namespace=namespace, hook="INPUT"),
+        apply_faults([fault], selector(sut), enter=sut.enter, hook="INPUT"),
     ):
         assert arrived(sut, sut.media_towards_callee, count=100, payload_type=120, size=4) == 0
         assert arrived(sut, sut.media_towards_callee, count=100, payload_type=101, size=4) == 0

@@ -89,42 +89,44 @@ def rules(faults: Sequence[Fault], selector: Selector) -> list[tuple[str, ...]]:
 class AppliedFaults:
     """The rules in force."""
 
-    namespace: str
+    enter: tuple[str, ...]
     chain: str
 
     def dropped(self) -> int:
         """Packets that all faults have dropped so far."""
-        listing = _iptables(self.namespace, "-nvxL", self.chain)
+        listing = _iptables(self.enter, "-nvxL", self.chain)
         return sum(int(line.split()[0]) for line in listing.splitlines() if "DROP" in line.split()[:3])
 
 
 @contextmanager
-def apply_faults(faults: Sequence[Fault], selector: Selector, *, namespace: str, hook: str) -> Iterator[AppliedFaults]:
+def apply_faults(
+    faults: Sequence[Fault], selector: Selector, *, enter: tuple[str, ...], hook: str
+) -> Iterator[AppliedFaults]:
     """Sets the faults in the network namespace of that path, and takes them away again.
 
+    `enter` stands before a command that is to run in it: `entering(namespace)`, or `dev/cluster exec --`.
     `hook` is INPUT where the agents share the SUT's namespace (dropping in OUTPUT would be told to the sender),
     FORWARD on a cluster's node.
     """
     chain = "CALLTEST-FAULTS"
-    _remove(namespace, chain, hook)
-    _iptables(namespace, "-N", chain)
+    _remove(enter, chain, hook)
+    _iptables(enter, "-N", chain)
     try:
         for rule in rules(faults, selector):
-            _iptables(namespace, "-A", chain, *rule)
-        _iptables(namespace, "-I", hook, "-j", chain)
-        yield AppliedFaults(namespace=namespace, chain=chain)
+            _iptables(enter, "-A", chain, *rule)
+        _iptables(enter, "-I", hook, "-j", chain)
+        yield AppliedFaults(enter=enter, chain=chain)
     finally:
-        _remove(namespace, chain, hook)
+        _remove(enter, chain, hook)
 
 
-def _remove(namespace: str, chain: str, hook: str) -> None:
+def _remove(enter: tuple[str, ...], chain: str, hook: str) -> None:
     for words in (("-D", hook, "-j", chain), ("-F", chain), ("-X", chain)):
-        _iptables(namespace, *words, check=False)
+        _iptables(enter, *words, check=False)
 
 
-def _iptables(namespace: str, *words: str, check: bool = True) -> str:
-    """Runs iptables in a network namespace, given by the path of its file."""
-    command = ["nsenter", f"--net={namespace}", "iptables", "-w", "10", *words]
+def _iptables(enter: tuple[str, ...], *words: str, check: bool = True) -> str:
+    command = [*enter, "iptables", "-w", "10", *words]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     if check and done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")

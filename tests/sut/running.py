@@ -55,7 +55,7 @@ def running(scenario: Scenario) -> Iterator[Running]:
             [sut.media_towards_caller for sut in replicas], [sut.media_towards_callee for sut in replicas]
         )
         faults = stack.enter_context(
-            apply_faults(scenario.faults, selector, namespace=namespace, hook="INPUT"),
+            apply_faults(scenario.faults, selector, enter=entering(namespace), hook="INPUT"),
         )
         parrots = tuple(stack.enter_context(_parrot(namespace, number)) for number in range(scenario.parrots))
         yield Running(scenario=scenario, namespace=namespace, replicas=replicas, parrots=parrots, faults=faults)

@@ -60,9 +60,7 @@ def kamailio() -> None:
     realm = setting("SUT_REALM", "example.com")
     users = {} if "OPEN" in features else read_users(Path(setting("SUT_USERS", "/etc/sut/users")), realm)
     run = Path(setting("SUT_RUN", "/run/sut"))
-    config = run / "kamailio.cfg"
-    config.write_text(f'include_file "{HERE / "kamailio.cfg"}"\n{user_table(users)}')
-    config.chmod(0o600)
+    added = [user_table(users)]
     defines = {
         **dict.fromkeys(sorted(features)),
         "REALM": realm,
@@ -75,12 +73,15 @@ def kamailio() -> None:
         defines["DIAL_ADDRESS"] = dial
     listen = ["-l", f"udp:{address}:{setting('SUT_PORT', '5060')}"]
     if "SHARED_LOCATION" in features:
-        dmq_port, peers = setting("SUT_DMQ_PORT", "5062"), setting("SUT_PEERS")
-        await_own_name(peers, address)
-        defines |= {"DMQ_ADDRESS": f"sip:{address}:{dmq_port}", "DMQ_PEERS": f"sip:{peers}"}
+        dmq_port = setting("SUT_DMQ_PORT", "5062")
+        defines["DMQ_ADDRESS"] = f"sip:{address}:{dmq_port}"
+        added += [f'modparam("dmq", "notification_address", "sip:{it}")\n' for it in other_replicas(address)]
         listen += ["-l", f"udp:{address}:{dmq_port}"]
     if "DIRECT_MEDIA" not in features:
         await_relay()
+    config = run / "kamailio.cfg"
+    config.touch(0o600)
+    config.write_text(f'include_file "{HERE / "kamailio.cfg"}"\n' + "".join(added))
     words = [w for name, value in defines.items() for w in ("-A", name if value is None else f'{name}="{value}"')]
     become("kamailio", "-DD", "-E", "-f", str(config), "-Y", str(run), "-w", str(run), "-m", "64", *listen, *words)
 
@@ -201,24 +202,28 @@ def user_table(users: dict[str, str]) -> str:
     return f"event_route[htable:mod-init] {{\n{lines}\treturn;\n}}\n"
 
 
-def await_own_name(peers: str, address: str) -> None:
-    """Waits until the name of all replicas leads to this one too.
+def other_replicas(address: str) -> list[str]:
+    """`address:port` of the other replicas' location tables, as SUT_PEERS leads to them.
 
-    Kamailio asks its peers once, at its start. The replica whose name came last sees the other one's.
+    Kamailio greets them once, at its start, and they know it from then on. So this waits until the name leads to this
+    replica too: the one whose name came last sees all others. (Kamailio's own multi_notify took a search domain's
+    text for an address, in 6.0.1.)
     """
-    host = peers.rpartition(":")[0]
-    if re.fullmatch(r"[0-9.]+", host):
-        return
+    host, _, port = setting("SUT_PEERS").rpartition(":")
     end = time.monotonic() + PEERS_WAIT_S
-    found: set[str] = set()
-    while address not in found and time.monotonic() < end:
-        try:
-            found = {str(info[4][0]) for info in socket.getaddrinfo(host, None, socket.AF_INET)}
-        except socket.gaierror:
-            found = set()
-        if address not in found:
-            time.sleep(0.2)
-    sys.stderr.write(f"{peers}: {' '.join(sorted(found)) or 'no address'}\n")
+    found = resolve(host)
+    while not re.fullmatch(r"[0-9.]+", host) and address not in found and time.monotonic() < end:
+        time.sleep(0.2)
+        found = resolve(host)
+    return [f"{it}:{port}" for it in sorted(found - {address})]
+
+
+def resolve(host: str) -> set[str]:
+    """All IPv4 addresses of a name; none where it has none."""
+    try:
+        return {str(info[4][0]) for info in socket.getaddrinfo(host, None, socket.AF_INET)}
+    except socket.gaierror:
+        return set()
 
 
 def setting(name: str, default: str | None = None) -> str:
