@@ -123,7 +123,7 @@ def test_a_wrong_feature_says_what_the_parts_said() -> None:
 
 def test_leaves_no_process_and_no_namespace() -> None:
     with network_namespace() as namespace, local_sut(["OPEN"], phone="announce", namespace=namespace) as sut:
-        inode = os.stat(namespace).st_ino
+        inode = Path(namespace).stat().st_ino
         assert len(processes_in(inode)) >= 3
     assert processes_in(inode) == []
     assert not Path(namespace).exists()
