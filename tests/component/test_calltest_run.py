@@ -2,9 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +15,90 @@ import pytest
 
 from tests.sut.compare import differences
 from tests.sut.running import running
-from tests.sut.scenario import load_scenario, scenarios
+from tests.sut.scenario import load_scenario
 
 pytest.importorskip("pjsua2")
 EXIT = {"Passed": 0, "Failed": 1, "Inconclusive": 3}
-LOCAL = [name for name in scenarios() if load_scenario(name).expected.local]
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="the local SUT needs root")
+CALLTEST = (sys.executable, "-m", "controller.cli", "run")
+PARROT = """\
+apiVersion: calltest.dev/v1alpha1
+kind: CallTest
+metadata: {name: echo}
+spec:
+  target: {service: {name: parrot}}
+  caller: {uri: "sip:alice@example.com"}
+  calls:
+  - name: pin
+    to: "sip:parrot@example.com"
+    count: 2
+    concurrency: 2
+    holdSeconds: 6
+    caller: {dtmf: {digits: "19*#"}}
+    expect: {caller: {dtmf: {digits: "19*#"}, audio: Own, rtp: {minPackets: 250, maxLossPercent: "1"}}}
+"""
+Outcome = tuple[int, dict[str, Any], str]
 
 
-def calltest_run(arguments: Sequence[str], enter: Sequence[str] = ()) -> tuple[int, dict[str, Any], str]:
+def calltest_run(arguments: Sequence[str], enter: Sequence[str] = ()) -> Outcome:
     """Exit status, the run as printed, and what was said on the way."""
-    command = [*enter, sys.executable, "-m", "controller.cli", "run", *arguments, "-o", "json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(
+        [*enter, *CALLTEST, *arguments, "-o", "json"], capture_output=True, text=True, timeout=110, check=False
+    )
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout), done.stderr
 
 
-@needs_root
-@pytest.mark.parametrize("name", LOCAL)
-def test_each_example_gives_its_verdict(name: str, tmp_path: Path) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="the local SUT needs root")
+@pytest.mark.parametrize("name", ["basic", "failing-dtmf-dropped"])
+def test_example_gives_its_verdict(name: str) -> None:
+    """One that passes, one that fails; tests/e2e runs them all."""
     scenario = load_scenario(name)
     with running(scenario) as sut:
-        code, run, said = calltest_run([*sut.run_arguments, "--keep", str(tmp_path)], sut.enter)
+        code, run, said = calltest_run(sut.run_arguments, sut.enter)
     assert differences(scenario.expected, run["status"]) == [], said
     assert code == EXIT[scenario.expected.result]
+
+
+@contextmanager
+def parrot(port: int) -> Iterator[str]:
+    command = [sys.executable, "-m", "agent", "parrot", "--port", str(port), "--bind", "127.0.0.1"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def test_parrot_is_a_sut_that_answers_itself(tmp_path: Path) -> None:
+    (tmp_path / "echo.yaml").write_text(PARROT)
+    with parrot(5097) as target:
+        code, run, said = calltest_run([str(tmp_path / "echo.yaml"), "--target", target])
+    assert run["status"]["result"] == "Passed", said
+    assert code == 0
+
+
+def test_sut_that_is_not_there_gives_no_response(tmp_path: Path) -> None:
+    text = PARROT.replace("holdSeconds: 6", "holdSeconds: 6\n    answerTimeoutSeconds: 2").replace(
+        "count: 2", "count: 1"
+    )
+    (tmp_path / "echo.yaml").write_text(text)
+    code, run, said = calltest_run([str(tmp_path / "echo.yaml"), "--target", "127.0.0.1:5095"])
+    assert (code, run["status"]["result"], run["status"]["reason"]) == (1, "Failed", "NoResponse"), said
+
+
+def test_ctrl_c_hangs_up_and_concludes(tmp_path: Path) -> None:
+    (tmp_path / "echo.yaml").write_text(PARROT.replace("holdSeconds: 6", "holdSeconds: 60"))
+    with parrot(5096) as target:
+        command = [*CALLTEST, str(tmp_path / "echo.yaml"), "-t", target, "-o", "json", "--keep", str(tmp_path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            while "2 up" not in (line := process.stderr.readline()):
+                assert line, "it ended early"
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            printed, _ = process.communicate(timeout=30)
+    run = json.loads(printed)
+    assert time.monotonic() - began < 10
+    assert process.returncode == EXIT["Inconclusive"]
+    assert (run["status"]["result"], run["status"]["reason"]) == ("Inconclusive", "Aborted")
+    assert run["status"]["calls"]["inconclusive"] == 2
