@@ -90,7 +90,14 @@ def _slim(root: Path) -> None:
     (root / "etc/dpkg/dpkg.cfg.d/slim").write_text(DPKG_RULES)
     (root / "usr/sbin/policy-rc.d").write_text(NO_SERVICES)
     (root / "usr/sbin/policy-rc.d").chmod(0o755)
-    for folder in ("var/lib/apt/lists", "var/cache/apt", "var/log", "usr/share/man", "usr/share/info", "usr/share/locale"):
+    for folder in (
+        "var/lib/apt/lists",
+        "var/cache/apt",
+        "var/log",
+        "usr/share/man",
+        "usr/share/info",
+        "usr/share/locale",
+    ):
         _empty(root / folder)
     for path in (root / "usr/share/doc").rglob("*"):
         if path.is_symlink() or (path.is_file() and path.name != "copyright"):

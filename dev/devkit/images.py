@@ -75,7 +75,7 @@ def build(image: Image) -> Built:
             _build(image, reference, context, part)
 
         folder = artefacts.artefact(f"image-{image.name}", key, make)
-    _prune(folder)
+    _prune(image, folder)
     sizes = json.loads((folder / "sizes.json").read_text())
     return Built(image=image, reference=reference, archive=folder / "image.tar", **sizes)
 
@@ -152,10 +152,14 @@ def _prepare_dependencies(context: Path, target: str) -> None:
         shutil.copy(PJSUA2 / f"runtime-packages.{base.SUITE}", folder / "agent-packages")
 
 
-def _prune(current: Path) -> None:
-    """Drops the archives of older contents: each is hundreds of megabytes."""
-    others = [path for path in current.parent.iterdir() if path.is_dir() and path != current]
+def _prune(image: Image, current: Path) -> None:
+    """Drops older contents of an image, archives and the builder's copies: each is hundreds of megabytes."""
+    others = [path for path in current.parent.iterdir() if _is_finished(path) and path != current]
     others.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     for path in others[KEPT_PER_IMAGE - 1 :]:
-        if not path.name.startswith("."):
-            shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(path, ignore_errors=True)
+        builders.find().forget(f"localhost/calltest-{image.name}:{path.name}")
+
+
+def _is_finished(path: Path) -> bool:
+    return path.is_dir() and not path.name.startswith(".")

@@ -20,10 +20,17 @@ def ensure(node: Node) -> None:
     if processes.anchor(node) is None:
         remove([node])
         processes.start_anchor(node)
+    _load_modules()
     processes.inside(node, ["hostname", node.name])
     _bind(node)
     _link(node)
     _make_cgroups(node)
+
+
+def _load_modules() -> None:
+    """Where the kernel has them as modules; where they are built in or missing, kubelet and kube-proxy tell."""
+    if not Path("/proc/sys/net/bridge").exists():
+        steps.output(["modprobe", "--all", "br_netfilter", "overlay", "veth", "iptable_nat"], check=False)
 
 
 def _bind(node: Node) -> None:
