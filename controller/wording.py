@@ -1,21 +1,22 @@
 """Sentences about findings, for status, events and people. Text that came from the network is made safe here."""
 
+import re
 from collections.abc import Mapping
 
 from agent.contract.verdict import Check, Finding
 from controller.api.run import Endpoint
 
 _SENTENCES: Mapping[Check, str] = {
-    Check.REGISTERED: "{leg}'s REGISTER was answered {observed}, expected {expected}",
+    Check.REGISTERED: "{leg}'s REGISTER got {observed}, expected {expected}",
     Check.ANSWERED: "{leg} got {observed}, expected {expected}",
-    Check.DELIVERED: "the call did not reach our callee: {observed}, expected {expected}",
-    Check.COMPLETED: "{leg}'s call did not end in order: {observed}, expected {expected}",
-    Check.DTMF: '{leg} received "{observed}", expected "{expected}"',
+    Check.DTMF: "{leg} received {observed}, expected {expected}",
     Check.AUDIO: "{leg} heard {observed}, expected {expected}",
-    Check.RTP_PACKETS: "{leg} received {observed} RTP packets, expected at least {expected}",
-    Check.RTP_LOSS: "{leg} lost {observed} % of the RTP packets, expected at most {expected} %",
-    Check.RTP_JITTER: "{leg} saw {observed} ms of jitter, expected at most {expected} ms",
+    Check.RTP_PACKETS: "{leg} received {observed}, expected {expected}",
+    Check.RTP_LOSS: "{leg} lost {observed}, expected {expected}",
+    Check.RTP_JITTER: "{leg} saw {observed} of jitter, expected {expected}",
 }
+_ANY_OTHER = "{leg}: {observed}, expected {expected}"
+_DIGITS = re.compile(r"[0-9A-D*#]+")
 
 
 def plain(text: str, limit: int) -> str:
@@ -27,12 +28,19 @@ def plain(text: str, limit: int) -> str:
 def sentence(finding: Finding) -> str:
     """What a finding says: who saw what, and what was expected."""
     leg = finding.leg.lower()
-    if finding.observed is not None and finding.expected is not None and finding.check in _SENTENCES:
-        text = _SENTENCES[finding.check].format(leg=leg, observed=finding.observed, expected=finding.expected)
-        # Nothing but the note tells what an inconclusive check lacks.
-        return f"{text} ({finding.note})" if finding.note else text
-    parts = [finding.reason.value, finding.note or finding.observed or ""]
-    return f"{leg}'s check {finding.check}: " + ", ".join(part for part in parts if part)
+    if finding.observed is None or finding.expected is None:
+        parts = [finding.reason.value, finding.note or finding.observed or ""]
+        return f"{leg}'s check {finding.check}: " + ", ".join(part for part in parts if part)
+    observed, expected = finding.observed, finding.expected
+    if finding.check is Check.DTMF:
+        observed, expected = _quoted(observed), _quoted(expected)
+    text = _SENTENCES.get(finding.check, _ANY_OTHER).format(leg=leg, observed=observed, expected=expected)
+    return f"{text} ({finding.note})" if finding.note else text
+
+
+def _quoted(digits: str) -> str:
+    """Digits in quotes; words about them ("none") without."""
+    return f'"{digits}"' if _DIGITS.fullmatch(digits) else digits
 
 
 def located(finding: Finding, endpoint: Endpoint | None) -> str:
