@@ -1,0 +1,51 @@
+"""docs/calltest.md against the code: fields, checks and reasons are those that there are."""
+
+import re
+
+import pytest
+import yaml
+
+from agent.contract.verdict import Check, Reason, Result, result_of
+from controller.api.parse import parse_test
+from controller.api.reference import PAGE, main, with_fields
+
+TEXT = PAGE.read_text()
+BESIDE = {Reason.ENDPOINT_REMOVED, Reason.ENDPOINT_RESTARTED}
+
+
+def first_column(heading: str) -> list[str]:
+    """The names in the first column of the first table after a line that begins so."""
+    table = TEXT[TEXT.index(f"\n{heading}") :].split("|---|", 1)[1].split("\n\n", 1)[0]
+    return re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)
+
+
+def test_fields_are_up_to_date() -> None:
+    assert with_fields(TEXT) == TEXT, "run `python -m controller.api.reference --write`"
+
+
+def test_a_page_without_marks_is_refused() -> None:
+    with pytest.raises(ValueError, match="has no <!-- fields"):
+        with_fields("# CallTest\n")
+
+
+@pytest.mark.parametrize(
+    ("heading", "result"), [("Failed: it", Result.FAILED), ("Inconclusive: it", Result.INCONCLUSIVE)]
+)
+def test_every_reason_is_explained_once_and_where_it_belongs(heading: str, result: Result) -> None:
+    assert sorted(first_column(heading)) == sorted(r for r in Reason if result_of(r) is result and r not in BESIDE)
+    assert all(f"`{reason}`" in TEXT for reason in BESIDE)
+
+
+def test_every_check_of_a_call_is_explained() -> None:
+    assert first_column("| check") == [check for check in Check if check is not Check.RUN]
+
+
+def test_the_example_is_a_valid_test() -> None:
+    example = TEXT.split("```yaml\n")[1].split("```")[0]
+    assert parse_test(yaml.safe_load(example)).name == "pin"
+
+
+def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 2
+    assert main([]) == 0
+    assert capsys.readouterr().out.startswith("| field of `spec` |")
