@@ -66,6 +66,7 @@ def _call_case(test: str, endpoint: str, call: CallVerdict) -> ET.Element:
         return case
     kind = "failure" if call.result is Result.FAILED else "error"
     lines = [plain(f"{finding.reason}: {sentence(finding)}", MAX_TEXT) for finding in call.findings]
-    fault = ET.SubElement(case, kind, type=call.reason or call.result, message=lines[0] if lines else call.result)
+    # A call that has not passed has a finding, the worst one first.
+    fault = ET.SubElement(case, kind, type=call.findings[0].reason, message=lines[0])
     fault.text = "\n".join(lines)
     return case
