@@ -86,7 +86,7 @@ def test_sut_that_is_not_there_gives_no_response(tmp_path: Path) -> None:
     assert (code, run["status"]["result"], run["status"]["reason"]) == (1, "Failed", "NoResponse"), said
 
 
-def test_ctrl_c_hangs_up_and_concludes(tmp_path: Path) -> None:
+def test_told_to_end_it_hangs_up_and_concludes(tmp_path: Path) -> None:
     (tmp_path / "echo.yaml").write_text(PARROT.replace("holdSeconds: 6", "holdSeconds: 60"))
     with parrot(5096) as target:
         command = [*CALLTEST, str(tmp_path / "echo.yaml"), "-t", target, "-o", "json", "--keep", str(tmp_path)]
@@ -95,7 +95,7 @@ def test_ctrl_c_hangs_up_and_concludes(tmp_path: Path) -> None:
             while "2 up" not in (line := process.stderr.readline()):
                 assert line, "it ended early"
             began = time.monotonic()
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
             printed, _ = process.communicate(timeout=30)
     run = json.loads(printed)
     assert time.monotonic() - began < 10

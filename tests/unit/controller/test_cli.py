@@ -170,8 +170,24 @@ def test_tests_after_an_interrupt_are_not_begun_and_count_as_inconclusive(
         return finished_run(Result.PASSED)
 
     monkeypatch.setattr(cli, "run_test", interrupted)
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     result = run(tmp_path, TEST, changed("metadata", "name", to="second"), SECRET)
     assert result.exit_code == 3
     assert "second was not begun" in result.stderr
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
+
+
+def test_signals_that_are_ignored_stay_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+
+    def looked(*_: Any) -> Any:
+        seen.append(signal.getsignal(signal.SIGHUP))
+        return finished_run(Result.PASSED)
+
+    monkeypatch.setattr(cli, "run_test", looked)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert run(tmp_path, TEST, SECRET).exit_code == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert seen == [signal.SIG_IGN]
