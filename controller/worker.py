@@ -1,6 +1,7 @@
 """Takes keys off the queue and reconciles them, in threads; knows whether it is stuck."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -68,11 +69,11 @@ class Worker:
         due_s = self.queue.next_due_s()
         wait_s = IDLE_S if due_s is None or len(self._tasks) >= PARALLEL else due_s - time.monotonic()
         self._wake.clear()
-        try:
-            # A key that is due but still worked on must not turn the loop at full speed.
-            await asyncio.wait_for(self._wake.wait(), timeout=min(max(wait_s, 0.01), IDLE_S))
-        except TimeoutError:
-            return
+        # A key that is due but still worked on must not turn the loop at full speed. Not asyncio.wait_for: before
+        # Python 3.12 it can swallow a cancellation, and the operator would not end.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(max(wait_s, 0.01), IDLE_S)):
+                await self._wake.wait()
 
     async def _work(self, key: Key) -> None:
         succeeded = False

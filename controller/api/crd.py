@@ -152,7 +152,6 @@ def _crd(kind: str, short: str, type_: type, columns: list[Schema], max_name: in
                 "plural": plural,
                 "singular": kind.lower(),
                 "shortNames": [short],
-                "categories": ["calltest"],
             },
             "versions": [
                 {
