@@ -44,12 +44,15 @@ def key_of(*parts: str | bytes) -> str:
 
 
 def files_key(paths: Iterable[Path]) -> str:
-    """A key over files and the files below folders: their names, contents, and whether they can be executed."""
+    """A key over files and the files below folders: their names, contents, and whether they can be executed.
+
+    Where a folder itself is makes no difference: the same clone elsewhere has the same keys.
+    """
     parts: list[str | bytes] = []
     for top in paths:
         for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
             if path.is_file() and "__pycache__" not in path.parts:
-                parts += [str(path.relative_to(top.parent)), str(os.access(path, os.X_OK)), path.read_bytes()]
+                parts += [str(path.relative_to(top if top.is_dir() else top.parent)), str(os.access(path, os.X_OK)), path.read_bytes()]
     return key_of(*parts)
 
 
