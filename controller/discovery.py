@@ -360,7 +360,7 @@ def _restarts(pod: Object) -> int:
 def _image_ids(pod: Object) -> tuple[str, ...]:
     """What its containers run, by digest, each once."""
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-    ids = dict.fromkeys(str(status["imageID"])[:512] for status in statuses if status.get("imageID"))
+    ids = dict.fromkeys(str(status["imageID"])[:256] for status in statuses if status.get("imageID"))
     return tuple(ids)[:MAX_IMAGES]
 
 

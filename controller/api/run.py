@@ -15,7 +15,7 @@ MAX_ENDPOINTS = 200
 MAX_FAILURES = 20
 MAX_LEFT_OUT = 20
 MAX_CONFIG_MAPS = 100
-MAX_IMAGES = 10
+MAX_IMAGES = 5
 
 ReasonWord = Annotated[str, Meta(max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
 """Not an enum in the schema: an operator that knows one reason more must still be able to write it."""
@@ -133,7 +133,7 @@ class Endpoint(StatusValue, frozen=True, kw_only=True):
     )
     image_ids: (
         Annotated[
-            tuple[Annotated[str, Meta(max_length=512)], ...],
+            tuple[Annotated[str, Meta(max_length=256)], ...],
             about(
                 "Images that its containers run, by digest.",
                 example=["registry.example/kamailio@sha256:0f…"],
