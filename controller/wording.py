@@ -29,8 +29,7 @@ def sentence(finding: Finding) -> str:
     """What a finding says: who saw what, and what was expected."""
     leg = finding.leg.lower()
     if finding.observed is None or finding.expected is None:
-        parts = [finding.reason.value, finding.note or finding.observed or ""]
-        return f"{leg}'s check {finding.check}: " + ", ".join(part for part in parts if part)
+        return f"{leg}'s check {finding.check}: {finding.note or finding.observed or finding.reason}"
     observed, expected = finding.observed, finding.expected
     if finding.check is Check.DTMF:
         observed, expected = _quoted(observed), _quoted(expected)

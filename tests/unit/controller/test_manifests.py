@@ -259,6 +259,11 @@ def test_what_does_not_fit_is_left_out_and_said(monkeypatch):
     found = stored([b"a\n", noise(1000), b"b\n"])
     assert read(found) == b"a\nb\n"
     assert (found.detail.lines, found.detail.complete) == (2, False)
+    monkeypatch.setattr(manifests, "CHUNK_BYTES", 1000)
+    halved = [noise(90) for _ in range(4)]
+    assert read(stored(halved)) == b"".join(halved)
+    assert len(stored(halved).config_maps) == 4
+    monkeypatch.setattr(manifests, "CHUNK_BYTES", 100)
     many = stored([noise(90) for _ in range(MAX_CONFIG_MAPS + 5)])
     assert len(many.config_maps) == MAX_CONFIG_MAPS
     assert (many.detail.lines, many.detail.complete) == (MAX_CONFIG_MAPS, False)
