@@ -44,6 +44,7 @@ _FIRST_HALF: Final = np.float32(0.4)
 _SECOND_HALF: Final = np.float32(0.6)
 """Concealment repeats the past: where the halves disagree, the second is right."""
 _MIN_POWER: Final = 32768.0**2 * 10 ** (-50 / 10)  # mean square of a symbol: -50 dBFS
+_OFTEN: Final = 3  # frames
 _BLOCK_HOPS: Final = 12_000
 """One minute at a time, so that an hour's recording needs no more memory."""
 
@@ -66,13 +67,17 @@ def encode(code: int, *, frames: int = 1) -> Samples:
         raise ValueError(f"identity code {code}: not within 0 and {(1 << CODE_BITS) - 1}")
     time_s = np.arange(_SYMBOL) / SAMPLE_RATE
     sines = np.sin(2 * np.pi * np.outer(_TONES_HZ, time_s))
-    tones = [*_SYNC, *_nibbles(code, _DATA_NIBBLES), *_nibbles(_crc(code), _CRC_NIBBLES)]
+    tones = [*_SYNC, *_codeword(code)]
     frame: Samples = np.rint(_AMPLITUDE * sines[tones]).astype(np.int16).ravel()
     return np.tile(frame, frames)
 
 
 def decode(samples: Samples) -> dict[int, int]:
-    """Every code heard in 8 kHz audio, and in how many frames."""
+    """Every code heard in 8 kHz audio, and in how many frames.
+
+    The CRC lets one in 4,096 badly damaged frames pass: a code heard once, most of whose symbols are those of a code
+    heard often, is a damaged copy of that one, and left out.
+    """
     hops = (len(samples) - _WINDOW) // _HOP + 1
     symbols = _symbols(samples, hops) if hops > 0 else None
     codes: dict[int, int] = {}
@@ -86,7 +91,20 @@ def decode(samples: Samples) -> dict[int, int]:
         if code is not None:
             codes[code] = codes.get(code, 0) + 1
             free_from = start + _HOPS_PER_FRAME - _HOPS_PER_HALF  # a path may have cut 20 ms
-    return codes
+    often = [code for code, frames in codes.items() if frames >= _OFTEN]
+    return {
+        code: frames for code, frames in codes.items() if frames > 1 or not any(_alike(code, other) for other in often)
+    }
+
+
+def _alike(one: int, other: int) -> bool:
+    """Whether more than half of their data and CRC symbols are the same; of two random codes, one pair in 8,000."""
+    pairs = zip(_codeword(one), _codeword(other), strict=True)
+    return 2 * sum(mine == theirs for mine, theirs in pairs) > _DATA_NIBBLES + _CRC_NIBBLES
+
+
+def _codeword(code: int) -> list[int]:
+    return [*_nibbles(code, _DATA_NIBBLES), *_nibbles(_crc(code), _CRC_NIBBLES)]
 
 
 def _nibbles(value: int, count: int) -> list[int]:

@@ -172,9 +172,15 @@ class Runner:
     # --- stages ------------------------------------------------------------------------------------------------
 
     def _advance(self, signal: Signal) -> None:
-        """Takes the next step, if what it needs is there."""
+        """Takes the next steps, as far as what they need is there."""
         if self._phase is not Phase.STOPPING and (reason := self._why_stop(signal)):
             self._stop(reason)
+        before = None
+        while self._phase is not before:
+            before = self._phase
+            self._advance_once(signal)
+
+    def _advance_once(self, signal: Signal) -> None:
         match self._phase:
             case Phase.WAITING:
                 self._prepare(signal)
@@ -288,7 +294,7 @@ class Runner:
     def _tell_progress(self) -> None:
         """On each change, and now and then."""
         prepared = self._phase not in (Phase.WAITING, Phase.REGISTERING)
-        stage = (self._index + prepared, self._index)
+        stage = (min(self._index + prepared, len(self._plan.stages)), self._index)
         calls = (self._book.open, self._report.ended)
         quiet_s = self._clock.monotonic_s() - self._told_s
         changed = stage != self._told_stage or (calls != self._told_calls and quiet_s >= PROGRESS_CHANGE_S)

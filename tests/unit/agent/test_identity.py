@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.identity import FRAME_MS, SAMPLE_RATE, decode, encode
+from agent.identity import FRAME_MS, SAMPLE_RATE, _alike, decode, encode
 from tests.unit.agent import line
 
 CODES = st.integers(0, (1 << 24) - 1)
@@ -51,6 +51,19 @@ def test_ten_percent_packet_loss_leaves_enough_frames_in_six_seconds(code, seed,
     codes = decode(line.a_law(line.lose(signal, rng(seed), share=0.1, conceal=conceal)))
     assert codes.get(code, 0) >= 3
     assert set(codes) == {code}
+
+
+def damaged(code: int, other: int) -> np.ndarray:
+    """One frame of `other`, for a test that has chosen it to be like `code`."""
+    return np.concatenate([encode(code, frames=3), encode(other)])
+
+
+def test_a_frame_heard_once_that_is_nearly_the_code_heard_often_is_a_damaged_copy():
+    one, alike = 0x000000, 0x000001
+    assert _alike(one, alike)
+    assert decode(damaged(one, alike)) == {one: 3}
+    assert decode(np.concatenate([damaged(one, alike), encode(alike)])) == {one: 3, alike: 2}
+    assert decode(damaged(one, 0x987654)) == {one: 3, 0x987654: 1}
 
 
 @given(CODES, st.integers(0, 1 << 32), st.integers(0, 319))

@@ -1,0 +1,283 @@
+"""A phone without a network: SIP as an honest stack would send it, and a peer that a test makes misbehave."""
+
+import heapq
+import itertools
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agent.contract.plan import DtmfMethod
+from agent.contract.result import Negotiated, Rtp
+from agent.phone import (
+    AccountId,
+    CallConfirmed,
+    CallEnded,
+    CallHandle,
+    DigitEnded,
+    DigitReceived,
+    DigitSent,
+    Event,
+    IncomingCall,
+    MediaActive,
+    MessageSeen,
+    PhoneError,
+    Playback,
+    RegistrationConcluded,
+    SipAccount,
+)
+from agent.sound import read_wav, write_wav
+from tests.unit.fake_clock import FakeClock
+from tests.unit.sip_messages import request, response
+
+ANSWER_S = 0.05
+TIMER_F_S = 32.0
+DIGIT_S = 0.2
+
+
+@dataclass(kw_only=True)
+class Peer:
+    """What the other side does. The defaults are those of a parrot in good health."""
+
+    rings: bool = True
+    answers_after_s: float | None = 0.1
+    code: int = 200
+    hangs_up_after_s: float | None = None
+    answers_bye: bool = True
+    answers_cancel: bool = True
+    answer_crosses_cancel: bool = False
+    repeats_digits: int = 1
+    register_code: int | None = 200
+    answers_unregister: bool = True
+    ends_calls: bool = True
+    """False: the stack itself forgets to say that a call has ended."""
+    telephone_event: int | None = 120
+
+
+@dataclass(kw_only=True)
+class FakeCall:
+    handle: CallHandle
+    call_id: str
+    account: AccountId | None
+    outgoing: bool
+    to: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    playback: Playback = field(default_factory=Playback)
+    answered_s: float | None = None
+    hung_up: bool = False
+    over: bool = False
+
+
+class FakePhone:
+    """Events come at their time on the fake clock; waiting for one moves the clock."""
+
+    def __init__(self, clock: FakeClock, directory: Path, peer: Peer | None = None) -> None:
+        self.clock = clock
+        self.directory = directory
+        self.peer = peer or Peer()
+        self.calls: dict[CallHandle, FakeCall] = {}
+        self.accounts: dict[AccountId, SipAccount] = {}
+        self.did: list[tuple] = []
+        """Each thing that was asked of the phone, with its time."""
+        self.refuses: set[str] = set()
+        """Methods that raise PhoneError."""
+        self.hooks: dict[str, object] = {}
+        self._events: list[tuple[float, int, Event]] = []
+        self._numbers = itertools.count(1)
+
+    address = "127.0.0.1:5070"
+
+    # --- the protocol ---
+
+    def add_account(self, account: SipAccount) -> AccountId:
+        self._asked("add_account", account)
+        identifier = AccountId(next(self._numbers))
+        self.accounts[identifier] = account
+        if account.register:
+            self._register(identifier)
+        return identifier
+
+    def remove_account(self, account: AccountId) -> None:
+        self._asked("remove_account", account)
+        if self.accounts.pop(account).register and self.peer.register_code == 200 and self.peer.answers_unregister:
+            self.at(ANSWER_S, RegistrationConcluded, account=account, active=False, local_reason="")
+
+    def call(self, account, to, headers, playback):
+        self._asked("call", to, headers)
+        handle = CallHandle(next(self._numbers))
+        call = FakeCall(
+            handle=handle,
+            call_id=f"call-{handle}",
+            account=account,
+            outgoing=True,
+            to=to,
+            headers=headers,
+            playback=playback,
+        )
+        self.calls[handle] = call
+        self.sent(request("INVITE", call.call_id, key=headers.get("X-Calltest-Call")))
+        self._be_called(call)
+        return handle, call.call_id
+
+    def ring(self, call: CallHandle) -> None:
+        self._asked("ring", call)
+        self.sent(response(180, self.calls[call].call_id))
+
+    def answer(self, call: CallHandle, code: int, playback: Playback) -> None:
+        self._asked("answer", call, code, playback)
+        fake = self.calls[call]
+        fake.playback = playback
+        self.sent(response(code, fake.call_id))
+        if code >= 300:
+            self.end(fake, after_s=0.01)
+            return
+        self._confirm(fake, after_s=ANSWER_S)
+
+    def send_digits(self, call: CallHandle, digits: str, tone_ms: int) -> None:
+        self._asked("send_digits", call, digits, tone_ms)
+        for place, digit in enumerate(digits):
+            at_s = place * DIGIT_S
+            self.at(at_s + tone_ms / 1000, DigitSent, call=call, digit=digit, duration_ms=float(tone_ms))
+        if self.calls[call].outgoing:
+            for turn in range(self.peer.repeats_digits):
+                self.receive_digits(call, digits, after_s=(turn + 1) * (len(digits) * DIGIT_S + 0.7))
+
+    def hang_up(self, call: CallHandle) -> None:
+        self._asked("hang_up", call)
+        fake = self.calls[call]
+        again, fake.hung_up = fake.hung_up, True
+        if fake.over:
+            return
+        if fake.answered_s is not None or not fake.outgoing:
+            self._send_bye(fake)
+        elif not again:
+            self._send_cancel(fake)
+
+    def next_event(self, timeout_s: float) -> Event | None:
+        until_s = self.clock.now_s + timeout_s
+        if self._events and self._events[0][0] <= until_s:
+            at_s, _, event = heapq.heappop(self._events)
+            self.clock.now_s = max(self.clock.now_s, at_s)
+            return event
+        self.clock.now_s = until_s
+        return None
+
+    def close(self) -> None:
+        self._asked("close")
+
+    # --- what the other side does ---
+
+    def at(self, after_s: float, kind, **fields) -> None:
+        at_s = self.clock.now_s + after_s
+        heapq.heappush(self._events, (at_s, next(self._numbers), kind(at_s=at_s, **fields)))
+
+    def sent(self, text: str, after_s: float = 0.0) -> None:
+        self.at(after_s, MessageSeen, sent=True, peer="127.0.0.1:5060", text=text)
+
+    def received(self, text: str, after_s: float = 0.0) -> None:
+        self.at(after_s, MessageSeen, sent=False, peer="127.0.0.1:5060", text=text)
+
+    def invite(self, *, after_s: float = 0.0, key: str | None = None, call_id: str | None = None) -> FakeCall:
+        """A call comes in."""
+        handle = CallHandle(next(self._numbers))
+        call = FakeCall(handle=handle, call_id=call_id or f"in-{handle}", account=None, outgoing=False)
+        self.calls[handle] = call
+        text = request("INVITE", call.call_id, key=key)
+        self.received(text, after_s)
+        self.at(after_s, IncomingCall, call=handle, account=None, sip_call_id=call.call_id, invite=text)
+        return call
+
+    def receive_digits(self, call: CallHandle, digits: str, *, after_s: float = 0.0, ends: bool = True) -> None:
+        for place, digit in enumerate(digits):
+            at_s = after_s + place * DIGIT_S
+            self.at(at_s, DigitReceived, call=call, digit=digit, method=DtmfMethod.RFC4733)
+            if ends:
+                self.at(at_s + 0.1, DigitEnded, call=call, digit=digit, duration_ms=100.0)
+
+    def be_hung_up_on(self, call: FakeCall, *, after_s: float) -> None:
+        """The peer sends a BYE."""
+        self.received(request("BYE", call.call_id, to_tag="t", cseq=1), after_s)
+        self.sent(response(200, call.call_id, method="BYE"), after_s)
+        self.end(call, after_s=after_s)
+
+    def end(self, call: FakeCall, *, after_s: float) -> None:
+        """The stack says that a call is over."""
+        call.over = True
+        if not self.peer.ends_calls:
+            return
+        media_s = None if call.answered_s is None else self.clock.now_s + after_s - call.answered_s
+        packets = None if media_s is None else Rtp(packets=round(50 * media_s), lost=0, jitter_ms=1.0)
+        self.at(
+            after_s,
+            CallEnded,
+            call=call.handle,
+            local_reason="stack's words",
+            rtp_sent=packets,
+            rtp_received=packets,
+            rtt_ms=None,
+            media_s=media_s,
+            recording=self._record(call, media_s),
+        )
+
+    def _record(self, call: FakeCall, media_s: float | None) -> Path | None:
+        """The recording: a parrot's echo of what was played, or nothing."""
+        if media_s is None:
+            return None
+        path = self.directory / f"heard-{call.handle}.wav"
+        if call.playback.wav is not None and call.playback.wav.exists():
+            write_wav(path, read_wav(call.playback.wav))
+        return path if path.exists() else None
+
+    def _register(self, account: AccountId) -> None:
+        call_id = f"reg-{account}"
+        self.sent(request("REGISTER", call_id))
+        code = self.peer.register_code
+        if code is None:
+            self.at(
+                TIMER_F_S, RegistrationConcluded, account=account, active=False, local_reason="Request Timeout (408)"
+            )
+            return
+        self.received(response(code, call_id, method="REGISTER"), ANSWER_S)
+        self.at(ANSWER_S, RegistrationConcluded, account=account, active=code == 200, local_reason=str(code))
+
+    def _be_called(self, call: FakeCall) -> None:
+        if self.peer.rings:
+            self.received(response(100, call.call_id), 0.01)
+            self.received(response(180, call.call_id), 0.02)
+        if self.peer.answers_after_s is None:
+            return
+        self.received(response(self.peer.code, call.call_id), self.peer.answers_after_s)
+        if self.peer.code >= 300:
+            self.end(call, after_s=self.peer.answers_after_s)
+            return
+        self._confirm(call, after_s=self.peer.answers_after_s)
+        if self.peer.hangs_up_after_s is not None:
+            self.be_hung_up_on(call, after_s=self.peer.answers_after_s + self.peer.hangs_up_after_s)
+
+    def _confirm(self, call: FakeCall, *, after_s: float) -> None:
+        call.answered_s = self.clock.now_s + after_s
+        negotiated = Negotiated(
+            codec="PCMU", telephone_event_payload_type=self.peer.telephone_event, remote_rtp="127.0.0.1:9"
+        )
+        self.at(after_s, MediaActive, call=call.handle, negotiated=negotiated, local_rtp="127.0.0.1:8")
+        self.at(after_s, CallConfirmed, call=call.handle)
+
+    def _send_bye(self, call: FakeCall) -> None:
+        self.sent(request("BYE", call.call_id, to_tag="t", cseq=2))
+        if self.peer.answers_bye:
+            self.received(response(200, call.call_id, cseq=2, method="BYE"), ANSWER_S)
+        self.end(call, after_s=ANSWER_S if self.peer.answers_bye else TIMER_F_S)
+
+    def _send_cancel(self, call: FakeCall) -> None:
+        self.sent(request("CANCEL", call.call_id))
+        if self.peer.answer_crosses_cancel:
+            self.received(response(200, call.call_id), 0.01)
+            self._confirm(call, after_s=0.01)
+            return
+        if self.peer.answers_cancel:
+            self.received(response(200, call.call_id, method="CANCEL"), ANSWER_S)
+            self.received(response(487, call.call_id), ANSWER_S)
+        self.end(call, after_s=ANSWER_S if self.peer.answers_cancel else TIMER_F_S)
+
+    def _asked(self, what: str, *details: object) -> None:
+        self.did.append((what, round(self.clock.now_s - 1000, 3), *details))
+        if what in self.refuses:
+            raise PhoneError(f"{what} refused")
