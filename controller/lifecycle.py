@@ -264,6 +264,6 @@ def _orders(agents: Sequence[AgentFacts], halt: _Halt | None) -> dict[str, Order
             if agent.over or agent.state is AgentState.ABSENT or agent.signal == signal:
                 continue
             message = "it was stopped, because the other agent of its lane was lost"
-            stopped = halt.ending if halt else Ending(reason=Reason.ABORTED, message=message)
+            stopped = halt.ending if halt else Ending(reason=Reason.PEER_LOST, message=message)
             orders[agent.plan.agent] = Order(signal=signal, stopped=stopped if signal.stop else None)
     return orders

@@ -167,7 +167,7 @@ def test_a_lost_callee_stops_its_caller_and_says_why() -> None:
     order = found.orders["caller-0"]
     assert order.signal.stop
     assert order.stopped is not None
-    assert order.stopped.reason is Reason.ABORTED
+    assert order.stopped.reason is Reason.PEER_LOST
 
 
 def test_a_lost_caller_lets_its_callee_finish() -> None:
