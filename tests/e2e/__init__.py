@@ -1,0 +1,1 @@
+"""The shipped manifests and images on the development cluster (`dev/cluster`), used as a user would use them."""
