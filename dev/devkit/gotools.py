@@ -17,9 +17,9 @@ KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "ku
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "etcd": ("go.etcd.io/etcd/server/v3",),
     "kubernetes": tuple(f"k8s.io/kubernetes/cmd/{command}" for command in KUBERNETES),
-    "coredns": ("github.com/coredns/coredns",),
+    "coredns": (".",),
 }
-ABOUT = {"etcd": "about 1 min", "kubernetes": "about 8 min on 2 cores", "coredns": "about 2 min"}
+ABOUT = {"etcd": "about 1 min", "kubernetes": "about 8 min on 2 cores", "coredns": "about 1 min"}
 
 
 def binaries() -> dict[str, Path]:
@@ -32,8 +32,7 @@ def binaries() -> dict[str, Path]:
 
 
 def _key(name: str) -> str:
-    folder = TOOLS / name
-    return artefacts.key_of(BUILD_VERSION, (folder / "go.mod").read_bytes(), (folder / "go.sum").read_bytes())
+    return artefacts.key_of(BUILD_VERSION, artefacts.files_key([TOOLS / name]))
 
 
 def _build(name: str, part: Path) -> None:
@@ -42,7 +41,8 @@ def _build(name: str, part: Path) -> None:
     env = dict(os.environ) | {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false -mod=readonly", "GOTOOLCHAIN": "auto"}
     steps.say(f"  {name} takes {ABOUT[name]}, once; log {log}")
     with steps.step(f"building {name}"):
-        target = str(part / "etcd") if name == "etcd" else f"{part}/"
+        # the folder for several commands, a name for the one command whose package is called otherwise
+        target = f"{part}/" if len(PACKAGES[name]) > 1 else str(part / name)
         argv = [go, "build", "-trimpath", "-ldflags", _ldflags(name), "-o", target, *PACKAGES[name]]
         steps.run(argv, log=log, env=env, cwd=TOOLS / name)
 

@@ -20,7 +20,9 @@ def ensure() -> None:
     part.mkdir(parents=True, mode=0o700)
     log = layout.LOGS / "pki.log"
     _key(part / "ca.key", log)
-    subject = ["-subj", "/CN=calltest-ca", "-days", str(VALID_DAYS)]
+    # Python 3.13 verifies strictly (RFC 5280): a CA says that it signs, a certificate says who signed it.
+    usage = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
+    subject = ["-subj", "/CN=calltest-ca", "-days", str(VALID_DAYS), *usage]
     steps.run(["openssl", "req", "-x509", "-new", "-key", "ca.key", "-out", "ca.crt", *subject], log=log, cwd=part)
     steps.run(["openssl", "genrsa", "-out", "sa.key", "2048"], log=log, cwd=part)
     steps.run(["openssl", "rsa", "-in", "sa.key", "-pubout", "-out", "sa.pub"], log=log, cwd=part)
@@ -55,7 +57,8 @@ def _key(path: Path, log: Path) -> None:
 
 def _certificate(folder: Path, name: str, subject: str, alternatives: str, log: Path) -> None:
     _key(folder / f"{name}.key", log)
-    extensions = "extendedKeyUsage=clientAuth,serverAuth\n"
+    extensions = "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
+    extensions += "keyUsage=critical,digitalSignature\nextendedKeyUsage=clientAuth,serverAuth\n"
     extensions += f"subjectAltName={alternatives}\n" if alternatives else ""
     (folder / f"{name}.ext").write_text(extensions)
     request = ["-new", "-key", f"{name}.key", "-subj", subject, "-out", f"{name}.csr"]
