@@ -18,6 +18,7 @@ from controller.workqueue import Key
 
 LOG = logging.getLogger("controller")
 PREFLIGHT_EVERY_S = 60.0
+UNREACHABLE_EVERY_S = 5.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,6 +31,8 @@ class Operator:
     reconciler: Reconciler
     worker: Worker
     not_ready: str = "starting"
+    was_asked: bool = False
+    """The API server answered the last preflight."""
     resynced_s: float = field(default_factory=time.monotonic)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -63,7 +66,7 @@ class Operator:
         while True:
             if await self._is_granted():
                 return
-            await asyncio.sleep(PREFLIGHT_EVERY_S)
+            await asyncio.sleep(PREFLIGHT_EVERY_S if self.was_asked else UNREACHABLE_EVERY_S)
 
     async def _preflight(self) -> None:
         while True:
@@ -74,8 +77,9 @@ class Operator:
         """Asks for every permission; says what is missing, once here and on /readyz until it is granted."""
         try:
             lacking = await asyncio.to_thread(preflight.missing, self.cluster, self.settings.namespaces)
-            fault = preflight.report(lacking)
+            fault, self.was_asked = preflight.report(lacking), True
         except ClusterError as error:
+            self.was_asked = False
             fault = f"cannot ask for our permissions: {error}"
         if fault:
             LOG.error("%s", fault)

@@ -234,7 +234,10 @@ def connect() -> KubernetesCluster:
             config.load_kube_config()  # type: ignore[no-untyped-call]
         except (config.ConfigException, OSError) as error:
             raise ClusterError("connect", "cluster", 0, f"no ServiceAccount, no usable kubeconfig: {error}") from error
-    return KubernetesCluster(client.ApiClient())
+    configuration = client.Configuration.get_default_copy()
+    # The work queue tries again, with a growing delay; urllib3's own retries would multiply TIMEOUT_S.
+    configuration.retries = 0
+    return KubernetesCluster(client.ApiClient(configuration))
 
 
 def is_owned(obj: Raw, uid: str) -> bool:
