@@ -1,0 +1,59 @@
+"""Objects that nobody may use: refused by `parse` here, and by the CRDs' rules on a real API server (tests/e2e)."""
+
+from typing import Any
+
+from tests.unit.controller.objects import PIN, Object
+
+RUN: Object = {
+    "apiVersion": "calltest.dev/v1alpha1",
+    "kind": "CallTestRun",
+    "metadata": {"name": "pin-g3", "namespace": "default", "uid": "0b9e", "generation": 1},
+    "spec": {"callTestName": "pin", "cause": {"type": "Generation", "generation": 3}, "test": PIN["spec"]},
+    "status": {"observedGeneration": -1},
+}
+"""A run of DESIGN's example."""
+
+FAULTS: list[tuple[dict[str, Any], str]] = [
+    ({"apiVersion": "v1"}, "apiVersion"),
+    ({"kind": "CallTestRun"}, "kind"),
+    ({"metadata": None}, "metadata.name"),
+    ({"metadata.name": None}, "metadata.name"),
+    ({"metadata.name": "x" * 46}, "metadata.name"),
+    ({"metadata.name": "a.b"}, "metadata.name"),
+    ({"metadata.name": "pin\n"}, "metadata.name"),
+    ({"spec": None}, "spec"),
+    ({"spec.colour": "red"}, "spec"),
+    ({"spec.caller.uri": None}, "spec.caller"),
+    ({"spec.caller.uri": "sip:alice@example.com\r\nX: y"}, "spec.caller.uri"),
+    ({"spec.caller.uri": "sip:alice@example.com\n"}, "spec.caller.uri"),
+    ({"spec.caller.uri": "tel:+4930"}, "spec.caller.uri"),
+    ({"spec.target.port": 70000}, "spec.target.port"),
+    ({"spec.target.address": {"host": "x"}}, "spec.target"),
+    ({"spec.target.service": None}, "spec.target"),
+    (
+        {"spec.target": {"podSelector": {"matchLabels": {"a": "b"}}, "via": "Service"}},
+        "spec.target.via",
+    ),
+    ({"spec.target": {"address": {"host": "sut"}, "port": "sip"}}, "spec.target.port"),
+    ({"spec.target": {"address": {"host": "sut"}, "namespace": "voice"}}, "spec.target.namespace"),
+    ({"spec.target": {"podSelector": {"matchLabels": {"a\n": "b"}}}}, "spec.target.podSelector.matchLabels key"),
+    ({"spec.calls": []}, "spec.calls"),
+    ({"spec.calls": [{"name": "a"}, {"name": "a"}]}, "spec.calls[1].name"),
+    ({"spec.calls.0.count": 0}, "spec.calls[0].count"),
+    ({"spec.calls.0.caller.play": {}}, "spec.calls[0].caller.play"),
+    ({"spec.calls.0.caller.play": {"silence": {}, "tone": {}}}, "spec.calls[0].caller.play"),
+    ({"spec.calls.0.caller.dtmf.digits": "12E"}, "spec.calls[0].caller.dtmf.digits"),
+    ({"spec.calls.0.expect.caller.rtp.maxLossPercent": "101"}, "spec.calls[0].expect.caller.rtp.maxLossPercent"),
+    ({"spec.callee": None, "spec.calls.0.to": None}, "spec.calls[0].to"),
+    ({"spec.startDeadlineSeconds": 600}, "spec.startDeadlineSeconds"),
+    ({"spec.target.endpointParallelism": 2}, "spec.caller.uri"),
+    (
+        {"spec.target.endpointParallelism": 2, "spec.caller.uri": "sip:a{endpoint}@x"},
+        "spec.callee.uri",
+    ),
+    (
+        {"spec.target.endpointParallelism": 2, "spec.callee.route": "CalleeService"},
+        "spec.callee.route",
+    ),
+]
+"""Changes to DESIGN's example, and the field that is at fault then."""
