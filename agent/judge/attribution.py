@@ -132,9 +132,11 @@ def _digits_to_callee(ends: CallEnds, finding: Finding) -> Finding:
     sent = caller.digits_sent
     if not planned and not callee.digits_received:
         return inconclusive(finding, Reason.NOT_MEASURED, "this call sends no digits")
+    if finding.reason is Reason.DTMF_NOT_NEGOTIATED:
+        return finding
     if sent != planned and without_telephone_event(caller):
         return _not_negotiated(finding, caller)
-    if finding.reason is Reason.DTMF_MISMATCH and _short_of(callee.digits_received, sent, planned):
+    if _short_of(callee.digits_received, sent, planned):
         return inconclusive(finding, Reason.NOT_MEASURED, f"the caller had sent only {_digits_text(sent)}")
     return noted(finding, f"the caller sent {_digits_text(sent)}: changed on the way to the callee")
 

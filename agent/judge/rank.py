@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from agent.contract.verdict import Finding, Reason, Result
+from agent.contract.verdict import Check, Finding, Reason, Result
 
 CAUSES_FIRST: Final = (
     # Failed. Signalling before media, since a call that is not there has none; what stops packets before what packets
@@ -54,11 +54,26 @@ CAUSES_FIRST: Final = (
 )
 """Every reason once, the most explanatory first."""
 
+_CHECKS: Final = (
+    Check.RUN,
+    Check.REGISTERED,
+    Check.ANSWERED,
+    Check.DELIVERED,
+    Check.COMPLETED,
+    Check.RTP_PACKETS,
+    Check.RTP_LOSS,
+    Check.RTP_JITTER,
+    Check.AUDIO,
+    Check.DTMF,
+)
+"""Likewise: the check that is about the reason before those that only suffer from it."""
+
 _RANK = {reason: rank for rank, reason in enumerate(CAUSES_FIRST)}
+_CHECK_RANK = {check: rank for rank, check in enumerate(_CHECKS)}
 
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Failed before Inconclusive; then causes before their consequences; then endpoint, call, number, leg, check."""
+    """Failed before Inconclusive; then causes before their consequences; then endpoint, call, number, leg."""
     return tuple(sorted(findings, key=_order))
 
 
@@ -70,15 +85,15 @@ def result_of_findings(findings: Iterable[Finding]) -> Result:
     return Result.INCONCLUSIVE if results else Result.PASSED
 
 
-def _order(finding: Finding) -> tuple[bool, int, int, str, int, str, str, str]:
+def _order(finding: Finding) -> tuple[bool, int, int, int, str, int, str, str]:
     # The Caller sorts behind the Callee: its observation is often the echo of what the callee received.
     return (
         finding.result is not Result.FAILED,
         _RANK[finding.reason],
+        _CHECK_RANK[finding.check],
         finding.endpoint,
         finding.call,
         finding.number,
         finding.leg.value,
-        finding.check.value,
-        finding.note or "",
+        f"{finding.observed} {finding.note}",
     )

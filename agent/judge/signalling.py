@@ -27,7 +27,7 @@ def registered(call: PlannedCall, role: Role, observations: list[RegistrationObs
             _REGISTRATION_REASON[seen.outcome] if _is_on_the_wire(seen) else Reason.AGENT_ERROR,
             expected="200",
             observed=_spoken(seen.code, seen.phrase) if seen.code is not None else seen.outcome.value,
-            note=seen.local_reason,
+            note=seen.local_reason if seen.code is None else None,
         )
         for seen in observations
         if seen.outcome is not RegistrationOutcome.REGISTERED

@@ -14,8 +14,8 @@ from agent.judge.rank import worst_first
 from agent.judge.signalling import refused_by_agent
 from agent.judge.verdicts import Flow
 
-EDGE_PACKETS: Final = 25
-"""Half a second of 20 ms packets may be on their way, or come before the receiver counts, at the edges of a call."""
+EDGE_PACKETS: Final = 15
+"""0.3 s of 20 ms packets may be on their way, or come before the receiver counts, at the edges of a call."""
 
 
 def call_findings(ends: CallEnds) -> tuple[Finding, ...]:

@@ -29,7 +29,7 @@ SILENT = Heard(duration_ms=8000, level_dbfs=-120.0, active_ms=0, codes={})
 def test_no_packet_is_no_rtp_said_once():
     findings = caller_alone(rtp_received__packets=0, rtp_received__lost=None, rtp_received__jitter_ms=None)
 
-    assert findings == [(Check.AUDIO, Reason.NO_RTP), (Check.RTP_PACKETS, Reason.NO_RTP)]
+    assert findings == [(Check.RTP_PACKETS, Reason.NO_RTP), (Check.AUDIO, Reason.NO_RTP)]
 
 
 def test_fewer_packets_than_asked_is_too_few():

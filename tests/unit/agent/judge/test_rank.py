@@ -6,6 +6,7 @@ import pytest
 
 from agent.contract.verdict import Check, Finding, Reason, Result, Role, result_of
 from agent.judge.rank import CAUSES_FIRST, result_of_findings, worst_first
+from tests.unit.builders import change
 
 
 def finding(
@@ -58,6 +59,16 @@ def test_equal_reasons_come_by_endpoint_call_number_and_callee_first():
     ]
 
     assert list(worst_first(random.sample(ordered, len(ordered)))) == ordered
+
+
+def test_every_check_has_its_place():
+    assert len(worst_first([change(finding(Reason.NO_RTP), check=check) for check in Check])) == len(Check)
+
+
+def test_the_check_that_is_about_the_reason_comes_before_those_that_suffer_from_it():
+    about, suffering = (change(finding(Reason.NO_RTP), check=check) for check in (Check.RTP_PACKETS, Check.AUDIO))
+
+    assert worst_first([suffering, about])[0] is about
 
 
 def test_no_finding_is_passed():
