@@ -52,7 +52,11 @@ def files_key(paths: Iterable[Path]) -> str:
     for top in paths:
         for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
             if path.is_file() and "__pycache__" not in path.parts:
-                parts += [str(path.relative_to(top if top.is_dir() else top.parent)), str(os.access(path, os.X_OK)), path.read_bytes()]
+                parts += [
+                    str(path.relative_to(top if top.is_dir() else top.parent)),
+                    str(os.access(path, os.X_OK)),
+                    path.read_bytes(),
+                ]
     return key_of(*parts)
 
 

@@ -139,10 +139,24 @@ def become_root() -> None:
     os.execvp("sudo", [*words, sys.executable, *sys.argv])
 
 
-def command(main: Callable[[], int]) -> None:
+def give_back(folder: Path) -> None:
+    """What root made in the cache of somebody who called sudo becomes theirs, as far as they must change it."""
+    if os.geteuid() != 0 or "SUDO_UID" not in os.environ or not folder.is_dir():
+        return
+    owner, group = int(os.environ["SUDO_UID"]), int(os.environ.get("SUDO_GID", "-1"))
+    for path in [folder, *folder.glob("*"), *folder.glob("*/*")]:
+        if path.lstat().st_uid == 0:
+            os.lchown(path, owner, group)
+
+
+def command(main: Callable[[], int], cache: Callable[[], Path]) -> None:
     """Runs a command's main function: a failed step is a message and exit status 1, not a traceback."""
     try:
-        sys.exit(main())
+        try:
+            status = main()
+        finally:
+            give_back(cache())
+        sys.exit(status)
     except StepError as error:
         say(f"{Path(sys.argv[0]).name}: {error}")
         sys.exit(1)
