@@ -19,7 +19,7 @@ def rng(seed: int) -> np.random.Generator:
 
 
 @given(CODES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_every_code_is_decoded_in_every_frame(code):
     assert decode(encode(code, frames=3)) == {code: 3}
 
@@ -37,7 +37,7 @@ def test_a_frame_is_whole_packets_so_that_a_loop_has_no_seam():
 
 
 @given(CODES, st.sampled_from([line.mu_law, line.a_law]), st.floats(-20, 6), st.integers(0, 400))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_it_survives_g711_gain_band_and_any_offset(code, codec, decibel, offset):
     heard = codec(line.gain(line.telephone_band(codec(line.delay(encode(code, frames=4), offset))), decibel))
     assert decode(heard).get(code, 0) >= 3
@@ -45,7 +45,7 @@ def test_it_survives_g711_gain_band_and_any_offset(code, codec, decibel, offset)
 
 
 @given(CODES, st.integers(0, 1 << 32), st.integers(0, 319), st.booleans())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_ten_percent_packet_loss_leaves_enough_frames_in_six_seconds(code, seed, offset, conceal):
     signal = line.delay(encode(code, frames=SIX_SECONDS), offset)
     codes = decode(line.a_law(line.lose(signal, rng(seed), share=0.1, conceal=conceal)))
@@ -67,7 +67,7 @@ def test_a_frame_heard_once_that_is_nearly_the_code_heard_often_is_a_damaged_cop
 
 
 @given(CODES, st.integers(0, 1 << 32), st.integers(0, 319))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_a_parrot_behind_ten_percent_loss_each_way_is_still_heard(code, seed, offset):
     there = line.lose(line.delay(encode(code, frames=18), offset), rng(seed), share=0.1, conceal=True)
     back = line.lose(line.delay(there, 77), rng(seed + 1), share=0.1, conceal=True)
@@ -75,7 +75,7 @@ def test_a_parrot_behind_ten_percent_loss_each_way_is_still_heard(code, seed, of
 
 
 @given(CODES, st.integers(0, 1 << 32))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_jitter_buffer_slips_cost_a_frame_each_at_most_two(code, seed):
     codes = decode(line.slip(encode(code, frames=SIX_SECONDS), rng(seed), count=3))
     assert codes.get(code, 0) >= SIX_SECONDS - 6
@@ -102,7 +102,7 @@ def test_one_code_after_another_are_both_heard():
 
 
 @given(CODES, CODES, st.integers(0, 3519))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_two_signals_at_once_never_make_a_third(one, other, shift):
     mixed = (encode(one, frames=10).astype(int) + np.roll(encode(other, frames=10), shift)) // 2
     assert set(decode(mixed.astype(np.int16))) <= {one, other}

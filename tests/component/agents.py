@@ -1,0 +1,179 @@
+"""Real agent processes, told by files what to do, as a pod's would be."""
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from agent.contract.plan import (
+    Account,
+    Behaviour,
+    CallGroup,
+    Credentials,
+    DialRoute,
+    Plan,
+    Play,
+    RunRef,
+    SendDtmf,
+    Signal,
+    Stage,
+)
+from agent.contract.result import (
+    AgentResult,
+    DetailLine,
+    LegObservation,
+    Line,
+    ProgressLine,
+    decode_line,
+    decode_result,
+    detail_digest,
+)
+from agent.contract.verdict import Role
+
+PATIENCE_S = 40.0
+"""A loaded machine starts a phone late."""
+
+
+class Agent:
+    """One process and its files."""
+
+    def __init__(self, directory: Path, plan: Plan, *arguments: str) -> None:
+        self.directory = directory
+        directory.mkdir()
+        (directory / "plan").write_bytes(plan.encode())
+        (directory / "result").touch()
+        files = [f"--{name}={directory / name}" for name in ("plan", "signal", "result")]
+        with (directory / "out").open("wb") as out, (directory / "err").open("wb") as err:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "agent", *files, "--bind=127.0.0.1", *arguments], stdout=out, stderr=err
+            )
+
+    def signal(self, **fields: object) -> None:
+        fresh = self.directory / "signal.new"
+        fresh.write_bytes(Signal(**fields).encode())  # type: ignore[arg-type]
+        fresh.replace(self.directory / "signal")
+
+    def raw_lines(self) -> list[bytes]:
+        lines = (self.directory / "out").read_bytes().splitlines(keepends=True)
+        return [line for line in lines if line.endswith(b"\n")]
+
+    def lines(self) -> list[Line]:
+        return [decode_line(line) for line in self.raw_lines()]
+
+    @property
+    def progress(self) -> ProgressLine | None:
+        return next((line for line in reversed(self.lines()) if isinstance(line, ProgressLine)), None)
+
+    @property
+    def detail(self) -> list[DetailLine]:
+        return [line for line in self.lines() if not isinstance(line, ProgressLine)]
+
+    @property
+    def legs(self) -> list[LegObservation]:
+        return [line for line in self.detail if isinstance(line, LegObservation)]
+
+    @property
+    def result(self) -> AgentResult:
+        return decode_result((self.directory / "result").read_bytes())
+
+    @property
+    def errors(self) -> str:
+        return (self.directory / "err").read_text()
+
+    def digest_agrees(self) -> bool:
+        detail = [line for line in self.raw_lines() if not isinstance(decode_line(line), ProgressLine)]
+        return detail_digest(detail) == self.result.detail
+
+    def wait_for(self, what: Callable[[ProgressLine], bool]) -> ProgressLine:
+        until_s = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until_s:
+            if (progress := self.progress) and what(progress):
+                return progress
+            assert self.process.poll() is None, self.errors
+            time.sleep(0.05)
+        raise AssertionError(f"it never came: {self.progress}\n{self.errors}")
+
+    def exit_code(self) -> int:
+        return self.process.wait(PATIENCE_S)
+
+
+class Lane:
+    """A caller and a callee that call each other without anything between."""
+
+    def __init__(self, directory: Path, *groups: CallGroup, behaviour: Behaviour = Behaviour.PARROT) -> None:
+        self.callee = Agent(directory / "callee", make_plan(Role.CALLEE, *groups, behaviour=behaviour))
+        try:
+            address = self.callee.wait_for(lambda progress: progress.ready == 1).address
+            self.caller = Agent(directory / "caller", make_plan(Role.CALLER, *groups, address=address or ""))
+            self.caller.wait_for(lambda progress: progress.ready == 1)
+        except BaseException:
+            self.close()
+            raise
+
+    def go(self) -> None:
+        for agent in (self.callee, self.caller):
+            agent.signal(go=0)
+
+    def finish(self) -> None:
+        """Waits for the calls, and for both to end."""
+        self.caller.wait_for(lambda progress: progress.done == 1)
+        for agent in (self.caller, self.callee):
+            agent.signal(prepare=1, go=0)
+        for agent in (self.caller, self.callee):
+            assert agent.exit_code() == 0, agent.errors
+
+    def close(self) -> None:
+        for agent in (self.callee, getattr(self, "caller", None)):
+            if agent and agent.process.poll() is None:
+                agent.process.kill()
+                agent.process.wait()
+
+
+@contextlib.contextmanager
+def lane(directory: Path, *groups: CallGroup, behaviour: Behaviour = Behaviour.PARROT) -> Iterator[Lane]:
+    made = Lane(directory, *groups, behaviour=behaviour)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def make_group(**fields: object) -> CallGroup:
+    usual = {
+        "name": "pin",
+        "to": "sip:bob@127.0.0.1",
+        "hold_s": 6.0,
+        "answer_timeout_s": 10.0,
+        "play": Play(identity=True),
+        "dtmf": SendDtmf(digits="1234#"),
+    }
+    return CallGroup(**(usual | fields))  # type: ignore[arg-type]
+
+
+def make_plan(
+    role: Role,
+    *groups: CallGroup,
+    address: str = "127.0.0.1:9",
+    behaviour: Behaviour = Behaviour.PARROT,
+    credentials: Credentials | None = None,
+) -> Plan:
+    return Plan(
+        run=RunRef(uid="uid-1", namespace="default", name="pin-local", call_test="pin"),
+        agent=f"{role.lower()}-0",
+        role=role,
+        account=Account(
+            uri="sip:alice@127.0.0.1" if role is Role.CALLER else "sip:bob@127.0.0.1",
+            credentials=credentials,
+            register=credentials is not None,
+        ),
+        behaviour=behaviour if role is Role.CALLEE else None,
+        callee_declared=True,
+        dial=DialRoute.TARGET,
+        stages=(Stage(endpoint=0, address=address, name="peer"),),
+        calls=groups or (make_group(),),
+        allowed_targets=("127.0.0.0/8",),
+        max_calls_per_second=20.0,
+        deadline_s=120.0,
+    )
