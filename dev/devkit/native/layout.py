@@ -14,6 +14,15 @@ SERVICE_CIDR = "10.96.0.0/16"
 API_SERVICE_ADDRESS = "10.96.0.1"
 CLUSTER_CIDR = "10.244.0.0/16"
 CLUSTER_DOMAIN = "cluster.local"
+# kubelet sets these for the whole machine; in a node they are files of its own, and the machine keeps its values
+KERNEL_SETTINGS = (
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "kernel/keys/root_maxkeys",
+    "kernel/keys/root_maxbytes",
+)
 PAUSE_IMAGE = "localhost/calltest-pause:1"
 DNS_READY_PORT = 8181
 

@@ -34,13 +34,21 @@ def _load_modules() -> None:
 
 
 def _bind(node: Node) -> None:
+    for target, source in node.binds().items():
+        source.mkdir(parents=True, exist_ok=True)
+        target.mkdir(parents=True, exist_ok=True)
+    binds = node.binds()
+    for name in layout.KERNEL_SETTINGS:
+        target, source = Path("/proc/sys") / name, node.data / f"sysctl-{name.replace('/', '.')}"
+        if target.exists():
+            if not source.exists():
+                source.write_text(target.read_text())
+            binds[target] = source
     holder = processes.anchor(node)
     assert holder is not None
     mounts = [line.split() for line in Path(f"/proc/{holder.pid}/mountinfo").read_text().splitlines()]
     mounted = {(Path(root).name, point) for _id, _parent, _device, root, point, *_ in mounts}
-    for target, source in node.binds().items():
-        source.mkdir(parents=True, exist_ok=True)
-        target.mkdir(parents=True, exist_ok=True)
+    for target, source in binds.items():
         point = str(target.resolve())
         if (source.name, point) not in mounted:
             processes.inside(node, ["mount", "--bind", str(source), point])
