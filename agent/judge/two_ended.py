@@ -54,7 +54,7 @@ def _with_losses(ends: CallEnds, findings: list[Finding]) -> list[Finding]:
         return findings
     for sender, receiver in ((caller, callee), (callee, caller)):
         loss = _counted_loss(sender, receiver)
-        if loss is not None and not _has_loss(findings, loss.leg):
+        if loss is not None and not _has_reason(findings, loss.leg, _MAKES_COUNTS_MOOT):
             findings = [*(other for other in findings if (other.leg, other.check) != (loss.leg, loss.check)), loss]
     return findings
 
@@ -69,9 +69,12 @@ def _comparable(caller: CallLeg, callee: CallLeg, findings: list[Finding]) -> bo
     return codecs[0] is not None and codecs[0] == codecs[1]
 
 
-def _has_loss(findings: list[Finding], role: Role) -> bool:
-    said = (Reason.PACKET_LOSS, Reason.NO_RTP)
-    return any(finding.leg is role and finding.reason in said for finding in findings)
+_MAKES_COUNTS_MOOT: Final = (Reason.PACKET_LOSS, Reason.NO_RTP, Reason.WRONG_AUDIO)
+"""Said already, or, with another call's audio, the packets that came are not those that were sent."""
+
+
+def _has_reason(findings: list[Finding], role: Role, reasons: tuple[Reason, ...]) -> bool:
+    return any(finding.leg is role and finding.reason in reasons for finding in findings)
 
 
 def _counted_loss(sender: CallLeg, receiver: CallLeg) -> Finding | None:

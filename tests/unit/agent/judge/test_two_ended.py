@@ -431,6 +431,12 @@ def test_counts_of_both_ends_measure_loss_where_sequence_numbers_did_not():
     assert said(unknown.findings) == [(Check.RTP_LOSS, Reason.NOT_MEASURED)]
 
 
+def test_counts_of_another_calls_packets_are_not_compared():
+    verdict = both(callee={"heard": OTHER, "rtp_received__packets": 360})
+
+    assert said(verdict.findings) == [(Check.AUDIO, Reason.WRONG_AUDIO)]
+
+
 def test_packets_on_their_way_at_the_edges_are_not_lost():
     assert both(callee={"rtp_received__packets": 385}).result is Result.PASSED
 
