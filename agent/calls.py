@@ -165,8 +165,6 @@ class Caller:
                 self._timers.at(at_s + call.group.hold_s, lambda: self._hang_up(handle))
             case _State.ENDING:  # the answer crossed our CANCEL: it is a call now, and needs a BYE
                 self._end(handle)
-            case _State.UP:
-                pass
 
     def _send_digits(self, handle: CallHandle) -> None:
         call = self._calls.get(handle)
