@@ -74,4 +74,6 @@ async def watch(
         namespaces=namespaces,
         stop_flag=stop,
         ready_flag=ready,
+        # Else kopf asks for the name of the user, and a pod's user has none.
+        identity="calltest",  # type: ignore[arg-type]  # a NewType that kopf does not export
     )
