@@ -16,6 +16,7 @@ from controller.workqueue import Key
 Enqueue = Callable[[Key], None]
 SawPod = Callable[[str, str, Raw], None]
 """Namespace, run, pod."""
+IDENTITY: Final = "calltest-operator"
 REQUEST_TIMEOUT_S: Final = 30.0
 CONNECT_TIMEOUT_S: Final = 5.0
 
@@ -69,6 +70,8 @@ async def watch(
     await kopf.operator(
         registry=handlers,
         settings=settings(),
+        # Without peering nobody reads it; left out, kopf asks for the user's name, and a container may have none.
+        identity=IDENTITY,  # type: ignore[arg-type]
         standalone=True,
         clusterwide=not namespaces,
         namespaces=namespaces,
