@@ -71,12 +71,10 @@ async def watch(
         registry=handlers,
         settings=settings(),
         # Without peering nobody reads it; left out, kopf asks for the user's name, and a container may have none.
-        identity=IDENTITY,  # type: ignore[arg-type]
+        identity=IDENTITY,  # type: ignore[arg-type]  # a NewType that kopf does not export
         standalone=True,
         clusterwide=not namespaces,
         namespaces=namespaces,
         stop_flag=stop,
         ready_flag=ready,
-        # Else kopf asks for the name of the user, and a pod's user has none.
-        identity="calltest",  # type: ignore[arg-type]  # a NewType that kopf does not export
     )
