@@ -146,9 +146,10 @@ class _Agents:
         return replace(facts, signal=order.signal, stopped=order.stopped) if order else facts
 
     def give(self, orders: Mapping[str, Order]) -> None:
-        """Tells each of these agents what it may do now."""
+        """Tells each of these agents what it may do now; why it was first told to stop stands."""
         for name, order in orders.items():
-            self._told[name] = order
+            before = self._told.get(name)
+            self._told[name] = replace(order, stopped=before.stopped) if before and before.stopped else order
             self._processes[name].send(order.signal)
 
     def end(self) -> None:

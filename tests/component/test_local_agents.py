@@ -90,7 +90,7 @@ def test_caller_that_dies_is_lost_keeps_its_ended_calls_and_lets_the_callee_fini
 def test_callee_that_dies_takes_its_caller_with_it(tmp_path: Path) -> None:
     caller, callee = run(tmp_path, "callee-0=die")
     assert callee.lost_reason is Reason.AGENT_LOST
-    assert caller.lost_reason is Reason.ABORTED
+    assert caller.lost_reason is Reason.PEER_LOST
     assert "lost" in caller.lost_message
 
 
@@ -100,7 +100,7 @@ def test_agent_that_never_gets_ready_ends_the_run_at_the_start_deadline(
     monkeypatch.setattr("controller.lifecycle.STOP_GRACE_S", 0.5)
     caller, callee = run(tmp_path, "callee-0=mute", deadlines=Deadlines(start_s=0.5, active_s=1.0))
     assert {caller.lost_reason, callee.lost_reason} == {Reason.AGENT_START_TIMEOUT}
-    assert "callee-0 was not ready within 0.5 s" in callee.lost_message
+    assert "not ready within 0.5 s" in callee.lost_message
     assert caller.legs == ()
 
 
