@@ -6,7 +6,7 @@ from agent.contract.plan import Plan, call_key
 from agent.contract.result import LegObservation
 from agent.contract.verdict import Finding, Reason, Result, Role
 from agent.judge.call_leg import CallLeg, PlannedCall
-from agent.judge.media import MEDIA_CHECKS, asked, media
+from agent.judge.media import asked, media
 from agent.judge.rank import worst_first
 from agent.judge.signalling import answered, completed
 
@@ -87,7 +87,7 @@ def _excused(leg: CallLeg, finding: Finding) -> Finding:
 
 
 def _not_the_paths(finding: Finding) -> Finding:
-    if finding.check in MEDIA_CHECKS and finding.result is Result.FAILED:
+    if finding.result is Result.FAILED:
         return inconclusive(finding, Reason.NOT_MEASURED, "the agent itself ended the call early")
     return finding
 

@@ -251,6 +251,11 @@ def test_no_digits_on_a_leg_without_media_were_not_measured():
     assert callee_alone({"group__expect__callee__dtmf__digits": ""}, **leg) == [(Check.DTMF, Reason.NOT_MEASURED)]
 
 
+def test_digits_that_came_are_measured_whatever_is_known_of_the_media():
+    assert callee_alone(negotiated=None) == []
+    assert callee_alone(negotiated=None, dtmf_received=digits("9")) == [(Check.DTMF, Reason.DTMF_MISMATCH)]
+
+
 def test_expecting_no_digits_passes_where_none_came():
     assert callee_alone({"group__expect__callee__dtmf__digits": ""}, dtmf_received=()) == []
 
