@@ -1,14 +1,15 @@
 """The identity signal: a 24-bit code as tones, so that whoever hears it knows whose audio it is.
 
-One frame is 11 symbols of 40 ms (440 ms): two sync tones of their own, six data nibbles, three nibbles of CRC-12. Each
+One frame is 12 symbols of 40 ms (480 ms): two sync tones of their own, six data nibbles, four nibbles of CRC-16. Each
 symbol is one of 18 sines, 500 to 3050 Hz, 150 Hz apart. Frames follow each other without a gap; each decodes by itself.
 
 Why it survives a telephone path: every tone makes whole cycles in 20 ms, so either half of a symbol decides it when
 the other half's packet was lost; only powers are compared, so neither gain nor concealment's phase jumps matter.
-Why nothing else decodes: each of 11 symbols in a row must be mostly one sine of the grid, the sync tones never carry
-data, and the CRC finds every error of up to three neighbouring nibbles (a concealed gap repeats a symbol).
+Why nothing else decodes: each of 12 symbols in a row must be mostly one sine of the grid, the sync tones never carry
+data, and the CRC finds every error of up to four neighbouring nibbles (a concealed gap repeats a symbol).
 """
 
+from binascii import crc_hqx
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -19,17 +20,16 @@ from numpy.typing import NDArray
 Samples = NDArray[np.int16]
 
 SAMPLE_RATE: Final = 8000
-FRAME_MS: Final = 440
+FRAME_MS: Final = 480
 CODE_BITS: Final = 24
 
 _SYMBOL: Final = 320  # samples: 40 ms
 _DATA_NIBBLES: Final = CODE_BITS // 4
-_CRC_NIBBLES: Final = 3
+_CRC_NIBBLES: Final = 4
 _SYNC: Final = (16, 17)
 _SYMBOLS: Final = len(_SYNC) + _DATA_NIBBLES + _CRC_NIBBLES
 _TONES_HZ: Final = 500.0 + 150.0 * np.arange(18)
 _AMPLITUDE: Final = 8192  # -15 dBFS: room for 6 dB of gain
-_CRC_POLYNOMIAL: Final = 0x80F  # x^12 + x^11 + x^3 + x^2 + x + 1
 
 _WINDOW: Final = 160  # samples: 20 ms, half a symbol
 _HOP: Final = 40  # samples: 5 ms
@@ -75,7 +75,7 @@ def encode(code: int, *, frames: int = 1) -> Samples:
 def decode(samples: Samples) -> dict[int, int]:
     """Every code heard in 8 kHz audio, and in how many frames.
 
-    The CRC lets one in 4,096 badly damaged frames pass: a code heard once, most of whose symbols are those of a code
+    The CRC lets one in 65,536 badly damaged frames pass: a code heard once, most of whose symbols are those of a code
     heard often, is a damaged copy of that one, and left out.
     """
     hops = (len(samples) - _WINDOW) // _HOP + 1
@@ -98,7 +98,7 @@ def decode(samples: Samples) -> dict[int, int]:
 
 
 def _alike(one: int, other: int) -> bool:
-    """Whether more than half of their data and CRC symbols are the same; of two random codes, one pair in 8,000."""
+    """Whether more than half of their data and CRC symbols are the same: of random pairs, about one in 80,000."""
     pairs = zip(_codeword(one), _codeword(other), strict=True)
     return 2 * sum(mine == theirs for mine, theirs in pairs) > _DATA_NIBBLES + _CRC_NIBBLES
 
@@ -112,28 +112,24 @@ def _nibbles(value: int, count: int) -> list[int]:
 
 
 def _crc(code: int) -> int:
-    """CRC-12 over the code's 24 bits, first bit first; starts from all ones, so that code 0 is not all zeros."""
-    crc = 0xFFF
-    for place in reversed(range(CODE_BITS)):
-        feedback = (crc >> 11 ^ code >> place) & 1
-        crc = (crc << 1 & 0xFFF) ^ (_CRC_POLYNOMIAL if feedback else 0)
-    return crc
+    """CRC-16-CCITT over the code; it starts from all ones, so that code 0 is not all zeros."""
+    return crc_hqx(code.to_bytes(CODE_BITS // 8), 0xFFFF)
 
 
 def _frame_code(tones: NDArray[np.intp]) -> int | None:
-    """The code of a frame's eleven tones; None when a sync tone stands where data should, or the CRC says no."""
+    """The code of a frame's tones; None when a sync tone stands where data should, or the CRC says no."""
     nibbles = [int(tone) for tone in tones[len(_SYNC) :]]
     if max(nibbles) > 0xF:
         return None
     value = 0
     for nibble in nibbles:
         value = value << 4 | nibble
-    code, crc = value >> 4 * _CRC_NIBBLES, value & 0xFFF
+    code, crc = value >> 4 * _CRC_NIBBLES, value & 0xFFFF
     return code if crc == _crc(code) else None
 
 
 def _candidates(symbols: _Symbols) -> list[int]:
-    """Hops where a frame may begin: both sync tones, and eleven clear symbols."""
+    """Hops where a frame may begin: both sync tones, and nothing but clear symbols."""
     count = len(symbols.tone) - (_HOPS_PER_FRAME - _HOPS_PER_SYMBOL)
     begins = np.ones(count, dtype=np.bool_)
     for place in range(_SYMBOLS):

@@ -12,7 +12,7 @@ from agent.contract.result import Heard
 from agent.identity import SAMPLE_RATE, Samples, decode, encode
 
 PLAYABLE_RATES: Final = (8000, 16000)
-IDENTITY_FRAMES: Final = 5  # 2.2 s in the file, whole 20 ms packets; it is played in a loop
+IDENTITY_FRAMES: Final = 5  # 2.4 s in the file, whole 20 ms packets; it is played in a loop
 DIGITAL_SILENCE_DBFS: Final = -120.0
 ACTIVE_DBFS: Final = -50.0
 """A 20 ms part is active above this. G.711 silence is up to -66 dBFS; the identity signal, 20 dB weaker, is -35."""

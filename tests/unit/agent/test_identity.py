@@ -19,7 +19,7 @@ def rng(seed: int) -> np.random.Generator:
 
 
 @given(CODES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 def test_every_code_is_decoded_in_every_frame(code):
     assert decode(encode(code, frames=3)) == {code: 3}
 
@@ -37,7 +37,7 @@ def test_a_frame_is_whole_packets_so_that_a_loop_has_no_seam():
 
 
 @given(CODES, st.sampled_from([line.mu_law, line.a_law]), st.floats(-20, 6), st.integers(0, 400))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_it_survives_g711_gain_band_and_any_offset(code, codec, decibel, offset):
     heard = codec(line.gain(line.telephone_band(codec(line.delay(encode(code, frames=4), offset))), decibel))
     assert decode(heard).get(code, 0) >= 3
@@ -45,7 +45,7 @@ def test_it_survives_g711_gain_band_and_any_offset(code, codec, decibel, offset)
 
 
 @given(CODES, st.integers(0, 1 << 32), st.integers(0, 319), st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_ten_percent_packet_loss_leaves_enough_frames_in_six_seconds(code, seed, offset, conceal):
     signal = line.delay(encode(code, frames=SIX_SECONDS), offset)
     codes = decode(line.a_law(line.lose(signal, rng(seed), share=0.1, conceal=conceal)))
@@ -67,7 +67,7 @@ def test_a_frame_heard_once_that_is_nearly_the_code_heard_often_is_a_damaged_cop
 
 
 @given(CODES, st.integers(0, 1 << 32), st.integers(0, 319))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, derandomize=True)
 def test_a_parrot_behind_ten_percent_loss_each_way_is_still_heard(code, seed, offset):
     there = line.lose(line.delay(encode(code, frames=18), offset), rng(seed), share=0.1, conceal=True)
     back = line.lose(line.delay(there, 77), rng(seed + 1), share=0.1, conceal=True)
@@ -75,7 +75,7 @@ def test_a_parrot_behind_ten_percent_loss_each_way_is_still_heard(code, seed, of
 
 
 @given(CODES, st.integers(0, 1 << 32))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25, deadline=None, derandomize=True)
 def test_jitter_buffer_slips_cost_a_frame_each_at_most_two(code, seed):
     codes = decode(line.slip(encode(code, frames=SIX_SECONDS), rng(seed), count=3))
     assert codes.get(code, 0) >= SIX_SECONDS - 6
@@ -93,7 +93,7 @@ def test_gaps_where_digits_were_sent_cost_only_their_frames():
     signal[2 * 8000 : 3 * 8000] = 0
     signal[4 * 8000 : 5 * 8000] = line.dtmf(rng(3), 1)[:8000]
     codes = decode(signal)
-    assert codes[0xC0FFEE] >= 10
+    assert codes[0xC0FFEE] >= 8
     assert set(codes) == {0xC0FFEE}
 
 
@@ -101,32 +101,32 @@ def test_one_code_after_another_are_both_heard():
     assert decode(np.concatenate([encode(1, frames=3), encode(2, frames=3)])) == {1: 3, 2: 3}
 
 
-@given(CODES, CODES, st.integers(0, 3519))
-@settings(max_examples=25, deadline=None)
+@given(CODES, CODES, st.integers(0, 3839))
+@settings(max_examples=25, deadline=None, derandomize=True)
 def test_two_signals_at_once_never_make_a_third(one, other, shift):
     mixed = (encode(one, frames=10).astype(int) + np.roll(encode(other, frames=10), shift)) // 2
     assert set(decode(mixed.astype(np.int16))) <= {one, other}
 
 
 def test_a_frame_with_a_sync_tone_among_its_data_is_none():
-    frame = encode(7).reshape(11, -1).copy()
+    frame = encode(7).reshape(12, -1).copy()
     frame[5] = frame[0]
     assert decode(frame.ravel()) == {}
 
 
-def test_every_error_within_three_neighbouring_symbols_is_found():
+def test_every_error_within_four_neighbouring_symbols_is_found():
     choose = rng(4)
     for _ in range(150):
-        frame = encode(int(choose.integers(1 << 24))).reshape(11, -1).copy()
-        first, width = int(choose.integers(2, 9)), int(choose.integers(1, 4))
+        frame = encode(int(choose.integers(1 << 24))).reshape(12, -1).copy()
+        first, width = int(choose.integers(2, 9)), int(choose.integers(1, 5))
         wrong = frame.copy()
         for place in range(first, first + width):
-            wrong[place] = encode(int(choose.integers(1 << 24))).reshape(11, -1)[int(choose.integers(2, 8))]
+            wrong[place] = encode(int(choose.integers(1 << 24))).reshape(12, -1)[int(choose.integers(2, 8))]
         if not np.array_equal(wrong, frame):
             assert decode(wrong.ravel()) == {}
 
 
-@pytest.mark.parametrize("length", [0, 1, 159, 160, 3519])
+@pytest.mark.parametrize("length", [0, 1, 159, 160, 3839])
 def test_audio_shorter_than_a_frame_has_no_code(length):
     assert decode(encode(9)[:length]) == {}
 

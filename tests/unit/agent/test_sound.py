@@ -88,7 +88,7 @@ def test_codes_are_decimal_strings():
 
 
 def test_an_identity_signal_twenty_decibels_down_is_active():
-    assert hear(line.gain(encode(1, frames=10), -20)).active_ms == 4400
+    assert hear(line.gain(encode(1, frames=10), -20)).active_ms == 4800
 
 
 def test_each_kind_of_play_has_its_samples():
