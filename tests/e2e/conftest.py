@@ -2,22 +2,38 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.kube import CLUSTER, ROOT, Namespace, namespace
+from tests.e2e.kube import CLUSTER, ROOT, KubectlError, Namespace, namespace
+from tests.sut.rootfs import EXAMPLES
 
 Served = Callable[[str], Namespace]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def cluster() -> None:
+def cluster() -> Iterator[None]:
     """These tests need the development cluster; they do not start one themselves."""
     status = subprocess.run([CLUSTER, "status"], capture_output=True, text=True, timeout=60, check=False)
     if status.returncode:
         pytest.exit(f"no development cluster: run `make cluster` first\n{status.stdout}{status.stderr}", returncode=3)
+    with _without_demo():
+        yield
+
+
+@contextmanager
+def _without_demo() -> Iterator[None]:
+    """The demo's operator serves all namespaces, ours too: it rests meanwhile."""
+    demo = Namespace("calltest-system")
+    try:
+        demo.kubectl("scale", "deployment/calltest-operator", "--replicas=0")
+    except KubectlError:
+        yield
+        return
+    yield
+    demo.kubectl("scale", "deployment/calltest-operator", "--replicas=1")
 
 
 @pytest.fixture
@@ -31,3 +47,16 @@ def served(tmp_path: Path) -> Iterator[Served]:
             return made
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def voice(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Namespace]:
+    """A namespace with the operator and a good SUT of two replicas, for tests that put both as they were."""
+    scratch = tmp_path_factory.mktemp("voice")
+    with namespace("e2e-voice") as made:
+        made.apply_folder(EXAMPLES / "basic", scratch)
+        made.apply_folder(ROOT / "deploy", scratch)
+        made.rolled_out("calltest-operator", "kamailio")
+        one = made.items("pods", "-l", "app=kamailio")[0]["metadata"]["name"]
+        made.kubectl("label", "pod", one, "e2e=one")
+        yield made

@@ -81,6 +81,65 @@ class Namespace:
         """The last run of a CallTest."""
         return self.get("calltestrun", self.get("calltest", calltest)["status"]["lastRun"]["name"])
 
+    def runs(self, calltest: str) -> list[dict[str, Any]]:
+        """All runs of a CallTest, the oldest first."""
+        found = self.items("calltestruns", "-l", f"calltest.dev/test={calltest}")
+        return sorted(found, key=lambda run: str(run["metadata"]["creationTimestamp"]))
+
+    def agents(self, run: str) -> dict[str, dict[str, Any]]:
+        """The pods of a run's agents, by agent."""
+        pods = self.items("pods", "-l", f"calltest.dev/run={run}")
+        return {pod["metadata"]["labels"]["calltest.dev/agent"]: pod for pod in pods}
+
+    def operator(self) -> dict[str, Any]:
+        """The operator's pod: the newest, where one is still ending."""
+        pods = self.items("pods", "-l", "app.kubernetes.io/component=operator")
+        return max(pods, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+
+    def metrics(self, pod: str, port: int) -> str:
+        """What a pod's /metrics shows, through the API server."""
+        return self.kubectl("get", "--raw", f"/api/v1/namespaces/{self.name}/pods/{pod}:{port}/proxy/metrics")
+
+
+FIND = """\
+import os, pathlib, signal, sys
+uid, program, name = sys.argv[1:]
+found = []
+for process in pathlib.Path("/proc").glob("[0-9]*"):
+    try:
+        if uid in (process / "cgroup").read_text() and program in (process / "cmdline").read_text().split("\\0"):
+            found.append(int(process.name))
+    except OSError:
+        continue
+print("aiming at", *found, flush=True)
+if sys.stdin.readline() and found:
+    for pid in found:
+        os.kill(pid, getattr(signal, name))
+    print("sent", flush=True)
+"""
+"""Runs on the node: finds the processes of a pod, and sends them a signal as soon as it is told a line."""
+
+
+class Aim:
+    """A signal for a pod's processes, aimed first and sent later without delay."""
+
+    def __init__(self, pod: Mapping[str, Any], program: str, name: str) -> None:
+        command = [*IN_NODE, "python3", "-c", FIND, pod["metadata"]["uid"], program, name]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        aimed = self._process.stdout.readline().split()
+        assert len(aimed) > 2, f"no process {program} of pod {pod['metadata']['name']}: {aimed}"
+
+    def send(self) -> None:
+        """Now."""
+        said, _ = self._process.communicate("go\n", timeout=20)
+        assert "sent" in said, said
+
+
+def signal_pod(pod: Mapping[str, Any], program: str, name: str = "SIGKILL") -> None:
+    """Sends a signal to the processes of a pod whose command has `program` as one of its words."""
+    Aim(pod, program, name).send()
+
 
 def until(look: Callable[[], T | None], what: str, *, timeout_s: float = 60, every_s: float = 0.2) -> T:
     """The first truthy value of `look`; AssertionError with `what` when it does not come."""

@@ -1,0 +1,124 @@
+"""The operator is killed in the middle of a run: the next one carries on, and the verdict is the same."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.calltests import Object, call_test, calling, deleted, signal_of
+from tests.e2e.kube import Aim, Namespace, signal_pod, until
+
+EXPECT = {
+    "callee": {"audio": "Own", "dtmf": {"digits": "12#"}},
+    "caller": {"audio": "Own", "dtmf": {"digits": "12#"}},
+}
+CALL = {"count": 2, "concurrency": 2, "holdSeconds": 6, "caller": {"dtmf": {"digits": "12#"}}, "expect": EXPECT}
+
+
+@pytest.fixture(params=["waiting for endpoints", "pods created", "before go", "mid-call", "before collection"])
+def killed(request: pytest.FixtureRequest, voice: Namespace) -> Iterator[str]:
+    """A CallTest whose run is under way, and its operator killed at that moment."""
+    moment: str = request.param
+    name = f"killed-{moment.replace(' ', '-')}"
+    try:
+        MOMENTS[moment](voice, name)
+        yield name
+    finally:
+        deleted(voice, name)
+        voice.rolled_out("calltest-operator")
+
+
+def test_the_next_operator_comes_to_the_same_verdict(killed: str, voice: Namespace) -> None:
+    voice.finished(killed, timeout_s=90)
+    status = voice.run_of(killed)["status"]
+    assert status["result"] == "Passed", status
+    assert status["calls"]["passed"] == 2
+    assert status["detail"]["complete"]
+    assert [run["metadata"]["name"] for run in voice.runs(killed)] == [f"{killed}-g1"]
+    assert pods_ever(voice, f"{killed}-g1") == {f"{killed}-g1-caller-0": 1, f"{killed}-g1-callee-0": 1}
+
+
+def waiting_for_endpoints(space: Namespace, name: str) -> None:
+    """Right after the run was created: it has no endpoints yet."""
+    gate = {"podSelector": {"matchLabels": {"e2e": "one", "e2e-gate": name}}, "port": "sip"}
+    space.apply(call_test(name, target=gate, call=CALL))
+    until(lambda: begun(space, name), "the run began")
+    kill(space)
+    for pod in space.items("pods", "-l", "e2e=one"):
+        space.kubectl("label", "pod", pod["metadata"]["name"], f"e2e-gate={name}", "--overwrite")
+
+
+def pods_created(space: Namespace, name: str) -> None:
+    """The pods are there, and no node will have them yet."""
+    node = space.items("nodes")[0]["metadata"]["name"]
+    try:
+        space.apply(call_test(name, call=CALL, agents={"nodeSelector": {"e2e-gate": "open"}}))
+        until(lambda: len(space.agents(f"{name}-g1")) == 2, "pods created")
+        kill(space)
+        space.kubectl("label", "node", node, "e2e-gate=open")
+        calling(space, f"{name}-g1")
+    finally:
+        space.kubectl("label", "node", node, "e2e-gate-")
+
+
+def before_go(space: Namespace, name: str) -> None:
+    """The agents run, and have not been told to call."""
+    space.apply(call_test(name, call=CALL))
+    until(lambda: [p["status"]["phase"] for p in space.agents(f"{name}-g1").values()].count("Running") == 2, "running")
+    kill(space)
+    assert all(signal_of(pod)["go"] < 0 for pod in space.agents(f"{name}-g1").values()), "too late"
+
+
+def mid_call(space: Namespace, name: str) -> None:
+    """Two calls are up."""
+    space.apply(call_test(name, call=CALL))
+    agents = calling(space, f"{name}-g1")
+    kill(space)
+    assert agents["caller-0"]["status"]["phase"] == "Running"
+
+
+def before_collection(space: Namespace, name: str) -> None:
+    """The agents have ended, and their results were not read: the operator is stopped in time, and then killed."""
+    space.apply(call_test(name, call=CALL))
+    calling(space, f"{name}-g1")
+    stop = Aim(space.operator(), "controller", "SIGSTOP")
+    until(lambda: signal_of(space.agents(f"{name}-g1")["caller-0"])["prepare"] == 1, "told to finish", every_s=0)
+    stop.send()
+    until(lambda: all(over(pod) for pod in space.agents(f"{name}-g1").values()), "agents ended")
+    assert "result" not in space.get("calltestrun", f"{name}-g1")["status"], "too late"
+    kill(space)
+
+
+MOMENTS = {
+    "waiting for endpoints": waiting_for_endpoints,
+    "pods created": pods_created,
+    "before go": before_go,
+    "mid-call": mid_call,
+    "before collection": before_collection,
+}
+
+
+def kill(space: Namespace) -> None:
+    """SIGKILL, and no restart of the same container after a pause: a new pod at once."""
+    pod = space.operator()
+    signal_pod(pod, "controller")
+    space.kubectl("delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force")
+
+
+def begun(space: Namespace, name: str) -> bool:
+    """Its first run has a status."""
+    return any("startTime" in run.get("status", {}) for run in space.runs(name))
+
+
+def over(pod: Object) -> bool:
+    """It has ended."""
+    return bool(pod["status"]["phase"] in {"Succeeded", "Failed"})
+
+
+def pods_ever(space: Namespace, run: str) -> dict[str, int]:
+    """How many pods of each name this run has had, from the scheduler's events."""
+    uids: dict[str, set[str]] = {}
+    for event in space.items("events", "--field-selector", "involvedObject.kind=Pod,reason=Scheduled"):
+        involved = event["involvedObject"]
+        if involved["name"].startswith(f"{run}-"):
+            uids.setdefault(involved["name"], set()).add(involved["uid"])
+    return {name: len(found) for name, found in uids.items()}
