@@ -59,8 +59,8 @@ class Agents:
     image: str
     now: Callable[[], float]
     sightings: Sightings = field(default_factory=Sightings)
-    _refusals: dict[tuple[str, str], Refusal] = field(default_factory=dict)
-    """By run UID and agent."""
+    _refusals: dict[tuple[str, str, str, str], Refusal] = field(default_factory=dict)
+    """By namespace, name and UID of the run, and agent."""
 
     def pods(self, run: CallTestRun) -> list[Raw]:
         """The agents' pods of a run that exist now."""
@@ -70,6 +70,8 @@ class Agents:
     def forget(self, namespace: str, name: str) -> None:
         """The run is finished, or gone."""
         self.sightings.forget(namespace, name)
+        for key in [key for key in list(self._refusals) if key[:2] == (namespace, name)]:
+            del self._refusals[key]
 
     def facts(self, run: CallTestRun, plans: Sequence[Plan], pods: Sequence[Raw]) -> tuple[AgentFacts, ...]:
         """How the agents of these plans are now."""
@@ -98,7 +100,7 @@ class Agents:
             refusals += self._create(run, service, "", lambda held: TEST_LABEL in held["metadata"].get("labels", {}))
         if refusals:
             for plan in plans:
-                self._refusals[run.uid, plan.agent] = refusals[0]
+                self._refusals[_key(run, plan.agent)] = refusals[0]
             return refusals
         for plan in plans:
             pod = agent_pod(plan, test, self.image)
@@ -108,7 +110,7 @@ class Agents:
     def _create(self, run: CallTestRun, body: Raw, agent: str, is_ours: Callable[[Raw], bool]) -> list[Refusal]:
         kind = PODS if body["kind"] == "Pod" else SERVICES
         what = f"{body['kind']} {body['metadata']['name']}"
-        self._refusals.pop((run.uid, agent), None)
+        self._refusals.pop(_key(run, agent), None)
         try:
             self.cluster.create(kind, run.namespace, body)
         except ClusterError as error:
@@ -121,7 +123,7 @@ class Agents:
             text = "is there already, and is not ours" if held is not None else error.message
             hopeless = error.final or held is not None
             refusal = Refusal(ending=Ending(reason=reason, message=f"{what}: {text}"), hopeless=hopeless)
-            self._refusals[run.uid, agent] = refusal
+            self._refusals[_key(run, agent)] = refusal
             return [refusal]
         return []
 
@@ -188,7 +190,7 @@ class Agents:
         )
 
     def _absent(self, run: CallTestRun, plan: Plan) -> AgentFacts:
-        refusal = self._refusals.get((run.uid, plan.agent))
+        refusal = self._refusals.get(_key(run, plan.agent))
         message = f"Pod {pod_name(run.name, plan.agent)}: was not created in time"
         ending = refusal.ending if refusal else Ending(reason=Reason.AGENT_NOT_CREATED, message=message)
         hopeless = refusal is not None and refusal.hopeless
@@ -223,6 +225,10 @@ class Agents:
                     raise
                 LOG.warning("log of pod %s: %s; going on without", seen.pod["metadata"]["name"], error)
         return seen.log.lines
+
+
+def _key(run: CallTestRun, agent: str) -> tuple[str, str, str, str]:
+    return run.namespace, run.name, run.uid, agent
 
 
 def _annotation(pod: Raw, name: str) -> str:

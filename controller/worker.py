@@ -35,7 +35,8 @@ class Worker:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: dict[Key, asyncio.Task[None]] = field(default_factory=dict)
     _started_s: dict[Key, float] = field(default_factory=dict)
-    _turned_s: float = field(default_factory=time.monotonic)
+    _turned_s: float | None = None
+    """When the loop turned last; None: it has not begun (the preflight may keep it waiting for long)."""
 
     def add(self, key: Key) -> None:
         """Wants a key reconciled now."""
@@ -56,7 +57,7 @@ class Worker:
         """How long the loop or a reconcile has been hanging; 0 while all is well."""
         now_s = time.monotonic()
         oldest_s = max((now_s - started_s for started_s in list(self._started_s.values())), default=0.0)
-        stillness_s = now_s - self._turned_s
+        stillness_s = 0.0 if self._turned_s is None else now_s - self._turned_s
         return max(oldest_s if oldest_s > STUCK_S else 0.0, stillness_s if stillness_s > 30 * IDLE_S else 0.0)
 
     def _start_due(self) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from agent.contract.plan import Signal, decode_signal
-from agent.contract.result import encode_line
 from controller.cluster import PODS
 from controller.labels import GO_ANNOTATION, PLAN_ANNOTATION
 from tests.component.fake_agent import FakeAgent

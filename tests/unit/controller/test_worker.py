@@ -111,6 +111,19 @@ async def test_a_reconcile_that_hangs_is_noticed(monkeypatch) -> None:
 
 async def test_a_loop_that_does_not_turn_is_noticed(monkeypatch) -> None:
     worker = Worker(reconcile=lambda _: None, observe=lambda *_: None)
+    task = asyncio.create_task(worker.run())
+    await asyncio.sleep(0)
     now_s = worker_module.time.monotonic()
     monkeypatch.setattr(worker_module.time, "monotonic", lambda: now_s + 100)
     assert worker.stuck_for_s() > 90
+    monkeypatch.undo()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_a_loop_that_has_not_begun_is_not_stuck(monkeypatch) -> None:
+    worker = Worker(reconcile=lambda _: None, observe=lambda *_: None)
+    now_s = worker_module.time.monotonic()
+    monkeypatch.setattr(worker_module.time, "monotonic", lambda: now_s + 1000)
+    assert worker.stuck_for_s() == 0
