@@ -192,7 +192,12 @@ class KubernetesCluster:
         content_type: str = "application/json",
     ) -> Raw:
         raw = self._request(method, kind.plural, path, query=query, body=body, content_type=content_type)
-        decoded: Raw = json.loads(raw)
+        try:
+            decoded = json.loads(raw)
+        except ValueError as error:
+            raise ClusterError(method, kind.plural, 0, f"an answer that is no JSON: {error}") from error
+        if not isinstance(decoded, dict):
+            raise ClusterError(method, kind.plural, 0, "an answer that is no object")
         return decoded
 
     def _request(
