@@ -89,6 +89,14 @@ class Spread:
     mean_us: float
     max_us: float
 
+    def since(self, past: "Spread") -> "Spread":
+        """Without the samples that were there at `past`; the maximum stays, as nobody knows when it was."""
+        samples = self.samples - past.samples
+        if samples <= 0:
+            return Spread(samples=0, mean_us=0.0, max_us=0.0)
+        mean_us = max(0.0, (self.mean_us * self.samples - past.mean_us * past.samples) / samples)
+        return Spread(samples=samples, mean_us=mean_us, max_us=self.max_us)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamCount:
@@ -106,6 +114,20 @@ class StreamCount:
     reported_lost: int
     reported_jitter: Spread
     rtt: Spread
+
+    def since(self, past: "StreamCount") -> "StreamCount":
+        """Without what had been counted at `past`. `sending_s` is this one's: it is not of pjsip's counting."""
+        return StreamCount(
+            sending_s=self.sending_s,
+            sent=self.sent - past.sent,
+            received=self.received - past.received,
+            lost=max(0, self.lost - past.lost),  # a packet that was late has made it smaller
+            jitter=self.jitter.since(past.jitter),
+            reports=self.reports - past.reports,
+            reported_lost=max(0, self.reported_lost - past.reported_lost),
+            reported_jitter=self.reported_jitter.since(past.reported_jitter),
+            rtt=self.rtt.since(past.rtt),
+        )
 
 
 def rtp_received(streams: Sequence[StreamCount]) -> Rtp | None:

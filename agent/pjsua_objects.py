@@ -97,6 +97,11 @@ class Leg:
     recorder: pj.AudioMediaRecorder | None = None
     recording: Path | None = None
     recorded: bool = False
+    confirmed: bool = False
+    wired: set[int] = field(default_factory=set)
+    """Media lines whose audio is connected."""
+    early: dict[int, StreamCount] = field(default_factory=dict)
+    """What media lines had counted before the answer."""
     stream_began_s: dict[int, float] = field(default_factory=dict)
     streams: list[StreamCount] = field(default_factory=list)
     over: Over | None = None
@@ -182,8 +187,19 @@ class Call(pj.Call):  # type: ignore[misc]
         info, at_s = self.getInfo(), time.monotonic()
         if info.state == pj.PJSIP_INV_STATE_CONFIRMED:
             self.items.put(CallConfirmed(at_s=at_s, call=self.leg.handle))
+            if self.leg.outgoing and not self.leg.confirmed:
+                self._leave_early_media(at_s)
         elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
             self.items.put(Over(at_s, self.leg, printable(info.lastReason)))
+
+    def _leave_early_media(self, at_s: float) -> None:
+        """Counts and records from here on: what the SUT itself said before the answer (a 183's media) is no call's."""
+        self.leg.confirmed = True
+        for index in self.leg.stream_began_s:
+            self.leg.stream_began_s[index] = at_s
+            self.leg.early[index] = stream_count(self.getStreamStat(index), 0.0)
+        for index in self.leg.wired:
+            self._record(index)
 
     @guarded
     def onCallMediaState(self, _prm: pj.OnCallMediaStateParam) -> None:  # noqa: N802
@@ -201,8 +217,13 @@ class Call(pj.Call):  # type: ignore[misc]
             self.leg.player.startTransmit(audio)
         if self.leg.echo:
             audio.startTransmit(audio)
+        self.leg.wired.add(index)
+        if self.leg.confirmed or not self.leg.outgoing:
+            self._record(index)
+
+    def _record(self, index: int) -> None:
         if self.leg.recorder is not None:
-            audio.startTransmit(self.leg.recorder)
+            self.getAudioMedia(index).startTransmit(self.leg.recorder)
             self.leg.recorded = True
 
     def _media_active(self, index: int) -> MediaActive:
@@ -230,8 +251,12 @@ class Call(pj.Call):  # type: ignore[misc]
         """Reads the counters for the last time: our build stops the stream's sending before it calls this."""
         index, now_s = prm.streamIdx, time.monotonic()
         began_s = self.leg.stream_began_s.pop(index, now_s)
+        if self.leg.outgoing and not self.leg.confirmed:
+            return  # all of it was early media
         sends = self.getStreamInfo(index).dir & pj.PJMEDIA_DIR_ENCODING
-        self.leg.streams.append(stream_count(self.getStreamStat(index), now_s - began_s if sends else 0.0))
+        count = stream_count(self.getStreamStat(index), now_s - began_s if sends else 0.0)
+        early = self.leg.early.pop(index, None)
+        self.leg.streams.append(count if early is None else count.since(early))
 
     @guarded
     def onDtmfEvent(self, prm: pj.OnDtmfEventParam) -> None:  # noqa: N802

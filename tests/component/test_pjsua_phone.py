@@ -348,6 +348,32 @@ def test_a_reinvite_moves_media_and_keeps_counting(phone: Make) -> None:
             assert recording.getnframes() == pytest.approx(16_000, abs=2000)
 
 
+@pytest.mark.parametrize("answer", [sdp(40000), sdp(40002).replace("o=- 1 1", "o=- 1 2")])
+def test_early_media_is_neither_counted_nor_recorded(phone: Make, answer: str) -> None:
+    """A SUT may play announcements for long before it connects the call: the peer has no part in them."""
+
+    def script(self: Peer, text: str) -> list[str]:
+        if text.startswith("INVITE "):
+            return [response(text, "183 Session Progress", body=sdp(40000), contact=self.address)]
+        return [response(text, "200 OK")] if text.startswith("BYE ") else []
+
+    with peer(script) as announcing:
+        caller = phone()
+        call = dial(caller, announcing)
+        caller.wait("MediaActive")
+        wait_for_audio(caller)
+        invite = next(text for text in announcing.got if text.startswith("INVITE "))
+        announcing.send(response(invite, "200 OK", body=answer, contact=announcing.address))
+        caller.wait("CallConfirmed")
+        wait_for_audio(caller)
+        caller.do("hang_up", call=call)
+        ended = caller.wait("CallEnded")
+        assert ended["media_s"] == pytest.approx(1, abs=0.3)
+        assert ended["rtp_sent"]["packets"] == pytest.approx(50, abs=15)
+        with wave.open(ended["recording"]) as recording:
+            assert recording.getnframes() == pytest.approx(8000, abs=2400)
+
+
 def test_without_telephone_event_no_digit_is_sent(phone: Make) -> None:
     with peer(answering(sdp(40000, "0", ""))) as plain:
         caller = phone()

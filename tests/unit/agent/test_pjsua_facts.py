@@ -184,6 +184,14 @@ def test_a_stream_that_was_not_meant_to_send_takes_no_media_time() -> None:
     assert media_s([count(sending_s=0.0)]) is None
 
 
+def test_what_was_counted_before_the_answer_is_left_out() -> None:
+    early = count(sent=30, received=40, lost=12, jitter=Spread(samples=20, mean_us=3000, max_us=4000), reports=1)
+    later = count(reports=1, sending_s=1.5).since(early)
+    assert (later.sent, later.received, later.lost, later.reports, later.sending_s) == (70, 50, 0, 0, 1.5)
+    assert later.jitter == Spread(samples=60, mean_us=1000, max_us=4000)
+    assert later.rtt == NONE
+
+
 # --- recordings ---
 
 
