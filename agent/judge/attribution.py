@@ -21,7 +21,7 @@ SLOW_CALLEE_MS: Final = 5000.0
 def attribute(ends: CallEnds, finding: Finding) -> Finding:
     """The finding as both ends together have it: the same, noted, or Inconclusive where the SUT is not to blame."""
     if finding.result is not Result.FAILED:
-        return _bye_missing(ends, finding) or _told_to_stop(ends, finding)
+        return _bye_missing(ends, finding) or _cut_with_its_peer(ends, finding) or _told_to_stop(ends, finding)
     if finding.check is Check.ANSWERED:
         return _answered(ends, finding)
     if finding.check not in _SHARED:
@@ -50,6 +50,17 @@ def noted(finding: Finding, note: str) -> Finding:
 
 
 # Signalling
+
+
+def _cut_with_its_peer(ends: CallEnds, finding: Finding) -> Finding | None:
+    """What this end could not measure because the other agent died in the middle of the call (truth rule 4)."""
+    other = peer_of(finding.leg)
+    gone = ends.caller_gone if other is Role.CALLER else ends.callee_died
+    if gone is None or ends.leg(other) is not None:
+        return None
+    if finding.reason is not Reason.NOT_MEASURED or finding.check not in _SHARED:
+        return None
+    return inconclusive(finding, Reason.PEER_LOST, gone.note)
 
 
 def _told_to_stop(ends: CallEnds, finding: Finding) -> Finding:
