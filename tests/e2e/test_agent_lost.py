@@ -23,7 +23,8 @@ def by_force(space: Namespace, run: str, agent: str) -> None:
 def test_a_lost_agent_costs_only_the_call_it_was_in(
     voice: Namespace, kill: Callable[[Namespace, str, str], None], agent: str
 ) -> None:
-    name, run = f"lost-{agent}", f"lost-{agent}-g1"
+    name = f"lost-{agent}-{kill.__name__.replace('_', '-')}"
+    run = f"{name}-g1"
     voice.apply(call_test(name, call={"count": 3, "holdSeconds": 5}))
     calling(voice, run)
     until(lambda: ended(voice, run) >= 1, "the first call ended", timeout_s=40)

@@ -1,0 +1,147 @@
+"""What the operator may do: exactly the shipped Role, and what it says when some of that is missing."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from controller.access import OWN_RULES, Rule
+from tests.e2e.calltests import EACH_REPLICA, Object, call_test
+from tests.e2e.kube import ROOT, KubectlError, Namespace, namespace, until
+from tests.sut.rootfs import EXAMPLES
+
+ROLE: Object = yaml.safe_load((ROOT / "deploy" / "rbac" / "role.yaml").read_text())
+DEPLOYMENT: Object = yaml.safe_load((ROOT / "deploy" / "operator" / "deployment.yaml").read_text())
+ASKS_EVERY_S = 60
+REFUSED = re.compile(r"forbidden|: 40[13]:|Traceback|cannot (get|list|watch|create|patch|update|delete)", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module")
+def space() -> Iterator[Namespace]:
+    with namespace("e2e-access") as made:
+        made.kubectl("apply", "-f", str(ROOT / "deploy" / "crd" / "calltests.yaml"))
+        made.kubectl("apply", "-f", str(ROOT / "deploy" / "crd" / "calltestruns.yaml"))
+        yield made
+
+
+def lacking(rules: list[Any]) -> Object:
+    """The shipped Role with other rules."""
+    return ROLE | {"rules": rules}
+
+
+def named(body: Any, name: str) -> Any:
+    """The object under another name, its labels too, so that several can stand side by side."""
+    text = yaml.safe_dump(body)
+    body = yaml.safe_load(text.replace("name: calltest-operator", f"name: {name}"))
+    return yaml.safe_load(
+        yaml.safe_dump(body)
+        .replace("serviceAccountName: calltest-operator", f"serviceAccountName: {name}")
+        .replace("app.kubernetes.io/component: operator", f"app.kubernetes.io/component: {name}")
+    )
+
+
+def start(space: Namespace, name: str, rules: list[Any]) -> None:
+    """An operator of its own name with these rules."""
+    folder = ROOT / "deploy"
+    space.apply(named(yaml.safe_load((folder / "operator" / "serviceaccount.yaml").read_text()), name))
+    space.apply(named(lacking(rules), name))
+    space.apply(named(yaml.safe_load((folder / "rbac" / "rolebinding.yaml").read_text()), name))
+    space.apply(named(DEPLOYMENT, name))
+
+
+def readiness(space: Namespace, name: str) -> str:
+    """What /readyz says: its text, or the error's with the status code; '' where nobody answers yet."""
+    pods = space.items("pods", "-l", f"app.kubernetes.io/component={name}")
+    try:
+        pod = pods[0]["metadata"]["name"]
+        return space.kubectl("get", "--raw", f"/api/v1/namespaces/{space.name}/pods/{pod}:8080/proxy/readyz")
+    except (KubectlError, IndexError) as error:
+        return str(error)
+
+
+def said(space: Namespace, name: str) -> str:
+    """Its log."""
+    return space.kubectl("logs", f"deployment/{name}")
+
+
+def missing_lines(rule: Rule) -> list[str]:
+    """How the log names what a rule gives."""
+    group = f".{rule.group}" if rule.group else ""
+    return [f"{verb} {rule.resource}{group} in namespace e2e-access" for verb in rule.verbs]
+
+
+@pytest.mark.timeout(300)
+def test_each_missing_rule_is_named_until_it_is_granted(space: Namespace) -> None:
+    # All at once, each without another rule: one after the other they would wait for the operator's minute each.
+    without = {f"without-{index}": rule for index, rule in enumerate(OWN_RULES)}
+    for index, name in enumerate(without):
+        start(space, name, [rule for number, rule in enumerate(ROLE["rules"]) if number != index])
+    for name, rule in without.items():
+        until(lambda name=name: "access is missing" in said(space, name), f"{name} speaks", timeout_s=90, every_s=1)  # type: ignore[misc]
+        log = said(space, name)
+        named_lines = {line.strip() for line in log.splitlines() if line.startswith("  ")}
+        assert named_lines == set(missing_lines(rule)), name
+        assert "ServiceUnavailable" in readiness(space, name) or "503" in readiness(space, name)
+
+    for name in without:
+        space.apply(named(ROLE, name))
+    for name in without:
+        space.rolled_out(name, timeout_s=ASKS_EVERY_S + 30)
+        assert said(space, name).count("every permission is granted") == 1
+        restarts = space.items("pods", "-l", f"app.kubernetes.io/component={name}")[0]["status"]["containerStatuses"]
+        assert restarts[0]["restartCount"] == 0, "it waits for its rights, and is not restarted for it"
+    for name in without:
+        space.kubectl("delete", "deployment", name, "--wait=false")
+
+
+@pytest.mark.timeout(300)
+def test_a_rule_removed_from_a_running_operator_is_named(space: Namespace) -> None:
+    start(space, "robbed", ROLE["rules"])
+    space.rolled_out("robbed")
+    space.apply(named(lacking([rule for rule in ROLE["rules"] if rule["resources"] != ["pods/log"]]), "robbed"))
+    until(lambda: "get pods/log in namespace" in said(space, "robbed"), "it says so", timeout_s=ASKS_EVERY_S + 20)
+    assert "get pods/log" in readiness(space, "robbed") or "503" in readiness(space, "robbed")
+    space.kubectl("delete", "deployment", "robbed", "--wait=false")
+
+
+def test_with_exactly_the_shipped_role_nothing_is_refused(voice: Namespace) -> None:
+    before = refusals(voice)
+    voice.apply(call_test("granted", target=EACH_REPLICA))
+    assert voice.finished("granted", timeout_s=90)["status"]["lastRun"]["result"] == "Passed"
+    voice.kubectl("delete", "calltest", "granted")
+    assert refusals(voice) == before
+    log = voice.kubectl("logs", voice.operator()["metadata"]["name"])
+    assert [line for line in log.splitlines() if REFUSED.search(line)] == []
+
+
+def refusals(space: Namespace) -> float:
+    """Requests that the API server answered 403, of anybody."""
+    found = space.kubectl("get", "--raw", "/metrics")
+    return sum(
+        float(line.rpartition(" ")[2])
+        for line in found.splitlines()
+        if line.startswith("apiserver_request_total{") and 'code="403"' in line
+    )
+
+
+def test_a_target_in_another_namespace_needs_its_role_there(voice: Namespace, tmp_path: Path) -> None:
+    target = EACH_REPLICA | {"namespace": voice.name}
+    with namespace("e2e-tester") as tester:
+        tester.apply_folder(ROOT / "deploy", tmp_path)
+        tester.kubectl("apply", "-f", str(EXAMPLES / "sut" / "secrets.yaml"))
+        tester.rolled_out("calltest-operator")
+        tester.apply(call_test("outside", target=target, startDeadlineSeconds=20))
+        status = tester.finished("outside", timeout_s=60)["status"]["lastRun"]
+        assert (status["result"], status["reason"]) == ("Inconclusive", "AccessDenied"), status
+        assert "deploy/target-access" in status["message"]
+
+        for file in ("role.yaml", "rolebinding.yaml"):
+            text = (ROOT / "deploy" / "target-access" / file).read_text()
+            voice.kubectl("apply", "-f", "-", stdin=text.replace("namespace: calltest}", f"namespace: {tester.name}}}"))
+        tester.apply(call_test("inside", target=target))
+        status = tester.finished("inside", timeout_s=90)["status"]["lastRun"]
+        assert status["result"] == "Passed", status
+    voice.kubectl("delete", "-f", str(ROOT / "deploy" / "target-access" / "rolebinding.yaml"))

@@ -1,0 +1,75 @@
+"""200 calls by two agents, 50 at a time: every call is accounted for, and what both ends say of it agrees."""
+
+from collections import Counter
+
+import pytest
+
+from tests.e2e.calltests import Object, call_test, deleted, detail_of
+from tests.e2e.kube import Namespace
+
+CALLS = 200
+CONCURRENCY = 50
+LATE = 3
+"""Packets that may be on their way when the other end has hung up: 60 ms."""
+
+
+def test_two_hundred_calls_are_accounted_for(voice: Namespace, capsys: pytest.CaptureFixture[str]) -> None:
+    call = {"count": CALLS, "concurrency": CONCURRENCY, "holdSeconds": 8}
+    voice.apply(call_test("load", call=call, activeDeadlineSeconds=240))
+    voice.finished("load", timeout_s=240)
+    run = voice.run_of("load")
+    legs = [line for line in detail_of(voice, run) if line["kind"] == "leg"]
+    callers = {line["number"]: line for line in legs if line["role"] == "Caller"}
+    callees = {line["number"]: line for line in legs if line["role"] == "Callee"}
+    text = comparison(run, callers, callees)
+    with capsys.disabled():
+        print(f"\n{text}")
+
+    status = run["status"]
+    counts = status["calls"]
+    assert counts["planned"] == CALLS
+    assert counts["passed"] + counts["failed"] + counts["inconclusive"] == CALLS
+    assert status.get("strayCalls", 0) == 0
+    assert status["detail"]["complete"]
+    assert len(legs) == 2 * CALLS
+    assert set(callers) == set(callees) == set(range(CALLS)), "each call has both its legs"
+    assert {callers[n]["callKey"] for n in callers} == {callees[n]["callKey"] for n in callees}
+    assert peak(list(callers.values())) == CONCURRENCY
+    for number in range(CALLS):
+        for sender, receiver in ((callers, callees), (callees, callers)):
+            assert 0 <= unexplained(sender[number], receiver[number]) <= LATE, (number, text)
+    assert status["result"] == "Passed", status["message"]
+    deleted(voice, "load")
+
+
+def unexplained(sender: Object, receiver: Object) -> int:
+    """Packets that one end sent, and the other neither received nor missed."""
+    heard = receiver["rtpReceived"]
+    return int(sender["rtpSent"]["packets"] - heard["packets"] - heard["lost"])
+
+
+def peak(legs: list[Object]) -> int:
+    """The most legs that were up at the same time, by the caller's clock."""
+    steps = [(leg["startedAt"], 1) for leg in legs]
+    steps += [(leg["startedAt"] + leg["progress"]["endedMs"] / 1000, -1) for leg in legs]
+    up = most = 0
+    for _, change in sorted(steps):
+        up += change
+        most = max(most, up)
+    return most
+
+
+def comparison(run: Object, callers: dict[int, Object], callees: dict[int, Object]) -> str:
+    """Sent, received and lost in each direction, for people."""
+    counts, status = run["status"]["calls"], run["status"]
+    lines = [f"{CALLS} calls, at most {CONCURRENCY} at a time: {status['result']}, {counts['summary']} passed"]
+    for name, senders, receivers in (("caller → callee", callers, callees), ("callee → caller", callees, callers)):
+        both = senders.keys() & receivers.keys()
+        sent = sum(senders[n]["rtpSent"]["packets"] for n in both)
+        received = sum(receivers[n]["rtpReceived"]["packets"] for n in both)
+        lost = sum(receivers[n]["rtpReceived"]["lost"] for n in both)
+        rest = Counter(unexplained(senders[n], receivers[n]) for n in both)
+        lines.append(f"  {name}: sent {sent}, received {received}, lost {lost}; on their way at the end, by call: ")
+        lines[-1] += ", ".join(f"{packets}: {count} calls" for packets, count in sorted(rest.items()))
+    lines.append(f"  {status['message']}")
+    return "\n".join(lines)
