@@ -95,11 +95,11 @@ def _not_answered(leg: CallLeg, expected: str) -> Finding:
 
 def _callee_answered(leg: CallLeg) -> list[Finding]:
     """A callee alone cannot tell why it did not get to answer 200: the caller's own leg says what that came to."""
-    if not leg.call.expects_answer or leg.answered:
+    own_doing = refused_by_agent(leg)
+    if leg.answered or not (leg.call.expects_answer or own_doing):
         return []
     code = leg.leg.final_code
     observed = "no final response" if code is None else _spoken(code, leg.leg.final_phrase)
-    own_doing = refused_by_agent(leg)
     note = "this callee refused the call itself" if own_doing else "the call ended before this callee answered it"
     reason = Reason.AGENT_ERROR if own_doing else Reason.NOT_MEASURED
     return [

@@ -160,6 +160,13 @@ def test_a_refusal_that_was_expected_passes_without_the_callee():
     assert judge_run([caller, replace(callee, legs=())]).result is Result.PASSED
 
 
+def test_a_refusal_that_our_own_callee_made_is_not_the_expected_one():
+    its_plan = {"group__expect__sip_code": 486, "group__expect__caller": NOTHING, "group__expect__callee": NOTHING}
+    verdict = both(caller={"final_code": 486}, callee={"final_code": 486}, **its_plan)
+
+    assert (verdict.result, verdict.reason) == (Result.INCONCLUSIVE, Reason.AGENT_ERROR)
+
+
 # completed
 
 
