@@ -202,7 +202,7 @@ def decode_plan(raw: bytes) -> Plan:
         raise PlanError(f"plan: {len(raw)} bytes, at most {MAX_PLAN_BYTES}")
     try:
         return msgspec.json.decode(raw, type=Plan)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise PlanError(f"plan: {error}") from error
 
 
@@ -234,7 +234,7 @@ def decode_signal(raw: bytes) -> Signal:
         return Signal()
     try:
         return msgspec.json.decode(raw, type=Signal)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise PlanError(f"signal: {error}") from error
 
 

@@ -100,7 +100,7 @@ def test_a_signal_is_read_as_written(signal):
     assert decode_signal(signal.encode()) == signal
 
 
-@pytest.mark.parametrize("raw", [b"{", b'{"go": "now"}', b'{"halt": true}', b"\xff"])
+@pytest.mark.parametrize("raw", [b"{", b'{"go": "now"}', b'{"halt": true}', b"\xff", b'{"peerAddress": "\xff"}'])
 def test_a_signal_that_cannot_be_used_says_so(raw):
     with pytest.raises(PlanError, match="signal: "):
         decode_signal(raw)
