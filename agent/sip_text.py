@@ -9,6 +9,9 @@ MAX_HEADERS: Final = 256
 MAX_VALUE: Final = 1024
 """Characters of a header's value. Like the count, more than anybody in good faith sends: the rest is not read."""
 
+MAX_PHRASE: Final = 128
+"""Characters of a reason phrase: it goes into findings, and these into a result of 4,000 bytes."""
+
 _PLAIN: Final = re.compile(r"[\t\r\n\x20-\x7e]*")
 _METHOD: Final = r"[A-Za-z0-9.!%*_+`'~-]{1,32}"
 _STATUS_LINE: Final = re.compile(r"SIP/2\.0 +([1-6][0-9]{2})(?: (.*))?", re.IGNORECASE)
@@ -86,7 +89,7 @@ def parse_head(text: str) -> SipHead | None:
         cseq=int(cseq[1]),
         call_id=named["call-id"],
         code=int(status[1]) if status else None,
-        phrase=(status[2] or "").strip() if status else "",
+        phrase=(status[2] or "").strip()[:MAX_PHRASE] if status else "",
         uri=request[2] if request else "",
         headers=headers,
     )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.sip_text import MAX_HEADERS, MAX_VALUE, SipHead, parse_head, printable
+from agent.sip_text import MAX_HEADERS, MAX_PHRASE, MAX_VALUE, SipHead, parse_head, printable
 
 INVITE = (
     "INVITE sip:bob@example.com SIP/2.0\r\n"
@@ -50,6 +50,10 @@ def test_a_response():
 def test_a_response_may_have_no_phrase(line):
     head = read(f"{line}\r\n{NAMED}")
     assert (head.code, head.phrase) == (200, "")
+
+
+def test_a_phrase_is_cut_so_that_findings_with_it_fit_the_result():
+    assert read(f"SIP/2.0 486 {'x' * 60_000}\r\n{NAMED}").phrase == "x" * MAX_PHRASE
 
 
 def test_compact_names_and_bare_newlines():
