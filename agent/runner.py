@@ -1,5 +1,6 @@
 """Drives a plan: stage after stage, as the signal allows, with one thread and one event at a time."""
 
+import contextlib
 import logging
 from collections.abc import Callable
 from enum import Enum, auto
@@ -15,7 +16,7 @@ from agent.health import HealthMonitor
 from agent.inputs import SignalSource, is_allowed
 from agent.legs import LegBook
 from agent.observation import LegFacts, read_invite
-from agent.phone import Event, IncomingCall, Phone, Playback
+from agent.phone import Event, IncomingCall, Phone, PhoneError, Playback
 from agent.playlist import Playlist
 from agent.registration import Login, Registration
 from agent.report import Report
@@ -142,7 +143,8 @@ class Runner:
             self._callee.handle(event)
         elif isinstance(event, IncomingCall):
             log.warning("call %s came to the caller: refused", event.sip_call_id)
-            self._phone.answer(event.call, 480, Playback())
+            with contextlib.suppress(PhoneError):  # it has gone meanwhile
+                self._phone.answer(event.call, 480, Playback())
         else:
             self._caller.handle(event)
 

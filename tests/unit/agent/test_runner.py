@@ -7,6 +7,7 @@ from agent.contract.plan import (
     Signal,
 )
 from agent.contract.verdict import Check, Reason, Role
+from agent.phone import PhoneError
 from tests.unit.agent.world import all_at_once, group, plan, stages
 from tests.unit.fake_phone import FakePhone, Peer
 
@@ -36,6 +37,21 @@ def test_a_stage_that_is_over_before_go_is_left_without_calls(world):
     it.run()
     assert it.did("call") == []
     assert it.result.legs == 0
+
+
+def test_a_caller_that_is_called_and_cannot_even_refuse_goes_on(world):
+    it = world(plan())
+    real = it.phone.answer
+
+    def answer(call, code, playback):
+        real(call, code, playback)
+        raise PhoneError("cannot answer 480")
+
+    it.phone.answer = answer
+    it.phone.invite(after_s=0.5)
+    it.run()
+    assert [entry[3] for entry in it.did("answer")] == [480]
+    assert [leg.call for leg in it.legs] == ["pin"]
 
 
 def test_a_plan_without_stages_is_done_at_once(world):
