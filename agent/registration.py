@@ -46,6 +46,8 @@ def read_login(credentials: Credentials) -> Login:
             raise InputMissingError(f"Secret {credentials.secret_name} has no key {key}") from None
         except (OSError, UnicodeDecodeError) as error:
             raise InputMissingError(f"Secret {credentials.secret_name}, key {key}: cannot be read: {error}") from error
+        if not values[key].isprintable():  # it would become lines of its own in a SIP message
+            raise InputMissingError(f"Secret {credentials.secret_name}, key {key}: contains a control character")
     return Login(**values)
 
 

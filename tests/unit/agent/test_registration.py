@@ -107,3 +107,9 @@ def test_a_key_that_is_no_text_is_named(tmp_path):
     (tmp_path / "username").write_bytes(b"\xff\xfe")
     with pytest.raises(InputMissingError, match="key username: cannot be read"):
         read_login(Credentials(directory=str(tmp_path), secret_name="s"))
+
+
+def test_a_control_character_in_a_key_is_named(tmp_path):
+    (tmp_path / "username").write_text("alice\r\nX-Evil: 1")
+    with pytest.raises(InputMissingError, match="key username: contains a control character"):
+        read_login(Credentials(directory=str(tmp_path), secret_name="s"))
