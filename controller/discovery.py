@@ -183,8 +183,13 @@ def _service(target: Target, name: str, snapshot: Snapshot, allowed: Sequence[IP
     if selector:
         pods = (_pod_candidate(target, pod) for pod in _matching(selector, snapshot))
         candidates += [c for c in pods if c.name not in seen and c.why is not None]
-    replicas = _collected(candidates)
-    return _through_cluster_ip(service, port, replicas) if target.via is Via.SERVICE else replicas
+    if target.via is Via.EACH_ENDPOINT:
+        return _collected(candidates)
+    # The ClusterIP sends calls to all of them, also to the one that we would have left out.
+    if stranger := next((c for c in candidates if c.why is Why.NO_POD), None):
+        message = f"target.via: Service {name} also sends to {stranger.ip}: {stranger.message}"
+        return Discovery(problem=Problem(reason=Reason.TARGET_NOT_ALLOWED, message=message))
+    return _through_cluster_ip(service, port, _collected(candidates))
 
 
 def _through_cluster_ip(service: Object, port: Object, replicas: Discovery) -> Discovery:

@@ -290,6 +290,17 @@ def test_a_headless_service_cannot_be_called_through(ips):
     assert found.problem.is_final
 
 
+def test_a_service_that_also_sends_to_an_address_that_is_not_permitted_is_not_called_through():
+    """Its ClusterIP would take calls there: whoever may write EndpointSlices could reach any host."""
+    elsewhere = entry(9, {"addresses": ["203.0.113.5"], "targetRef": None})
+    found = discover(via_service(), snapshot(a_slice(entry(5), elsewhere)))
+    assert not found.endpoints
+    assert found.problem.reason is Reason.TARGET_NOT_ALLOWED
+    assert "203.0.113.5" in found.problem.message
+
+    assert discover(via_service(), snapshot(a_slice(entry(5), elsewhere)), ["203.0.113.0/24"]).problem is None
+
+
 # Pods by label
 
 
