@@ -13,6 +13,8 @@ Raw = dict[str, Any]
 
 TIMEOUT_S = (5, 30)
 """To connect, and to read."""
+LOG_TIMEOUT_S = (5, 10)
+"""For a pod's log, which a kubelet gives: one that is gone must not hold up the other agents of a run for long."""
 PAGE = 500
 MAX_LOG_BYTES = 6 * 1024 * 1024
 """Above the agent's own cap on detail lines (4 MiB) and the progress lines between them."""
@@ -165,7 +167,8 @@ class KubernetesCluster:
         query = {"timestamps": "true", "limitBytes": str(MAX_LOG_BYTES)}
         if since_s is not None:
             query["sinceSeconds"] = str(max(1, since_s))
-        return self._request("GET", "pods/log", PODS.path(namespace, name, "log"), query=query)
+        path = PODS.path(namespace, name, "log")
+        return self._request("GET", "pods/log", path, query=query, timeout_s=LOG_TIMEOUT_S)
 
     def allowed(self, namespace: str, verb: str, group: str, resource: str) -> bool:
         """See Cluster."""
@@ -209,6 +212,7 @@ class KubernetesCluster:
         query: Mapping[str, str] | None = None,
         body: Raw | None = None,
         content_type: str = "application/json",
+        timeout_s: tuple[int, int] = TIMEOUT_S,
     ) -> bytes:
         request = self._api.param_serialize(
             method,
@@ -219,7 +223,7 @@ class KubernetesCluster:
             auth_settings=["BearerToken"],
         )
         try:
-            response = self._api.call_api(*request, _request_timeout=TIMEOUT_S)
+            response = self._api.call_api(*request, _request_timeout=timeout_s)
             data = bytes(response.read() or b"")  # type: ignore[no-untyped-call]
         except client.ApiException as error:
             raise ClusterError(method, resource, int(error.status or 0), str(error.reason)) from error
