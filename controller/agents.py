@@ -13,7 +13,7 @@ from agent.contract.verdict import Reason
 from agent.judge.verdicts import AgentReport
 from controller.api.parse import CallTestRun
 from controller.api.test import Route
-from controller.cluster import PODS, SERVICES, Cluster, ClusterError, Raw, is_owned
+from controller.cluster import PODS, RUNS, SERVICES, TESTS, Cluster, ClusterError, Raw, is_owned
 from controller.collect import Ending, Log, collect, read_log
 from controller.labels import AGENT_LABEL, GO_ANNOTATION, PLAN_ANNOTATION, RUN_LABEL, STOPPED_ANNOTATION, TEST_LABEL
 from controller.lifecycle import AgentFacts, Order
@@ -22,6 +22,8 @@ from controller.podfacts import AgentState, PodFacts, pod_facts
 from controller.sightings import Sighting, Sightings
 
 LOG = logging.getLogger(__name__)
+OWNERS: Final = {"CallTest": TESTS, "CallTestRun": RUNS}
+"""What our pods and Services belong to."""
 LOG_RETRY_S: Final = 10.0
 """A kubelet that did not answer is not asked again before: each question may take as long as a request may."""
 LOG_PATIENCE_S: Final = 60.0
@@ -117,15 +119,29 @@ class Agents:
             if error.is_passing:
                 raise
             held = self.cluster.get(kind, run.namespace, body["metadata"]["name"]) if error.conflict else None
-            if held is not None and is_ours(held):
+            reason, text, hopeless = Reason.AGENT_NOT_CREATED, error.message, error.final
+            if held is not None and self._is_going(held):
+                text, hopeless = "one from before is about to be deleted; waiting until it is gone", False
+            elif held is not None and is_ours(held):
                 return []
-            reason = Reason.NAME_CONFLICT if held is not None else Reason.AGENT_NOT_CREATED
-            text = "is there already, and is not ours" if held is not None else error.message
-            hopeless = error.final or held is not None
+            elif held is not None:
+                reason, text, hopeless = Reason.NAME_CONFLICT, "is there already, and is not ours", True
             refusal = Refusal(ending=Ending(reason=reason, message=f"{what}: {text}"), hopeless=hopeless)
             self._refusals[_key(run, agent)] = refusal
             return [refusal]
         return []
+
+    def _is_going(self, held: Raw) -> bool:
+        """It is being deleted, or will be in a moment, as its CallTest or run is gone (and maybe made anew)."""
+        meta = held["metadata"]
+        owners = [owner for owner in meta.get("ownerReferences") or () if owner["kind"] in OWNERS]
+        if meta.get("deletionTimestamp") or not owners:
+            return bool(meta.get("deletionTimestamp"))
+        found = [self.cluster.get(OWNERS[owner["kind"]], meta["namespace"], owner["name"]) for owner in owners]
+        return not any(
+            owner is not None and owner["metadata"]["uid"] == reference["uid"]
+            for owner, reference in zip(found, owners, strict=True)
+        )
 
     def send(self, run: CallTestRun, orders: Mapping[str, Order]) -> None:
         """Gives agents their new signals. One whose pod is gone meanwhile needs none."""

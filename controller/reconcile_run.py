@@ -61,7 +61,8 @@ class RunReconciler:
         try:
             run = parse_run(raw)
         except SpecError as error:
-            self._write(raw, CallTestRunStatus(), self._unreadable(error))
+            if "result" not in (raw.get("status") or {}):  # else it was said, and its times must not move
+                self._write(raw, CallTestRunStatus(), self._unreadable(error))
             return None
         if run.status.result is not UNSET:
             self._tidy(run)

@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from controller.cluster import CONFIG_MAPS, EVENTS, PODS, RUNS, TESTS, ClusterError
+from controller.cluster import CONFIG_MAPS, EVENTS, PODS, RUNS, SERVICES, TESTS, ClusterError
 from tests.unit.controller.world import NS, World, condition
 
 
@@ -324,6 +324,52 @@ def test_an_unreadable_spec_is_said_and_not_run() -> None:
     world.ticks(2)
     assert condition(world.test_status(), "Stalled") == ("True", "InvalidTest")
     assert world.runs() == []
+
+
+def test_an_unreadable_run_is_said_once() -> None:
+    world = World()
+    world.run_by_hand("by-hand", trigger={"runToken": "a\x07b"})
+    world.ticks(3)
+    first = world.run_status("by-hand")
+    assert (first["result"], first["reason"]) == ("Inconclusive", "InvalidTest")
+    writes = len(world.cluster.writes)
+    world.ticks(3)
+    assert len(world.cluster.writes) == writes
+    assert world.run_status("by-hand") == first
+
+
+def test_the_callees_service_of_a_deleted_test_is_not_used() -> None:
+    """It is about to be collected as garbage: calls that the SUT sends to it would fail in the middle of the run."""
+    world = World()
+    callee = {"uri": "sip:bob@example.com", "route": "CalleeService"}
+    world.apply(callee=callee)
+    world.ticks(2)
+    service = world.cluster.get(SERVICES, NS, "pin-callee")
+    assert service is not None
+    world.cluster.remove(TESTS, NS, "pin")
+    world.cluster.objects[SERVICES, NS, "pin-callee"] = service
+    world.apply(callee=callee)
+    world.ticks(3)
+    assert world.agents() == []
+    world.cluster.remove(SERVICES, NS, "pin-callee")
+    world.ticks(12)
+    assert world.run_status()["result"] == "Passed"
+
+
+def test_pods_of_a_deleted_run_of_that_name_are_waited_for() -> None:
+    world = World()
+    world.apply()
+    world.ticks(2)
+    pod = world.cluster.get(PODS, NS, "pin-g1-caller-0")
+    assert pod is not None
+    world.cluster.remove(TESTS, NS, "pin")
+    world.cluster.objects[PODS, NS, "pin-g1-caller-0"] = pod
+    world.apply()
+    world.ticks(3)
+    assert "result" not in world.run_status()
+    world.cluster.remove(PODS, NS, "pin-g1-caller-0")
+    world.ticks(12)
+    assert world.run_status()["result"] == "Passed"
 
 
 def verdict(world: World) -> dict:
