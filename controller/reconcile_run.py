@@ -30,7 +30,7 @@ from controller.settings import Settings
 from controller.snapshot import snapshot
 
 LOG = logging.getLogger(__name__)
-POLL_S: Final = 0.4
+POLL_S: Final = 0.3
 """While agents run: their progress is in their logs, which nothing announces."""
 WAIT_S: Final = 1.0
 """While endpoints or pods are waited for, beside the events that announce them."""
