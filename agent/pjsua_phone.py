@@ -260,7 +260,12 @@ class PjsuaPhone:
     # --- events ------------------------------------------------------------------------------------------------
 
     def next_event(self, timeout_s: float) -> Event | None:
-        """The next event, or None after `timeout_s`."""
+        """The next event, or None after `timeout_s`. PhoneError once a message was lost to us.
+
+        No verdict may rest on what is left: a response that we dropped would be one that the SUT never sent.
+        """
+        if self._log.dropped:
+            raise PhoneError(f"{self._log.dropped} SIP messages came faster than they could be read")
         until_s = time.monotonic() + timeout_s
         while True:
             self._timers.run(time.monotonic())
@@ -368,8 +373,6 @@ class PjsuaPhone:
             self._items.get()
         del self._anybody
         gc.collect()
-        if self._log.dropped:
-            LOG.error("%d SIP messages came faster than they could be read", self._log.dropped)
         # Where a call or registration is still up, pjsip stays for a second to hear the answers to its last requests.
         self._endpoint.libDestroy(pj.PJSUA_DESTROY_NO_RX_MSG if idle else 0)
 

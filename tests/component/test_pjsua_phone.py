@@ -3,6 +3,8 @@
 import math
 import re
 import struct
+import subprocess
+import sys
 import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -449,3 +451,31 @@ def test_a_refused_registration_concludes_with_the_code_on_the_wire(phone: Make)
         assert registering.wait("RegistrationConcluded")["active"] is False
         assert registering.starts(sent=False) == ["SIP/2.0 403 Forbidden"]
         registering.do("remove_account", account=account)
+
+
+FLOODED = """
+import os, pathlib, socket, sys
+from unittest.mock import patch
+from agent import pjsua_objects, pjsua_phone
+from agent.phone import PhoneError
+
+headers = ("Via: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK1", "From: <sip:a@b>;tag=1", "To: <sip:x@b>", "Call-ID: 1",
+           "CSeq: 1 OPTIONS", "Content-Length: 0")
+with patch.object(pjsua_objects, "MAX_QUEUED", 0):
+    phone = pjsua_phone.PjsuaPhone(bind="127.0.0.1", sip_port=0, recordings=pathlib.Path(sys.argv[1]))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        host, _, port = phone.address.rpartition(":")
+        peer.sendto("\\r\\n".join(("OPTIONS sip:x SIP/2.0", *headers, "", "")).encode(), (host, int(port)))
+    try:
+        for _ in range(100):
+            phone.next_event(0.1)
+    except PhoneError as error:
+        print(error, flush=True)
+    os._exit(0)
+"""
+
+
+def test_a_phone_that_lost_messages_says_so_and_goes_no_further(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FLOODED, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert "SIP messages came faster than they could be read" in done.stdout, done.stderr
