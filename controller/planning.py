@@ -14,6 +14,7 @@ from msgspec import UNSET
 
 from agent.contract import plan as contract
 from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, Plan, RunRef, Stage, for_endpoint
+from agent.contract.result import MAX_DETAIL_BYTES
 from agent.contract.verdict import Reason, Role
 from controller.api import call as api
 from controller.api.run import Endpoint
@@ -25,6 +26,10 @@ from controller.limits import Limits, PlanningError
 __all__ = ["CALLEE_SERVICE_PORT", "POD_MOUNTS", "Limits", "Mounts", "PlanningError", "check_test", "plan_run"]
 
 CALLEE_SERVICE_PORT: Final = 5060
+LEG_BYTES: Final = 1100
+DIGIT_BYTES: Final = 140
+"""Of a detail line, and of each digit in it, sent and received. What does not fit into MAX_DETAIL_BYTES is not told:
+such a run could never pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,12 +241,24 @@ def _check_caps(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) 
     ):
         if value > cap:
             raise PlanningError(Reason.LIMIT_EXCEEDED, f"{value} {what}, the operator allows {cap}")
+    detail_bytes = ceil(endpoints / lanes) * sum(call.count * _line_bytes(call) for call in test.calls)
+    if detail_bytes > MAX_DETAIL_BYTES:
+        message = (
+            f"the calls of one agent make {detail_bytes / 2**20:.1f} MiB of results, and it tells at most"
+            f" {MAX_DETAIL_BYTES / 2**20:g} MiB: fewer calls, or a higher endpointParallelism"
+        )
+        raise PlanningError(Reason.LIMIT_EXCEEDED, message)
     needed_s = _shortest_s(test, endpoints, lanes, limits)
     if needed_s > test.active_deadline_seconds:
         message = (
             f"activeDeadlineSeconds: {test.active_deadline_seconds} is too short, the calls alone take {needed_s:.0f} s"
         )
         raise PlanningError(Reason.INVALID_TEST, message)
+
+
+def _line_bytes(call: api.Call) -> int:
+    digits = 0 if call.caller.dtmf is UNSET else len(call.caller.dtmf.digits)
+    return LEG_BYTES + DIGIT_BYTES * digits
 
 
 def _shortest_s(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) -> Decimal:

@@ -207,6 +207,14 @@ def test_more_than_the_operator_allows_is_refused(limits, words):
     assert words in refused.message
 
 
+def test_more_results_than_an_agent_can_tell_are_refused():
+    test = spec({**LANES, "calls.0.count": 1000, "calls.0.concurrency": 200, "activeDeadlineSeconds": 86_400})
+    refused = refusal(test, 3)
+    assert refused.reason is Reason.LIMIT_EXCEEDED
+    assert "5.1 MiB of results, and it tells at most 4 MiB" in refused.message
+    plan_run(RUN, replace(test, target=replace(test.target, endpoint_parallelism=2)), endpoints(3), WIDE)
+
+
 @pytest.mark.parametrize(
     ("changes", "count", "seconds"),
     [
@@ -230,7 +238,7 @@ def test_a_run_that_cannot_end_in_time_is_refused(changes, count, seconds):
 
 
 def test_a_plan_that_does_not_fit_its_annotation_is_refused():
-    call = {"to": "sip:" + "x" * 200 + "@example.com", "caller": {"dtmf": {"digits": "1" * 9}}}
+    call = {"to": "sip:" + "x" * 200 + "@example.com"}
     test = spec({"calls": [{"name": f"call-{n}", **call} for n in range(16)], "activeDeadlineSeconds": 86400})
     far = tuple(replace(endpoint, address="255.255.255.255:65535", pod="x" * 253) for endpoint in endpoints(200))
     with pytest.raises(PlanningError) as error:
