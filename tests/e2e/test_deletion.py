@@ -10,14 +10,15 @@ from tests.e2e.kube import Namespace, until
 LONG = {"holdSeconds": 60}
 """Nobody waits for its end."""
 SESSIONS = """\
-import socket
+import socket, uuid
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
     sock.connect(("127.0.0.1", 2223))
     sock.settimeout(3)
-    sock.send(b"e2e d7:command4:list5:limiti99ee")
+    sock.send(uuid.uuid4().hex.encode() + b" d7:command4:list5:limiti99ee")
     print(sock.recv(65535).decode())
 """
-"""Asks rtpengine for its calls (the ng protocol); it answers `5:calls` with a list of Call-IDs: `le` is none."""
+"""Asks rtpengine for its calls (the ng protocol); it answers `5:calls` with a list of Call-IDs: `le` is none.
+A cookie of its own for each question: rtpengine repeats its answer to one that it knows."""
 
 
 def calls_up(space: Namespace) -> int:

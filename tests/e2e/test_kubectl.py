@@ -80,8 +80,7 @@ def events_of(space: Namespace, name: str) -> list[Object]:
 
 
 def test_what_was_not_measured_has_no_series(voice: Namespace) -> None:
-    nobody = {"uri": "sip:carol@example.com", "register": False}
-    voice.apply(call_test("unmeasured", callee=nobody))
+    voice.apply(call_test("unmeasured", call={"to": "sip:carol@example.com"}))
     status = voice.finished("unmeasured", timeout_s=60)["status"]["lastRun"]
     # carol is not registered: Kamailio says 404, so no call was up and no media was measured.
     assert (status["result"], status["reason"]) == ("Failed", "SipCodeMismatch"), status
