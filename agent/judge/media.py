@@ -19,8 +19,10 @@ IDENTITY_FRAME_MS: Final = 480
 """One frame of the identity signal (agent/identity.py)."""
 MIN_IDENTITY_MS: Final = 1000.0
 """A shorter recording need not hold one whole frame, whoever plays."""
-MIN_AUDIBLE_SHARE: Final = 0.5
-"""The identity signal has no gaps: where half of a call is silence, the path silenced it."""
+MAX_SILENT_SHARE: Final = 0.2
+"""The identity signal has no gaps: where more of a call is silence, the path silenced it."""
+SETUP_MS: Final = 1000.0
+"""Until the sound is there, in a short call too: round trips, a relay that learns its addresses. At most half of it."""
 MIN_OWN_SHARE: Final = 0.25
 """A good path decodes nearly all frames. Under a quarter, nobody knows what the rest of the call was."""
 DIGIT_MS: Final = 200.0
@@ -190,28 +192,34 @@ def _own(leg: CallLeg, heard: Heard) -> list[Finding]:
 
 def _enough(leg: CallLeg, heard: Heard, own: int) -> list[Finding]:
     """Only this call's signal was heard, if any; a path that lets a moment of it through is no good."""
-    due_ms = max(0.0, heard.duration_ms - _digits_ms(leg))
-    if not _audible(heard) or heard.active_ms < MIN_AUDIBLE_SHARE * due_ms:
+    # A recording goes on for as long as a BYE is waited for; the caller plays until its hold is over.
+    due_ms = max(0.0, min(heard.duration_ms, leg.call.hold_ms) - _digits_ms(leg))
+    silence_ms = max(MAX_SILENT_SHARE * due_ms, min(SETUP_MS, due_ms / 2))
+    if not _audible(heard) or heard.active_ms < due_ms - silence_ms:
         return [_failed(leg, Check.AUDIO, Reason.NO_AUDIO, _loudness(heard))]
     if not own:
         return [_failed(leg, Check.AUDIO, Reason.WRONG_AUDIO, "audio without any call's signal")]
-    if own * IDENTITY_FRAME_MS < MIN_OWN_SHARE * due_ms:
+    if own * IDENTITY_FRAME_MS < MIN_OWN_SHARE * (due_ms - _broken_frames_ms(leg)):
         observed = f"its own signal in {own} frames of {IDENTITY_FRAME_MS} ms, of {heard.duration_ms / 1000:.1f} s"
         return [_failed(leg, Check.AUDIO, Reason.NOT_MEASURED, observed, "most of what was heard is unknown")]
     return []
 
 
 def _digits_ms(leg: CallLeg) -> float:
-    """For how long digits took the signal's place (RFC 4733 §2.5), and broke a frame before and after each sequence.
+    """For how long digits took the signal's place (RFC 4733 §2.5).
 
     Both ways, since a caller that hears a parrot also hears the gaps that its own digits made.
     """
-    sequences = [digits for digits in (leg.leg.dtmf_sent, leg.leg.dtmf_received) if digits]
     return sum(
-        2 * IDENTITY_FRAME_MS
-        + sum((DIGIT_MS if digit.duration_ms is None else digit.duration_ms) + DIGIT_PAUSE_MS for digit in digits)
-        for digits in sequences
+        (DIGIT_MS if digit.duration_ms is None else digit.duration_ms) + DIGIT_PAUSE_MS
+        for digit in (*leg.leg.dtmf_sent, *leg.leg.dtmf_received)
     )
+
+
+def _broken_frames_ms(leg: CallLeg) -> float:
+    """A frame before and one after each sequence of digits: sound, of which nothing can be decoded."""
+    sequences = [digits for digits in (leg.leg.dtmf_sent, leg.leg.dtmf_received) if digits]
+    return 2.0 * IDENTITY_FRAME_MS * len(sequences)
 
 
 def _others(leg: CallLeg, codes: dict[str, int], own: int) -> Finding:

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.contract.plan import DtmfMethod, Play, identity_code
-from agent.contract.result import Heard
+from agent.contract.result import Heard, Side
 from agent.contract.verdict import Check, Reason
 from agent.identity import FRAME_MS
 from agent.judge.leg import judge_leg
@@ -108,6 +108,29 @@ def test_silence_where_the_calls_signal_is_expected_is_no_audio():
 
 def test_a_signal_that_breaks_off_is_no_audio():
     assert caller_alone(heard=heard({code(): 2}, active_ms=1000)) == [(Check.AUDIO, Reason.NO_AUDIO)]
+
+
+def test_a_signal_that_breaks_off_late_is_no_audio_either():
+    """Of 8 s, digits take 2 s of what the caller hears; a fifth of the rest may be silent."""
+    assert caller_alone(heard=heard({code(): 8}, active_ms=4700)) == [(Check.AUDIO, Reason.NO_AUDIO)]
+    assert caller_alone(heard=heard({code(): 8}, active_ms=4800)) == []
+
+
+def test_the_setup_of_a_short_call_may_be_silent():
+    short = {"group__hold_s": 2.5, "group__dtmf": None, "group__expect__caller__dtmf": None}
+    times = {"progress__bye_ms": 2550.0, "progress__ended_ms": 2560.0, "dtmf_sent": (), "dtmf_received": ()}
+    late = {"rtp_received__packets": 400, **times}
+
+    assert caller_alone(short, heard=heard({code(): 3}, duration_ms=2500, active_ms=1500), **late) == []
+    silent = heard({code(): 3}, duration_ms=2500, active_ms=1480)
+    assert caller_alone(short, heard=silent, **late) == [(Check.AUDIO, Reason.NO_AUDIO)]
+
+
+def test_a_callee_that_waits_for_a_bye_is_not_to_hear_anything_meanwhile():
+    times = {"ended_by": Side.LOCAL, "progress__bye_ms": 12_030.0, "progress__ended_ms": 12_040.0}
+    waited = callee_alone(heard=heard({code(): 13}, duration_ms=12_000, active_ms=7000), **times)
+
+    assert waited == [(Check.COMPLETED, Reason.NOT_MEASURED)]
 
 
 def test_digits_take_the_signals_place_and_that_is_no_fault():
