@@ -108,7 +108,8 @@ def parse_identity(text: str, field: str) -> SipUri:
 def check_dial(text: str, field: str, limits: Limits) -> None:
     """PlanningError NUMBER_NOT_ALLOWED when the URI's user is a number that may not be dialled."""
     number = dialled_number(parse_uri(text, field).user)
-    if number.lstrip("+") in EMERGENCY_NUMBERS:
+    # `112#` ends the number, `#31#112` dials it without caller identity.
+    if any(part.lstrip("+") in EMERGENCY_NUMBERS for part in number.split("#")):
         raise PlanningError(Reason.NUMBER_NOT_ALLOWED, f"{field}: {number} is an emergency number: never dialled")
     if not looks_like_a_phone_number(number):
         return

@@ -128,6 +128,8 @@ def spellings(number: str) -> list[str]:
         f"sip:{number}%3Bpostd=1@x",
         f"sip:{number},1@x",
         f"sip:{number}@x;user=phone",
+        f"sip:{number}%23@x",
+        f"sip:%2331%23{number}@x",
     ]
 
 
