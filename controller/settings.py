@@ -2,6 +2,7 @@
 
 import argparse
 import ipaddress
+import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -106,16 +107,32 @@ def _parser(environment: Mapping[str, str]) -> tuple[argparse.ArgumentParser, di
     flag("--agent-image", "calltest-agent:dev", "image of the agent pods")
     flag("--host", "0.0.0.0", "address to listen on for /metrics, /healthz, /readyz")  # noqa: S104 - probes and scrapes
     flag("--port", 8080, "port to listen on", int)
-    flag("--resync-seconds", 60, "look at everything again this often", float)
+    flag("--resync-seconds", 60, "look at everything again this often", _positive)
     flag("--log-level", "INFO", "DEBUG, INFO, WARNING or ERROR", _log_level)
     repeatable("--allow-target", "CIDR that may be called without a pod of the target namespace behind the address")
     flag("--allow-dial", "", "regular expression; numbers that match as a whole may be dialled (never emergency ones)")
     flag("--secret-prefix", "", "tests may only name Secrets that begin with this")
-    flag("--max-calls-per-second", limits.max_calls_per_second, "cap on the new calls of a run", float)
-    flag("--max-concurrent-calls", limits.max_concurrent_calls, "cap on the concurrent calls of a run", int)
-    flag("--max-calls", limits.max_calls, "cap on the calls of a run", int)
-    flag("--max-agents", limits.max_agents, "cap on the agent pods of a run", int)
+    flag("--max-calls-per-second", limits.max_calls_per_second, "cap on the new calls of a run", _positive)
+    flag("--max-concurrent-calls", limits.max_concurrent_calls, "cap on the concurrent calls of a run", _positive_count)
+    flag("--max-calls", limits.max_calls, "cap on the calls of a run", _positive_count)
+    flag("--max-agents", limits.max_agents, "cap on the agent pods of a run", _positive_count)
     return parser, presets
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r}: give a number above 0")
+    return value
+
+
+def _positive_count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number above 0")
+    return int(text)
 
 
 def _log_level(text: str) -> str:

@@ -51,6 +51,10 @@ def test_limits_are_read() -> None:
         (["--namespace", "a", "--allow-dial", "("], "--allow-dial"),
         (["--namespace", "a", "--port", "x"], "--port"),
         (["--namespace", "a", "--log-level", "LOUD"], "--log-level"),
+        (["--namespace", "a", "--max-calls-per-second", "0"], "a number above 0"),
+        (["--namespace", "a", "--max-calls-per-second", "nan"], "a number above 0"),
+        (["--namespace", "a", "--max-calls", "-1"], "a whole number above 0"),
+        (["--namespace", "a", "--resync-seconds", "inf"], "a number above 0"),
     ],
 )
 def test_what_is_wrong_is_said(arguments: list[str], text: str, capsys, tmp_path, monkeypatch) -> None:
