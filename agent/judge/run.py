@@ -177,7 +177,7 @@ def _ends(call: PlannedCall, agents: _Agents, seen: _Seen, pair: Pair | None) ->
         misdelivered_to=None if pair is None or at_home else pair.agent,
         ambiguous=seen.pairing.ambiguous.get(call.id),
         caller_gone=twice if call.id in seen.twice else _gone(caller),
-        callee_gone=NO_REPORT if callee is None else _gone(callee),
+        callee_gone=_callee_gone(call, callee),
         callee_outlived=_outlived(caller_leg, seen.last_taken.get((caller.plan.agent, own_callee or ""))),
         registration=(*_registration(call, caller), *_registration(call, callee)),
         recorded=(*_recorded(call, caller, caller_leg), *_recorded(call, callee, callee_leg)),
@@ -195,6 +195,13 @@ def _gone(report: AgentReport) -> Gone | None:
         return None
     reason = report.lost_reason or Reason.AGENT_LOST
     return Gone(reason=reason, note=f"{report.plan.agent}: {report.lost_message or reason}")
+
+
+def _callee_gone(call: PlannedCall, report: AgentReport | None) -> Gone | None:
+    """Where the SUT itself answers there is no callee agent to be lost."""
+    if not call.plan.callee_declared:
+        return None
+    return NO_REPORT if report is None else _gone(report)
 
 
 def _outlived(caller_leg: LegObservation | None, last_taken: float | None) -> bool:

@@ -91,5 +91,6 @@ def test_told_to_end_it_hangs_up_and_concludes(tmp_path: Path) -> None:
     run = json.loads(printed)
     assert time.monotonic() - began < 10
     assert process.returncode == EXIT["Inconclusive"]
-    assert (run["status"]["result"], run["status"]["reason"]) == ("Inconclusive", "Aborted")
+    said = (run["status"]["result"], run["status"]["reason"])
+    assert said == ("Inconclusive", "Aborted"), [(it["check"], it["reason"], it["note"]) for it in run["status"]["failures"]]
     assert run["status"]["calls"]["inconclusive"] == 2

@@ -275,3 +275,12 @@ def test_a_callee_registration_elsewhere_matters_not():
     other = registration(CALLEE, endpoint=5, outcome="Rejected", code=403)
 
     assert judge_run([caller, replace(callee, registrations=(*callee.registrations, other))]).result is Result.PASSED
+
+
+def test_a_caller_told_to_stop_says_so_where_the_sut_itself_answers():
+    caller = good_reports()[0]
+    alone = plan(CALLER, callee_declared=False, account__register=False)
+    leg = change(caller.legs[0], progress__bye_ms=2000.0, progress__ended_ms=2010.0)
+    verdict = judge_run([report(alone, leg, lost_reason=Reason.ABORTED, lost_message="the run was deleted")])
+
+    assert verdict.reason is Reason.ABORTED
