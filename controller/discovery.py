@@ -11,6 +11,7 @@ from msgspec import UNSET
 from agent.contract.verdict import Reason
 from controller.api.run import MAX_ENDPOINTS, MAX_IMAGES, Endpoint, LeftOut
 from controller.api.target import Target, Via
+from controller.wording import plain
 
 Object = dict[str, Any]
 
@@ -299,7 +300,7 @@ def _pod_candidate(target: Target, pod: Object) -> _Candidate:
         fault = (Why.NO_PORT, f"no container has a port {target.port} for {target.transport}")
     why, message = fault or (None, "")
     zone = (_meta(pod).get("labels") or {}).get(ZONE)
-    return _Candidate(name=name, ip=ip, port=port or 0, why=why, message=message[:512], pod=pod, zone=zone)
+    return _Candidate(name=name, ip=ip, port=port or 0, why=why, message=plain(message, 512), pod=pod, zone=zone)
 
 
 def _resolved(target: Target, snapshot: Snapshot, allowed: Sequence[IPv4Network]) -> Iterator[_Candidate]:

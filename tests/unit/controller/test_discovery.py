@@ -262,6 +262,14 @@ def via_service(minimum: int = 1) -> Target:
     return Target(service=ServiceTarget(name="kamailio"), port="sip", via=Via.SERVICE, min_endpoints=minimum)
 
 
+def test_what_a_pod_says_of_itself_becomes_one_printable_line():
+    """It goes into the run's status, which is only read back without control characters."""
+    sick = pod(5, {"status.conditions": [{"type": "Ready", "status": "False", "message": "a\nb\x07" + "c" * 600}]})
+    [left_out] = discover(BY_LABEL, snapshot(pods=(sick,))).left_out
+    assert left_out.message.startswith("a b\ufffdccc")
+    assert len(left_out.message) == 512
+
+
 def test_through_a_service_there_is_one_endpoint_and_its_replicas_count():
     found = discover(via_service(2), snapshot(a_slice(entry(5), entry(6))))
     assert addresses(found) == ["10.96.0.7:5060"]
