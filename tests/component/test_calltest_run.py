@@ -92,5 +92,7 @@ def test_told_to_end_it_hangs_up_and_concludes(tmp_path: Path) -> None:
     assert time.monotonic() - began < 10
     assert process.returncode == EXIT["Inconclusive"]
     said = (run["status"]["result"], run["status"]["reason"])
-    assert said == ("Inconclusive", "Aborted"), [(it["check"], it["reason"], it["note"]) for it in run["status"]["failures"]]
+    assert said == ("Inconclusive", "Aborted"), [
+        (it["check"], it["reason"], it["note"]) for it in run["status"]["failures"]
+    ]
     assert run["status"]["calls"]["inconclusive"] == 2
