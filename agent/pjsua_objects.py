@@ -97,7 +97,8 @@ class Leg:
     recorder: pj.AudioMediaRecorder | None = None
     recording: Path | None = None
     recorded: bool = False
-    confirmed: bool = False
+    answered: bool = False
+    """An outgoing call's 2xx has come."""
     wired: set[int] = field(default_factory=set)
     """Media lines whose audio is connected."""
     early: dict[int, StreamCount] = field(default_factory=dict)
@@ -183,18 +184,21 @@ class Call(pj.Call):  # type: ignore[misc]
 
     @guarded
     def onCallState(self, _prm: pj.OnCallStateParam) -> None:  # noqa: N802
-        """Confirmed, or over. For a call that we hang up, this comes before the BYE is sent."""
+        """Answered, confirmed, or over. For a call that we hang up, this comes before the BYE is sent."""
         info, at_s = self.getInfo(), time.monotonic()
-        if info.state == pj.PJSIP_INV_STATE_CONFIRMED:
+        if info.state == pj.PJSIP_INV_STATE_CONNECTING and self.leg.outgoing:
+            self._leave_early_media(at_s)
+        elif info.state == pj.PJSIP_INV_STATE_CONFIRMED:
             self.items.put(CallConfirmed(at_s=at_s, call=self.leg.handle))
-            if self.leg.outgoing and not self.leg.confirmed:
-                self._leave_early_media(at_s)
         elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
             self.items.put(Over(at_s, self.leg, printable(info.lastReason)))
 
     def _leave_early_media(self, at_s: float) -> None:
-        """Counts and records from here on: what the SUT itself said before the answer (a 183's media) is no call's."""
-        self.leg.confirmed = True
+        """Counts and records from here on: what the SUT itself said before the answer (a 183's media) is no call's.
+
+        The 2xx has come, and its SDP is not looked at yet: all streams that there are began before it.
+        """
+        self.leg.answered = True
         for index in self.leg.stream_began_s:
             self.leg.stream_began_s[index] = at_s
             self.leg.early[index] = stream_count(self.getStreamStat(index), 0.0)
@@ -218,7 +222,7 @@ class Call(pj.Call):  # type: ignore[misc]
         if self.leg.echo:
             audio.startTransmit(audio)
         self.leg.wired.add(index)
-        if self.leg.confirmed or not self.leg.outgoing:
+        if self.leg.answered or not self.leg.outgoing:
             self._record(index)
 
     def _record(self, index: int) -> None:
@@ -251,7 +255,7 @@ class Call(pj.Call):  # type: ignore[misc]
         """Reads the counters for the last time: our build stops the stream's sending before it calls this."""
         index, now_s = prm.streamIdx, time.monotonic()
         began_s = self.leg.stream_began_s.pop(index, now_s)
-        if self.leg.outgoing and not self.leg.confirmed:
+        if self.leg.outgoing and not self.leg.answered:
             return  # all of it was early media
         sends = self.getStreamInfo(index).dir & pj.PJMEDIA_DIR_ENCODING
         count = stream_count(self.getStreamStat(index), now_s - began_s if sends else 0.0)
