@@ -117,6 +117,7 @@ def observe_leg(
         local_reason=own_reason or (ended.local_reason if ended else None) or None,
         ended_by=_ended_by(wire),
         bye_answered=_bye_answered(wire),
+        bye_code=_bye_code(wire),
         negotiated=media.negotiated if media else None,
         dtmf_sent=_digits_sent(events, _answered_at(events, final)),
         dtmf_received=_digits_received(events, _answered_at(events, final)),
@@ -248,13 +249,26 @@ def _ended_by(wire: Sequence[_Crossed]) -> Side | None:
 
 
 def _bye_answered(wire: Sequence[_Crossed]) -> bool | None:
-    ours = [at for at in _requests(wire, "BYE") if at.sent]
-    if not ours:
+    if not any(at.sent for at in _requests(wire, "BYE")):
         return None
-    return any(
-        at.sip.method == "BYE" and (at.sip.code or 0) >= 200 and not at.sent and at.sip.cseq == ours[-1].sip.cseq
+    return bool(_bye_codes(wire))
+
+
+def _bye_code(wire: Sequence[_Crossed]) -> int | None:
+    if not all(at.sent for at in _requests(wire, "BYE")):
+        return None
+    return next(iter(_bye_codes(wire)), None)
+
+
+def _bye_codes(wire: Sequence[_Crossed]) -> list[int]:
+    """The final responses to the last BYE that we sent."""
+    tries = [at.sip.cseq for at in _requests(wire, "BYE") if at.sent]
+    return [
+        at.sip.code
         for at in wire
-    )
+        if at.sip.method == "BYE" and at.sip.code is not None and at.sip.code >= 200 and not at.sent
+        if at.sip.cseq in tries[-1:]
+    ]
 
 
 def _answered_at(events: Sequence[Event], final: _Crossed | None) -> float | None:

@@ -55,6 +55,8 @@ class Reason(StrEnum):
     """The caller was answered, and no INVITE reached our callee."""
     CALL_DROPPED = "CallDropped"
     """The call ended before the side that should end it did."""
+    BYE_REJECTED = "ByeRejected"
+    """A final response to the caller's BYE other than 2xx: it did not end the call at the other end."""
     BYE_UNANSWERED = "ByeUnanswered"
     BYE_MISSING = "ByeMissing"
     """The caller hung up, and no BYE reached the callee."""
@@ -112,6 +114,7 @@ _FAILED = frozenset(
         Reason.NO_ANSWER,
         Reason.ANSWERED_ELSEWHERE,
         Reason.CALL_DROPPED,
+        Reason.BYE_REJECTED,
         Reason.BYE_UNANSWERED,
         Reason.BYE_MISSING,
         Reason.DTMF_MISMATCH,

@@ -4,7 +4,7 @@ from typing import Final
 
 from agent.contract.result import RegistrationObservation, RegistrationOutcome, Side
 from agent.contract.verdict import Check, Finding, Reason, Role
-from agent.judge.call_leg import CallLeg, PlannedCall
+from agent.judge.call_leg import CallLeg, PlannedCall, is_success
 
 TIMER_B_MS: Final = 32_000.0
 """A UAC gives up on an INVITE without any response after 64 × T1 (RFC 3261 §17.1.1.2), whatever we would wait."""
@@ -143,7 +143,7 @@ def _bye_answered(leg: CallLeg) -> list[Finding]:
     if not leg.held or leg.leg.progress.bye_ms is None:
         return [_unfinished(leg, "the agent ended the call before its hold was over")]
     if leg.leg.bye_answered:
-        return []
+        return _bye_taken(leg)
     if leg.leg.bye_answered is None:
         return [_unfinished(leg, "whether the BYE was answered was not measured")]
     return [
@@ -155,6 +155,13 @@ def _bye_answered(leg: CallLeg) -> list[Finding]:
             note=leg.leg.local_reason,
         )
     ]
+
+
+def _bye_taken(leg: CallLeg) -> list[Finding]:
+    code = leg.leg.bye_code
+    if code is None or is_success(code):
+        return []
+    return [leg.finding(Check.COMPLETED, Reason.BYE_REJECTED, expected="200 to the BYE", observed=str(code))]
 
 
 def _unfinished(leg: CallLeg, note: str) -> Finding:

@@ -136,7 +136,7 @@ def caller_leg(*, endpoint: int = 0, call: str = "pin", number: int = 0, **chang
     """A good caller's leg. Calls of one endpoint follow each other, ten seconds apart."""
     leg = _leg(Role.CALLER, endpoint=endpoint, call=call, number=number, start_s=1e9 + 100 * endpoint + 10 * number)
     times = Progress(first_response_ms=5.0, ringing_ms=20.0, answered_ms=50.0, bye_ms=8050.0, ended_ms=8060.0)
-    return change(change(leg, progress=times, ended_by=Side.LOCAL, bye_answered=True), **changes)
+    return change(change(leg, progress=times, ended_by=Side.LOCAL, bye_answered=True, bye_code=200), **changes)
 
 
 def callee_leg(*, endpoint: int = 0, call: str = "pin", number: int = 0, **changes: Any) -> LegObservation:

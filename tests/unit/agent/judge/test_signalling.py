@@ -165,6 +165,15 @@ def test_a_bye_without_a_response_is_unanswered():
     assert caller_alone(bye_answered=False) == [(Check.COMPLETED, Reason.BYE_UNANSWERED)]
 
 
+def test_a_bye_that_was_refused_is_rejected():
+    """A proxy that has lost the route, or a restarted SUT: nobody was told that the call is over."""
+    [finding] = judge_leg(plan(), caller_leg(bye_code=404))
+
+    assert (finding.check, finding.reason) == (Check.COMPLETED, Reason.BYE_REJECTED)
+    assert (finding.expected, finding.observed) == ("200 to the BYE", "404")
+    assert caller_alone(bye_code=None) == []
+
+
 def test_whether_the_bye_was_answered_must_be_measured():
     assert caller_alone(bye_answered=None) == [(Check.COMPLETED, Reason.NOT_MEASURED)]
 
