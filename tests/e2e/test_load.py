@@ -10,7 +10,7 @@ from tests.e2e.kube import Namespace
 CALLS = 200
 CONCURRENCY = 50
 LATE = 3
-"""Packets that may be on their way when the other end has hung up: 60 ms."""
+"""Packets that may be on their way when the other end has stopped to listen: 60 ms."""
 
 
 def test_two_hundred_calls_are_accounted_for(voice: Namespace, capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,6 +24,17 @@ def test_two_hundred_calls_are_accounted_for(voice: Namespace, capsys: pytest.Ca
     text = comparison(run, callers, callees)
     with capsys.disabled():
         print(f"\n{text}")
+    check_each_call(run, callers, callees)
+    for number in range(CALLS):
+        for sender, receiver in ((callers, callees), (callees, callers)):
+            spare = LATE + int(outlasted_ms(sender[number], receiver[number]) / 20)
+            assert 0 <= unexplained(sender[number], receiver[number]) <= spare, (number, spare, text)
+    assert run["status"]["result"] == "Passed", run["status"]["message"]
+    deleted(voice, "load")
+
+
+def check_each_call(run: Object, callers: dict[int, Object], callees: dict[int, Object]) -> None:
+    """Each call has its verdict, and both its legs."""
 
     status = run["status"]
     counts = status["calls"]
@@ -31,21 +42,21 @@ def test_two_hundred_calls_are_accounted_for(voice: Namespace, capsys: pytest.Ca
     assert counts["passed"] + counts["failed"] + counts["inconclusive"] == CALLS
     assert status.get("strayCalls", 0) == 0
     assert status["detail"]["complete"]
-    assert len(legs) == 2 * CALLS
     assert set(callers) == set(callees) == set(range(CALLS)), "each call has both its legs"
     assert {callers[n]["callKey"] for n in callers} == {callees[n]["callKey"] for n in callees}
     assert peak(list(callers.values())) == CONCURRENCY
-    for number in range(CALLS):
-        for sender, receiver in ((callers, callees), (callees, callers)):
-            assert 0 <= unexplained(sender[number], receiver[number]) <= LATE, (number, text)
-    assert status["result"] == "Passed", status["message"]
-    deleted(voice, "load")
 
 
 def unexplained(sender: Object, receiver: Object) -> int:
     """Packets that one end sent, and the other neither received nor missed."""
     heard = receiver["rtpReceived"]
     return int(sender["rtpSent"]["packets"] - heard["packets"] - heard["lost"])
+
+
+def outlasted_ms(sender: Object, receiver: Object) -> float:
+    """How much later the sender's end of a call ended: what it sent then, nobody waited for. Both have one clock."""
+    ends = [leg["startedAt"] * 1000 + leg["progress"]["endedMs"] for leg in (sender, receiver)]
+    return max(0.0, ends[0] - ends[1])
 
 
 def peak(legs: list[Object]) -> int:
