@@ -116,6 +116,7 @@ def observe_leg(
         final_phrase=final.sip.phrase if final else None,
         local_reason=own_reason or (ended.local_reason if ended else None) or None,
         ended_by=_ended_by(wire),
+        acknowledged=None if facts.role is Role.CALLER else _acknowledged(wire, final),
         bye_answered=_bye_answered(wire),
         bye_code=_bye_code(wire),
         negotiated=media.negotiated if media else None,
@@ -246,6 +247,12 @@ def _ended_by(wire: Sequence[_Crossed]) -> Side | None:
     if not ending:
         return None
     return Side.LOCAL if ending[0].sent else Side.REMOTE
+
+
+def _acknowledged(wire: Sequence[_Crossed], final: _Crossed | None) -> bool | None:
+    if final is None or not 200 <= (final.sip.code or 0) < 300:
+        return None
+    return any(not at.sent and at.sip.cseq == final.sip.cseq for at in _requests(wire, "ACK"))
 
 
 def _bye_answered(wire: Sequence[_Crossed]) -> bool | None:

@@ -132,6 +132,8 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
     """Who sent the BYE or CANCEL that ended it."""
     bye_answered: bool | None = None
     """A final response to our BYE came. None: we sent none."""
+    acknowledged: bool | None = None
+    """Callee: an ACK to its 2xx came. None: it sent no 2xx, or is a caller."""
     bye_code: int | None = None
     """That response. None also where the other side's BYE crossed ours: a 481 to it is right then."""
     negotiated: Negotiated | None = None

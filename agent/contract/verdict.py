@@ -55,6 +55,8 @@ class Reason(StrEnum):
     """The caller was answered, and no INVITE reached our callee."""
     CALL_DROPPED = "CallDropped"
     """The call ended before the side that should end it did."""
+    ACK_MISSING = "AckMissing"
+    """The callee answered, and no ACK reached it: a real phone would drop the call after 32 s (RFC 3261 §13.3.1.4)."""
     BYE_REJECTED = "ByeRejected"
     """A final response to the caller's BYE other than 2xx: it did not end the call at the other end."""
     BYE_UNANSWERED = "ByeUnanswered"
@@ -114,6 +116,7 @@ _FAILED = frozenset(
         Reason.NO_ANSWER,
         Reason.ANSWERED_ELSEWHERE,
         Reason.CALL_DROPPED,
+        Reason.ACK_MISSING,
         Reason.BYE_REJECTED,
         Reason.BYE_UNANSWERED,
         Reason.BYE_MISSING,

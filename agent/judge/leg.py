@@ -77,7 +77,14 @@ def _overloaded(leg: CallLeg, findings: list[Finding], trouble: str) -> list[Fin
 
 
 _EXCUSABLE = frozenset(
-    {Reason.NO_RESPONSE, Reason.NO_ANSWER, Reason.CALL_DROPPED, Reason.BYE_REJECTED, Reason.BYE_UNANSWERED}
+    {
+        Reason.NO_RESPONSE,
+        Reason.NO_ANSWER,
+        Reason.CALL_DROPPED,
+        Reason.ACK_MISSING,
+        Reason.BYE_REJECTED,
+        Reason.BYE_UNANSWERED,
+    }
 )
 """What an agent that sees, sends or answers late can bring about itself."""
 

@@ -24,6 +24,7 @@ CAUSES_FIRST: Final = (
     Reason.DTMF_NOT_NEGOTIATED,
     Reason.DTMF_MISMATCH,
     Reason.JITTER,
+    Reason.ACK_MISSING,
     Reason.BYE_REJECTED,
     Reason.BYE_UNANSWERED,
     Reason.BYE_MISSING,

@@ -12,6 +12,8 @@ WAIT_TOLERANCE_MS: Final = 500.0
 """A wait this much shorter still counts as the whole: our timer starts before the INVITE is on the wire."""
 REQUEST_TERMINATED: Final = 487
 """The response that a CANCEL brings about (RFC 3261 §9.2): it tells who gave up, not what the call came to."""
+ACK_MS: Final = 500.0
+"""An ACK that takes longer than the first retransmission of the 200 (RFC 3261 T1) has not come, if the call is over."""
 OFFER_REFUSED: Final = frozenset({415, 488, 606})
 """What an agent answers to an SDP it cannot use. Both agents offer the same codecs: what is between changed it."""
 
@@ -120,7 +122,21 @@ def refused_by_agent(leg: CallLeg) -> bool:
 
 
 def completed(leg: CallLeg) -> list[Finding]:
-    """An answered call lasted until the caller's BYE at the end of its hold, and that BYE was answered."""
+    """An answered call got its ACK, lasted until the caller's BYE at the end of its hold, and that was answered."""
+    return [*_acknowledged(leg), *_ended(leg)]
+
+
+def _acknowledged(leg: CallLeg) -> list[Finding]:
+    if leg.leg.role is Role.CALLER or leg.leg.acknowledged:
+        return []
+    if leg.leg.acknowledged is None or leg.call_ms is None:
+        return [_unfinished(leg, "whether the ACK came was not measured")]
+    if leg.call_ms < ACK_MS:
+        return []  # it may have been on its way; that the call was so short is said anyway
+    return [leg.finding(Check.COMPLETED, Reason.ACK_MISSING, expected="an ACK to the 200", observed="none")]
+
+
+def _ended(leg: CallLeg) -> list[Finding]:
     if leg.leg.ended_by is None:
         return [_unfinished(leg, "who ended the call was not measured")]
     if leg.leg.ended_by is Side.REMOTE:

@@ -149,6 +149,7 @@ class FakeAgent:
             final_code=200,
             final_phrase="OK",
             ended_by=Side.LOCAL if self.is_caller else Side.REMOTE,
+            acknowledged=None if self.is_caller else True,
             bye_answered=True if self.is_caller else None,
             negotiated=Negotiated(codec="PCMU/8000", telephone_event_payload_type=101, remote_rtp="127.0.0.1:5000"),
             dtmf_sent=tuple(Digit(digit=d, method=DtmfMethod.RFC4733, duration_ms=100.0) for d in sent),

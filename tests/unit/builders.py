@@ -143,7 +143,7 @@ def callee_leg(*, endpoint: int = 0, call: str = "pin", number: int = 0, **chang
     """A good callee's leg, by a clock an hour apart from the caller's."""
     leg = _leg(Role.CALLEE, endpoint=endpoint, call=call, number=number, start_s=2e9 + 100 * endpoint + 10 * number)
     times = Progress(ringing_ms=2.0, answered_ms=30.0, bye_ms=8045.0, ended_ms=8046.0)
-    return change(change(leg, progress=times, ended_by=Side.REMOTE), **changes)
+    return change(change(leg, progress=times, ended_by=Side.REMOTE, acknowledged=True), **changes)
 
 
 def registration(role: Role, *, endpoint: int = 0, **changes: Any) -> RegistrationObservation:

@@ -258,6 +258,8 @@ class FakePhone:
             codec="PCMU", telephone_event_payload_type=self.peer.telephone_event, remote_rtp="127.0.0.1:9"
         )
         self.at(after_s, MediaActive, call=call.handle, negotiated=negotiated, local_rtp="127.0.0.1:8")
+        if not call.outgoing:
+            self.received(request("ACK", call.call_id, to_tag="t"), after_s)
         self.at(after_s, CallConfirmed, call=call.handle)
 
     def _send_bye(self, call: FakeCall) -> None:

@@ -87,7 +87,10 @@ def test_the_same_call_seen_by_the_callee():
     ]
     seen = leg(*mirrored, role=Role.CALLEE)
     assert (seen.final_code, seen.progress.answered_ms, seen.progress.ended_ms) == (200, 1000, None)
-    assert (seen.ended_by, seen.bye_answered) == (Side.REMOTE, None)
+    assert (seen.ended_by, seen.bye_answered, seen.acknowledged) == (Side.REMOTE, None, True)
+    unheard = [event for event in mirrored if not event.text.startswith("ACK")]
+    assert leg(*unheard, role=Role.CALLEE).acknowledged is False
+    assert leg(*GOOD_CALL).acknowledged is None
 
 
 def test_nothing_happened():

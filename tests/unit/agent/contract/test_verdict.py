@@ -6,8 +6,8 @@ from agent.contract.verdict import Check, Finding, Reason, Result, Role, result_
 
 FAILED = {
     "RegistrationRejected", "RegistrationTimeout", "SipCodeMismatch", "NoResponse", "NoAnswer", "AnsweredElsewhere",
-    "CallDropped", "ByeRejected", "ByeUnanswered", "ByeMissing", "DtmfMismatch", "DtmfNotNegotiated", "NoRtp",
-    "TooFewPackets", "PacketLoss", "Jitter", "NoAudio", "WrongAudio", "UnexpectedAudio",
+    "CallDropped", "AckMissing", "ByeRejected", "ByeUnanswered", "ByeMissing", "DtmfMismatch", "DtmfNotNegotiated",
+    "NoRtp", "TooFewPackets", "PacketLoss", "Jitter", "NoAudio", "WrongAudio", "UnexpectedAudio",
 }  # fmt: skip
 
 

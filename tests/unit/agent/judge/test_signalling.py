@@ -7,7 +7,7 @@ from agent.contract.verdict import Check, Reason, Result
 from agent.judge.leg import judge_leg
 from agent.judge.run import judge_run
 from tests.unit.agent.judge.judging import CALLEE, CALLER, both, callee_alone, caller_alone, said
-from tests.unit.builders import caller_leg, good_reports, plan, registration, report
+from tests.unit.builders import callee_leg, caller_leg, good_reports, plan, registration, report
 
 NO_FINAL = {"final_code": None, "final_phrase": None, "progress__answered_ms": None, "progress__bye_ms": None}
 GAVE_UP = NO_FINAL | {"progress__ended_ms": 30_010.0, "bye_answered": None}
@@ -163,6 +163,20 @@ def test_an_agent_that_hangs_up_early_fails_nothing():
 
 def test_a_bye_without_a_response_is_unanswered():
     assert caller_alone(bye_answered=False) == [(Check.COMPLETED, Reason.BYE_UNANSWERED)]
+
+
+def test_a_200_that_nobody_acknowledged_is_ack_missing():
+    [finding] = judge_leg(plan(CALLEE), callee_leg(acknowledged=False))
+
+    assert (finding.check, finding.reason) == (Check.COMPLETED, Reason.ACK_MISSING)
+    assert both(callee={"acknowledged": False}).reason is Reason.ACK_MISSING
+
+
+def test_an_ack_may_be_on_its_way_when_a_call_ends_at_once():
+    at_once = {"ended_by": Side.REMOTE, "progress__bye_ms": 400.0, "acknowledged": False}
+
+    assert (Check.COMPLETED, Reason.ACK_MISSING) not in callee_alone(**at_once)
+    assert (Check.COMPLETED, Reason.CALL_DROPPED) in callee_alone(**at_once)
 
 
 def test_a_bye_that_was_refused_is_rejected():
