@@ -1,6 +1,8 @@
 """The cluster with our images in it (`make cluster`), and the operator as it is shipped, one per namespace."""
 
+import fcntl
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -19,7 +21,15 @@ def cluster() -> Iterator[None]:
     status = subprocess.run([CLUSTER, "status"], capture_output=True, text=True, timeout=60, check=False)
     if status.returncode:
         pytest.exit(f"no development cluster: run `make cluster` first\n{status.stdout}{status.stderr}", returncode=3)
-    with _without_demo():
+    with _alone(), _without_demo():
+        yield
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """The cluster is the machine's, and namespaces have names: two clones' suites take turns."""
+    with (Path(tempfile.gettempdir()) / "calltest-e2e.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
