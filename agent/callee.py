@@ -51,9 +51,9 @@ class Callee:
         timers: Timers,
         behaviour: Behaviour,
         capacity: int,
-        on_call: Callable[[IncomingCall], None],
+        on_call: Callable[[IncomingCall], bool],
     ) -> None:
-        """`on_call`: told of each call before anything is answered."""
+        """`on_call`: told of each call before anything is answered; False: not for us, and refused with 480."""
         self._phone = phone
         self._clock = clock
         self._timers = timers
@@ -71,8 +71,7 @@ class Callee:
         """Reacts to a call, its digits, its end."""
         match event:
             case IncomingCall():
-                self._on_call(event)
-                self._take(event.call)
+                self._take(event.call, is_ours=self._on_call(event))
             case DigitReceived(method=DtmfMethod.RFC4733) if event.call in self._calls:
                 self._calls[event.call].digits += event.digit
                 self._put_off(event.call, LONGEST_DIGIT_S + REPEAT_AFTER_S)
@@ -88,8 +87,11 @@ class Callee:
             self._try(lambda handle=handle: self._phone.hang_up(handle))  # type: ignore[misc]
         return up
 
-    def _take(self, handle: CallHandle) -> None:
+    def _take(self, handle: CallHandle, *, is_ours: bool) -> None:
         self._calls[handle] = _Call()
+        if not is_ours:
+            self._try(lambda: self._phone.answer(handle, 480, Playback()))
+            return
         if len(self._calls) > self._capacity:
             self._try(lambda: self._phone.answer(handle, 486, Playback()))
             return

@@ -148,7 +148,8 @@ class Runner:
         else:
             self._caller.handle(event)
 
-    def _call_came(self, event: IncomingCall) -> None:
+    def _call_came(self, event: IncomingCall) -> bool:
+        """Begins the leg. Whether it is for us: another run's call, which names that run, has a callee of its own."""
         invite = read_invite(self._plan, event.invite)
         facts = LegFacts(
             role=self._plan.role,
@@ -161,6 +162,7 @@ class Runner:
             started_at=self._clock.unix_s(),
         )
         self._book.begin(facts, event.call)
+        return invite.call_key is None or invite.call_key.startswith(f"{self._plan.run.uid}/")
 
     def _leg_over(self, leg: LegObservation) -> None:
         self._report.leg(leg)
