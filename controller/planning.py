@@ -45,18 +45,24 @@ POD_MOUNTS: Final = Mounts(credentials="/etc/calltest-credentials", wav="/etc/ca
 
 def check_test(test: CallTestSpec, limits: Limits) -> None:
     """PlanningError for a test that no endpoint could make runnable; said before any is looked for."""
-    caller = parse_identity(test.caller.uri, "caller.uri")
+    _check_identities(test, 0)
     _check_secret(test.caller.credentials, "caller", limits)
     if test.callee is not UNSET:
-        callee = parse_identity(test.callee.uri, "callee.uri")
         _check_secret(test.callee.credentials, "callee", limits)
-        if callee.address_of_record == caller.address_of_record:
-            message = "callee.uri: is the caller's too; the SUT could not tell the two agents apart"
-            raise PlanningError(Reason.INVALID_TEST, message)
     for index, call in enumerate(test.calls):
         parse_uri(for_endpoint(_to(test, call), 0), f"calls[{index}].to")
         check_dial(for_endpoint(_to(test, call), 0), f"calls[{index}].to", limits)
     check_expectations(test)
+
+
+def _check_identities(test: CallTestSpec, endpoint: int) -> None:
+    caller = parse_identity(for_endpoint(test.caller.uri, endpoint), "caller.uri")
+    if test.callee is UNSET:
+        return
+    callee = parse_identity(for_endpoint(test.callee.uri, endpoint), "callee.uri")
+    if callee.address_of_record == caller.address_of_record:
+        message = "callee.uri: is the caller's too; the SUT could not tell the two agents apart"
+        raise PlanningError(Reason.INVALID_TEST, message)
 
 
 def plan_run(
@@ -76,6 +82,7 @@ def plan_run(
     if not endpoints:
         raise PlanningError(Reason.NO_ENDPOINTS, "there are no endpoints to call")
     for endpoint in endpoints:
+        _check_identities(test, endpoint.index)
         for index, call in enumerate(test.calls):
             check_dial(for_endpoint(_to(test, call), endpoint.index), f"calls[{index}].to", limits)
     lanes = min(test.target.endpoint_parallelism, len(endpoints))

@@ -179,6 +179,12 @@ def test_a_number_that_only_one_endpoint_gives_is_refused():
     assert "112" in refused.message
 
 
+def test_a_callee_that_is_the_caller_at_one_endpoint_is_refused():
+    test = spec({"caller.uri": "sip:user{endpoint}@x", "callee.uri": "sip:user1@x"})
+    plan_run(RUN, test, endpoints(1), Limits())
+    assert refusal(test, 2).message.startswith("callee.uri: is the caller's too")
+
+
 def test_the_default_destination_obeys_the_same_rule():
     test = spec({"callee.uri": "sip:+493012345@x", "calls.0.to": None})
     assert refusal(test).reason is Reason.NUMBER_NOT_ALLOWED
