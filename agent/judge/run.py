@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from agent.contract.result import LegObservation
-from agent.contract.verdict import Finding, Reason, Result, Role
+from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.call_leg import CallId, CallLeg, PlannedCall, planned_calls
 from agent.judge.ends import CallEnds, Gone
 from agent.judge.leg import known_leg
@@ -176,7 +176,7 @@ def _ends(call: PlannedCall, agents: _Agents, seen: _Seen, pair: Pair | None) ->
         behaviour=None if callee is None else callee.plan.behaviour,
         misdelivered_to=None if pair is None or at_home else pair.agent,
         ambiguous=seen.pairing.ambiguous.get(call.id),
-        caller_gone=twice if call.id in seen.twice else _gone(caller),
+        caller_gone=twice if call.id in seen.twice else _gone(call, caller),
         callee_gone=_callee_gone(call, callee),
         callee_outlived=_outlived(caller_leg, seen.last_taken.get((caller.plan.agent, own_callee or ""))),
         registration=(*_registration(call, caller), *_registration(call, callee)),
@@ -190,9 +190,10 @@ def _at_call(call: PlannedCall, leg: LegObservation) -> CallLeg:
     return CallLeg(call=call, leg=msgspec.structs.replace(leg, endpoint=endpoint, call=name, number=number))
 
 
-def _gone(report: AgentReport) -> Gone | None:
+def _gone(call: PlannedCall, report: AgentReport) -> Gone | None:
     if report.complete and report.lost_reason is None:
-        return None
+        kept = (item for item in report.recorded if item.check is Check.RUN and item.endpoint == call.endpoint)
+        return next((Gone(reason=item.reason, note=f"{report.plan.agent}: {item.note}") for item in kept), None)
     reason = report.lost_reason or Reason.AGENT_LOST
     return Gone(reason=reason, note=f"{report.plan.agent}: {report.lost_message or reason}")
 
@@ -201,7 +202,7 @@ def _callee_gone(call: PlannedCall, report: AgentReport | None) -> Gone | None:
     """Where the SUT itself answers there is no callee agent to be lost."""
     if not call.plan.callee_declared:
         return None
-    return NO_REPORT if report is None else _gone(report)
+    return NO_REPORT if report is None else _gone(call, report)
 
 
 def _outlived(caller_leg: LegObservation | None, last_taken: float | None) -> bool:

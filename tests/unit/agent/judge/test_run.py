@@ -35,6 +35,17 @@ def test_a_caller_lost_mid_call_leaves_its_calls_as_agent_lost():
     assert verdict.worst.note == "caller-0: OOMKilled"
 
 
+def test_an_endpoint_that_an_agent_may_not_send_to_says_so():
+    caller, callee = good_reports(endpoints=(0, 1))
+    refusal = change(recorded(Reason.TARGET_NOT_ALLOWED, Check.RUN), call="", endpoint=1, note="nothing was sent there")
+    legs, registrations = caller.legs[:1], caller.registrations[:1]
+    kept = replace(caller, legs=legs, registrations=registrations, recorded=(refusal,))
+    verdict = judge_run([kept, replace(callee, legs=callee.legs[:1])])
+
+    assert [call.reason for call in verdict.calls] == [None, Reason.TARGET_NOT_ALLOWED]
+    assert verdict.worst.note.startswith("caller-0: nothing was sent there")
+
+
 def test_a_callee_lost_mid_call_leaves_the_callers_leg_as_peer_lost():
     caller, callee = good_reports(group__count=3)
     legs = (caller.legs[0], change(caller.legs[1], **DROPPED), change(caller.legs[2], final_code=480))
