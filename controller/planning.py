@@ -26,6 +26,10 @@ from controller.limits import Limits, PlanningError
 __all__ = ["CALLEE_SERVICE_PORT", "POD_MOUNTS", "Limits", "Mounts", "PlanningError", "check_test", "plan_run"]
 
 CALLEE_SERVICE_PORT: Final = 5060
+SCRATCH_GIB: Final = 2
+"""Of an agent: its recordings, until each is analysed at its call's end."""
+RECORDED_BYTES_PER_S: Final = 16_000
+"""Of a call: 8 kHz, 16 bit."""
 LEG_BYTES: Final = 1100
 DIGIT_BYTES: Final = 140
 """Of a detail line, and of each digit in it, sent and received. What does not fit into MAX_DETAIL_BYTES is not told:
@@ -248,19 +252,31 @@ def _check_caps(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) 
     ):
         if value > cap:
             raise PlanningError(Reason.LIMIT_EXCEEDED, f"{value} {what}, the operator allows {cap}")
-    detail_bytes = ceil(endpoints / lanes) * sum(call.count * _line_bytes(call) for call in test.calls)
-    if detail_bytes > MAX_DETAIL_BYTES:
-        message = (
-            f"the calls of one agent make {detail_bytes / 2**20:.1f} MiB of results, and it tells at most"
-            f" {MAX_DETAIL_BYTES / 2**20:g} MiB: fewer calls, or a higher endpointParallelism"
-        )
-        raise PlanningError(Reason.LIMIT_EXCEEDED, message)
+    _check_room(test, ceil(endpoints / lanes))
     needed_s = _shortest_s(test, endpoints, lanes, limits)
     if needed_s > test.active_deadline_seconds:
         message = (
             f"activeDeadlineSeconds: {test.active_deadline_seconds} is too short, the calls alone take {needed_s:.0f} s"
         )
         raise PlanningError(Reason.INVALID_TEST, message)
+
+
+def _check_room(test: CallTestSpec, stages: int) -> None:
+    """What one agent of so many stages has to keep and to tell."""
+    recorded = max(min(call.concurrency, call.count) * call.hold_seconds for call in test.calls) * RECORDED_BYTES_PER_S
+    if recorded > 0.9 * SCRATCH_GIB * 2**30:
+        message = (
+            f"concurrency × holdSeconds: {recorded / 2**30:.1f} GiB of recordings at a time, an agent has room for"
+            f" {SCRATCH_GIB} GiB"
+        )
+        raise PlanningError(Reason.LIMIT_EXCEEDED, message)
+    told = stages * sum(call.count * _line_bytes(call) for call in test.calls)
+    if told > MAX_DETAIL_BYTES:
+        message = (
+            f"the calls of one agent make {told / 2**20:.1f} MiB of results, and it tells at most"
+            f" {MAX_DETAIL_BYTES / 2**20:g} MiB: fewer calls, or a higher endpointParallelism"
+        )
+        raise PlanningError(Reason.LIMIT_EXCEEDED, message)
 
 
 def _line_bytes(call: api.Call) -> int:

@@ -213,6 +213,19 @@ def test_more_than_the_operator_allows_is_refused(limits, words):
     assert words in refused.message
 
 
+def test_more_recordings_than_an_agent_can_hold_are_refused():
+    long = {
+        "calls.0.count": 50,
+        "calls.0.concurrency": 50,
+        "calls.0.holdSeconds": 3000,
+        "activeDeadlineSeconds": 86_400,
+    }
+    refused = refusal(spec(long))
+    assert refused.reason is Reason.LIMIT_EXCEEDED
+    assert "2.2 GiB of recordings at a time, an agent has room for 2 GiB" in refused.message
+    plan_run(RUN, spec({**long, "calls.0.concurrency": 25}), endpoints(1), WIDE)
+
+
 def test_more_results_than_an_agent_can_tell_are_refused():
     test = spec({**LANES, "calls.0.count": 1000, "calls.0.concurrency": 200, "activeDeadlineSeconds": 86_400})
     refused = refusal(test, 3)
