@@ -159,6 +159,10 @@ def _check_parallel(spec: CallTestSpec, field: str) -> None:
     for role, uri in users.items():
         if "{endpoint}" not in uri:
             raise SpecError(f"{field}.{role}.uri", "endpointParallelism above 1 needs {endpoint} in it")
+    for index, call in enumerate(spec.calls):
+        # Every lane would call one and the same callee, and the others' would be missed there: AnsweredElsewhere.
+        if spec.callee is not UNSET and call.to is not UNSET and "{endpoint}" not in call.to:
+            raise SpecError(f"{field}.calls[{index}].to", "endpointParallelism above 1 needs {endpoint} in it")
 
 
 def _one_of(value: ApiValue, field: str, names: tuple[str, ...]) -> None:

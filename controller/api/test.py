@@ -257,6 +257,11 @@ TEST_RULES = (
         "endpointParallelism above 1 needs {endpoint} in caller.uri and callee.uri",
     ),
     rule(
+        "self.target.endpointParallelism == 1 || !has(self.callee)"
+        " || self.calls.all(c, !has(c.to) || c.to.contains('{endpoint}'))",
+        "endpointParallelism above 1 needs {endpoint} in each call's 'to'",
+    ),
+    rule(
         "self.target.endpointParallelism == 1 || !has(self.callee) || self.callee.route != 'CalleeService'",
         "route: CalleeService needs endpointParallelism 1",
     ),

@@ -15,7 +15,7 @@ from controller.limits import Limits, PlanningError
 from controller.planning import Mounts, check_test, plan_run
 from tests.unit.controller.objects import NO_CALLEE, RUN, endpoints, spec
 
-LANES = {"caller.uri": "sip:a{endpoint}@x", "callee.uri": "sip:b{endpoint}@x"}
+LANES = {"caller.uri": "sip:a{endpoint}@x", "callee.uri": "sip:b{endpoint}@x", "calls.0.to": "sip:b{endpoint}@x"}
 WIDE = Limits(max_agents=200, max_calls=1_000_000, max_concurrent_calls=10_000, max_calls_per_second=1000)
 
 

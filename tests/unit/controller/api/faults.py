@@ -55,5 +55,14 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
         {"spec.target.endpointParallelism": 2, "spec.callee.route": "CalleeService"},
         "spec.callee.route",
     ),
+    (
+        {
+            "spec.target.endpointParallelism": 2,
+            "spec.caller.uri": "sip:a{endpoint}@x",
+            "spec.callee.uri": "sip:b{endpoint}@x",
+            "spec.calls.0.to": "sip:bob@x",
+        },
+        "spec.calls[0].to",
+    ),
 ]
 """Changes to DESIGN's example, and the field that is at fault then."""
