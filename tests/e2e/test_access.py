@@ -1,5 +1,6 @@
 """What the operator may do: exactly the shipped Role, and what it says when some of that is missing."""
 
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,38 +74,44 @@ def missing_lines(rule: Rule) -> list[str]:
     return [f"{verb} {rule.resource}{group} in namespace e2e-access" for verb in rule.verbs]
 
 
-@pytest.mark.timeout(300)
-def test_each_missing_rule_is_named_until_it_is_granted(space: Namespace) -> None:
-    # All at once, each without another rule: one after the other they would wait for the operator's minute each.
-    without = {f"without-{index}": rule for index, rule in enumerate(OWN_RULES)}
-    for index, name in enumerate(without):
+@pytest.fixture
+def without(space: Namespace) -> Iterator[dict[str, Rule]]:
+    """Operators by name, each without another rule, and one more, `robbed`, with all of them."""
+    # All at once: one after the other, each would wait for the operator's minute.
+    made = {f"without-{index}": rule for index, rule in enumerate(OWN_RULES)}
+    for index, name in enumerate(made):
         start(space, name, [rule for number, rule in enumerate(ROLE["rules"]) if number != index])
+    start(space, "robbed", ROLE["rules"])
+    yield made
+    for name in (*made, "robbed"):
+        space.kubectl("delete", "deployment", name, "--wait=false")
+
+
+@pytest.mark.timeout(300)
+def test_each_missing_rule_is_named_until_it_is_granted(space: Namespace, without: dict[str, Rule]) -> None:
     for name, rule in without.items():
-        until(lambda name=name: "access is missing" in said(space, name), f"{name} speaks", timeout_s=90, every_s=1)  # type: ignore[misc]
-        log = said(space, name)
-        named_lines = {line.strip() for line in log.splitlines() if line.startswith("  ")}
+        until(functools.partial(speaks, space, name), f"{name} speaks", timeout_s=90, every_s=1)
+        named_lines = {line.strip() for line in said(space, name).splitlines() if line.startswith("  ")}
         assert named_lines == set(missing_lines(rule)), name
         assert is_unready(space, name)
+    space.rolled_out("robbed")
 
     for name in without:
         space.apply(named(ROLE, name))
+    space.apply(named(lacking([rule for rule in ROLE["rules"] if rule["resources"] != ["pods/log"]]), "robbed"))
     for name in without:
         space.rolled_out(name, timeout_s=ASKS_EVERY_S + 30)
         assert said(space, name).count("every permission is granted") == 1
         restarts = space.items("pods", "-l", f"app.kubernetes.io/component={name}")[0]["status"]["containerStatuses"]
         assert restarts[0]["restartCount"] == 0, "it waits for its rights, and is not restarted for it"
-    for name in without:
-        space.kubectl("delete", "deployment", name, "--wait=false")
-
-
-@pytest.mark.timeout(300)
-def test_a_rule_removed_from_a_running_operator_is_named(space: Namespace) -> None:
-    start(space, "robbed", ROLE["rules"])
-    space.rolled_out("robbed")
-    space.apply(named(lacking([rule for rule in ROLE["rules"] if rule["resources"] != ["pods/log"]]), "robbed"))
-    until(lambda: "get pods/log in namespace" in said(space, "robbed"), "it says so", timeout_s=ASKS_EVERY_S + 20)
+    until(functools.partial(speaks, space, "robbed"), "it says what it lost while it ran", timeout_s=ASKS_EVERY_S + 20)
+    assert "get pods/log in namespace" in said(space, "robbed")
     assert is_unready(space, "robbed")
-    space.kubectl("delete", "deployment", "robbed", "--wait=false")
+
+
+def speaks(space: Namespace, name: str) -> bool:
+    """Whether it has said that it lacks something."""
+    return "access is missing" in said(space, name)
 
 
 def test_with_exactly_the_shipped_role_nothing_is_refused(voice: Namespace) -> None:

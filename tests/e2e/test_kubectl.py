@@ -45,7 +45,7 @@ def test_a_passed_test_is_seen_everywhere(voice: Namespace) -> None:
     assert {item["type"] for item in status["conditions"]} >= {"Finished", "Succeeded", "Reconciling", "Stalled"}
     reasons = {event["reason"] for event in events_of(voice, "seen-g1")}
     assert {"TargetsResolved", "AgentsReady", "RunPassed"} <= reasons, reasons
-    assert not voice.agents("seen-g1"), "pods of a passed run are deleted"
+    until(lambda: not voice.agents("seen-g1"), "pods of a passed run are deleted")
 
     found = series(voice.metrics(voice.operator()["metadata"]["name"], 8080))
     check_measured(found, voice.run_of("seen"))
