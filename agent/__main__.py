@@ -184,7 +184,7 @@ def _error(plan: Plan, reason: Reason, note: str) -> Finding:
         leg=plan.role,
         check=Check.RUN,
         reason=reason,
-        note=f"{plan.agent}: {note}",
+        note=note,
     )
 
 
