@@ -13,6 +13,16 @@ from tests.e2e.kube import CLUSTER, ROOT, KubectlError, Namespace, namespace
 from tests.sut.rootfs import EXAMPLES
 
 Served = Callable[[str], Namespace]
+HERE = Path(__file__).parent
+BOUND_S = 300
+"""Of a test: every wait in it is bounded too, and says what did not come."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """More time than a unit test has."""
+    for item in items:
+        if HERE in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(BOUND_S))
 
 
 @pytest.fixture(scope="session", autouse=True)

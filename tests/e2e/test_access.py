@@ -87,7 +87,6 @@ def without(space: Namespace) -> Iterator[dict[str, Rule]]:
         space.kubectl("delete", "deployment", name, "--wait=false")
 
 
-@pytest.mark.timeout(300)
 def test_each_missing_rule_is_named_until_it_is_granted(space: Namespace, without: dict[str, Rule]) -> None:
     for name, rule in without.items():
         until(functools.partial(speaks, space, name), f"{name} speaks", timeout_s=90, every_s=1)
