@@ -26,7 +26,8 @@ def test_example_comes_to_its_verdict(name: str, served: Served, tmp_path: Path)
         run = space.run_of(name)
         dropped = faults.dropped() if faults else 0
 
-    assert differences(scenario.expected, run["status"]) == []
+    found = differences(scenario.expected, run["status"])
+    assert not found, "\n".join(found)
     assert bool(dropped) == bool(scenario.faults), "the path's faults dropped nothing"
     brief = {key: test["status"]["lastRun"].get(key) for key in ("result", "reason", "message")}
     assert brief == {key: run["status"].get(key) for key in ("result", "reason", "message")}
