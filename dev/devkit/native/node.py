@@ -116,13 +116,17 @@ def remove(nodes: Sequence[Node]) -> None:
     processes.kill_all(nodes)
     for node in nodes:
         if node == layout.CONTROL_PLANE:
-            _await_interface_gone(Path("/sys/class/net") / node.outside_interface)
+            _remove_interface(node.outside_interface)
         _remove_cgroups(node)
         remove_tree(node.data)
 
 
-def _await_interface_gone(path: Path) -> None:
-    steps.wait_until(f"interface {path.name} gone", lambda: not path.exists(), timeout_s=GONE_TIMEOUT_S)
+def _remove_interface(name: str) -> None:
+    """By name: the kernel may take minutes to bury a network namespace (seen with many pods), and its veth with it."""
+    path = Path("/sys/class/net") / name
+    if path.exists():
+        steps.output(["ip", "link", "delete", name], check=False)
+    steps.wait_until(f"interface {name} gone", lambda: not path.exists(), timeout_s=GONE_TIMEOUT_S)
 
 
 def remove_mount_points() -> None:
