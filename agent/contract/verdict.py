@@ -55,10 +55,6 @@ class Reason(StrEnum):
     """The caller was answered, and no INVITE reached our callee."""
     CALL_DROPPED = "CallDropped"
     """The call ended before the side that should end it did."""
-    ACK_MISSING = "AckMissing"
-    """The callee answered, and no ACK reached it: a real phone would drop the call after 32 s (RFC 3261 §13.3.1.4)."""
-    BYE_REJECTED = "ByeRejected"
-    """A final response to the caller's BYE other than 2xx: it did not end the call at the other end."""
     BYE_UNANSWERED = "ByeUnanswered"
     BYE_MISSING = "ByeMissing"
     """The caller hung up, and no BYE reached the callee."""
@@ -81,6 +77,10 @@ class Reason(StrEnum):
     AGENT_OVERLOADED = "AgentOverloaded"
     AGENT_ERROR = "AgentError"
     PEER_LOST = "PeerLost"
+    ACK_MISSING = "AckMissing"
+    """The callee answered, and no ACK reached it: a real phone would drop the call after 32 s (RFC 3261 §13.3.1.4)."""
+    BYE_REJECTED = "ByeRejected"
+    """A final response to the caller's BYE other than 2xx: it did not end the call at the other end."""
     NOT_MEASURED = "NotMeasured"
     NO_ENDPOINTS = "NoEndpoints"
     TOO_FEW_ENDPOINTS = "TooFewEndpoints"
@@ -116,8 +116,6 @@ _FAILED = frozenset(
         Reason.NO_ANSWER,
         Reason.ANSWERED_ELSEWHERE,
         Reason.CALL_DROPPED,
-        Reason.ACK_MISSING,
-        Reason.BYE_REJECTED,
         Reason.BYE_UNANSWERED,
         Reason.BYE_MISSING,
         Reason.DTMF_MISMATCH,

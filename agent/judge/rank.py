@@ -24,8 +24,6 @@ CAUSES_FIRST: Final = (
     Reason.DTMF_NOT_NEGOTIATED,
     Reason.DTMF_MISMATCH,
     Reason.JITTER,
-    Reason.ACK_MISSING,
-    Reason.BYE_REJECTED,
     Reason.BYE_UNANSWERED,
     Reason.BYE_MISSING,
     # Inconclusive. What a person must mend first, then our agents' own troubles, then what follows from those.
@@ -49,6 +47,8 @@ CAUSES_FIRST: Final = (
     Reason.DEADLINE_EXCEEDED,
     Reason.ABORTED,
     Reason.PEER_LOST,
+    Reason.ACK_MISSING,
+    Reason.BYE_REJECTED,
     Reason.NOT_MEASURED,
     # Said beside another reason.
     Reason.ENDPOINT_REMOVED,

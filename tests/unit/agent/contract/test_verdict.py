@@ -6,7 +6,7 @@ from agent.contract.verdict import Check, Finding, Reason, Result, Role, result_
 
 FAILED = {
     "RegistrationRejected", "RegistrationTimeout", "SipCodeMismatch", "NoResponse", "NoAnswer", "AnsweredElsewhere",
-    "CallDropped", "AckMissing", "ByeRejected", "ByeUnanswered", "ByeMissing", "DtmfMismatch", "DtmfNotNegotiated",
+    "CallDropped", "ByeUnanswered", "ByeMissing", "DtmfMismatch", "DtmfNotNegotiated",
     "NoRtp", "TooFewPackets", "PacketLoss", "Jitter", "NoAudio", "WrongAudio", "UnexpectedAudio",
 }  # fmt: skip
 
