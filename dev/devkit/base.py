@@ -1,5 +1,6 @@
 """The base image, Debian's slim one: from a registry where one answers, else made by debootstrap."""
 
+import functools
 import shutil
 import subprocess
 import tarfile
@@ -10,20 +11,19 @@ from devkit.builders import Builder
 
 IMAGE = "docker.io/library/debian:trixie-slim"
 SUITE = "trixie"
-MIRROR = "http://deb.debian.org/debian"
-SECURITY_MIRROR = "http://deb.debian.org/debian-security"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
-SOURCES = f"""Types: deb
-URIs: {MIRROR}
-Suites: {SUITE} {SUITE}-updates
+# filled with this machine's mirrors: the image's builds are to get their packages where it gets its own
+SOURCES = """Types: deb
+URIs: {mirror}
+Suites: {suite} {suite}-updates
 Components: main
-Signed-By: {KEYRING}
+Signed-By: {keyring}
 
 Types: deb
-URIs: {SECURITY_MIRROR}
-Suites: {SUITE}-security
+URIs: {security_mirror}
+Suites: {suite}-security
 Components: main
-Signed-By: {KEYRING}
+Signed-By: {keyring}
 """
 # as the slim images of Debian do
 NOT_UNPACKED = ("doc/*", "groff/*", "info/*", "linda/*", "lintian/*", "locale/*", "man/*")
@@ -52,7 +52,18 @@ def ensure(builder: Builder) -> None:
 
 def key() -> str:
     """Changes when the base image would be made differently."""
-    return artefacts.files_key([Path(__file__), Path(archives.__file__)])
+    return artefacts.key_of(_sources(), artefacts.files_key([Path(__file__), Path(archives.__file__)]))
+
+
+@functools.cache
+def _mirror(name: str) -> str:
+    """Where this machine's apt gets that archive from."""
+    return steps.output([artefacts.REPO / "dev" / "debian-mirror", name]).strip()
+
+
+def _sources() -> str:
+    mirrors = {"mirror": _mirror("debian"), "security_mirror": _mirror("debian-security")}
+    return SOURCES.format(suite=SUITE, keyring=KEYRING, **mirrors)
 
 
 def _own_name() -> str:
@@ -68,7 +79,7 @@ def _build(part: Path) -> None:
     log = artefacts.log_path("base")
     root, layer = part / "root", part / "layer.tar"
     with steps.step(f"debootstrap {SUITE}"):
-        steps.run(["debootstrap", "--variant=minbase", f"--keyring={KEYRING}", SUITE, root, MIRROR], log=log)
+        steps.run(["debootstrap", "--variant=minbase", f"--keyring={KEYRING}", SUITE, root, _mirror("debian")], log=log)
     _slim(root)
     with tarfile.open(layer, mode="w") as tar:
         tar.add(root, arcname=".", filter=_without_device)
@@ -86,7 +97,7 @@ def _without_device(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
 def _slim(root: Path) -> None:
     for name in ("etc/apt/sources.list", "etc/resolv.conf", "etc/hostname"):
         (root / name).unlink(missing_ok=True)
-    (root / "etc/apt/sources.list.d/debian.sources").write_text(SOURCES)
+    (root / "etc/apt/sources.list.d/debian.sources").write_text(_sources())
     (root / "etc/dpkg/dpkg.cfg.d/slim").write_text(DPKG_RULES)
     (root / "usr/sbin/policy-rc.d").write_text(NO_SERVICES)
     (root / "usr/sbin/policy-rc.d").chmod(0o755)

@@ -16,6 +16,7 @@
 #define PJSIP_MAX_PKT_LEN 65535
 #define PJSIP_DONT_SWITCH_TO_TCP 1            /* a request over 1300 bytes stays on UDP: there is no other transport */
 #define PJ_LOG_MAX_SIZE 70000                 /* the log carries every SIP message: none may be cut (the default is 4000) */
+#define PJMEDIA_TRANSPORT_SWITCH_REMOTE_ADDR 0 /* media goes where the SDP says: latching hides a dead port */
 #define PJMEDIA_HAS_RTCP_XR 1
 #define PJMEDIA_STREAM_ENABLE_XR 1
 #define PJMEDIA_SRTP_HAS_DTLS 1

@@ -2,6 +2,7 @@
 
 import math
 import re
+import socket
 import struct
 import subprocess
 import sys
@@ -290,6 +291,42 @@ def test_a_peer_that_says_nothing_gets_retransmissions_and_the_call_ends_when_hu
         caller.do("hang_up", call=call)
         assert caller.wait("CallEnded", 3)["rtp_sent"] is None
         assert caller.starts(sent=False) == []
+
+
+def test_media_that_is_there_before_the_answer_is_read_in_every_call(phone: Make) -> None:
+    """A relay sends as soon as it can, often before its 200 OK arrives: the socket then holds packets when reading
+    begins. pjsip as it comes drops them or leaves the call deaf for its life (READING_EDITS in dev/pjsua2/build)."""
+    calls, early, late = 60, 5, 5
+
+    def script(self: Peer, text: str) -> list[str]:
+        if text.startswith("INVITE "):
+            send_rtp(media, text, range(early))
+            return [response(text, "200 OK", body=sdp(40000), contact=self.address)]
+        return [response(text, "200 OK")] if text.startswith("BYE ") else []
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media, peer(script) as eager:
+        caller = phone()
+        account = caller.account("sip:alice@example.com", eager.address)
+        made = []
+        for _ in range(calls):
+            made += [caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})[0]]
+            caller.wait("MediaActive", call=made[-1])
+        for invite in [text for text in eager.got if text.startswith("INVITE ")]:
+            send_rtp(media, invite, range(early, early + late))
+        wait_for_audio(caller)
+        for call in made:
+            caller.do("hang_up", call=call)
+        ended = [caller.wait("CallEnded") for _ in made]
+        assert [each["rtp_received"]["packets"] for each in ended] == [early + late] * calls
+
+
+def send_rtp(sender: socket.socket, invite: str, numbers: range) -> None:
+    """PCMU packets with these sequence numbers to where the offer of an INVITE wants them."""
+    found = re.search(r"(?m)^m=audio (\d+) ", invite)
+    assert found is not None
+    for number in numbers:
+        packet = struct.pack("!BBHII", 0x80, 0, number, number * 160, 7) + b"\xff" * 160
+        sender.sendto(packet, ("127.0.0.1", int(found[1])))
 
 
 def test_a_redirect_is_not_followed(phone: Make) -> None:

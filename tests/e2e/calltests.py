@@ -37,6 +37,11 @@ def changed(space: Namespace, name: str, **spec: Any) -> None:
     space.kubectl("patch", "calltest", name, "--type=merge", "-p", json.dumps({"spec": spec}))
 
 
+def last_is(space: Namespace, test: str, run: str) -> bool:
+    """Its last finished run is this one."""
+    return bool(space.get("calltest", test).get("status", {}).get("lastRun", {}).get("name") == run)
+
+
 def deleted(space: Namespace, name: str) -> None:
     """Deletes a CallTest, and waits until nothing of it is left."""
     space.kubectl("delete", "calltest", name, "--ignore-not-found")

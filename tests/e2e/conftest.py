@@ -18,11 +18,22 @@ BOUND_S = 300
 """Of a test: every wait in it is bounded too, and says what did not come."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`pytest tests/e2e/test_examples.py --times 10`: what comes out rarely, comes out."""
+    parser.addoption("--times", type=int, default=1, metavar="N", help="run each example so often (default: 1)")
+
+
+@pytest.fixture
+def times(request: pytest.FixtureRequest) -> int:
+    """How often each example is run."""
+    return int(request.config.getoption("--times", 1))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """More time than a unit test has."""
     for item in items:
         if HERE in item.path.parents and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(BOUND_S))
+            item.add_marker(pytest.mark.timeout(BOUND_S * int(config.getoption("--times", 1))))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.calltests import Object, changed, last_is
 from tests.e2e.conftest import Served
-from tests.e2e.kube import IN_NODE, Namespace
+from tests.e2e.kube import IN_NODE, Namespace, until
 from tests.sut.compare import differences
 from tests.sut.faults import AppliedFaults, apply_faults, cluster_selector
 from tests.sut.scenario import Scenario, load_scenario, scenarios
 
 
 @pytest.mark.parametrize("name", scenarios())
-def test_example_comes_to_its_verdict(name: str, served: Served, tmp_path: Path) -> None:
+def test_example_comes_to_its_verdict(name: str, served: Served, tmp_path: Path, times: int) -> None:
     scenario = load_scenario(name)
     space = served(name)
     space.apply_folder(scenario.folder, tmp_path)
@@ -22,13 +23,25 @@ def test_example_comes_to_its_verdict(name: str, served: Served, tmp_path: Path)
 
     with faults_of(scenario, space) as faults:
         space.kubectl("apply", "-f", str(scenario.calltest))
-        test = space.finished(name)
-        run = space.run_of(name)
+        for turn in range(1, times + 1):
+            check_run(scenario, *finished_run(name, space, turn))
         dropped = faults.dropped() if faults else 0
 
-    found = differences(scenario.expected, run["status"])
-    assert not found, "\n".join(found)
     assert bool(dropped) == bool(scenario.faults), "the path's faults dropped nothing"
+
+
+def finished_run(name: str, space: Namespace, turn: int) -> tuple[Object, Object]:
+    """The CallTest and its run number `turn`; from the second on, a token asks for it."""
+    if turn > 1:
+        changed(space, name, trigger={"runToken": str(turn)})
+    until(lambda: last_is(space, name, f"{name}-g{turn}"), f"run {turn} finished", timeout_s=120)
+    return space.finished(name), space.run_of(name)
+
+
+def check_run(scenario: Scenario, test: Object, run: Object) -> None:
+    """It is as the example says, in all places where one can look."""
+    found = differences(scenario.expected, run["status"])
+    assert not found, "\n".join([run["metadata"]["name"], *found])
     brief = {key: test["status"]["lastRun"].get(key) for key in ("result", "reason", "message")}
     assert brief == {key: run["status"].get(key) for key in ("result", "reason", "message")}
     assert len(run["status"]["detail"]["configMaps"]) > 0

@@ -2,18 +2,13 @@
 
 import time
 
-from tests.e2e.calltests import call_test, calling, changed, deleted
+from tests.e2e.calltests import call_test, calling, changed, deleted, last_is
 from tests.e2e.kube import Namespace, until
 
 
 def names(space: Namespace, test: str) -> list[str]:
     """Its runs, the oldest first."""
     return [run["metadata"]["name"] for run in space.runs(test)]
-
-
-def last_is(space: Namespace, test: str, run: str) -> bool:
-    """Its last finished run is this one."""
-    return bool(space.get("calltest", test)["status"].get("lastRun", {}).get("name") == run)
 
 
 def test_a_change_during_a_run_makes_the_next_run(voice: Namespace) -> None:

@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 from typing import Final
 
-EXAMPLES: Final = Path(__file__).resolve().parents[2] / "deploy" / "examples"
+REPO: Final = Path(__file__).resolve().parents[2]
+EXAMPLES: Final = REPO / "deploy" / "examples"
 SUITE: Final = "trixie"
-MIRROR: Final = "http://deb.debian.org/debian"
 TIMEOUT_S: Final = 900
 
 
@@ -29,7 +29,7 @@ def cache_folder() -> Path:
 def sut_rootfs() -> Path:
     """The folder; made when it is not there yet (root, debootstrap)."""
     packages = (EXAMPLES / "sut" / "packages").read_text().split()
-    key = hashlib.sha256(f"{SUITE} {MIRROR} {packages}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{SUITE} {packages}".encode()).hexdigest()[:16]
     made = cache_folder() / f"sut-rootfs-{key}"
     if not made.is_dir():
         _make(made, packages)
@@ -44,14 +44,9 @@ def _make(made: Path, packages: list[str]) -> None:
     log = made.with_name(f"{made.name}.log")
     began = time.monotonic()
     print(f"making {made} (about 90 s, log: {log})", file=sys.stderr)
-    command = [
-        "debootstrap",
-        "--variant=minbase",
-        f"--include={','.join(packages)}",
-        SUITE,
-        str(partial),
-        MIRROR,
-    ]
+    mirror = subprocess.run([REPO / "dev" / "debian-mirror"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    include = f"--include={','.join(packages)}"
+    command = ["debootstrap", "--variant=minbase", include, SUITE, str(partial), mirror.strip()]
     try:
         with log.open("w") as out:
             subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, timeout=TIMEOUT_S, check=True)
