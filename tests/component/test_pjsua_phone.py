@@ -1,5 +1,6 @@
 """The real phone: calls between two of them, and a peer that misbehaves. Loopback only."""
 
+import contextlib
 import math
 import re
 import socket
@@ -318,6 +319,36 @@ def test_media_that_is_there_before_the_answer_is_read_in_every_call(phone: Make
             caller.do("hang_up", call=call)
         ended = [caller.wait("CallEnded") for _ in made]
         assert [each["rtp_received"]["packets"] for each in ended] == [early + late] * calls
+
+
+def test_media_goes_where_the_answer_says_wherever_the_peers_media_comes_from(phone: Make) -> None:
+    """Who follows the source of what arrives finds a way around a dead port, and reports it as working."""
+    with udp_socket() as declared, udp_socket() as other:
+        with peer(answering(sdp(declared.getsockname()[1]))) as apart:
+            caller = phone()
+            dial(caller, apart)
+            caller.wait("CallConfirmed")
+            send_rtp(other, apart.got[0], range(50))
+            wait_for_audio(caller)
+        assert len(received(declared)) > 30
+        assert received(other) == []
+
+
+def udp_socket() -> socket.socket:
+    """On loopback; bound, so that it can be declared."""
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.bind(("127.0.0.1", 0))
+    made.setblocking(False)
+    return made
+
+
+def received(by: socket.socket) -> list[bytes]:
+    """What waits in a socket."""
+    packets = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            packets.append(by.recv(2048))
+    return packets
 
 
 def send_rtp(sender: socket.socket, invite: str, numbers: range) -> None:
