@@ -11,9 +11,11 @@ from typing import Final
 from tests.sut.faults import AppliedFaults, apply_faults, local_selector
 from tests.sut.local import LocalSut, entering, local_sut, network_namespace
 from tests.sut.rootfs import EXAMPLES
-from tests.sut.scenario import SECRETS, Scenario
+from tests.sut.scenario import SECRETS, Replica, Scenario
 
 PROBE: Final = EXAMPLES / "parrot-service" / "probe.py"
+AGENTS: Final = "127.0.0.1"
+"""Where `calltest run` has its agents, in a network namespace with nothing but loopback."""
 PARROT_START_S: Final = 30
 PARROT_STOP_S: Final = 10
 
@@ -48,7 +50,11 @@ def running(scenario: Scenario) -> Iterator[Running]:
     with ExitStack() as stack:
         namespace = stack.enter_context(network_namespace())
         replicas = tuple(
-            stack.enter_context(local_sut(it.features, phone=it.phone, namespace=namespace, replica=number))
+            stack.enter_context(
+                local_sut(
+                    it.features, phone=it.phone, namespace=namespace, replica=number, settings=_settings(scenario, it)
+                )
+            )
             for number, it in enumerate(scenario.replicas)
         )
         selector = local_selector(
@@ -59,6 +65,16 @@ def running(scenario: Scenario) -> Iterator[Running]:
         )
         parrots = tuple(stack.enter_context(_parrot(namespace, number)) for number in range(scenario.parrots))
         yield Running(scenario=scenario, namespace=namespace, replicas=replicas, parrots=parrots, faults=faults)
+
+
+def _settings(scenario: Scenario, replica: Replica) -> dict[str, str]:
+    """What a replica is told beside its features: to dial the callee's Service is to dial the agent itself here."""
+    if replica.dial is None:
+        return {}
+    host, _, port = replica.dial.rpartition(":")
+    if host != f"{scenario.name}-callee":
+        raise ValueError(f"SUT_DIAL: {host} is not the Service of the callee, {scenario.name}-callee")
+    return {"SUT_DIAL": f"{AGENTS}:{port}"}
 
 
 @contextmanager

@@ -65,6 +65,8 @@ class Replica:
     """SUT_FEATURES."""
     phone: str | None
     """SUT_PHONE_DOES."""
+    dial: str | None = None
+    """SUT_DIAL: `host:port`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +132,7 @@ def _replicas(folder: Path) -> Iterator[Replica]:
         deployment = yaml.safe_load((EXAMPLES / "sut" / "deployment.yaml").read_text())
         counts = {entry["name"]: entry["count"] for entry in kustomization.get("replicas", ())}
         features = tuple(literals.get("SUT_FEATURES", "").split())
-        replica = Replica(features=features, phone=literals.get("SUT_PHONE_DOES"))
+        replica = Replica(features=features, phone=literals.get("SUT_PHONE_DOES"), dial=literals.get("SUT_DIAL"))
         yield from [replica] * counts.get("kamailio", deployment["spec"]["replicas"])
     for base in bases:
         if base.is_dir() and folder in base.parents:

@@ -6,9 +6,11 @@ from types import ModuleType
 
 import pytest
 import yaml
+from msgspec import UNSET
 
 from agent.contract.verdict import Result, result_of
 from controller.api.parse import parse_test
+from controller.api.test import Route
 from tests.sut.rootfs import EXAMPLES
 from tests.sut.scenario import load_scenario, scenarios
 
@@ -62,6 +64,26 @@ def test_features_are_ones_that_the_sut_knows(name: str, monkeypatch: pytest.Mon
     for replica in load_scenario(name).replicas:
         monkeypatch.setenv("SUT_FEATURES", " ".join(replica.features))
         sut_module("sut").wanted_features()
+
+
+def test_only_the_service_of_a_callee_is_dialled() -> None:
+    """By name on a cluster; the harness puts the agent's own address there without one."""
+    dialled = {name: {replica.dial for replica in load_scenario(name).replicas} for name in scenarios()}
+    assert {name: hosts for name, hosts in dialled.items() if hosts - {None}} == {
+        "callee-service": {"callee-service-callee:5060"}
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "route"), [("callee-service", Route.CALLEE_SERVICE), ("request-uri", Route.REQUEST_URI)]
+)
+def test_a_route_other_than_register_is_the_only_one(name: str, route: Route) -> None:
+    """With registrations, the call would find its way although the route did nothing."""
+    scenario = load_scenario(name)
+    test = parse_test(yaml.safe_load(scenario.calltest.read_text()))
+    assert test.spec.callee is not UNSET
+    assert test.spec.callee.route is route
+    assert all("REFUSE_REGISTRATION" in replica.features for replica in scenario.replicas)
 
 
 def test_one_replica_of_two_is_broken() -> None:
