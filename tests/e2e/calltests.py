@@ -3,6 +3,8 @@
 import base64
 import gzip
 import json
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Any
 
 from tests.e2e.kube import Namespace, until
@@ -71,6 +73,36 @@ def detail_of(space: Namespace, run: Object) -> list[Object]:
         data = space.get("configmap", name)["binaryData"]["detail.jsonl.gz"]
         lines += [json.loads(line) for line in gzip.decompress(base64.b64decode(data)).splitlines()]
     return lines
+
+
+def most_at_once(spans: Iterable[tuple[float, float]]) -> int:
+    """How many of these times (from, to) overlapped at most."""
+    steps = sorted(step for began_s, ended_s in spans for step in ((began_s, 1), (ended_s, -1)))
+    up = most = 0
+    for _, change in steps:
+        up += change
+        most = max(most, up)
+    return most
+
+
+def span(legs: Iterable[Object]) -> tuple[float, float]:
+    """From the first one's start to the last one's end, by its agent's clock (Unix seconds)."""
+    began, ended = zip(
+        *((leg["startedAt"], leg["startedAt"] + leg["progress"]["endedMs"] / 1000) for leg in legs), strict=True
+    )
+    return min(began), max(ended)
+
+
+def is_over(leg: Object) -> bool:
+    """It began, and its end was seen."""
+    return leg["progress"].get("endedMs") is not None
+
+
+def endpoints_at_once(lines: Iterable[Object]) -> int:
+    """How many endpoints were being called at the same time at most, as the callers' lines tell; 0 without calls."""
+    legs = [line for line in lines if line["kind"] == "leg" and line["role"] == "Caller" and is_over(line)]
+    legs.sort(key=lambda leg: int(leg["endpoint"]))
+    return most_at_once(span(group) for _, group in groupby(legs, key=lambda leg: int(leg["endpoint"])))
 
 
 def reasons(run: Object) -> set[tuple[str, str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.calltests import Object, changed, last_is
+from tests.e2e.calltests import Object, changed, detail_of, endpoints_at_once, last_is
 from tests.e2e.conftest import Served
 from tests.e2e.kube import IN_NODE, Namespace, until
 from tests.sut.compare import differences
@@ -24,7 +24,7 @@ def test_example_comes_to_its_verdict(name: str, served: Served, tmp_path: Path,
     with faults_of(scenario, space) as faults:
         space.kubectl("apply", "-f", str(scenario.calltest))
         for turn in range(1, times + 1):
-            check_run(scenario, *finished_run(name, space, turn))
+            check_run(scenario, space, *finished_run(name, space, turn))
         dropped = faults.dropped() if faults else 0
 
     assert bool(dropped) == bool(scenario.faults), "the path's faults dropped nothing"
@@ -38,7 +38,7 @@ def finished_run(name: str, space: Namespace, turn: int) -> tuple[Object, Object
     return space.finished(name), space.run_of(name)
 
 
-def check_run(scenario: Scenario, test: Object, run: Object) -> None:
+def check_run(scenario: Scenario, space: Namespace, test: Object, run: Object) -> None:
     """It is as the example says, in all places where one can look."""
     found = differences(scenario.expected, run["status"])
     assert not found, "\n".join([run["metadata"]["name"], *found])
@@ -46,6 +46,8 @@ def check_run(scenario: Scenario, test: Object, run: Object) -> None:
     assert brief == {key: run["status"].get(key) for key in ("result", "reason", "message")}
     assert len(run["status"]["detail"]["configMaps"]) > 0
     assert run["status"]["detail"]["complete"]
+    asked = run["spec"]["test"]["target"].get("endpointParallelism", 1)
+    assert endpoints_at_once(detail_of(space, run)) in {0, min(asked, len(scenario.expected.endpoints))}
 
 
 @contextmanager

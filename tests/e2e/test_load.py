@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tests.e2e.calltests import Object, call_test, deleted, detail_of
+from tests.e2e.calltests import Object, call_test, deleted, detail_of, most_at_once, span
 from tests.e2e.kube import Namespace
 
 CALLS = 200
@@ -45,7 +45,7 @@ def check_each_call(run: Object, callers: dict[int, Object], callees: dict[int, 
     assert status["detail"]["complete"]
     assert set(callers) == set(callees) == set(range(CALLS)), "each call has both its legs"
     assert {callers[n]["callKey"] for n in callers} == {callees[n]["callKey"] for n in callees}
-    assert peak(list(callers.values())) == CONCURRENCY
+    assert most_at_once(span([leg]) for leg in callers.values()) == CONCURRENCY
 
 
 def unexplained(sender: Object, receiver: Object) -> int:
@@ -56,19 +56,7 @@ def unexplained(sender: Object, receiver: Object) -> int:
 
 def outlasted_ms(sender: Object, receiver: Object) -> float:
     """How much later the sender's end of a call ended: what it sent then, nobody waited for. Both have one clock."""
-    ends = [leg["startedAt"] * 1000 + leg["progress"]["endedMs"] for leg in (sender, receiver)]
-    return max(0.0, ends[0] - ends[1])
-
-
-def peak(legs: list[Object]) -> int:
-    """The most legs that were up at the same time, by the caller's clock."""
-    steps = [(leg["startedAt"], 1) for leg in legs]
-    steps += [(leg["startedAt"] + leg["progress"]["endedMs"] / 1000, -1) for leg in legs]
-    up = most = 0
-    for _, change in sorted(steps):
-        up += change
-        most = max(most, up)
-    return most
+    return max(0.0, (span([sender])[1] - span([receiver])[1]) * 1000)
 
 
 def comparison(run: Object, callers: dict[int, Object], callees: dict[int, Object]) -> str:
