@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from agent.contract.verdict import Reason, Result
+from agent.contract.verdict import Reason, Result, Role
 from controller import status as statuses
 from controller.api.parse import parse_run
 from controller.api.run import MAX_ENDPOINTS, MAX_FAILURES, Failure, LeftOut, MediaPath
@@ -81,7 +81,7 @@ def test_the_largest_status_is_accepted(api: Namespace) -> None:
     judged = {"result": Result.FAILED, "reason": "DtmfMismatch", "media": MediaPath.MIXED, "change": "EndpointRemoved"}
     called = tuple(replace(item, restarts=1, summary="1/1", **long, **judged) for item in endpoints(MAX_ENDPOINTS))
     failure = Failure(
-        call="c", number=1, endpoint=1, leg="Callee", check="dtmf", result=Result.FAILED, reason="DtmfMismatch",
+        call="c", number=1, endpoint=1, leg=Role.CALLEE, check="dtmf", result=Result.FAILED, reason="DtmfMismatch",
         expected="é" * 256, observed="é" * 256, call_id="c" * 256, note="n" * 512,
     )  # fmt: skip
     left_out = tuple(LeftOut(name=f"{n:0253}", reason="NotReady", message="m" * 512) for n in range(20))

@@ -40,7 +40,8 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Namespace]:
 
 def concluded(space: Namespace, name: str, **spec: Any) -> dict[str, Any]:
     """The status of a run that could not start; it took no longer than it may, and left no pod that runs."""
-    spec = {"target": SUT, "startDeadlineSeconds": START_S, "activeDeadlineSeconds": 60} | spec
+    usual: dict[str, Any] = {"target": SUT, "startDeadlineSeconds": START_S, "activeDeadlineSeconds": 60}
+    spec = usual | spec
     by_s = spec["startDeadlineSeconds"] + SLACK_S
     space.apply(call_test(name, **spec))
     space.finished(name, timeout_s=by_s + 30)

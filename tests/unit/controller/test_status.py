@@ -62,7 +62,7 @@ def kstatus(status) -> str:
     return "InProgress" if conditions["Reconciling"][0] == "True" else "Current"
 
 
-def under_way():
+def under_way() -> CallTestRunStatus:
     begun = statuses.begun(NEW, at(0))
     resolved = statuses.resolved(begun, FOUND, 20, at(1))
     return statuses.progressed(resolved, agents=2, ready=2, ended=7, failed=1, clock=at(5))
