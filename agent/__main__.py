@@ -18,14 +18,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from agent.clock import SystemClock
 from agent.contract.plan import Plan, PlanError, decode_plan, plan_digest
-from agent.contract.verdict import Check, Finding, Reason
+from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.health import HealthMonitor, Sentinel, SocketDrops, throttled_ms
-from agent.inputs import SignalFile
+from agent.inputs import InputMissingError, SignalFile
 from agent.metrics import AgentMetrics
 from agent.parrot import run_parrot
 from agent.phone import Phone, PhoneError
-from agent.playlist import Playlist
-from agent.registration import InputMissingError, read_login
+from agent.playlist import Playlist, require_playable
+from agent.registration import read_login
 from agent.report import Report, claim_stdout, open_result
 from agent.runner import Runner
 
@@ -87,6 +87,8 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
     """Wires the parts. The result is final before the phone is closed: whatever that does, all has been said."""
     stop_asked = _on_sigterm()
     login = read_login(plan.account.credentials) if plan.account.credentials else None
+    if plan.role is Role.CALLER:  # a callee plays no files, and has none
+        require_playable(plan.calls)
     with tempfile.TemporaryDirectory(prefix="calltest-agent-") as directory:
         phone = _open_phone(options.bind or _local_address(plan), plan.sip_port, Path(directory))
         try:

@@ -11,6 +11,10 @@ from agent.contract.plan import PlanError, Signal, decode_signal
 log = logging.getLogger(__name__)
 
 
+class InputMissingError(Exception):
+    """Something that the test names is not there, or cannot be used; the text names object and key."""
+
+
 class SignalSource(Protocol):
     """Where the agent learns what it may do now."""
 

@@ -1,10 +1,24 @@
 """The files that calls play: made when a call begins, deleted when it is over."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
-from agent.contract.plan import Play
+from agent.contract.plan import CallGroup, Play
+from agent.inputs import InputMissingError
 from agent.phone import Playback
-from agent.sound import check_playable, samples_to_play, write_wav
+from agent.sound import SoundError, check_playable, samples_to_play, write_wav
+
+
+def require_playable(calls: Iterable[CallGroup]) -> None:
+    """InputMissingError names ConfigMap and key of the first WAV file that is not there, or cannot be played."""
+    for path in (Path(call.play.wav_path) for call in calls if call.play.wav_path is not None):
+        config_map = f"ConfigMap {path.parent.name}"
+        if not path.exists():
+            raise InputMissingError(f"{config_map} has no key {path.name}, or is not there")
+        try:
+            check_playable(path)
+        except SoundError as error:
+            raise InputMissingError(f"{config_map}, key {error}") from error
 
 
 class Playlist:

@@ -9,6 +9,7 @@ from typing import Final
 from agent.clock import Clock
 from agent.contract.plan import Credentials, Plan, Stage, for_endpoint
 from agent.contract.result import RegistrationObservation, RegistrationOutcome
+from agent.inputs import InputMissingError
 from agent.observation import observe_registration
 from agent.phone import AccountId, Event, MessageSeen, Phone, PhoneError, RegistrationConcluded, SipAccount
 from agent.sip_text import parse_head
@@ -18,10 +19,6 @@ REGISTER_LIMIT_S: Final = 40.0
 LEAVE_LIMIT_S: Final = 3.0
 """A registrar that doesn't answer the un-REGISTER is not waited for: the binding expires."""
 MAX_MESSAGES: Final = 200
-
-
-class InputMissingError(Exception):
-    """Something that the test names is not there; the text names object and key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +40,7 @@ def read_login(credentials: Credentials) -> Login:
         except FileNotFoundError:
             if key == "realm":
                 continue
-            raise InputMissingError(f"Secret {credentials.secret_name} has no key {key}") from None
+            raise InputMissingError(f"Secret {credentials.secret_name} has no key {key}, or is not there") from None
         except (OSError, UnicodeDecodeError) as error:
             raise InputMissingError(f"Secret {credentials.secret_name}, key {key}: cannot be read: {error}") from error
         if not values[key].isprintable():  # it would become lines of its own in a SIP message

@@ -63,7 +63,7 @@ class Play(Document, frozen=True, kw_only=True):
     identity: bool = False
     tone: Tone | None = None
     wav_path: str | None = None
-    """A mono 8 or 16 kHz 16-bit PCM WAV file, played in a loop."""
+    """`…/<ConfigMap>/<key>`: a mono 8 or 16 kHz 16-bit PCM WAV file, played in a loop."""
     silence: bool = False
 
 

@@ -17,6 +17,7 @@ from agent.contract.plan import (
     ExpectDtmf,
     ExpectLeg,
     ExpectRtp,
+    Play,
     call_key,
     identity_code,
 )
@@ -133,6 +134,26 @@ def test_a_missing_secret_key_is_named(tmp_path):
     assert agent.result.error is not None
     assert agent.result.error.reason is Reason.INPUT_MISSING
     assert "Secret sip-alice has no key password" in (agent.result.error.note or "")
+
+
+def test_a_missing_wav_file_is_named_by_its_caller(tmp_path):
+    group = make_group(play=Play(wav_path=str(tmp_path / "prompts/hello.wav")))
+    agent = Agent(tmp_path / "caller", make_plan(Role.CALLER, group))
+    assert agent.exit_code() == 0
+    assert agent.result.final
+    assert agent.result.error is not None
+    assert agent.result.error.reason is Reason.INPUT_MISSING
+    assert "ConfigMap prompts has no key hello.wav" in (agent.result.error.note or "")
+
+
+def test_a_callee_needs_no_file_that_its_caller_plays(tmp_path):
+    group = make_group(play=Play(wav_path=str(tmp_path / "prompts/hello.wav")))
+    agent = Agent(tmp_path / "callee", make_plan(Role.CALLEE, group))
+    try:
+        agent.wait_for(lambda progress: progress.ready == 1)
+    finally:
+        agent.process.kill()
+        agent.process.wait()
 
 
 def test_a_port_in_use_is_an_error_of_the_agent(tmp_path):

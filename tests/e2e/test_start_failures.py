@@ -109,6 +109,15 @@ def test_a_secret_that_is_not_there(space: Namespace) -> None:
     assert "nobodys" in status["message"]
 
 
+@pytest.mark.parametrize(("config_map", "key"), [("nobodys", "a.wav"), ("kube-root-ca.crt", "b.wav")])
+def test_a_wav_file_that_is_not_there(space: Namespace, config_map: str, key: str) -> None:
+    """A ConfigMap that does not exist, and one that does, without the key."""
+    call = {"caller": {"play": {"wav": {"configMapName": config_map, "key": key}}}, "expect": {}}
+    status = concluded(space, f"no-{key[0]}-wav", call=call, startDeadlineSeconds=30)
+    assert status["reason"] == "InputMissing"
+    assert f"ConfigMap {config_map} has no key {key}" in status["message"]
+
+
 def test_an_image_that_cannot_be_pulled(space: Namespace) -> None:
     with agent_image(space, "registry.invalid/calltest-agent:none"):
         status = concluded(space, "imageless", startDeadlineSeconds=15)

@@ -9,8 +9,9 @@ from agent.contract.plan import (
 from agent.contract.result import (
     RegistrationOutcome,
 )
+from agent.inputs import InputMissingError
 from agent.phone import AccountId, RegistrationConcluded
-from agent.registration import InputMissingError, Login, read_login
+from agent.registration import Login, read_login
 from tests.unit.agent.world import all_at_once, one_stage, plan, stages
 from tests.unit.fake_phone import Peer
 from tests.unit.sip_messages import request, response
