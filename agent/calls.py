@@ -30,7 +30,8 @@ HANG_UP_LIMIT_S: Final = 40.0
 """A BYE or CANCEL without an answer ends by Timer F, 32 s (RFC 3261 §17.1.2.2); later, the stack has forgotten it."""
 
 log = logging.getLogger(__name__)
-_URI_USER: Final = re.compile(r"sips?:([^@;>\s]+)@", re.IGNORECASE)
+_URI_USER: Final = re.compile(r"sips?:([^@>\s]+)@", re.IGNORECASE)
+"""With its parameters, which are the user part's own (`+123;phone-context=x`, RFC 3261 §19.1.6)."""
 
 
 class _State(Enum):

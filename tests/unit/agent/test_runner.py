@@ -81,14 +81,21 @@ def test_an_allowed_stage_after_one_that_is_not_is_walked(world):
     assert [leg.endpoint for leg in it.legs] == [1]
 
 
-def test_the_peers_address_is_called_where_the_plan_says_so(world):
+@pytest.mark.parametrize(
+    ("to", "dialled"),
+    [
+        ("sip:bob@example.com", "sip:bob@10.1.1.1:5090"),
+        ("sip:bob{endpoint}@example.com:5062;user=phone", "sip:bob0@10.1.1.1:5090"),
+        ("sip:+123;phone-context=x@example.com", "sip:+123;phone-context=x@10.1.1.1:5090"),
+        ("SIP:b%40b@example.com", "sip:b%40b@10.1.1.1:5090"),
+        ("sip:example.com;lr", "sip:10.1.1.1:5090"),
+    ],
+)
+def test_the_peers_address_is_called_where_the_plan_says_so(world, to, dialled):
     steps = [(0.0, Signal(go=0, peer_address="10.1.1.1:5090")), (60.0, Signal(prepare=1, go=0))]
-    it = world(plan(dial=DialRoute.PEER, calls=(group(to="sip:bob;x=1@example.com"),)), steps=steps)
+    it = world(plan(dial=DialRoute.PEER, calls=(group(to=to),)), steps=steps)
     it.run()
-    assert it.did("call")[0][2] == "sip:10.1.1.1:5090"
-    it = world(plan(dial=DialRoute.PEER), steps=steps)
-    it.run()
-    assert it.did("call")[0][2] == "sip:bob@10.1.1.1:5090"
+    assert it.did("call")[0][2] == dialled
 
 
 def test_without_the_peers_address_nothing_is_called(world):
