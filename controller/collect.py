@@ -28,6 +28,8 @@ class Ending:
 
     reason: Reason
     message: str
+    explains_stop: bool = False
+    """An agent that stopped in good order, before its plan was done, did so because of this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,7 @@ def _missing(result: AgentResult, log: Log, ending: Ending) -> Ending | None:
 
 def _why_stopped(ending: Ending) -> Ending:
     """Its host knows why it stopped an agent; an agent that stopped by itself met its own deadline."""
-    if ending.reason is not Reason.AGENT_LOST:
+    if ending.explains_stop or ending.reason is not Reason.AGENT_LOST:
         return ending
     return Ending(reason=Reason.DEADLINE_EXCEEDED, message="it stopped before its plan was done")
 

@@ -71,14 +71,33 @@ def _ended(pod: dict[str, Any], terminated: dict[str, Any]) -> PodFacts:
     why = str(terminated.get("reason") or "Error")
     code = terminated.get("exitCode")
     reason = Reason.AGENT_LOST
-    if pod["metadata"].get("deletionTimestamp"):
+    disruption = _disruption(pod.get("status") or {})
+    if disruption:
+        why = f"{disruption} ({why})"
+    elif pod["metadata"].get("deletionTimestamp"):
         # Exit code 0: it was asked to end, and had the time to hang up and say what it knew.
         reason = Reason.ABORTED if code == 0 else reason
         why = f"deleted while it ran ({why})"
-    message = str(terminated.get("message") or "")
-    ending = Ending(reason=reason, message=f"pod {_name(pod)}: ended early: {why}, exit code {code}")
+    result = str(terminated.get("message") or "").encode()
+    message = f"pod {_name(pod)}: ended early: {why}, exit code {code}"
+    ending = Ending(reason=reason, message=message, explains_stop=disruption is not None)
     ended_at = unix_time(terminated.get("finishedAt"))
-    return PodFacts(state=AgentState.ENDED, ending=ending, result=message.encode(), ended_at=ended_at)
+    return PodFacts(state=AgentState.ENDED, ending=ending, result=result, ended_at=ended_at)
+
+
+def _disruption(status: dict[str, Any]) -> str | None:
+    """Why the cluster ended a pod that would have gone on, with its node's or an evictor's words; None: it did not.
+
+    The kubelet sets the pod's reason: Terminated (node shutdown), Evicted, Preempting (DeadlineExceeded is our own
+    backstop, see manifests). Whoever evicts a pod by the API sets the condition (KEP-3329).
+    """
+    reason = status.get("reason")
+    if reason and reason != "DeadlineExceeded":
+        return f"{reason}: {status.get('message') or 'the node gave no more words'}"
+    condition = _condition(status, "DisruptionTarget")
+    if condition.get("status") == "True":
+        return f"{condition.get('reason')}: {condition.get('message')}"
+    return None
 
 
 def _lost(pod: dict[str, Any], container: dict[str, Any], now: float) -> str | None:

@@ -20,8 +20,9 @@ class AgentReport:
     complete: bool
     """The result was final, and the digest of the detail lines agrees: what is not in here did not happen."""
     lost_reason: Reason | None = None
-    """Why the plan was not done to its end: AgentLost, AgentImagePullFailed … where not complete; Aborted or
-    DeadlineExceeded also on a complete report of an agent that was told to stop. None and not complete: AgentLost."""
+    """Why the plan was not done to its end: AgentLost, AgentImagePullFailed … where not complete; Aborted,
+    DeadlineExceeded or AgentLost (its node shut down) also on a complete report of an agent that was told to stop. None
+    and not complete: AgentLost."""
     lost_message: str = ""
     """For people: the note of every finding that says lost_reason."""
 

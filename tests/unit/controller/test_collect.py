@@ -131,6 +131,14 @@ def test_agent_that_was_stopped_is_complete_and_says_why() -> None:
     assert (report.lost_reason, report.lost_message) == (Reason.ABORTED, "by its user")
 
 
+def test_agent_that_its_node_stopped_is_lost_and_its_calls_count() -> None:
+    shutdown = Ending(reason=Reason.AGENT_LOST, message="Terminated: node shutdown", explains_stop=True)
+    report = collect(PLAN, RAW, result(stopped=True), LOG, shutdown)
+    assert report.complete
+    assert report.legs == (LEG,)
+    assert (report.lost_reason, report.lost_message) == (Reason.AGENT_LOST, "Terminated: node shutdown")
+
+
 def test_agent_that_stopped_by_itself_met_its_own_deadline() -> None:
     report = collect(PLAN, RAW, result(stopped=True), LOG, LOST)
     assert report.complete

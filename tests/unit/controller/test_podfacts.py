@@ -120,5 +120,39 @@ def test_the_message_says_what_kubernetes_says() -> None:
     assert "OOMKilled, exit code 137" in pod_facts(pod(container(killed)), now=NOW).ending.message
 
 
+SHUTDOWN = {"reason": "Terminated", "message": "Pod was terminated in response to imminent node shutdown."}
+
+
+def disrupted(reason: str, status: str = "True") -> dict[str, Any]:
+    return {"conditions": [{"type": "DisruptionTarget", "status": status, "reason": reason, "message": "moved"}]}
+
+
+@pytest.mark.parametrize("code", [0, 137])
+@pytest.mark.parametrize(
+    ("status", "metadata", "said"),
+    [
+        (SHUTDOWN, {}, "Terminated: Pod was terminated in response to imminent node shutdown."),
+        (SHUTDOWN | disrupted("TerminationByKubelet"), {}, "imminent node shutdown"),
+        ({"reason": "NodeShutdown"}, {}, "NodeShutdown: the node gave no more words"),
+        ({"reason": "Preempting", "message": "critical pod"}, {}, "Preempting: critical pod"),
+        (disrupted("EvictionByEvictionAPI"), {"deletionTimestamp": JUST_NOW}, "EvictionByEvictionAPI: moved"),
+    ],
+)
+def test_an_agent_that_the_cluster_ended_is_lost_for_that_reason(
+    status: dict[str, Any], metadata: dict[str, Any], said: str, code: int
+) -> None:
+    """Whether it had the time to end in good order or not: nobody asked the run to stop."""
+    facts = pod_facts(pod(container({"terminated": {"exitCode": code}}) | status, **metadata), now=NOW)
+    assert (facts.state, facts.ending.reason) == (AgentState.ENDED, Reason.AGENT_LOST)
+    assert facts.ending.explains_stop
+    assert said in facts.ending.message
+
+
+@pytest.mark.parametrize("status", [{}, {"reason": "DeadlineExceeded"}, disrupted("PreemptionByScheduler", "False")])
+def test_an_agent_that_ended_undisturbed_may_have_met_its_own_deadline(status: dict[str, Any]) -> None:
+    facts = pod_facts(pod(container({"terminated": {"exitCode": 0}}) | status), now=NOW)
+    assert not facts.ending.explains_stop
+
+
 def test_there_is_no_time_where_none_is_given() -> None:
     assert unix_time(None) is None
