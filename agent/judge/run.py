@@ -213,10 +213,12 @@ def _outlived(caller_leg: LegObservation | None, last_taken: float | None) -> bo
 
 
 def _registration(call: PlannedCall, report: AgentReport | None) -> list[Finding]:
-    if report is None or not report.plan.account.register:
+    """An agent that does not register is silent here, but for a caller whose account could not even be made."""
+    if report is None:
         return []
     seen = [registration for registration in report.registrations if registration.endpoint == call.endpoint]
-    return registered(call, report.plan.role, seen)
+    without_account = bool(seen) and report.plan.role is Role.CALLER
+    return registered(call, report.plan.role, seen) if report.plan.account.register or without_account else []
 
 
 def _recorded(call: PlannedCall, report: AgentReport | None, leg: object | None) -> list[Finding]:

@@ -239,6 +239,26 @@ def test_an_agent_that_does_not_register_is_not_asked_to():
     assert verdict.result is Result.PASSED
 
 
+def test_a_caller_whose_account_could_not_be_made_says_so_although_it_does_not_register():
+    """No call was placed: the stack's words say why, where there is no leg that could."""
+    its_plan = plan(account__register=False)
+    refused = registration(CALLER, outcome=RegistrationOutcome.ERROR, code=None, local_reason="account x: Invalid URI")
+    verdict = judge_run([report(its_plan, registrations=(refused,)), report(good_reports()[1].plan)])
+
+    assert said(verdict.calls[0].findings, CALLER) == [(Check.REGISTERED, Reason.AGENT_ERROR)]
+    assert "Invalid URI" in (verdict.calls[0].findings[0].note or "")
+
+
+def test_a_callee_without_an_account_still_takes_calls():
+    """Nothing was to be registered; what arrives at its socket is answered, and measured as ever."""
+    caller, callee = good_reports()
+    refused = registration(CALLEE, outcome=RegistrationOutcome.ERROR, code=None)
+    its_plan = plan(CALLEE, account__register=False)
+    verdict = judge_run([caller, report(its_plan, *callee.legs, registrations=(refused,))])
+
+    assert verdict.result is Result.PASSED
+
+
 def test_one_refused_refresh_among_good_registrations_is_a_refusal():
     caller, callee = good_reports()
     refused = registration(CALLER, outcome=RegistrationOutcome.REJECTED, code=401)
