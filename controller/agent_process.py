@@ -1,6 +1,7 @@
 """One agent as a local process: the files that a pod would have mounted, the process, and what it left behind."""
 
 import os
+import shutil
 import signal as signals
 import subprocess
 from collections.abc import Sequence
@@ -29,6 +30,9 @@ class AgentProcess:
         self._signal: Signal | None = None
         self._log = bytearray()
         directory.mkdir(mode=0o700)
+        # As a pod's own: an agent that is killed leaves its recordings behind.
+        self._scratch = directory / "tmp"
+        self._scratch.mkdir()
         (directory / "plan").write_bytes(self._raw_plan)
         # The kubelet makes the termination message's file before the container starts; so does this.
         for name in ("signal", "result"):
@@ -43,6 +47,7 @@ class AgentProcess:
                 stdout=stdout,
                 stderr=log,
                 cwd=directory,
+                env={**os.environ, "TMPDIR": str(self._scratch)},
                 start_new_session=True,
             )
 
@@ -88,7 +93,7 @@ class AgentProcess:
             self.progress = decoded
 
     def end(self, grace_s: float) -> None:
-        """SIGTERM (the agent still writes its result), then SIGKILL after `grace_s`; nothing of it is left running."""
+        """SIGTERM (the agent still writes its result), then SIGKILL after `grace_s`; its temporary files go too."""
         for number in (signals.SIGTERM, signals.SIGKILL):
             if self._process.poll() is None:
                 self._process.send_signal(number)
@@ -97,6 +102,7 @@ class AgentProcess:
             except subprocess.TimeoutExpired:
                 continue
             break
+        shutil.rmtree(self._scratch, ignore_errors=True)
         self.read()
 
     def report(self, ending: Ending) -> AgentReport:

@@ -6,6 +6,7 @@
 import argparse
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -54,6 +55,7 @@ class FakeAgent:
         self.lines: list[bytes] = []
 
     def run(self) -> None:
+        tempfile.mkdtemp(prefix="calltest-fake-")
         match self.fault:
             case "mute":
                 time.sleep(600)

@@ -87,6 +87,17 @@ def test_caller_that_dies_is_lost_keeps_its_ended_calls_and_lets_the_callee_fini
     assert callee.complete
 
 
+def test_temporary_files_of_agents_are_deleted_also_of_one_that_died(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("run", "elsewhere"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "elsewhere"))
+    run(tmp_path / "run", "caller-0=die")
+    assert list(tmp_path.rglob("calltest-fake-*")) == []
+    assert (tmp_path / "run" / "caller-0" / "log").exists()
+
+
 def test_callee_that_dies_takes_its_caller_with_it(tmp_path: Path) -> None:
     caller, callee = run(tmp_path, "callee-0=die")
     assert callee.lost_reason is Reason.AGENT_LOST
