@@ -88,14 +88,7 @@ class Runner:
         self._caller = Caller(
             plan=plan, phone=phone, book=self._book, clock=clock, timers=self._timers, playlist=playlist
         )
-        self._callee = Callee(
-            phone=phone,
-            clock=clock,
-            timers=self._timers,
-            behaviour=plan.behaviour or Behaviour.ABSORBER,
-            capacity=max((group.concurrency for group in plan.calls), default=0) + SPARE_CALLS,
-            on_call=self._call_came,
-        )
+        self._callee = self._new_callee()
         self._registration: Registration | None = None
         self._phase = Phase.WAITING
         self._index = 0
@@ -106,6 +99,16 @@ class Runner:
         """The current stage's address is not allowed."""
         self._told_stage = self._told_calls = (-1, -1)
         self._told_s = float("-inf")
+
+    def _new_callee(self) -> Callee:
+        return Callee(
+            phone=self._phone,
+            clock=self._clock,
+            timers=self._timers,
+            behaviour=self._plan.behaviour or Behaviour.ABSORBER,
+            capacity=max((group.concurrency for group in self._plan.calls), default=0) + SPARE_CALLS,
+            on_call=self._call_came,
+        )
 
     def run(self) -> None:
         """Until finished; then writes the final result."""

@@ -57,30 +57,37 @@ def main(
     """SIP test calls with real media and a verdict."""
 
 
+Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML files with CallTests; - is stdin.")]
+Targets = Annotated[
+    list[str] | None,
+    typer.Option("--target", "-t", metavar="HOST[:PORT]", help="The system under test. Repeat it for each replica."),
+]
+Format = Annotated[Output, typer.Option("--output", "-o", help="How to print the result.")]
+Secrets = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=DIR", help="Directory (files username, password, realm) that stands for a Secret."),
+]
+ConfigMaps = Annotated[
+    list[str] | None, typer.Option(metavar="NAME=DIR", help="Directory that stands for a ConfigMap with WAV files.")
+]
+AllowDial = Annotated[
+    str, typer.Option(metavar="REGEX", help="Phone numbers that may be dialled; emergency numbers never are.")
+]
+Keep = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Keep each agent's plan, output, log and result in here.")
+]
+
+
 @app.command()
 def run(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML files with CallTests; - is stdin.")],
+    files: Files,
     *,
-    target: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--target", "-t", metavar="HOST[:PORT]", help="The system under test. Repeat it for each replica."
-        ),
-    ] = None,
-    output: Annotated[Output, typer.Option("--output", "-o", help="How to print the result.")] = Output.TABLE,
-    secret: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=DIR", help="Directory (files username, password, realm) that stands for a Secret."),
-    ] = None,
-    config_map: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=DIR", help="Directory that stands for a ConfigMap with WAV files.")
-    ] = None,
-    allow_dial: Annotated[
-        str, typer.Option(metavar="REGEX", help="Phone numbers that may be dialled; emergency numbers never are.")
-    ] = "",
-    keep: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep each agent's plan, output, log and result in here.")
-    ] = None,
+    target: Targets = None,
+    output: Format = Output.TABLE,
+    secret: Secrets = None,
+    config_map: ConfigMaps = None,
+    allow_dial: AllowDial = "",
+    keep: Keep = None,
 ) -> None:
     """Run CallTests with agents on this machine, without a cluster.
 
@@ -98,24 +105,30 @@ def run(
       calltest run pin.yaml -t sbc.example.com --secret sip-alice=./alice
     """  # noqa: D301 - \b is click's mark for 'do not rewrap'
     try:
+        secrets, config_maps = (
+            read_directories(secret or (), "--secret"),
+            read_directories(config_map or (), "--config-map"),
+        )
         options = Options(
             targets=tuple(target or ()),
-            directories=Directories(
-                secrets=read_directories(secret or (), "--secret"),
-                config_maps=read_directories(config_map or (), "--config-map"),
-            ),
+            directories=Directories(secrets=secrets, config_maps=config_maps),
             limits=Limits(allow_dial=_pattern(allow_dial)),
             keep=keep,
         )
         finished = _run_all(files, options, output)
-    except UnusableInputError as error:
-        typer.echo(f"calltest: {error}", err=True)
-        raise typer.Exit(UNUSABLE) from error
     except Exception as error:
-        # A fault of ours says nothing about the SUT: it must not look like Failed (1, Python's own choice).
-        traceback.print_exc()
-        raise typer.Exit(EXIT[Result.INCONCLUSIVE]) from error
+        raise typer.Exit(_fault(error)) from error
     raise typer.Exit(_exit_code(finished))
+
+
+def _fault(error: Exception) -> int:
+    """Says what went wrong; the exit status."""
+    if isinstance(error, UnusableInputError):
+        typer.echo(f"calltest: {error}", err=True)
+        return UNUSABLE
+    # A fault of ours says nothing about the SUT: it must not look like Failed (1, Python's own choice).
+    traceback.print_exception(error)
+    return EXIT[Result.INCONCLUSIVE]
 
 
 def _run_all(files: Sequence[str], options: Options, output: Output) -> list[FinishedRun | None]:
