@@ -1,6 +1,6 @@
 # Every target does its own set-up and is safe to repeat. V=1 shows the output of every step.
 .DEFAULT_GOAL := help
-.PHONY: help setup check test e2e demo demo-down cluster cluster-down run fmt crd
+.PHONY: help setup check coverage test e2e demo demo-down cluster cluster-down run fmt crd
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -10,6 +10,9 @@ setup: ## system packages, Python environment, pjsua2
 
 check: ## linters, types, unit and component tests (no cluster)
 	@dev/steps check
+
+coverage: ## 100 % branch coverage of the pure modules, by the unit tests (minutes: not a part of check)
+	@dev/uv run --no-sync pytest -q -n 2 tests/unit --cov --cov-report=term
 
 test: ## set-up, check, and the end-to-end tests on a real cluster
 	@dev/steps test
