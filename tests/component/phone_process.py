@@ -17,7 +17,7 @@ from agent.pjsua_phone import PjsuaPhone
 def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     options = msgspec.json.decode(sys.argv[1])
-    options["recordings"] = Path(options["recordings"])
+    options |= {name: Path(options[name]) for name in ("recordings", "captures")}
     try:
         phone = PjsuaPhone(**options)
     except PhoneError as error:
@@ -61,6 +61,13 @@ def obey(phone: Any, command: dict[str, Any]) -> None:
     if "playback" in args:
         wav = args["playback"].get("wav")
         args["playback"] = Playback(wav=Path(wav) if wav else None, echo=args["playback"].get("echo", False))
+    if name == "live_calls":
+        say({"reply": phone._tap.live_calls})
+        return
+    if name == "tapped_messages":
+        seen = [dataclasses.asdict(message) | {"text": message.text.decode()} for message in phone._tap.messages()]
+        say({"reply": {"messages": seen, "missed": phone._tap.missed}})
+        return
     try:
         say({"reply": getattr(phone, name)(**args)})
     except PhoneError as error:
