@@ -56,7 +56,7 @@ class Stream(Struct, frozen=True, kw_only=True, rename="camel"):
     ssrc: str
     """`0x1234abcd`."""
     codec: str | None
-    """Encoding name as in SDP, of the audio payload type with the most packets: `PCMU`. None: dynamic, never declared."""
+    """Encoding name as in SDP, of the audio payload type with the most packets. None: dynamic, never declared."""
     payload_types: list[int]
     """All that were seen, ascending."""
     clock_rate_hz: int | None
@@ -84,7 +84,7 @@ class Stream(Struct, frozen=True, kw_only=True, rename="camel"):
     max_delta_ms: float | None
     """The longest time between two consecutive arrivals. None: one packet."""
     encrypted: bool
-    """SRTP: by SDP (RTP/SAVP), or because DTLS ran between the two addresses. Its payload, and its digits, cannot be read."""
+    """SRTP: by SDP (RTP/SAVP), or because DTLS ran between the two addresses. Its digits cannot be read."""
     wav: str | None = None
     """Where its audio was written."""
     digits: list[Digit]

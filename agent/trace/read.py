@@ -3,19 +3,42 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from agent.trace.model import Progress, RtpPackets, Trace
+from agent.trace.analysis import Analysis
+from agent.trace.capture import CHUNK_BYTES, batches
+from agent.trace.model import File, Progress, RtpPackets, Trace
+from agent.trace.payloads import Payloads
+from agent.trace.records import Records
+from agent.trace.results import results
 
 
-def trace(paths: Sequence[Path | str], *, progress: Progress | None = None) -> Trace:
+def trace(paths: Sequence[Path | str], *, progress: Progress | None = None, chunk_bytes: int = CHUNK_BYTES) -> Trace:
     """Reads captures, one after the other as if they were one (`tcpdump -C` cuts them so); `-` is standard input.
 
     Memory does not grow with the files. Raises UnusableCaptureError where a file cannot be opened or is no capture;
     damage inside one is survived and counted in `File.skipped`.
     """
-    raise NotImplementedError
+    analysis, files = Analysis(), list[File]()
+    for records in _records(paths, analysis, files, progress, chunk_bytes):
+        analysis.add(records)
+    streams, digits, warnings = results(analysis)
+    return Trace(files=files, streams=streams, digits=digits, warnings=warnings)
 
 
-def rtp_packets(paths: Sequence[Path | str], found: Trace, *, progress: Progress | None = None) -> Iterator[RtpPackets]:
+def _records(
+    paths: Sequence[Path | str],
+    analysis: Analysis,
+    files: list[File],
+    progress: Progress | None,
+    chunk_bytes: int,
+) -> Iterator[Records]:
+    for path in paths:
+        analysis.skipped.clear()
+        yield from batches(path, files.append, skipped=analysis.skipped, progress=progress, chunk_bytes=chunk_bytes)
+
+
+def rtp_packets(
+    paths: Sequence[Path | str], found: Trace, *, progress: Progress | None = None, chunk_bytes: int = CHUNK_BYTES
+) -> Iterator[RtpPackets]:
     """The packets of all streams of `found` (from `trace` of the same paths), in arrival order per stream.
 
     Reads the files a second time, some MB at once: chunks of different streams come mixed, those of one stream in
@@ -23,4 +46,9 @@ def rtp_packets(paths: Sequence[Path | str], found: Trace, *, progress: Progress
     streams are yielded too: look at `found.streams[packets.stream].encrypted`. Standard input cannot be read twice:
     write it to a file first. Raises UnusableCaptureError.
     """
-    raise NotImplementedError
+    numbers = {(stream.src, stream.dst, stream.ssrc): number for number, stream in enumerate(found.streams)}
+    analysis = Analysis()
+    payloads = Payloads(analysis, numbers)
+    for records in _records(paths, analysis, [], progress, chunk_bytes):
+        analysis.add(records, payloads.add)
+        yield from payloads.taken()
