@@ -74,7 +74,9 @@ def listen(
         wavs = dict(_write_recordings(found.streams, heard, wav)) if wav is not None else {}
         digits = {index: list(_digits(track)) for index, track in heard.items()} if tones else {}
     warnings = [warning for index in sorted(wanted) for warning in _warnings(found.streams[index], tracks.get(index))]
-    unheard = frozenset(index for index in wanted if index not in tracks or _is_partial(tracks[index]))
+    unheard = frozenset(
+        index for index in wanted if index not in tracks or _is_partial(found.streams[index], tracks[index])
+    )
     return Sound(wavs=wavs, digits=digits, unheard=unheard, warnings=warnings)
 
 
@@ -172,10 +174,10 @@ def _digits(track: Track) -> Iterator[Digit]:
         )
 
 
-def _is_partial(track: Track) -> bool:
+def _is_partial(stream: Stream, track: Track) -> bool:
     faults = track.faults
     return bool(
-        not track.samples
+        track.packets != stream.packets
         or faults.looks_encrypted
         or faults.undecoded
         or faults.damaged
@@ -195,6 +197,9 @@ def _warnings(stream: Stream, track: Track | None) -> Iterator[Warning]:
     if faults.looks_encrypted:
         message = f"{name}: looks like SRTP (each payload is longer than its time, by what SRTP adds): not decoded"
         yield Warning(code="LooksEncrypted", message=message)
+    if track.packets != stream.packets:
+        message = f"{name}: {track.packets} packets, {stream.packets} when it was read first: did the file change?"
+        yield Warning(code="PacketsMissing", message=message)
     for why, packets in sorted(faults.undecoded.items()):
         yield Warning(code="NotDecoded", message=f"{name}: {packets} packets not decoded: {why}")
     said = (

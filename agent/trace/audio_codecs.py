@@ -124,14 +124,14 @@ _FFMPEG: Final[dict[str, dict[str, Any]]] = {
     # libopus turns whatever a packet holds into 48 kHz mono; FFmpeg's own decoder would need to be told.
     "OPUS": {"name": "libopus", "sample_rate_hz": _OPUS_RATE_HZ, "bytes_per_tick": None, "frame": 1},
 }
-DECODED: Final = (*_BUILT_IN, *_FFMPEG)
-"""Encoding names in upper case."""
+MIN_RATE_HZ, MAX_RATE_HZ, MAX_CHANNELS = 4000, 192_000, 8
+"""Audio is within these: an SDP must not be able to make a packet into a minute."""
 
 
 def decoder(form: Format) -> Decoder:
     """A new decoder for one stream; NoDecoderError."""
     name = form.name.upper()
-    if not 0 < form.clock_rate_hz <= 192_000 or not 0 < form.channels <= 8:
+    if not MIN_RATE_HZ <= form.clock_rate_hz <= MAX_RATE_HZ or not 0 < form.channels <= MAX_CHANNELS:
         raise NoDecoderError(f"{form.name}/{form.clock_rate_hz}/{form.channels} is no audio format")
     if make := _BUILT_IN.get(name):
         return make(form)

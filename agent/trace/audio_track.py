@@ -76,6 +76,8 @@ class Track:
         self.start_ns = 0
         """Nanoseconds since 1970 of the first sample."""
         self.samples = 0
+        self.packets = 0
+        """That were given, digits and copies included."""
         self.faults = Faults(Counter())
         self._decoders: dict[Format, Decoder | str] = {}
         self._pending: list[_Packet] = []
@@ -89,6 +91,7 @@ class Track:
 
     def add(self, packets: RtpPackets) -> None:
         """Takes consecutive arrivals."""
+        self.packets += len(packets.payloads)
         columns = (packets.sequence, packets.timestamp, packets.arrival_ns, packets.payload_type, packets.is_event)
         rows = zip(*(column.tolist() for column in columns), packets.payloads, strict=True)
         for sequence, timestamp, arrival_ns, payload_type, is_event, payload in rows:

@@ -47,8 +47,8 @@ def rows(packets, order):
 def stream(**changes):
     known = {
         "src": "10.0.0.1:4000", "dst": "10.0.0.2:5000", "ssrc": "0x00000001", "codec": "PCMU", "payload_types": [0],
-        "clock_rate_hz": 8000, "call_id": None, "start": START_NS / 1e9, "end": START_NS / 1e9 + 60, "packets": 1,
-        "expected": 1, "lost": 0, "duplicates": 0, "reordered": 0, "jitter_ms": 0.0, "max_jitter_ms": 0.0,
+        "clock_rate_hz": 8000, "call_id": None, "start": START_NS / 1e9, "end": START_NS / 1e9 + 60, "packets": 200,
+        "expected": 200, "lost": 0, "duplicates": 0, "reordered": 0, "jitter_ms": 0.0, "max_jitter_ms": 0.0,
         "max_delta_ms": None, "encrypted": False, "digits": [],
     }  # fmt: skip
     return Stream(**{**known, **changes})

@@ -127,7 +127,13 @@ def test_without_pyav_the_codec_and_the_remedy_are_named(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "form", [Format(name="PCMU", clock_rate_hz=0), Format(name="L16", clock_rate_hz=8000, channels=99)]
+    "form",
+    [
+        Format(name="PCMU", clock_rate_hz=0),
+        Format(name="L16", clock_rate_hz=1),
+        Format(name="L16", clock_rate_hz=10**9),
+        Format(name="L16", clock_rate_hz=8000, channels=99),
+    ],
 )
 def test_formats_that_make_no_sense_have_no_decoder(form):
     with pytest.raises(NoDecoderError, match="is no audio format"):
@@ -278,7 +284,7 @@ def test_a_rate_is_changed_along_straight_lines():
 
 def test_both_directions_of_a_call_are_one_stereo_file(tmp_path):
     there = stream()
-    back = stream(src=there.dst, dst=there.src, start=there.start + 0.5)
+    back = stream(src=there.dst, dst=there.src, start=there.start + 0.5, packets=100)
     sound = listen(
         [arrivals(NOISE), arrivals(NOISE[:100], stream=1, start_ns=START_NS + 500_000_000)],
         trace(there, back), {0, 1}, wav=tmp_path / "new" / "wav",
@@ -348,7 +354,8 @@ def test_encrypted_streams_are_said_and_not_decoded(tmp_path):
     ],
 )  # fmt: skip
 def test_what_was_not_decoded_is_said_with_its_stream(tmp_path, packets, said):
-    sound = listen([packets], trace(stream()), {0}, wav=tmp_path, tones=True)
+    found = trace(stream(packets=len(packets.payloads)))
+    sound = listen([packets], found, {0}, wav=tmp_path, tones=True)
     assert (sound.wavs, sound.unheard) == ({}, {0})
     (warning,) = sound.warnings
     assert warning.code == said[0]
@@ -359,8 +366,14 @@ def test_what_was_not_decoded_is_said_with_its_stream(tmp_path, packets, said):
 def test_comfort_noise_is_silence_and_no_fault(tmp_path):
     formats = {**FORMATS, 13: Format(name="CN", clock_rate_hz=8000)}
     noise = arrivals([b"\x40"] * 3, first=1200, timestamp=5000 + 200 * 160, payload_type=13, formats=formats)
-    sound = listen([arrivals(NOISE), noise], trace(stream()), {0}, wav=tmp_path)
+    sound = listen([arrivals(NOISE), noise], trace(stream(packets=203)), {0}, wav=tmp_path)
     assert (sound.unheard, sound.warnings) == (frozenset(), [])
+
+
+def test_a_file_that_changed_between_the_passes_is_noticed(tmp_path):
+    sound = listen([arrivals(NOISE)], trace(stream(packets=201)), {0}, wav=tmp_path)
+    assert sound.unheard == {0}
+    assert [warning.code for warning in sound.warnings] == ["PacketsMissing"]
 
 
 def test_streams_that_nobody_wants_are_not_written(tmp_path):
