@@ -50,9 +50,9 @@ def trace(
 ) -> None:
     """Show the RTP streams and DTMF digits of captures, read one after the other as if they were one.
 
-    --expect DIGITS holds where somebody dialled and everybody who did dialled exactly these, each digit to its end.
-    'Everybody' is each direction (address to address) of each call, and each method (RFC 4733, SIP INFO; with
-    --inband, tones): streams without digits say nothing, so narrow with --sut and --call-id. It does not hold where
+    --expect DIGITS holds where each conversation (what two addresses send each other in a call) carried digits, and
+    each direction that did carried exactly these, each digit to its end. Methods (RFC 4733, SIP INFO; with --inband,
+    tones) are judged one by one. Narrow with --sut and --call-id what else is in the capture. It does not hold where
     digits could not be read: SRTP, damage in the file, with --inband audio that could not be decoded.
     --max-loss-percent holds where there are streams and each one kept lost no more.
 
@@ -138,7 +138,7 @@ def _print(answered: "Answer", *, digits: bool, json: bool) -> None:
 
 @contextmanager
 def _watch(doing: str) -> Iterator["Watcher | None"]:
-    """A bar on a terminal, from the first second on; nothing anywhere else."""
+    """A bar on a terminal, which goes when it is done; nothing anywhere else."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield None

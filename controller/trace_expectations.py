@@ -17,6 +17,8 @@ NO_DAMAGE: Final = frozenset(
 """Reasons of `File.skipped` that hide no digits: the capture was stopped, the packet was like this on the wire."""
 HIDING: Final = frozenset({"EventsCut", "TooManyEvents", "TooManyAddresses", "TooManyPayloadMaps"})
 """Codes of `Trace.warnings` that tell of digits, or of packets that may have been digits, that are not in it."""
+VIDEO_CLOCK_HZ: Final = 90_000
+"""Of every video format, and of no audio (RFC 3551 §5)."""
 METHODS: Final = {
     DigitMethod.RFC4733: "RFC 4733",
     DigitMethod.INFO: "SIP INFO",
@@ -70,8 +72,10 @@ def dialled(trace: Trace) -> list[Dialled]:
 
 
 def judge_digits(trace: Trace, expected: str, unheard: Collection[int] = ()) -> Outcome:
-    """Holds where somebody dialled, and everybody who did dialled exactly these, each digit to its end.
+    """Holds where each conversation carried digits, and whoever dialled dialled exactly these, each digit to its end.
 
+    A conversation is what two addresses and ports send each other in one call: digits that were swallowed on the way
+    must not be made up for by those of the other leg. Video is none.
     `unheard` are the streams (indices) in which in-band digits were looked for and could not be.
     """
     groups = dialled(trace)
@@ -81,9 +85,23 @@ def judge_digits(trace: Trace, expected: str, unheard: Collection[int] = ()) -> 
         if group.keys == expected and open_ended:
             numbers = ", ".join(map(str, open_ended))
             broken.append(f"{group}, but the end of digit {numbers} was not seen")
-    if not groups:
-        broken.append("no digits")
+    broken += _mute(trace.streams) if groups else ["no digits"]
     return Outcome(expected=f"digits {expected}", broken=tuple(broken))
+
+
+def _mute(streams: Sequence[Stream]) -> Iterator[str]:
+    """Conversations that could have carried digits and did not."""
+    call_ids = {frozenset((s.src, s.dst)): s.call_id for s in streams if s.call_id is not None}
+    conversations: dict[tuple[frozenset[str], str | None], list[Stream]] = {}
+    for stream in streams:
+        pair = frozenset((stream.src, stream.dst))
+        # Only one side's SDP may have been seen.
+        conversations.setdefault((pair, stream.call_id or call_ids.get(pair)), []).append(stream)
+    for both in conversations.values():
+        if any(stream.encrypted or any(digit.digit in KEYS for digit in stream.digits) for stream in both):
+            continue
+        if any(stream.clock_rate_hz != VIDEO_CLOCK_HZ for stream in both):
+            yield f"{both[0].src} ↔ {both[0].dst} carried none"
 
 
 def judge_loss(streams: Sequence[Stream], max_percent: float) -> Outcome:

@@ -45,6 +45,8 @@ def as_table(trace: Trace, *, width: int, color: bool, digits: bool) -> str:
         for part in _digit_tables(trace) if digits else _stream_tables(trace, cells, widths):
             console.print()
             console.print(part)
+        if wavs := list(dict.fromkeys(stream.wav for stream in trace.streams if stream.wav is not None)):
+            console.print(Text("\n" + "\n".join(f"wrote {printable(path)}" for path in wavs), overflow="fold"))
     return "".join(line.rstrip() + "\n" for line in capture.get().splitlines())
 
 

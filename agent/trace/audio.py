@@ -154,7 +154,9 @@ def _mixed(parts: Sequence[_Part], at: int, count: int, rate_hz: int) -> Samples
         first = start * track.sample_rate_hz // rate_hz
         needed = -(-count * track.sample_rate_hz // rate_hz) + 2
         times = np.arange(start, start + count) * (track.sample_rate_hz / rate_hz) - first
-        mix += np.rint(np.interp(times, np.arange(needed), track.read(first, needed))).astype(np.int32)
+        sound = track.read(first, needed)
+        if sound.any():
+            mix += np.rint(np.interp(times, np.arange(needed), sound)).astype(np.int32)
     return np.clip(mix, -32768, 32767).astype(np.int16)
 
 

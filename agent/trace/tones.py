@@ -117,7 +117,8 @@ class Detector:
         sound = np.concatenate([self._rest, block.astype(np.float32)])
         # The last part of what is here is looked at again with the next block: its phases need a next one.
         while (parts := min((len(sound) - self._width) // self._hop, _FRAMES)) > 0:
-            yield from self._take(self._measure(sound, parts))
+            if sound[: parts * self._hop + self._width].any():
+                yield from self._take(self._measure(sound, parts))
             sound = sound[parts * self._hop :]
             self._at += parts
         self._rest = sound

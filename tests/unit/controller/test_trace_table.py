@@ -108,6 +108,11 @@ def test_each_digit_on_request():
     ]
 
 
+def test_files_that_were_written_are_named_once():
+    found = trace(stream(wav="listen/a.wav"), stream(wav="listen/a.wav"), stream(wav="listen/b.wav"))
+    assert table(found).splitlines()[-3:] == ["", "wrote listen/a.wav", "wrote listen/b.wav"]
+
+
 @pytest.mark.parametrize("each", [False, True])
 def test_digits_of_no_stream_are_shown(each):
     orphaned = msgspec.structs.replace(trace(), digits=digits("5", method=DigitMethod.INFO))
