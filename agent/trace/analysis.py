@@ -9,13 +9,13 @@ import numpy.typing as npt
 from agent.trace.addresses import Addresses
 from agent.trace.formats import Meanings
 from agent.trace.ip import Datagrams, Internet, Segment
-from agent.trace.records import Records, Skipped, load, load_words
+from agent.trace.records import Records, Skipped, load
 from agent.trace.rtp import rtp
 from agent.trace.sip import METHODS, Sip
 from agent.trace.streams import Batch, Declaration, Streams
 from agent.trace.tcp import Tcp
 
-MAX_ROWS: Final = 32_768
+MAX_ROWS: Final = 65_536
 """Packets worked on at once: what is loaded of them stays in a processor's cache."""
 MAX_DTLS: Final = 65_536
 _METHODS: Final = np.array([int.from_bytes(method, "little") for method in METHODS], np.uint32)
@@ -63,7 +63,7 @@ class Analysis:
 
         found = self.internet.datagrams(records, segment)
         if len(found):
-            first = load_words(found.data, found.offset, 1)[:, 0]
+            first = found.head[:, 0]
             self._sip(found, first, declarations)
             self._dtls(found, first)
         declarations.sort(key=lambda one: one.row)

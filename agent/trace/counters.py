@@ -11,6 +11,8 @@ from agent.trace.records import Ints
 from agent.trace.seen import Holes
 from agent.trace.segments import Segments, before, extended
 
+MAX_DROPOUT: Final = 3000
+"""RFC 3550 A.1: a larger step is a source that began anew rather than loss."""
 _APART: Final = 1 << 36
 """More than the sequence numbers of one batch can span: keeps the segments' running maxima apart."""
 
@@ -22,7 +24,7 @@ class Counters:
         self._flows = flows
         self._holes: dict[int, Holes] = {}
         self.jumps: dict[int, int] = {}
-        """Steps of more than 3,000 (MAX_DROPOUT of RFC 3550 A.1), by flow: a restart rather than loss."""
+        """Steps larger than MAX_DROPOUT, by flow."""
 
     def forget(self, rows: Ints) -> None:
         """Flows that are no more."""
@@ -50,9 +52,17 @@ class Counters:
         flows.max_delta_ns[rows] = np.maximum(flows.max_delta_ns[rows], np.maximum.reduceat(waited, starts))
         flows.last_ns[rows] = segments.time_ns[starts + segments.counts - 1]
 
-        flat = segments.spread(rows * 128) + segments.payload_type
-        np.add.at(flows.by_type.reshape(-1), flat, 1)
+        self._types(segments)
         return sequence
+
+    def _types(self, segments: Segments) -> None:
+        """Packets by payload type: by runs of one type, of which there are few."""
+        changed = segments.payload_type[1:] != segments.payload_type[:-1]
+        changed[segments.starts[1:] - 1] = True
+        runs = np.concatenate([np.zeros(1, np.int64), np.flatnonzero(changed) + 1])
+        flow = segments.flows[np.searchsorted(segments.starts, runs, "right") - 1]
+        flat = flow * 128 + segments.payload_type[runs]
+        np.add.at(self._flows.by_type.reshape(-1), flat, np.diff(runs, append=len(segments.payload_type)))
 
     def _order(self, segments: Segments, sequence: Ints) -> None:
         """Highest and lowest number, gaps, late packets and copies."""
@@ -65,29 +75,31 @@ class Counters:
         flows.reordered[rows] += np.add.reduceat(step < 0, starts, dtype=np.int64)
         odd = np.flatnonzero(step != 1)
         if len(odd):
-            segment = np.searchsorted(starts, odd, "right") - 1
-            for flow, number, steps in zip(
-                rows[segment].tolist(), sequence[odd].tolist(), step[odd].tolist(), strict=True
-            ):
-                self._odd(flow, number, steps)
+            flow = rows[np.searchsorted(starts, odd, "right") - 1]
+            self._odd(flow.tolist(), sequence[odd].tolist(), step[odd].tolist())
+            jump = odd[np.abs(step[odd]) > MAX_DROPOUT]
+            for number in rows[np.searchsorted(starts, jump, "right") - 1].tolist():
+                self.jumps[number] = self.jumps.get(number, 0) + 1
         flows.highest[rows] += top[starts + segments.counts - 1] - floor
 
-    def _odd(self, flow: int, number: int, step: int) -> None:
-        """A packet that does not follow on the highest: above it (step > 1), or not above it."""
-        holes = self._holes.get(flow)
-        if holes is None:
-            holes = self._holes[flow] = Holes()
-        if abs(step) > 3000:
-            self.jumps[flow] = self.jumps.get(flow, 0) + 1
-        lowest = int(self._flows.lowest[flow])
-        if step > 1:
-            holes.add(number - step + 1, number)
-        elif number < lowest:
-            if number + 1 < lowest:
-                holes.add(number + 1, lowest)
-            self._flows.lowest[flow] = number
-        elif not holes.fill(number):
-            self._flows.duplicates[flow] += 1
+    def _odd(self, flows: list[int], numbers: list[int], steps: list[int]) -> None:
+        """Packets that do not follow on the highest so far: above it (step > 1), or not above it."""
+        before_flow, holes = -1, Holes()
+        for flow, number, step in zip(flows, numbers, steps, strict=True):
+            if flow != before_flow:
+                before_flow = flow
+                known = self._holes.get(flow)
+                holes = self._holes[flow] = Holes() if known is None else known
+            if step > 1:
+                holes.above(number - step + 1, number)
+            elif not holes.fill(number):
+                lowest = int(self._flows.lowest[flow])
+                if number >= lowest:
+                    self._flows.duplicates[flow] += 1
+                    continue
+                self._flows.lowest[flow] = number
+                if number + 1 < lowest:
+                    holes.below(number + 1, lowest)
 
     def add_jitter(self, segments: Segments, audio: npt.NDArray[np.bool_], tick_ns: npt.NDArray[np.float64]) -> None:
         """Jitter of the rows that are `audio`; `tick_ns` is each row's clock, nan where that is not known."""

@@ -1,5 +1,6 @@
 """Named events (RFC 4733, and 2833 before it): many packets, one digit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import Final
@@ -97,19 +98,25 @@ class Digits:
         ticks = np.maximum.reduceat(found.payload & np.uint32(0xFFFF), starts).tolist()
         packets = np.diff(starts, append=len(code)).tolist()
         ends = np.add.reduceat(ended, starts).tolist()
-        flows, stamps = found.flow[starts].tolist(), found.timestamp[starts].tolist()
-        for index, at in enumerate(starts.tolist()):
-            event = self._event(found, at, flows[index], stamps[index])
+        firsts = [
+            one[starts].tolist()
+            for one in (found.flow, found.timestamp, found.payload, found.time_ns, found.payload_type, found.declared)
+        ]
+        for *first, tick_ns, run, most, end in zip(
+            *firsts, found.tick_ns[starts].tolist(), packets, ticks, ends, strict=True
+        ):
+            event = self._event(first, tick_ns)
             if event is None:
-                self.refused += packets[index]
+                self.refused += run
                 continue
-            if stamps[index] == event.last_segment:
-                event.ticks = max(event.ticks, ticks[index])
-            event.packets += packets[index]
-            event.ends += ends[index]
+            if first[1] == event.last_segment:
+                event.ticks = max(event.ticks, most)
+            event.packets += run
+            event.ends += end
 
-    def _event(self, found: EventPackets, at: int, flow: int, timestamp: int) -> Event | None:
-        payload = int(found.payload[at])
+    def _event(self, first: Sequence[int], tick_ns: float) -> Event | None:
+        """The event that a packet (flow, timestamp, payload, time, payload type, declared) is of; begun when new."""
+        flow, timestamp, payload, time_ns, payload_type, declared = first
         code = payload >> 24
         known = self._open.setdefault(flow, {})
         event = known.get((timestamp, code))
@@ -124,12 +131,12 @@ class Digits:
         else:
             event = Event(
                 code=code,
-                payload_type=int(found.payload_type[at]),
-                declared=bool(found.declared[at]),
-                start_ns=int(found.time_ns[at]),
+                payload_type=payload_type,
+                declared=bool(declared),
+                start_ns=time_ns,
                 last_segment=timestamp,
                 volume=payload >> 16 & 0x3F,
-                tick_ns=float(found.tick_ns[at]),
+                tick_ns=tick_ns,
             )
             self._count += 1
             self.events.setdefault(flow, []).append(event)

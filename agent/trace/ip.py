@@ -13,6 +13,8 @@ from agent.trace.link import ip_offsets
 from agent.trace.packet import TCP, UDP, Fragments, IpPacket, parse_ip
 from agent.trace.records import Bytes, Ints, Records, Skipped, joined, load, load_words
 
+_HEADS: Final = 10
+"""Words of an IPv4 header without options, a UDP header, and the 12 bytes behind: one gather for all three."""
 _NOT_FIRST_OR_MORE: Final = 0xFF3F0000
 """Fragment offset and More Fragments, in the second word of an IPv4 header as loaded."""
 
@@ -35,6 +37,9 @@ class Datagrams:
     """Bytes of it in `data`."""
     wire: Ints
     """Bytes it had."""
+
+    head: npt.NDArray[np.uint32]
+    """Its first 12 bytes as little-endian words, shape (n, 3); what lies behind `captured` means nothing."""
 
     def __len__(self) -> int:
         return len(self.row)
@@ -69,7 +74,7 @@ class Internet:
     def datagrams(self, records: Records, segment: Callable[[Segment], None]) -> Datagrams:
         """The batch's UDP; its TCP goes to `segment`, one by one."""
         begin = ip_offsets(records, self.skipped)
-        words = load_words(records.data, np.maximum(begin, 0), 7)
+        words = load_words(records.data, np.maximum(begin, 0), _HEADS)
         end = records.offset + records.captured
         usual = (begin >= 0) & (words[:, 0] & 0xFF == 0x45) & (words[:, 2] & 0xFF00 == UDP << 8)
         usual &= (words[:, 1] & _NOT_FIRST_OR_MORE == 0) & (end - begin >= 28) & (words[:, 3] & 0xFF != 0xFF)
@@ -89,15 +94,15 @@ class Internet:
     def _udp(self, records: Records, rows: Ints, at: Ints, end: Ints, words: npt.NDArray[np.uint32]) -> Datagrams:
         """Of IPv4 headers without options, loaded with the UDP header behind them."""
         hosts = words[:, 3].astype(np.uint64) | words[:, 4].astype(np.uint64) << np.uint64(32)
-        return self._checked(records, rows, hosts=hosts, ports=words[:, 5], at=at, end=end, length=words[:, 6])
+        return self._checked(records, rows, hosts=hosts, udp=words[:, 5:], at=at, end=end)
 
     def _udp6(self, records: Records, rows: Ints, begin: Ints, end: Ints) -> Datagrams:
         pairs = load(records.data, begin + 8, 32)
-        ports = load_words(records.data, begin + 40, 2)
+        udp = load_words(records.data, begin + 40, 5)
         distinct, index = np.unique(pairs, return_inverse=True)
         numbers = [self._pair(pair[:16], pair[16:]) for pair in (bytes(one) for one in distinct)]
         hosts = np.array(numbers, np.uint64)[index.ravel()] if len(rows) else np.zeros(0, np.uint64)
-        return self._checked(records, rows, hosts=hosts, ports=ports[:, 0], at=begin + 40, end=end, length=ports[:, 1])
+        return self._checked(records, rows, hosts=hosts, udp=udp, at=begin + 40, end=end)
 
     def _checked(
         self,
@@ -105,13 +110,12 @@ class Internet:
         rows: Ints,
         *,
         hosts: npt.NDArray[np.uint64],
-        ports: npt.NDArray[np.uint32],
+        udp: npt.NDArray[np.uint32],
         at: Ints,
         end: Ints,
-        length: npt.NDArray[np.uint32],
     ) -> Datagrams:
-        """Datagrams of UDP headers at `at` whose packets end, as captured, at `end`."""
-        low = length & np.uint32(0xFFFF)
+        """Datagrams of UDP headers at `at`, loaded with 12 bytes more; their packets end, as captured, at `end`."""
+        low = udp[:, 1] & np.uint32(0xFFFF)
         wire = ((low >> np.uint32(8)) | (low & np.uint32(0xFF)) << np.uint32(8)).astype(np.int64) - 8
         whole = len(rows) == len(records)
         found = Datagrams(
@@ -119,7 +123,8 @@ class Internet:
             row=rows,
             time_ns=records.time_ns if whole else records.time_ns[rows],
             hosts=hosts,
-            ports=ports,
+            ports=udp[:, 0],
+            head=udp[:, 2:5],
             offset=at + 8,
             captured=np.minimum(wire, end - at - 8),
             wire=wire,
@@ -157,15 +162,14 @@ class Internet:
         """The same columns for packets one by one; their payloads behind the batch's data."""
         data, starts = joined(records.data, [packet.payload for _, packet in found]) if found else (records.data, [])
         at, rows = np.array(starts, np.int64), np.array([row for row, _ in found], np.int64)
-        header = load_words(data, at, 2)
+        udp = load_words(data, at, 5)
         return self._checked(
             replace(records, data=data),
             rows,
             hosts=np.array([self._pair(packet.source, packet.destination) for _, packet in found], np.uint64),
-            ports=header[:, 0],
+            udp=udp,
             at=at,
             end=at + np.array([len(packet.payload) for _, packet in found], np.int64),
-            length=header[:, 1],
         )
 
     def _segment(self, packet: IpPacket, row: int, time_ns: int, segment: Callable[[Segment], None]) -> None:
@@ -200,6 +204,7 @@ def chosen(found: Datagrams, which: Ints | npt.NDArray[np.bool_]) -> Datagrams:
         offset=found.offset[which],
         captured=found.captured[which],
         wire=found.wire[which],
+        head=found.head[which],
     )
 
 
@@ -217,5 +222,6 @@ def _merged(parts: list[Datagrams]) -> Datagrams:
         offset=np.concatenate([part.offset for part in parts]),
         captured=np.concatenate([part.captured for part in parts]),
         wire=np.concatenate([part.wire for part in parts]),
+        head=np.concatenate([part.head for part in parts]),
     )
     return chosen(both, np.argsort(both.row, kind="stable"))

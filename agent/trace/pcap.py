@@ -42,12 +42,13 @@ class Pcap:
 
     def batches(self) -> Iterator[Records]:
         """Until the end of the file; each is valid until the next."""
-        used, lost = FILE_HEADER, False
+        used, lost, looked = FILE_HEADER, False, False
         while True:
             grew = self._source.advance(used)
             data, end = self._source.readable, len(self._source.data)
-            if end == 0 or (used == 0 and not grew and self._source.ended):
+            if end == 0 or (looked and used == 0 and not grew and self._source.ended):
                 break
+            looked = True
             if lost:
                 used, lost = self._searched(data, end)
                 if used or lost:

@@ -45,12 +45,13 @@ class Pcapng:
 
     def batches(self) -> Iterator[Records]:
         """Until the end of the file; each is valid until the next."""
-        used, lost = 0, False
+        used, lost, looked = 0, False, False
         while True:
             grew = self._source.advance(used)
             data, end = self._source.readable, len(self._source.data)
-            if end == 0 or (used == 0 and not grew and self._source.ended):
+            if end == 0 or (looked and used == 0 and not grew and self._source.ended):
                 break
+            looked = True
             if lost:
                 used, lost = self._searched(data, end)
                 if used or lost:
@@ -103,25 +104,22 @@ class Pcapng:
     def _records(self, data: Bytes, positions: Ints, lengths: Ints) -> Iterator[Records]:
         """Packets between two blocks that say what they mean are one batch."""
         types = np.ndarray((len(data) - 3,), self._order, data, strides=(1,))[positions]
-        plain = types == ENHANCED
-        bounds = np.flatnonzero(~plain)
+        packets = types == ENHANCED
         begin = 0
-        for index in bounds.tolist():
+        # Name resolution, statistics, secrets: nothing to hear in them.
+        for index in np.flatnonzero(np.isin(types, (SIMPLE, OLD_PACKET, SECTION, INTERFACE))).tolist():
+            between = begin + np.flatnonzero(packets[begin:index])
+            yield from self._enhanced(data, positions[between], lengths[between])
+            begin = index + 1
             kind, at, length = int(types[index]), int(positions[index]), int(lengths[index])
-            if kind in (SIMPLE, OLD_PACKET, SECTION, INTERFACE):
-                yield from self._enhanced(data, positions[begin:index], lengths[begin:index])
-                begin = index + 1
-                if kind == SECTION:
-                    self._interfaces = []
-                elif kind == INTERFACE:
-                    self._interface(data, at, length)
-                else:
-                    yield from self._other_packet(data, kind, at, length)
+            if kind == SECTION:
+                self._interfaces = []
+            elif kind == INTERFACE:
+                self._interface(data, at, length)
             else:
-                # Name resolution, statistics, secrets: nothing to hear in them.
-                plain[index] = False
-                continue
-        yield from self._enhanced(data, positions[begin:][plain[begin:]], lengths[begin:][plain[begin:]])
+                yield from self._other_packet(data, kind, at, length)
+        between = begin + np.flatnonzero(packets[begin:])
+        yield from self._enhanced(data, positions[between], lengths[between])
 
     def _interface(self, data: Bytes, at: int, length: int) -> None:
         if length < 20 or len(self._interfaces) >= MAX_INTERFACES:

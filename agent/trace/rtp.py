@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agent.trace.ip import Datagrams, chosen
-from agent.trace.records import Bytes, Ints, load_u16, load_words
+from agent.trace.records import Bytes, Ints, load_u16
 
 _HEADER: Final = 12
 _RTCP: Final = (64, 96)
@@ -42,8 +42,7 @@ class Rtp:
 
 def rtp(found: Datagrams) -> Rtp:
     """Those of the datagrams that have an RTP header and are not known to be something else."""
-    words = load_words(found.data, found.offset, 3)
-    first = words[:, 0].byteswap()
+    first = found.head[:, 0].byteswap()
     payload_type = (first >> np.uint32(16)).astype(np.uint8) & np.uint8(0x7F)
     good = (first >> np.uint32(30) == 2) & (found.captured >= _HEADER)
     good &= (payload_type < _RTCP[0]) | (payload_type >= _RTCP[1])
@@ -51,15 +50,15 @@ def rtp(found: Datagrams) -> Rtp:
     good &= found.ports & low >= _LOWEST_PORT_HIGH_BYTE
     good &= found.ports >> np.uint32(16) & low >= _LOWEST_PORT_HIGH_BYTE
     if not good.all():
-        found, words, first, payload_type = chosen(found, good), words[good], first[good], payload_type[good]
+        found, first, payload_type = chosen(found, good), first[good], payload_type[good]
     headers = Rtp(
         data=found.data,
         row=found.row,
         time_ns=found.time_ns,
         hosts=found.hosts,
-        rest=found.ports.astype(np.uint64) | words[:, 2].astype(np.uint64) << np.uint64(32),
+        rest=found.ports.astype(np.uint64) | found.head[:, 2].astype(np.uint64) << np.uint64(32),
         sequence=first.astype(np.uint16),
-        timestamp=words[:, 1].byteswap(),
+        timestamp=found.head[:, 1].byteswap(),
         payload_type=payload_type,
         offset=found.offset + _HEADER,
         captured=found.captured - _HEADER,

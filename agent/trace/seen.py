@@ -18,13 +18,20 @@ class Holes:
         self.forgotten = 0
         """Holes that were too many: what fills one of them counts as a copy."""
 
-    def add(self, begin: int, end: int) -> None:
-        """Numbers from `begin` up to before `end` were skipped; above all holes so far, or below them."""
-        where = 0 if self._begins and begin < self._begins[0] else len(self._begins)
-        self._begins.insert(where, begin)
-        self._ends.insert(where, end)
+    def above(self, begin: int, end: int) -> None:
+        """Numbers from `begin` up to before `end` were skipped, above all so far."""
+        self._begins.append(begin)
+        self._ends.append(end)
         if len(self._begins) > MAX_HOLES:
             del self._begins[0], self._ends[0]
+            self.forgotten += 1
+
+    def below(self, begin: int, end: int) -> None:
+        """The same, below all so far."""
+        if len(self._begins) < MAX_HOLES:
+            self._begins.insert(0, begin)
+            self._ends.insert(0, end)
+        else:
             self.forgotten += 1
 
     def fill(self, number: int) -> bool:

@@ -1,10 +1,9 @@
 """Bytes of a capture, some MB at once, in one buffer that is used again: plain, gzip, zstd, standard input."""
 
-import gzip
 import io
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
@@ -19,39 +18,54 @@ SPARE: Final = 128
 """Bytes behind the data that may be read (they hold nothing): fixed headers are loaded in one piece, cut or not."""
 MAX_RECORD: Final = 1 << 20
 """Bytes of one record. Longer is damage (Wireshark draws this line at 256 KiB for packets)."""
+_GZIP_INPUT: Final = 16_384
+"""Bytes decompressed at once: gzip may make a thousand of each."""
 _ZSTD_INPUT: Final = 2048
-"""Bytes decompressed at once: zstd may make 32,768 of each four."""
+"""zstd may make 32,768 of each four."""
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 Bytes = npt.NDArray[np.uint8]
 
 
-class _Readable(Protocol):
-    def read(self, size: int, /) -> bytes: ...
+class _Decompressor(Protocol):
+    """zlib's and zstandard's, for one member or frame."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
 
 
-class _Zstd(io.RawIOBase):
-    """Frames of zstd, one after the other; EOFError where the last one is cut."""
+class _Decompressed(io.RawIOBase):
+    """Members or frames, one after the other; EOFError where the last one is cut.
 
-    def __init__(self, file: _Readable) -> None:
-        self._file, self._ready = file, memoryview(b"")
-        self._frame, self._rest, self._begun = zstandard.ZstdDecompressor().decompressobj(), b"", False
+    Not gzip.GzipFile: that loses what it has read ahead when it meets damage.
+    """
+
+    def __init__(self, file: io.BufferedIOBase, make: Callable[[], _Decompressor], step: int) -> None:
+        self._file, self._make, self._step = file, make, step
+        self._ready, self._rest = memoryview(b""), b""
+        self._part: _Decompressor | None = None
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
         while not self._ready:
-            compressed = self._rest or self._file.read(_ZSTD_INPUT)
-            if not compressed:
-                if self._begun:
-                    raise EOFError
-                return 0
-            self._ready, self._begun = memoryview(self._frame.decompress(compressed)), True
+            compressed = self._rest or self._file.read(self._step)
             self._rest = b""
-            if self._frame.eof:
-                self._rest, self._begun = self._frame.unused_data, False
-                self._frame = zstandard.ZstdDecompressor().decompressobj()
+            if self._part is None:
+                compressed = compressed.lstrip(b"\0")  # padding, as tapes and some tools leave it
+                self._part = self._make() if compressed else None
+            if not compressed and self._part is None:
+                return 0
+            if not compressed:
+                raise EOFError
+            assert self._part is not None
+            self._ready = memoryview(self._part.decompress(compressed))
+            if self._part.eof:
+                self._rest, self._part = self._part.unused_data, None
         size = min(len(buffer), len(self._ready))
         buffer[:size] = self._ready[:size]
         self._ready = self._ready[size:]
@@ -83,9 +97,11 @@ class Source:
         self.compression = ""
         self._file: io.RawIOBase | io.BufferedIOBase = buffered
         if magic[:2] == _GZIP:
-            self.compression, self._file = "+gzip", gzip.GzipFile(fileobj=buffered)
+            self.compression = "+gzip"
+            self._file = _Decompressed(buffered, lambda: zlib.decompressobj(31), _GZIP_INPUT)
         elif magic == _ZSTD:
-            self.compression, self._file = "+zstd", _Zstd(buffered)
+            self.compression = "+zstd"
+            self._file = _Decompressed(buffered, lambda: zstandard.ZstdDecompressor().decompressobj(), _ZSTD_INPUT)
         self._buffer = np.zeros(chunk_bytes + SPARE, np.uint8)
         self._chunk, self._length, self._drop = chunk_bytes, 0, 0
         self.ended = False
@@ -130,7 +146,7 @@ class Source:
         window = memoryview(self._buffer)[self._length : self._chunk]  # type: ignore[arg-type]
         try:
             size = self._file.readinto(window) or 0
-        except (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError):
+        except (EOFError, zlib.error, zstandard.ZstdError):
             size, self.fault = 0, f"damaged {self.compression[1:]} data"
         self.ended = size == 0
         self.bytes += size

@@ -1,6 +1,6 @@
 """RTP streams, batch by batch: which flow each packet belongs to, what its payload type means there and then."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -55,6 +55,8 @@ class Streams:
         """By flow: Call-ID, and whether the SDP was that of the destination."""
         self._places: dict[int, Declaration] = {}
         self._order = 0
+        self._begun: dict[int, int] = {}
+        """Flows that began in this batch, and with which of its records."""
         self.cut_events = 0
         """Packets of events whose payload was cut off."""
 
@@ -62,19 +64,21 @@ class Streams:
         """One batch of what may be RTP, and the SDPs among it, both in arrival order."""
         if not len(rtp):
             for one in declarations:
-                self._declare(one)
+                self._declare(one, frozenset())
             return None
         self._forget()
         numbers = self._numbers(rtp)
         segments = segmented(rtp, numbers)
         meaning = self._meanings(rtp, segments, declarations)
-        kind = self.meanings.kind[meaning, segments.payload_type]
+        flat = meaning * 128 + segments.payload_type
+        kind = self.meanings.kind.reshape(-1)[flat]
         event, declared = self._events(rtp, segments, kind)
         sequence = self.counters.add(segments)
-        tick_ns = self.meanings.tick_ns[meaning, segments.payload_type]
+        tick_ns = self.meanings.tick_ns.reshape(-1)[flat]
         self.counters.add_jitter(segments, ~event, tick_ns)
         self.flows.heard[segments.flows] = meaning[segments.starts + segments.counts - 1]
-        rows = np.flatnonzero(event & ~self.meanings.encrypted[meaning])
+        rows = np.flatnonzero(event)
+        rows = rows[~self.meanings.encrypted[meaning[rows]]]
         if len(rows):
             self._digits(rtp, segments, rows, declared[rows], tick_ns[rows])
         return Batch(rtp=rtp, segments=segments, sequence=sequence, meaning=meaning, event=event)
@@ -91,6 +95,7 @@ class Streams:
         """Each packet's flow; new ones are begun."""
         numbers = self.flows.find(rtp.hosts, rtp.rest)
         missing = np.flatnonzero(numbers < 0)
+        self._begun = {}
         if not len(missing):
             return numbers
         keys = np.stack([rtp.hosts[missing], rtp.rest[missing]], axis=1).view("V16").ravel()
@@ -108,6 +113,7 @@ class Streams:
         flows.timestamp[new] = rtp.timestamp[rows]
         flows.order[new] = self._order + np.arange(len(new))
         self._order += len(new)
+        self._begun = dict(zip(new.tolist(), rtp.row[rows].tolist(), strict=True))
         if self._places:
             for flow, source, destination in zip(
                 new.tolist(), flows.source[new].tolist(), flows.destination[new].tolist(), strict=True
@@ -121,8 +127,8 @@ class Streams:
             self.flows.meaning[flow], self.flows.declared[flow] = said.meaning, True
             self.calls[flow] = (said.call_id, to is not None)
 
-    def _declare(self, said: Declaration) -> Ints:
-        """An SDP's word holds from now on; the flows it changes."""
+    def _declare(self, said: Declaration, coming: Collection[int]) -> Ints:
+        """An SDP's word holds from now on; the flows it changes. Those that are `coming` begin after it."""
         flows = self.flows
         to = np.flatnonzero(flows.live & (flows.destination == said.place))
         # Who sends from there is the best guess for packets to an address that no SDP declared (or that NAT changed).
@@ -135,7 +141,8 @@ class Streams:
         for rows, direct in ((to, True), (back, False)):
             flows.meaning[rows], flows.declared[rows] = said.meaning, True
             for flow in rows.tolist():
-                if flow not in self.calls or (direct and not self.calls[flow][1]):
+                known = self.calls.get(flow)
+                if known is None or (direct and not known[1]) or (flow in coming and direct == known[1]):
                     self.calls[flow] = (said.call_id, direct)
         return np.concatenate([to, back])
 
@@ -146,7 +153,8 @@ class Streams:
             return meaning
         here = {flow: index for index, flow in enumerate(segments.flows.tolist())}
         for said in declarations:
-            for flow in self._declare(said).tolist():
+            coming = {flow for flow, row in self._begun.items() if row > said.row}
+            for flow in self._declare(said, coming).tolist():
                 if flow in here:
                     start = int(segments.starts[here[flow]])
                     end = start + int(segments.counts[here[flow]])
