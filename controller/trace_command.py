@@ -1,6 +1,7 @@
 """`calltest trace FILE…`: what went over the wire."""
 
 import math
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ BROKEN: Final = 1
 UNUSABLE: Final = 2
 FAULT_OF_OURS: Final = 3
 INTERRUPTED: Final = 130
+UNREAD: Final = 141
+"""As of a program that SIGPIPE ended: `| head` had seen enough."""
 WIDE: Final = 240
 """Columns of a table that no terminal shows."""
 
@@ -84,6 +87,9 @@ def trace(
     except UnusableInputError as error:
         typer.echo(f"calltest: {error}", err=True)
         raise typer.Exit(UNUSABLE) from error
+    except BrokenPipeError as error:
+        _abandon_stdout()
+        raise typer.Exit(UNREAD) from error
     except KeyboardInterrupt as error:
         raise typer.Exit(INTERRUPTED) from error
     except Exception as error:
@@ -147,6 +153,11 @@ def _watch(doing: str) -> Iterator["Watcher | None"]:
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(doing, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _abandon_stdout() -> None:
+    """What is still buffered would fail once more when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _keys(expect: str | None) -> str | None:

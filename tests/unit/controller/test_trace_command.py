@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from agent.trace.audio_codecs import mulaw_table
 from agent.trace.model import Trace
-from controller import cli, trace_answer
+from controller import cli, trace_answer, trace_command
 from tests.unit.agent.trace import keypad
 from tests.unit.controller.captures import CALLEE, CALLER, back, call, dialled, invite, pcap, rtp, speech
 
@@ -286,6 +286,17 @@ def test_ctrl_c_does_not_look_like_a_broken_expectation(capture, monkeypatch):
 
     monkeypatch.setattr(trace_answer, "trace", interrupted)
     assert trace(capture([])).exit_code == 130
+
+
+def test_a_reader_that_went_away_does_not_look_like_a_broken_expectation(capture, monkeypatch):
+    def gone(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    path = capture(call("1"))
+    monkeypatch.setattr(trace_command, "_print", gone)
+    monkeypatch.setattr(trace_command, "_abandon_stdout", lambda: None)
+    result = trace(path, "--expect", "1")
+    assert (result.exit_code, result.output) == (141, "")
 
 
 def test_text_of_the_capture_cannot_move_the_cursor(capture):
