@@ -30,3 +30,18 @@ def wrong(answer: dict[str, Any], facts: Path) -> list[str]:
             if not same:
                 faults.append(f"{src} {ssrc} {name}: {got}, not {value}")
     return faults[:10]
+
+
+def wrong_floor(lines: str, facts: Path) -> list[str]:
+    """The same for what the C program prints: digits by their sums."""
+    known = json.loads(facts.read_text())
+    found = {tuple(line.split()[:3]): [float(one) for one in line.split()[3:]] for line in lines.splitlines()}
+    faults = []
+    for src, dst, ssrc, truth in known["streams"]:
+        expected = [float(value) for name, value in truth.items() if name != "digits"]
+        sums = [len(truth["digits"]), *(sum(digit[n] for digit in truth["digits"]) for n in (1, 2, 3))]
+        got = found.get((src, dst, ssrc), [])
+        pairs = zip(got, [*expected, *sums], strict=False)
+        if len(got) != len(expected) + 4 or any(abs(a - b) > TOLERANCE_MS for a, b in pairs):
+            faults.append(f"C: {src} {ssrc}: {got}, not {[*expected, *sums]}")
+    return faults[:10]
