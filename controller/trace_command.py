@@ -57,16 +57,20 @@ def trace(
     each direction that did carried exactly these, each digit to its end. Methods (RFC 4733, SIP INFO; with --inband,
     tones) are judged one by one. Narrow with --sut and --call-id what else is in the capture. It does not hold where
     digits could not be read: SRTP, damage in the file, with --inband audio that could not be decoded.
-    --max-loss-percent holds where there are streams and each one kept lost no more.
+
+    --max-loss-percent N holds where there are streams and each one kept lost no more.
+
+    What could not be decoded, or is not all there, is said on stderr, with --json in the document.
 
     \b
-    Exit status: 0, or 1 where an expectation does not hold, 2 unusable input, 3 a fault of calltest.
-    What could not be decoded or is not all there is said on stderr, and in the document's warnings.
+    Exit status: 0, or 1 where an expectation does not hold, 2 unusable input,
+    3 a fault of calltest.
 
     \b
     Examples:
       calltest trace call.pcap
-      calltest trace a.pcap b.pcapng.gz --sut 10.0.0.5 --expect 1234# --max-loss-percent 1
+      calltest trace a.pcap b.pcapng.gz --sut 10.0.0.5 --expect 1234#
+      calltest trace call.pcap --call-id 6b750d48 --max-loss-percent 1
       calltest trace call.pcap --wav listen --inband --json
       tcpdump -i eth0 -w - -c 10000 udp | calltest trace - --digits
     """  # noqa: D301 - \b is click's mark for 'do not rewrap'

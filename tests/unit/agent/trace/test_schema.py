@@ -8,7 +8,7 @@ from agent.trace.model import Stream, Trace
 
 
 def test_the_committed_schema_is_that_of_the_types():
-    assert schema.PATH.read_text() == schema.render(), "run `python -m agent.trace.schema --write`"
+    assert schema.PATH.read_text() == schema.render(), "run `make crd`"
 
 
 def test_every_field_is_described_once():
