@@ -20,8 +20,8 @@ KEYS: Final = ("123A", "456B", "789C", "*0#D")
 
 MIN_TONE_MS: Final = 30.0
 """Q.24: 40 ms is a digit everywhere, 23 ms nowhere."""
-BRIDGED_MS: Final = 25.0
-"""Q.24: an interruption of 10 ms is none, a pause of 40 ms is one."""
+BRIDGED_MS: Final = 35.0
+"""Q.24: an interruption of 10 ms is none, a pause of 40 ms is one. Between them: a lost packet is none either."""
 MAX_OFFSET: Final = 0.018
 """Q.24: 1.5 % off the nominal frequency is taken, 3.5 % is not."""
 MAX_SPREAD: Final = 0.01

@@ -59,6 +59,19 @@ def test_the_same_key_twice_is_two_digits_after_forty_milliseconds_and_one_over_
     assert keys(samples(np.concatenate([digit("5", ms=40), silence(10), digit("5", ms=40), silence(60)]))) == "5"
 
 
+@pytest.mark.parametrize("start_ms", range(0, 200, 15))
+def test_a_lost_packet_does_not_make_two_digits_of_one(start_ms):
+    sound = dialled("5", ms=200, gap_ms=100)
+    sound[8 * (100 + start_ms) :][:160] = 0
+    assert keys(sound) == "5"
+
+
+@pytest.mark.parametrize("lead", range(0, 40, 7))
+def test_the_shortest_pause_separates_wherever_it_falls(lead):
+    sound = np.concatenate([np.zeros(lead, np.int16), dialled("5555", ms=40, gap_ms=40)])
+    assert keys(sound) == "5555"
+
+
 def test_another_key_without_a_pause_is_another_digit():
     assert keys(dialled("1593", gap_ms=0)) == "1593"
 
