@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from agent.trace.addresses import Addresses
 from agent.trace.formats import Meanings
-from agent.trace.ip import Datagrams, Internet, Segment
+from agent.trace.ip import CUT, Datagrams, Internet, Segment
 from agent.trace.records import Records, Skipped, load
-from agent.trace.rtp import rtp
+from agent.trace.rtp import RTP_HEADER, rtp
 from agent.trace.sip import METHODS, Sip
 from agent.trace.streams import Batch, Declaration, Streams
 from agent.trace.tcp import Tcp
@@ -63,6 +63,9 @@ class Analysis:
 
         found = self.internet.datagrams(records, segment)
         if len(found):
+            cut = int(np.count_nonzero(found.captured < np.minimum(found.wire, RTP_HEADER)))
+            if cut:
+                self.skipped[CUT] += cut
             first = found.head[:, 0]
             self._sip(found, first, declarations)
             self._dtls(found, first)

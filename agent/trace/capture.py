@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from agent.trace.model import File, Progress, UnusableCaptureError
+from agent.trace.model import File, UnusableCaptureError
 from agent.trace.pcap import FILE_HEADER, MAGICS, Pcap
 from agent.trace.pcapng import MAGIC, Pcapng
 from agent.trace.records import Records, Skipped
@@ -14,18 +14,18 @@ CHUNK_BYTES: Final = 16 << 20
 
 
 def batches(
-    path: Path | str, done: Callable[[File], None], *, skipped: Skipped, progress: Progress | None, chunk_bytes: int
-) -> Iterator[Records]:
-    """The records of one file; `done` is told what the file was, at its end. Raises UnusableCaptureError."""
-    size = Path(path).stat().st_size if str(path) != "-" and Path(path).is_file() else None
+    path: Path | str, done: Callable[[File], None], *, skipped: Skipped, chunk_bytes: int
+) -> Iterator[tuple[Records, int]]:
+    """The records of one file, and the bytes of it (as it lies on disk) read so far.
+
+    `done` is told what the file was, at its end. Raises UnusableCaptureError.
+    """
     with opened(path, max(chunk_bytes, 64)) as source:
         capture = _format(path, source, skipped)
         packets = 0
         for batch in capture.batches():
             packets += len(batch)
-            yield batch
-            if progress:
-                progress(source.disk_bytes, size)
+            yield batch, source.disk_bytes
         if source.fault:
             skipped[source.fault] += 1
         done(

@@ -15,6 +15,7 @@ from agent.trace.records import Bytes, Ints, Records, Skipped, joined, load, loa
 
 _HEADS: Final = 10
 """Words of an IPv4 header without options, a UDP header, and the 12 bytes behind: one gather for all three."""
+CUT: Final = "packet cut before the end of its RTP header"
 _NOT_FIRST_OR_MORE: Final = 0xFF3F0000
 """Fragment offset and More Fragments, in the second word of an IPv4 header as loaded."""
 
@@ -156,6 +157,8 @@ class Internet:
                 self._segment(packet, row, int(records.time_ns[row]), segment)
             elif packet.protocol == UDP and len(packet.payload) >= 8:
                 found.append((row, packet))
+            elif packet.protocol == UDP:
+                self.skipped[CUT] += 1
         return self._collected(records, found)
 
     def _collected(self, records: Records, found: list[tuple[int, IpPacket]]) -> Datagrams:

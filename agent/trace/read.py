@@ -1,11 +1,12 @@
 """The way in: captures to a `Trace`, and, in a second pass, the packets of its streams."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from agent.trace.analysis import Analysis
 from agent.trace.capture import CHUNK_BYTES, batches
-from agent.trace.model import File, Progress, RtpPackets, Trace
+from agent.trace.model import File, Progress, RtpPackets, Trace, Warning  # noqa: A004  # the document's word
 from agent.trace.payloads import Payloads
 from agent.trace.records import Records
 from agent.trace.results import results
@@ -17,11 +18,20 @@ def trace(paths: Sequence[Path | str], *, progress: Progress | None = None, chun
     Memory does not grow with the files. Raises UnusableCaptureError where a file cannot be opened or is no capture;
     damage inside one is survived and counted in `File.skipped`.
     """
-    analysis, files = Analysis(), list[File]()
+    analysis, files, begun = Analysis(), list[File](), dict[str, int]()
     for records in _records(paths, analysis, files, progress, chunk_bytes):
+        begun.setdefault(str(paths[len(files)]), int(records.time_ns[0]))
         analysis.add(records)
     streams, digits, warnings = results(analysis)
-    return Trace(files=files, streams=streams, digits=digits, warnings=warnings)
+    return Trace(files=files, streams=streams, digits=digits, warnings=[*_order(begun), *warnings])
+
+
+def _order(begun: dict[str, int]) -> Iterator[Warning]:
+    """Files that were not given in the order of their captures."""
+    for (earlier, first_ns), (later, second_ns) in pairwise(begun.items()):
+        if second_ns < first_ns:
+            message = f"{later} was captured before {earlier}: give files in the order of their capture"
+            yield Warning(code="FilesOutOfOrder", message=message)
 
 
 def _records(
@@ -31,9 +41,17 @@ def _records(
     progress: Progress | None,
     chunk_bytes: int,
 ) -> Iterator[Records]:
-    for path in paths:
+    sizes = [Path(path).stat().st_size if str(path) != "-" and Path(path).is_file() else None for path in paths]
+    known = [size for size in sizes if size is not None]
+    total = sum(known) if len(known) == len(sizes) else None
+    before = 0
+    for path, size in zip(paths, sizes, strict=True):
         analysis.skipped.clear()
-        yield from batches(path, files.append, skipped=analysis.skipped, progress=progress, chunk_bytes=chunk_bytes)
+        for records, read in batches(path, files.append, skipped=analysis.skipped, chunk_bytes=chunk_bytes):
+            yield records
+            if progress:
+                progress(before + read, total)
+        before += size or 0
 
 
 def rtp_packets(

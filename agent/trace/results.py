@@ -7,7 +7,7 @@ import numpy as np
 
 from agent.trace.analysis import Analysis
 from agent.trace.formats import COMFORT_NOISE, EVENT, EVENT_CLOCK_HZ, UNKNOWN
-from agent.trace.model import Digit, Stream, Warning  # noqa: A004  # the document's word
+from agent.trace.model import Digit, Format, Stream, Warning  # noqa: A004  # the document's word
 
 _TICK_NS: Final = 1e9 / EVENT_CLOCK_HZ
 
@@ -102,10 +102,14 @@ def is_encrypted(analysis: Analysis, flow: int) -> bool:
     return by_sdp or (int(flows.hosts[flow]), int(flows.rest[flow]) & 0xFFFFFFFF) in analysis.dtls
 
 
-def _event_clock(analysis: Analysis, flow: int) -> int:
+def _formats(analysis: Analysis, flow: int) -> list[Format]:
+    """What the flow's payload types mean, as far as that is known."""
     known = analysis.streams.meanings.formats[int(analysis.streams.flows.heard[flow])]
-    seen = np.flatnonzero(analysis.streams.flows.by_type[flow]).tolist()
-    return next((known[one].clock_rate_hz for one in seen if one in known), EVENT_CLOCK_HZ)
+    return [known[one] for one in np.flatnonzero(analysis.streams.flows.by_type[flow]).tolist() if one in known]
+
+
+def _event_clock(analysis: Analysis, flow: int) -> int:
+    return next((one.clock_rate_hz for one in _formats(analysis, flow)), EVENT_CLOCK_HZ)
 
 
 def _digits(analysis: Analysis, flow: int, tick_ns: float) -> list[Digit]:
@@ -140,6 +144,17 @@ def _warnings(analysis: Analysis, numbers: list[int]) -> Iterator[Warning]:
     yield from _changes(analysis, numbers)
     for flow in numbers:
         name = " to ".join(endpoints(analysis, int(flows.hosts[flow]), int(flows.rest[flow])))
+        if 0.9 * int(flows.packets[flow]) < 2 * int(flows.duplicates[flow]):
+            yield Warning(
+                code="CapturedTwice",
+                message=f"{name}: nearly every packet is there more than once: captured on several interfaces? "
+                "Capture on one, duplicates, jitter and gaps then mean something",
+            )
+        if "red" in (one.name.lower() for one in _formats(analysis, flow)):
+            yield Warning(
+                code="RedundantAudio",
+                message=f"{name}: packets of RFC 2198 (red) are counted, the digits inside them are not read",
+            )
         jumps = streams.counters.jumps.get(flow, 0)
         if jumps:
             yield Warning(

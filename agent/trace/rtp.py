@@ -9,7 +9,7 @@ import numpy.typing as npt
 from agent.trace.ip import Datagrams, chosen
 from agent.trace.records import Bytes, Ints, load_u16
 
-_HEADER: Final = 12
+RTP_HEADER: Final = 12
 _RTCP: Final = (64, 96)
 """Payload types that RTCP's packet types take when both share a port: RFC 5761 §4."""
 _LOWEST_PORT_HIGH_BYTE: Final = 4
@@ -44,7 +44,7 @@ def rtp(found: Datagrams) -> Rtp:
     """Those of the datagrams that have an RTP header and are not known to be something else."""
     first = found.head[:, 0].byteswap()
     payload_type = (first >> np.uint32(16)).astype(np.uint8) & np.uint8(0x7F)
-    good = (first >> np.uint32(30) == 2) & (found.captured >= _HEADER)
+    good = (first >> np.uint32(30) == 2) & (found.captured >= RTP_HEADER)
     good &= (payload_type < _RTCP[0]) | (payload_type >= _RTCP[1])
     low = np.uint32(0xFF)
     good &= found.ports & low >= _LOWEST_PORT_HIGH_BYTE
@@ -60,9 +60,9 @@ def rtp(found: Datagrams) -> Rtp:
         sequence=first.astype(np.uint16),
         timestamp=found.head[:, 1].byteswap(),
         payload_type=payload_type,
-        offset=found.offset + _HEADER,
-        captured=found.captured - _HEADER,
-        wire=found.wire - _HEADER,
+        offset=found.offset + RTP_HEADER,
+        captured=found.captured - RTP_HEADER,
+        wire=found.wire - RTP_HEADER,
     )
     odd = np.flatnonzero(first & np.uint32(0x3F000000))
     return _longer(headers, first, odd) if len(odd) else headers

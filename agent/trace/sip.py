@@ -9,12 +9,14 @@ from agent.sip_text import SipHead, parse_head
 from agent.trace.addresses import Addresses
 from agent.trace.flows import place
 from agent.trace.formats import Meanings
-from agent.trace.model import Digit, DigitMethod
+from agent.trace.model import Digit, DigitMethod, Format
 from agent.trace.sdp import parse_sdp
 from agent.trace.streams import Declaration
 
 METHODS: Final = (b"INVI", b"ACK ", b"PRAC", b"UPDA", b"INFO", b"SIP/")
 """First bytes of the messages that matter."""
+NEGOTIATING: Final = ("INVITE", "ACK", "PRACK", "UPDATE")
+"""Requests whose SDP, or whose responses' SDP, is an offer or answer: RFC 3261, 3262, 3311. OPTIONS only asks."""
 MAX_MESSAGE: Final = 65_535
 MAX_REMEMBERED: Final = 8192
 MAX_INFO_DIGITS: Final = 100_000
@@ -54,17 +56,23 @@ class Sip:
         if head.method == "INFO" and head.code is None:
             self._info(head, body, time_ns, source)
         found = body.find("v=0")
-        if found < 0:
+        if found < 0 or head.method not in NEGOTIATING:
             return []
+        media: dict[int, tuple[dict[int, Format], bool]] = {}
+        for medium in parse_sdp(body[found:]):
+            address = self._addresses.parse(medium.address)
+            if medium.port and address is not None:
+                # Media that share a port (RFC 8843) share its payload types.
+                formats, encrypted = media.get(place(address, medium.port), ({}, False))
+                media[place(address, medium.port)] = {**formats, **medium.formats}, encrypted or medium.encrypted
         return [
             Declaration(
                 row=row,
-                place=place(address, medium.port),
-                meaning=self._meanings.number(medium.formats, encrypted=medium.encrypted),
+                place=where,
+                meaning=self._meanings.number(formats, encrypted=encrypted),
                 call_id=head.call_id,
             )
-            for medium in parse_sdp(body[found:])
-            if medium.port and (address := self._addresses.parse(medium.address))
+            for where, (formats, encrypted) in media.items()
         ]
 
     def _info(self, head: SipHead, body: str, time_ns: int, source: int) -> None:
