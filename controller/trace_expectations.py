@@ -15,7 +15,7 @@ NO_DAMAGE: Final = frozenset(
     {"record cut at the end of the file", "block cut at the end of the file", "damaged IP packet", "damaged UDP header"}
 )
 """Reasons of `File.skipped` that hide no digits: the capture was stopped, the packet was like this on the wire."""
-HIDING: Final = frozenset({"EventsCut", "TooManyEvents", "TooManyAddresses", "TooManyPayloadMaps"})
+HIDING: Final = frozenset({"EventsCut", "TooManyEvents", "TooManyAddresses", "TooManyPayloadMaps", "RedundantAudio"})
 """Codes of `Trace.warnings` that tell of digits, or of packets that may have been digits, that are not in it."""
 VIDEO_CLOCK_HZ: Final = 90_000
 """Of every video format, and of no audio (RFC 3551 §5)."""

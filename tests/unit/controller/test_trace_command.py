@@ -166,6 +166,17 @@ def test_a_digit_without_its_end_is_not_as_expected(capture):
     assert "but the end of digit 1 was not seen" in result.stderr
 
 
+def test_a_capture_that_was_stopped_within_a_record_holds_and_a_damaged_one_does_not(capture):
+    path = capture(call("12#"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-50])
+    assert trace(path, "--expect", "12#").exit_code == 0
+    path.write_bytes(whole[:5000] + b"\xff" * 300 + whole[5300:])
+    result = trace(path, "--expect", "12#")
+    assert result.exit_code == 1
+    assert "call.pcap could not be read wholly (damaged record): it may hold other digits" in result.stderr
+
+
 @pytest.mark.parametrize(("lose", "limit", "code"), [((), 0, 0), ((5,), 0, 1), ((5,), 1, 0), ((5, 7), 1.9, 1)])
 def test_loss_that_is_allowed(capture, lose, limit, code):
     result = trace(capture(speech(100, lose=lose)), "--max-loss-percent", limit)

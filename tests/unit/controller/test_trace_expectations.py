@@ -126,7 +126,10 @@ def test_a_file_that_was_not_read_wholly_may_hold_other_digits(skipped, holds):
         ]
 
 
-@pytest.mark.parametrize(("code", "holds"), [("EventsCut", False), ("TooManyEvents", False), ("SsrcChanged", True)])
+@pytest.mark.parametrize(
+    ("code", "holds"),
+    [("EventsCut", False), ("TooManyEvents", False), ("RedundantAudio", False), ("SsrcChanged", True)],
+)
 def test_warnings_of_hidden_digits_are_heeded(code, holds):
     warnings = [Warning(code=code, message="7 packets of something")]
     found = msgspec.structs.replace(trace(stream(digits=digits("12#"))), warnings=warnings)
