@@ -1,4 +1,4 @@
-"""The command line: `calltest run FILE` runs CallTests without a cluster."""
+"""The command line: `calltest run` runs CallTests without a cluster, `calltest trace` reads captures."""
 
 import re
 import signal as signals
@@ -22,6 +22,7 @@ from controller.local import Options, prepare, run_test
 from controller.materials import Directories, read_directories
 from controller.render import FinishedRun, as_json, as_table, as_yaml
 from controller.report import Suite, junit
+from controller.trace_command import trace
 from controller.watch import LiveWatch, PlainWatch
 
 EXIT: Final = {Result.PASSED: 0, Result.FAILED: 1, Result.INCONCLUSIVE: 3}
@@ -76,6 +77,9 @@ AllowDial = Annotated[
 Keep = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Keep each agent's plan, output, log and result in here.")
 ]
+
+
+app.command()(trace)
 
 
 @app.command()

@@ -24,7 +24,9 @@ def test_contributing_names_functions_that_there_are() -> None:
         assert re.search(rf"^\s*(def|class) {name}\b", (ROOT / path).read_text(), re.MULTILINE), f"{name} in {path}"
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/calltest.md", "docs/metrics.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "docs/calltest.md", "docs/metrics.md", "docs/trace.md"]
+)
 def test_links_lead_somewhere(page: str) -> None:
     folder = (ROOT / page).parent
     links = re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / page).read_text())

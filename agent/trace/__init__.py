@@ -1,0 +1,1 @@
+"""Captures read: RTP streams, their losses and jitter, and the digits that really went over the wire."""

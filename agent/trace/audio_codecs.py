@@ -1,0 +1,156 @@
+"""RTP payloads to 16-bit samples. G.711 and L16 here; G722, GSM, Opus and G729 by FFmpeg, where PyAV is installed."""
+
+import importlib
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.trace.model import Format
+
+Samples = NDArray[np.int16]
+
+EXTRA: Final = "calltest[audio]"
+"""What to install for the codecs that are not decoded here."""
+
+
+class NoDecoderError(Exception):
+    """A format cannot be decoded; the text says why and, where something helps, what does."""
+
+
+class DamagedPayloadError(Exception):
+    """One payload is not what its format says."""
+
+
+class Decoder(Protocol):
+    """One stream's decoder: payloads in the order of their sequence numbers."""
+
+    sample_rate_hz: int
+    bytes_per_tick: Fraction | None
+    """Payload bytes for one tick of the RTP clock; None where the codec decides for each packet."""
+
+    def decode(self, payload: bytes) -> Samples:
+        """Mono samples (channels are averaged); DamagedPayloadError."""
+
+
+def mulaw_table() -> Samples:
+    """The samples of the 256 PCMU codes (ITU-T G.711, 14 bits scaled to 16)."""
+    code = ~np.arange(256, dtype=np.uint8)
+    magnitude = (((code & 15).astype(np.int32) << 3) + 0x84 << ((code >> 4) & 7)) - 0x84
+    return np.where(code & 0x80, -magnitude, magnitude).astype(np.int16)
+
+
+def alaw_table() -> Samples:
+    """The samples of the 256 PCMA codes (ITU-T G.711, 13 bits scaled to 16)."""
+    code = np.arange(256, dtype=np.uint8) ^ 0x55
+    segment = ((code >> 4) & 7).astype(np.int32)
+    step = ((code & 15).astype(np.int32) << 4) + 8
+    magnitude = np.where(segment > 0, step + 0x100 << np.maximum(segment - 1, 0), step)
+    return np.where(code & 0x80, magnitude, -magnitude).astype(np.int16)
+
+
+class Pcm:
+    """PCMU and PCMA: one byte, one sample."""
+
+    def __init__(self, table: Samples, form: Format) -> None:
+        self.sample_rate_hz = form.clock_rate_hz
+        self.bytes_per_tick: Fraction | None = Fraction(form.channels)
+        self._table = table
+        self._channels = form.channels
+
+    def decode(self, payload: bytes) -> Samples:
+        """Of any length."""
+        return _mono(self._table[np.frombuffer(payload, np.uint8)], self._channels)
+
+
+class Linear:
+    """L16: network byte order (RFC 3551 §4.5.11)."""
+
+    def __init__(self, form: Format) -> None:
+        self.sample_rate_hz = form.clock_rate_hz
+        self.bytes_per_tick: Fraction | None = Fraction(2 * form.channels)
+        self._channels = form.channels
+
+    def decode(self, payload: bytes) -> Samples:
+        """An odd byte at the end is damage."""
+        if len(payload) % 2:
+            raise DamagedPayloadError("L16 with half a sample")
+        return _mono(np.frombuffer(payload, ">i2").astype(np.int16), self._channels)
+
+
+class Ffmpeg:
+    """A codec of FFmpeg, one frame or several in a payload."""
+
+    def __init__(self, av: Any, name: str, *, sample_rate_hz: int, bytes_per_tick: Fraction | None, frame: int) -> None:
+        self.sample_rate_hz = sample_rate_hz
+        self.bytes_per_tick = bytes_per_tick
+        self._frame = frame
+        self._av = av
+        self._context = av.CodecContext.create(name, "r")
+        self._context.sample_rate = sample_rate_hz
+        self._context.layout = "mono"
+
+    def decode(self, payload: bytes) -> Samples:
+        """The whole frames of a payload; of G729's a comfort-noise frame at the end is silence."""
+        whole = payload[: len(payload) // self._frame * self._frame]
+        rest = len(payload) - len(whole)
+        if rest and (self._frame, rest) != (G729_FRAME, G729_NOISE_FRAME):
+            raise DamagedPayloadError(f"{len(payload)} bytes, expected a multiple of {self._frame}")
+        if not whole:  # FFmpeg takes an empty packet for the end of everything
+            return np.zeros(0, np.int16)
+        try:
+            frames = self._context.decode(self._av.Packet(whole))
+        except self._av.error.FFmpegError as error:
+            raise DamagedPayloadError(str(error)) from error
+        sound = [np.asarray(frame.to_ndarray()).reshape(-1) for frame in frames]
+        return np.concatenate(sound).astype(np.int16) if sound else np.zeros(0, np.int16)
+
+
+G729_FRAME, G729_NOISE_FRAME = 10, 2
+_OPUS_RATE_HZ: Final = 48000
+
+_BUILT_IN: Final[dict[str, Callable[[Format], Decoder]]] = {
+    "PCMU": lambda form: Pcm(mulaw_table(), form),
+    "PCMA": lambda form: Pcm(alaw_table(), form),
+    "L16": Linear,
+}
+_FFMPEG: Final[dict[str, dict[str, Any]]] = {
+    # Its clock rate is 8000 by mistake, and stays so (RFC 3551 §4.5.2).
+    "G722": {"name": "g722", "sample_rate_hz": 16000, "bytes_per_tick": Fraction(1), "frame": 1},
+    "GSM": {"name": "gsm", "sample_rate_hz": 8000, "bytes_per_tick": Fraction(33, 160), "frame": 33},
+    "G729": {"name": "g729", "sample_rate_hz": 8000, "bytes_per_tick": Fraction(1, 8), "frame": G729_FRAME},
+    # libopus turns whatever a packet holds into 48 kHz mono; FFmpeg's own decoder would need to be told.
+    "OPUS": {"name": "libopus", "sample_rate_hz": _OPUS_RATE_HZ, "bytes_per_tick": None, "frame": 1},
+}
+MIN_RATE_HZ, MAX_RATE_HZ, MAX_CHANNELS = 4000, 192_000, 8
+"""Audio is within these: an SDP must not be able to make a packet into a minute."""
+
+
+def decoder(form: Format) -> Decoder:
+    """A new decoder for one stream; NoDecoderError."""
+    name = form.name.upper()
+    if not MIN_RATE_HZ <= form.clock_rate_hz <= MAX_RATE_HZ or not 0 < form.channels <= MAX_CHANNELS:
+        raise NoDecoderError(f"{form.name}/{form.clock_rate_hz}/{form.channels} is no audio format")
+    if make := _BUILT_IN.get(name):
+        return make(form)
+    if name not in _FFMPEG:
+        raise NoDecoderError(f"there is no decoder for {form.name}")
+    try:
+        av = importlib.import_module("av")  # an extra, and slow to import
+    except ImportError as error:
+        raise NoDecoderError(f"{form.name} needs PyAV: install {EXTRA}") from error
+    try:
+        return Ffmpeg(av, **_FFMPEG[name])
+    except (ValueError, av.error.FFmpegError) as error:
+        raise NoDecoderError(f"the FFmpeg of this PyAV has no decoder for {form.name}") from error
+
+
+def _mono(samples: Samples, channels: int) -> Samples:
+    if channels == 1:
+        return samples
+    if len(samples) % channels:
+        raise DamagedPayloadError(f"{len(samples)} samples for {channels} channels")
+    mono: Samples = samples.reshape(-1, channels).mean(axis=1).astype(np.int16)
+    return mono

@@ -1,0 +1,199 @@
+"""From counters to the document."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from agent.trace.analysis import Analysis
+from agent.trace.formats import COMFORT_NOISE, EVENT, EVENT_CLOCK_HZ, UNKNOWN
+from agent.trace.model import Digit, Format, Stream, Warning  # noqa: A004  # the document's word
+
+_TICK_NS: Final = 1e9 / EVENT_CLOCK_HZ
+
+
+def stream_flows(analysis: Analysis) -> list[int]:
+    """The flows that are RTP streams, in the order of `Trace.streams`."""
+    flows = analysis.streams.flows
+    sure = np.flatnonzero(flows.confirmed())
+    return sure[np.argsort(flows.order[sure], kind="stable")].tolist()  # type: ignore[no-any-return]
+
+
+def results(analysis: Analysis) -> tuple[list[Stream], list[Digit], list[Warning]]:
+    """Streams, the digits that belong to none, warnings."""
+    numbers = stream_flows(analysis)
+    infos, homeless = _info_digits(analysis, numbers)
+    streams = [_stream(analysis, flow, infos.get(flow, [])) for flow in numbers]
+    return streams, homeless, list(_warnings(analysis, numbers))
+
+
+def _stream(analysis: Analysis, flow: int, infos: list[Digit]) -> Stream:
+    flows, meanings = analysis.streams.flows, analysis.streams.meanings
+    hosts, rest, packets = int(flows.hosts[flow]), int(flows.rest[flow]), int(flows.packets[flow])
+    source, destination = endpoints(analysis, hosts, rest)
+    expected = int(flows.highest[flow] - flows.lowest[flow]) + 1
+    duplicates = int(flows.duplicates[flow])
+    audio = audio_type(analysis, flow)
+    known = meanings.formats[int(flows.heard[flow])]
+    codec = known.get(audio) if audio is not None else None
+    clock = codec.clock_rate_hz if codec else None
+    encrypted = is_encrypted(analysis, flow)
+    digits = [] if encrypted else _digits(analysis, flow, 1e9 / clock if clock else _TICK_NS)
+    if clock is None and audio is None:
+        clock = _event_clock(analysis, flow)
+    return Stream(
+        src=source,
+        dst=destination,
+        ssrc=ssrc(rest),
+        codec=codec.name if codec else None,
+        payload_types=np.flatnonzero(flows.by_type[flow]).tolist(),
+        clock_rate_hz=clock,
+        call_id=analysis.streams.calls.get(flow, (None, False))[0],
+        start=int(flows.first_ns[flow]) / 1e9,
+        end=int(flows.last_ns[flow]) / 1e9,
+        packets=packets,
+        expected=expected,
+        lost=max(0, expected - (packets - duplicates)),
+        duplicates=duplicates,
+        reordered=int(flows.reordered[flow]),
+        jitter_ms=float(flows.jitter_ns[flow]) / 1e6 if codec else None,
+        max_jitter_ms=float(flows.max_jitter_ns[flow]) / 1e6 if codec else None,
+        max_delta_ms=int(flows.max_delta_ns[flow]) / 1e6 if packets > 1 else None,
+        encrypted=encrypted,
+        digits=sorted([*digits, *infos], key=lambda digit: digit.start),
+    )
+
+
+def endpoints(analysis: Analysis, hosts: int, rest: int) -> tuple[str, str]:
+    """Source and destination of a flow with these keys."""
+    addresses = analysis.addresses
+    return addresses.endpoint(hosts & 0xFFFFFFFF, _port(rest)), addresses.endpoint(hosts >> 32, _port(rest >> 16))
+
+
+def ssrc(rest: int) -> str:
+    """Of a flow with this key, as the document has it."""
+    return f"0x{int.from_bytes((rest >> 32).to_bytes(4, 'little'), 'big'):08x}"
+
+
+def _port(rest: int) -> int:
+    return (rest & 0xFF) << 8 | rest >> 8 & 0xFF
+
+
+def is_event(analysis: Analysis, flow: int, payload_type: int) -> bool:
+    """Whether the flow's packets of this type are RFC 4733 events, by SDP, else by their looks."""
+    streams = analysis.streams
+    kind = int(streams.meanings.kind[int(streams.flows.heard[flow]), payload_type])
+    if kind != UNKNOWN:
+        return kind == EVENT
+    return payload_type >= 96 and not streams.flows.not_event[flow, payload_type]
+
+
+def audio_type(analysis: Analysis, flow: int) -> int | None:
+    """The payload type of most of a flow's audio; comfort noise only where there is nothing else."""
+    counts = analysis.streams.flows.by_type[flow]
+    types = [one for one in np.flatnonzero(counts).tolist() if not is_event(analysis, flow, one)]
+    return max(types, key=lambda one: (one != COMFORT_NOISE, int(counts[one]), -one), default=None)
+
+
+def is_encrypted(analysis: Analysis, flow: int) -> bool:
+    """By SDP, or by DTLS between the same addresses and ports."""
+    flows = analysis.streams.flows
+    by_sdp = bool(analysis.streams.meanings.encrypted[int(flows.heard[flow])])
+    return by_sdp or (int(flows.hosts[flow]), int(flows.rest[flow]) & 0xFFFFFFFF) in analysis.dtls
+
+
+def _formats(analysis: Analysis, flow: int) -> list[Format]:
+    """What the flow's payload types mean, as far as that is known."""
+    known = analysis.streams.meanings.formats[int(analysis.streams.flows.heard[flow])]
+    return [known[one] for one in np.flatnonzero(analysis.streams.flows.by_type[flow]).tolist() if one in known]
+
+
+def _event_clock(analysis: Analysis, flow: int) -> int:
+    return next((one.clock_rate_hz for one in _formats(analysis, flow)), EVENT_CLOCK_HZ)
+
+
+def _digits(analysis: Analysis, flow: int, tick_ns: float) -> list[Digit]:
+    never = analysis.streams.flows.not_event[flow]
+    return [
+        event.digit(tick_ns)
+        for event in analysis.streams.digits.events.get(flow, [])
+        if event.declared or not never[event.payload_type]
+    ]
+
+
+def _info_digits(analysis: Analysis, numbers: list[int]) -> tuple[dict[int, list[Digit]], list[Digit]]:
+    """INFO digits by the stream that goes the same way; those of calls without one."""
+    by_call: dict[str, list[int]] = {}
+    for flow in numbers:
+        if flow in analysis.streams.calls:
+            by_call.setdefault(analysis.streams.calls[flow][0], []).append(flow)
+    found: dict[int, list[Digit]] = {}
+    homeless: list[Digit] = []
+    for info in analysis.sip.digits:
+        hosts = {flow: int(analysis.streams.flows.hosts[flow]) for flow in by_call.get(info.call_id, [])}
+        same = [flow for flow, pair in hosts.items() if pair & 0xFFFFFFFF == info.source]
+        if same:
+            found.setdefault(same[0], []).append(info.digit)
+        else:
+            homeless.append(info.digit)
+    return found, homeless
+
+
+def _warnings(analysis: Analysis, numbers: list[int]) -> Iterator[Warning]:
+    streams, flows = analysis.streams, analysis.streams.flows
+    yield from _changes(analysis, numbers)
+    for flow in numbers:
+        name = " to ".join(endpoints(analysis, int(flows.hosts[flow]), int(flows.rest[flow])))
+        if 0.9 * int(flows.packets[flow]) < 2 * int(flows.duplicates[flow]):
+            yield Warning(
+                code="CapturedTwice",
+                message=f"{name}: nearly every packet is there more than once: captured on several interfaces? "
+                "Capture on one, duplicates, jitter and gaps then mean something",
+            )
+        if "red" in (one.name.lower() for one in _formats(analysis, flow)):
+            yield Warning(
+                code="RedundantAudio",
+                message=f"{name}: packets of RFC 2198 (red) are counted, the digits inside them are not read",
+            )
+        jumps = streams.counters.jumps.get(flow, 0)
+        if jumps:
+            yield Warning(
+                code="SequenceJump",
+                message=f"{name}: {jumps} steps of more than 3,000 sequence numbers: its source began anew, or the "
+                "capture has a hole; lost and reordered count across them",
+            )
+        if streams.counters.forgotten_holes(flow):
+            yield Warning(
+                code="TooManyGaps",
+                message=f"{name}: more gaps than are remembered; what filled the oldest counts as duplicates",
+            )
+    for code, count, message in (
+        ("EventsCut", streams.cut_events, "packets of telephone events were cut before their payload (snap length)"),
+        ("TooManyEvents", streams.digits.refused, "packets of telephone events beyond a million digits are not shown"),
+        ("TooManyAddresses", analysis.addresses.refused, "packets of more addresses than are told apart"),
+        ("TooManyFlows", flows.forgotten, "UDP flows that had not shown to be RTP were forgotten to save memory"),
+        ("TooManyPayloadMaps", streams.meanings.refused, "SDPs with more different payload types than are remembered"),
+        (
+            "FragmentsMissing",
+            analysis.internet.fragments.lost + analysis.internet.fragments.open,
+            "IP packets lacked fragments",
+        ),
+        ("SipOverTcpIncomplete", analysis.tcp.lost, "times a piece of a SIP connection over TCP was missing"),
+    ):
+        if count:
+            yield Warning(code=code, message=f"{count} {message}")
+
+
+def _changes(analysis: Analysis, numbers: list[int]) -> Iterator[Warning]:
+    """SSRCs that took over from others between the same addresses and ports."""
+    flows = analysis.streams.flows
+    last: dict[tuple[int, int], int] = {}
+    changes: dict[tuple[int, int], int] = {}
+    for flow in numbers:
+        path = (int(flows.hosts[flow]), int(flows.rest[flow]) & 0xFFFFFFFF)
+        if path in last:
+            changes[path] = changes.get(path, 0) + 1
+        last[path] = flow
+    for (hosts, ports), count in changes.items():
+        source, destination = endpoints(analysis, hosts, ports)
+        yield Warning(code="SsrcChanged", message=f"{source} to {destination}: {count} changes of SSRC")

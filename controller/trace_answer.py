@@ -1,0 +1,124 @@
+"""From captures to the answer of `calltest trace`: read, keep what was asked for, listen."""
+
+import ipaddress
+import shutil
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+
+from agent.trace.audio import Sound, listen
+from agent.trace.model import Progress, Stream, Trace, UnusableCaptureError, Warning  # noqa: A004  # the document's word
+from agent.trace.read import rtp_packets, trace
+from controller.inputs import UnusableInputError
+
+STDIN: Final = "-"
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Watch = Callable[[str], AbstractContextManager[Progress | None]]
+"""Shows how far a pass over the files is, which is told what it does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the user wants to know."""
+
+    files: tuple[str, ...]
+    suts: frozenset[Address] = frozenset()
+    """Streams from and to these; empty: all."""
+    call_id: str | None = None
+    wav: Path | None = None
+    in_band: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What there is to know."""
+
+    trace: Trace
+    unheard: frozenset[int]
+    """Streams (indices) whose in-band digits were asked for and could not all be heard."""
+
+
+def address(text: str) -> Address:
+    """An IP address as typed; UnusableInputError."""
+    try:
+        return ipaddress.ip_address(text.strip("[]"))
+    except ValueError as error:
+        raise UnusableInputError(f"--sut {text!r} is no IP address: give one without a port, like 10.0.0.5") from error
+
+
+def answer(request: Request, stdin: BinaryIO, watch: Watch) -> Answer:
+    """Reads the captures; UnusableInputError where one is none, or a WAV file cannot be written."""
+    if request.files.count(STDIN) > 1:
+        raise UnusableInputError("- is given twice: standard input can be read once")
+    try:
+        with _readable(request, stdin) as paths:
+            with watch("reading") as progress:
+                found = trace(paths, progress=progress)
+            kept = [index for index, stream in enumerate(found.streams) if _is_wanted(stream, request)]
+            sound = Sound(wavs={}, digits={}, unheard=frozenset(), warnings=[])
+            if kept and (request.wav is not None or request.in_band):
+                with watch("decoding") as progress:
+                    packets = rtp_packets(paths, found, progress=progress)
+                    sound = listen(packets, found, kept, wav=request.wav, tones=request.in_band)
+    except UnusableCaptureError as error:
+        raise UnusableInputError(str(error)) from error
+    except OSError as error:
+        where = error.filename or request.wav or tempfile.gettempdir()
+        raise UnusableInputError(
+            f"{where}: {error.strerror}: name a directory for --wav that can be written"
+        ) from error
+    names = [msgspec.structs.replace(file, path=name) for file, name in zip(found.files, request.files, strict=True)]
+    found = msgspec.structs.replace(found, files=names)
+    unheard = frozenset(place for place, index in enumerate(kept) if index in sound.unheard)
+    return Answer(trace=_kept(found, kept, sound, request), unheard=unheard if request.in_band else frozenset())
+
+
+@contextmanager
+def _readable(request: Request, stdin: BinaryIO) -> Iterator[Sequence[str]]:
+    """The files; standard input as one of them where it must be read twice."""
+    if STDIN not in request.files or not (request.wav or request.in_band):
+        yield request.files
+        return
+    with tempfile.NamedTemporaryFile(prefix="calltest-") as copy:
+        try:
+            shutil.copyfileobj(stdin, copy, 1 << 20)
+            copy.flush()
+        except OSError as error:
+            raise UnusableInputError(f"standard input: cannot be kept in {tempfile.gettempdir()}: {error}") from error
+        yield [copy.name if name == STDIN else name for name in request.files]
+
+
+def _is_wanted(stream: Stream, request: Request) -> bool:
+    if request.call_id is not None and stream.call_id != request.call_id:
+        return False
+    return not request.suts or not request.suts.isdisjoint((_host(stream.src), _host(stream.dst)))
+
+
+def _host(place: str) -> Address:
+    return ipaddress.ip_address(place.rpartition(":")[0].strip("[]"))
+
+
+def _kept(found: Trace, kept: Collection[int], sound: Sound, request: Request) -> Trace:
+    """The document: what was asked for, with what was heard of it."""
+    streams = []
+    for index in kept:
+        stream = found.streams[index]
+        digits = sorted([*stream.digits, *sound.digits.get(index, ())], key=lambda digit: digit.start)
+        wav = sound.wavs.get(index)
+        streams.append(msgspec.structs.replace(stream, digits=digits, wav=None if wav is None else str(wav)))
+    warnings = [*found.warnings, *sound.warnings]
+    digits = found.digits
+    if digits and (request.suts or request.call_id is not None):
+        # Whose they are is not known: neither kept nor passed over in silence.
+        message = f"{len(digits)} digits by SIP INFO belong to no stream: left out by --sut and --call-id"
+        warnings.append(Warning(code="DigitsLeftOut", message=message))
+        digits = []
+    if not streams and found.streams:
+        message = f"none of the {len(found.streams)} RTP streams is kept by --sut and --call-id"
+        warnings.append(Warning(code="NothingKept", message=message))
+    return msgspec.structs.replace(found, streams=streams, digits=digits, warnings=warnings)

@@ -1,0 +1,153 @@
+"""What was expected of a capture: an expectation that nothing was measured for does not hold."""
+
+import msgspec
+import pytest
+
+from agent.trace.model import DigitMethod, Warning  # noqa: A004  # the document's word
+from controller.trace_expectations import judge_digits, judge_loss
+from tests.unit.agent.trace.packets import stream, trace
+from tests.unit.controller.traces import digit, digits, file
+
+BACK = {"src": "10.0.0.2:5000", "dst": "10.0.0.1:4000"}
+
+
+def broken(found, expected="12#", unheard=()):
+    return list(judge_digits(found, expected, unheard).broken)
+
+
+def test_digits_hold_where_every_direction_that_carries_any_carries_these():
+    assert broken(trace(stream(digits=digits("12#")), stream(**BACK))) == []
+    assert broken(trace(stream(digits=digits("12#")), stream(**BACK, digits=digits("12#")))) == []
+
+
+@pytest.mark.parametrize("carried", ["12", "12##", "21#", "112#", "3"])
+def test_other_digits_do_not_hold_and_both_are_told(carried):
+    assert broken(trace(stream(digits=digits(carried)))) == [
+        f"10.0.0.1:4000 → 10.0.0.2:5000 carried {carried} (RFC 4733)"
+    ]
+
+
+def test_one_right_direction_does_not_make_up_for_a_wrong_one():
+    assert broken(trace(stream(digits=digits("12#")), stream(**BACK, digits=digits("1#")))) == [
+        "10.0.0.2:5000 → 10.0.0.1:4000 carried 1# (RFC 4733)"
+    ]
+
+
+def test_digits_that_were_swallowed_on_the_way_are_not_made_up_for_by_the_first_leg():
+    second = {"src": "10.0.0.2:6000", "dst": "10.0.0.3:7000", "call_id": "b"}
+    assert broken(trace(stream(digits=digits("12#"), call_id="a"), stream(**second))) == [
+        "10.0.0.2:6000 ↔ 10.0.0.3:7000 carried none"
+    ]
+    assert broken(trace(stream(digits=digits("12#"), call_id="a"), stream(**second, digits=digits("12#")))) == []
+
+
+def test_a_later_call_over_the_same_ports_is_a_conversation_of_its_own():
+    assert broken(trace(stream(digits=digits("12#"), call_id="a"), stream(call_id="b"))) == [
+        "10.0.0.1:4000 ↔ 10.0.0.2:5000 carried none"
+    ]
+
+
+def test_a_direction_whose_sdp_was_not_seen_belongs_to_the_other_s_call():
+    assert broken(trace(stream(call_id="a"), stream(**BACK, digits=digits("12#")))) == []
+
+
+def test_video_carries_no_digits():
+    video = stream(src="10.0.0.1:4002", dst="10.0.0.2:5002", codec="H264", clock_rate_hz=90_000)
+    assert broken(trace(stream(digits=digits("12#")), video)) == []
+    assert broken(trace(video)) == ["no digits"]
+
+
+@pytest.mark.parametrize("found", [trace(), trace(stream()), trace(stream(digits=[digit("flash")]))])
+def test_nothing_to_judge_does_not_hold(found):
+    assert broken(found) == ["no digits"]
+
+
+def test_a_digit_without_an_end_does_not_hold():
+    found = trace(stream(digits=[*digits("12"), digit("#", start=2e9, complete=False)]))
+    assert broken(found) == [
+        "10.0.0.1:4000 → 10.0.0.2:5000 carried 12# (RFC 4733), but the end of digit 3 was not seen"
+    ]
+
+
+def test_a_new_ssrc_goes_on_where_the_old_one_ended():
+    later = [digit("2", start=2e9), digit("#", start=2e9 + 1)]
+    assert broken(trace(stream(digits=later), stream(ssrc="0x2", digits=digits("1")))) == []
+
+
+def test_each_call_and_each_method_is_judged_by_itself():
+    assert broken(trace(stream(call_id="a", digits=digits("12#")), stream(call_id="b", digits=digits("12#")))) == []
+    both = stream(digits=[*digits("12#"), *digits("12#", method=DigitMethod.INFO)])
+    assert broken(trace(both)) == []
+    leaked = stream(digits=[*digits("12#"), *digits("2", method=DigitMethod.IN_BAND)])
+    assert broken(trace(leaked)) == ["10.0.0.1:4000 → 10.0.0.2:5000 carried 2 (in band)"]
+
+
+def test_digits_of_no_stream_are_judged_too():
+    orphaned = msgspec.structs.replace(
+        trace(stream(digits=digits("12#"))), digits=digits("12", method=DigitMethod.INFO)
+    )
+    assert broken(orphaned) == ["a call whose media was not captured carried 12 (SIP INFO)"]
+
+
+def test_events_that_are_no_keys_are_no_part_of_it():
+    assert broken(trace(stream(digits=[*digits("12#"), digit("flash"), digit("event 66")]))) == []
+
+
+def test_srtp_does_not_hold_whatever_the_others_carried():
+    found = trace(stream(digits=digits("12#")), stream(**BACK, encrypted=True))
+    assert broken(found) == ["10.0.0.2:5000 → 10.0.0.1:4000 is encrypted: its digits cannot be read"]
+
+
+def test_audio_that_could_not_be_heard_does_not_hold():
+    found = trace(stream(digits=digits("12#")), stream(**BACK))
+    assert broken(found, unheard={1}) == [
+        "10.0.0.2:5000 → 10.0.0.1:4000 was not decoded wholly: not all its in-band digits could be heard"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("skipped", "holds"),
+    [
+        ({"damaged record": 1}, False),
+        ({"damaged block": 2}, False),
+        ({"link type 220": 4}, False),
+        ({"something that nobody knows yet": 1}, False),
+        ({"record cut at the end of the file": 1}, True),
+        ({"block cut at the end of the file": 1}, True),
+        ({"damaged UDP header": 1, "damaged IP packet": 3}, True),
+    ],
+)
+def test_a_file_that_was_not_read_wholly_may_hold_other_digits(skipped, holds):
+    found = msgspec.structs.replace(trace(stream(digits=digits("12#"))), files=[file(skipped=skipped)])
+    assert (broken(found) == []) is holds
+    if not holds:
+        assert broken(found) == [
+            f"call.pcap could not be read wholly ({next(iter(skipped))}): it may hold other digits"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("code", "holds"),
+    [("EventsCut", False), ("TooManyEvents", False), ("RedundantAudio", False), ("SsrcChanged", True)],
+)
+def test_warnings_of_hidden_digits_are_heeded(code, holds):
+    warnings = [Warning(code=code, message="7 packets of something")]
+    found = msgspec.structs.replace(trace(stream(digits=digits("12#"))), warnings=warnings)
+    assert broken(found) == ([] if holds else ["7 packets of something: other digits may be missing"])
+
+
+@pytest.mark.parametrize(("lost", "holds"), [(0, True), (10, True), (11, False), (1000, False)])
+def test_loss_holds_up_to_the_limit(lost, holds):
+    outcome = judge_loss([stream(), stream(lost=lost, expected=1000)], 1.0)
+    assert (outcome.broken == ()) is holds
+    assert outcome.expected == "at most 1 % of the packets lost"
+
+
+def test_loss_names_the_stream_and_what_it_lost():
+    assert judge_loss([stream(lost=11, expected=1000)], 1.0).broken == (
+        "10.0.0.1:4000 → 10.0.0.2:5000 0x00000001 lost 1.1 % (11 of 1000)",
+    )
+
+
+def test_loss_of_no_stream_does_not_hold():
+    assert judge_loss([], 100.0).broken == ("no RTP stream",)
