@@ -10,6 +10,7 @@ from typing import NewType, Protocol
 
 from agent.contract.plan import DtmfMethod
 from agent.contract.result import Negotiated, Rtp
+from agent.tap.model import TapStream
 
 AccountId = NewType("AccountId", int)
 CallHandle = NewType("CallHandle", int)
@@ -133,6 +134,10 @@ class CallEnded:
     """How long media ran, for the ratio of packets sent to packets due."""
     recording: Path | None
     """16-bit mono WAV of what was heard; the reader deletes it."""
+    tapped: tuple[TapStream, ...] | None = None
+    """RTP as it crossed the wire, beside the stack's counts; None: not measured."""
+    capture: Path | None = None
+    """pcap of the call, where one was asked for; the reader deletes it."""
 
 
 Event = (

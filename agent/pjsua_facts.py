@@ -9,6 +9,7 @@ from agent.contract.plan import DtmfMethod
 from agent.contract.result import Rtp
 from agent.phone import CallHandle, DigitEnded, DigitReceived, MessageSeen
 from agent.sip_text import SipHead, printable
+from agent.tap.model import TapStream
 
 _LOGGED = re.compile(r"(RX|TX) [0-9]+ bytes [^\n]* (?:from|to) \S+ (\S+):\n(.*)\n--end msg--\s*", re.DOTALL)
 _WAV_HEADER_BYTES = 44
@@ -130,14 +131,28 @@ class StreamCount:
         )
 
 
-def rtp_received(streams: Sequence[StreamCount]) -> Rtp | None:
-    """All streams' reception as one; None without a stream, loss and jitter None without packets."""
+def rtp_received(streams: Sequence[StreamCount], tapped: Sequence[TapStream] | None = None) -> Rtp | None:
+    """All streams' reception as one; None without a stream, all but the packets None without packets.
+
+    Duplicates and reordered packets, which pjsip does not tell, are the tap's: of the streams since the answer (the
+    last mark's); None where it did not measure.
+    """
     if not streams:
         return None
     packets = sum(s.received for s in streams)
+    if not packets:
+        return Rtp(packets=0)
     mean, peak = _milliseconds(s.jitter for s in streams)
-    lost = sum(s.lost for s in streams) if packets else None
-    return Rtp(packets=packets, lost=lost, jitter_ms=mean, max_jitter_ms=peak)
+    last = max((s.mark for s in tapped or ()), default=0)
+    wire = None if tapped is None else [s for s in tapped if not s.sent and s.mark == last]
+    return Rtp(
+        packets=packets,
+        lost=sum(s.lost for s in streams),
+        duplicates=None if wire is None else sum(s.duplicates for s in wire),
+        reordered=None if wire is None else sum(s.reordered for s in wire),
+        jitter_ms=mean,
+        max_jitter_ms=peak,
+    )
 
 
 def rtp_sent(streams: Sequence[StreamCount]) -> Rtp | None:

@@ -31,6 +31,8 @@ from agent.phone import (
 )
 from agent.pjsua_facts import Dialog, Digits, Spread, StreamCount
 from agent.sip_text import parse_head, printable
+from agent.tap import Tap
+from agent.tap.call import TappedCall
 
 LOG = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -88,6 +90,7 @@ class Leg:
     digits: Digits
     sip_call_id: str
     outgoing: bool
+    tapped: TappedCall
     call: "Call | None" = None
     dialog: Dialog = field(default_factory=Dialog)
     to_send: deque[tuple[str, int]] = field(default_factory=deque)
@@ -199,6 +202,7 @@ class Call(pj.Call):  # type: ignore[misc]
         The 2xx has come, and its SDP is not looked at yet: all streams that there are began before it.
         """
         self.leg.answered = True
+        self.leg.tapped.answered()
         for index in self.leg.stream_began_s:
             self.leg.stream_began_s[index] = at_s
             self.leg.early[index] = stream_count(self.getStreamStat(index), 0.0)
@@ -330,6 +334,24 @@ def endpoint_config(log: Log) -> pj.EpConfig:
     config.medConfig.ecTailLen = 0
     config.medConfig.noVad = True
     return config
+
+
+def start(endpoint: pj.Endpoint, log: Log, tap: Tap, bind: str, sip_port: int) -> int:
+    """Starts pjsip, tapped, on a UDP socket; gives its transport. G.711 is the only codec."""
+    endpoint.libCreate()
+    config = endpoint_config(log)
+    log.__disown__()  # libDestroy deletes it
+    endpoint.libInit(config)
+    tap.install()
+    udp = pj.TransportConfig()
+    udp.boundAddress, udp.port = bind, sip_port
+    transport = endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, udp)
+    endpoint.libStart()
+    endpoint.audDevManager().setNullDev()
+    for codec in endpoint.codecEnum2():
+        name = codec.codecId.partition("/")[0]
+        endpoint.codecSetPriority(codec.codecId, {"PCMU": 255, "PCMA": 254}.get(name, 0))
+    return int(transport)
 
 
 def account_config(account: SipAccount, transport: int, bind: str) -> pj.AccountConfig:

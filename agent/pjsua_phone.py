@@ -42,9 +42,11 @@ from agent.pjsua_objects import (
     Over,
     account_config,
     call_settings,
-    endpoint_config,
+    start,
 )
 from agent.sip_text import parse_head, printable
+from agent.tap import Tap, TapError
+from agent.tap.call import TappedCall
 from agent.timers import Timers
 
 LOG = logging.getLogger(__name__)
@@ -71,8 +73,13 @@ class _Line:
 class PjsuaPhone:
     """A `Phone` (agent/phone.py) made of pjsua2."""
 
-    def __init__(self, *, bind: str, sip_port: int, recordings: Path, settle_s: float = SETTLE_S) -> None:
-        """Opens the SIP socket; `sip_port` 0: any free one. One WAV per call goes to `recordings`. PhoneError."""
+    def __init__(
+        self, *, bind: str, sip_port: int, recordings: Path, captures: Path | None = None, settle_s: float = SETTLE_S
+    ) -> None:
+        """Opens the SIP socket; `sip_port` 0: any free one. PhoneError.
+
+        One WAV per call goes to `recordings`, one pcap to `captures`, where given.
+        """
         self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._ready: deque[Event] = deque()
         self._timers = Timers()
@@ -82,35 +89,23 @@ class PjsuaPhone:
         self._by_call_id: dict[str, Leg] = {}
         self._lines: dict[AccountId, _Line] = {}
         self._dropped: list[Account] = []
-        self._bind, self._recordings, self._settle_s = bind, recordings, settle_s
+        self._bind, self._recordings, self._captures, self._settle_s = bind, recordings, captures, settle_s
         self._log = Log(self._items)
         self._endpoint = pj.Endpoint()
         try:
-            self._transport = self._start(sip_port)
+            self._tap = Tap()
+            self._transport = start(self._endpoint, self._log, self._tap, bind, sip_port)
             self._address = str(self._endpoint.transportGetInfo(self._transport).localName)
             anybody = SipAccount(uri=f"sip:calltest@{self._address}", proxy="", register=False)
             self._anybody = Account(None, self._items, self._adopt)
             self._anybody.create(account_config(anybody, self._transport, bind), True)
+        except TapError as error:
+            self._endpoint.libDestroy()
+            raise PhoneError(str(error)) from error
         except pj.Error as error:
             self._endpoint.libDestroy()
             where = f"UDP {bind}:{sip_port or 'any port'}"
             raise PhoneError(f"cannot open the phone on {where}: {_why(error)}; is the port in use?") from error
-
-    def _start(self, sip_port: int) -> int:
-        endpoint = self._endpoint
-        endpoint.libCreate()
-        config = endpoint_config(self._log)
-        self._log.__disown__()  # libDestroy deletes it
-        endpoint.libInit(config)
-        udp = pj.TransportConfig()
-        udp.boundAddress, udp.port = self._bind, sip_port
-        transport = endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, udp)
-        endpoint.libStart()
-        endpoint.audDevManager().setNullDev()
-        for codec in endpoint.codecEnum2():
-            name = codec.codecId.partition("/")[0]
-            endpoint.codecSetPriority(codec.codecId, {"PCMU": 255, "PCMA": 254}.get(name, 0))
-        return int(transport)
 
     @property
     def address(self) -> str:
@@ -171,7 +166,14 @@ class PjsuaPhone:
 
     def _leg(self, sip_call_id: str, *, outgoing: bool) -> Leg:
         handle = CallHandle(next(self._numbers))
-        leg = self._legs[handle] = Leg(handle=handle, digits=Digits(handle), sip_call_id=sip_call_id, outgoing=outgoing)
+        capture = self._captures / f"call-{handle}.pcap" if self._captures else None
+        leg = self._legs[handle] = Leg(
+            handle=handle,
+            digits=Digits(handle),
+            sip_call_id=sip_call_id,
+            outgoing=outgoing,
+            tapped=TappedCall(self._tap, sip_call_id, capture),
+        )
         return leg
 
     def call(self, account: AccountId, to: str, headers: dict[str, str], playback: Playback) -> tuple[CallHandle, str]:
@@ -193,6 +195,7 @@ class PjsuaPhone:
             leg.call.makeCall(to, param)
         except pj.Error as error:
             self._unequip(leg)
+            leg.tapped.abandon()
             del self._legs[leg.handle], self._by_call_id[leg.sip_call_id]
             self._after(KEEP_DEAD_S, lambda: self._bury(leg))
             raise PhoneError(f"cannot call {to}: {_why(error)}") from error
@@ -339,16 +342,19 @@ class PjsuaPhone:
             leg.recording = None
         self._by_call_id.pop(leg.sip_call_id, None)
         self._after(KEEP_DEAD_S, lambda: self._bury(leg))
+        tapped, capture = leg.tapped.end()
         self._ready.append(
             CallEnded(
                 at_s=leg.over.at_s,
                 call=leg.handle,
                 local_reason=leg.over.reason,
                 rtp_sent=rtp_sent(leg.streams),
-                rtp_received=rtp_received(leg.streams),
+                rtp_received=rtp_received(leg.streams, tapped),
                 rtt_ms=rtt_ms(leg.streams),
                 media_s=media_s(leg.streams),
                 recording=leg.recording,
+                tapped=tapped,
+                capture=capture,
             )
         )
 
@@ -365,6 +371,7 @@ class PjsuaPhone:
         self._timers.clear()
         self._endpoint.hangupAllCalls()
         for leg in list(self._legs.values()):
+            leg.tapped.end()
             self._unequip(leg)
             leg.call = None
         for kept in (self._legs, self._by_call_id, self._lines, self._dropped):

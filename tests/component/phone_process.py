@@ -17,7 +17,7 @@ from agent.pjsua_phone import PjsuaPhone
 def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     options = msgspec.json.decode(sys.argv[1])
-    options["recordings"] = Path(options["recordings"])
+    options |= {name: Path(options[name]) for name in ("recordings", "captures")}
     try:
         phone = PjsuaPhone(**options)
     except PhoneError as error:

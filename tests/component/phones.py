@@ -21,7 +21,9 @@ class PhoneProcess:
 
     def __init__(self, recordings: Path, *, sip_port: int = 0, settle_s: float = 2.0) -> None:
         recordings.mkdir(exist_ok=True)
-        options = {"bind": "127.0.0.1", "sip_port": sip_port, "recordings": str(recordings), "settle_s": settle_s}
+        folder = str(recordings)
+        options = {"bind": "127.0.0.1", "sip_port": sip_port, "settle_s": settle_s}
+        options |= {"recordings": folder, "captures": folder}
         self.stderr = (recordings / "stderr").open("w+")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.component.phone_process", json.dumps(options)],

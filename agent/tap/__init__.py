@@ -1,0 +1,185 @@
+"""The tap: every SIP message and RTP packet of our phone, seen from inside pjsip (the C beside this file).
+
+Built into pjsua2's shared object by dev/pjsua2/build, and reached by ctypes. Nothing here is meant for more than one
+phone per process, as pjsip itself.
+"""
+
+import ctypes
+import importlib.util
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from agent.tap.model import Captured, TapError, TapMessage, TapStream
+
+__all__ = ["Tap", "TapError"]
+
+MAX_STREAMS: Final = 64
+"""TAP_MAX_STREAMS: that many streams of one call are counted."""
+MAX_CAPTURE_BYTES: Final = 64 * 1024 * 1024
+"""Of one call: 40 minutes of G.711 both ways."""
+_MAX_MESSAGE_BYTES = 65_535
+_ADDRESS_TEXT = 56
+
+
+class _Stream(ctypes.Structure):
+    _fields_ = (
+        ("local", ctypes.c_char * _ADDRESS_TEXT),
+        ("remote", ctypes.c_char * _ADDRESS_TEXT),
+        ("ssrc", ctypes.c_uint32),
+        ("mark", ctypes.c_uint32),
+        ("sent", ctypes.c_uint8),
+        *((name, ctypes.c_uint64) for name in ("packets", "bytes", "expected", "lost", "duplicates", "reordered")),
+        ("jitter_samples", ctypes.c_uint64),
+        *((name, ctypes.c_double) for name in ("jitter_ms", "mean_jitter_ms", "max_jitter_ms")),
+        *((name, ctypes.c_int64) for name in ("max_gap_ns", "max_late_ns", "first_ns", "last_ns")),
+        ("payload_types", ctypes.c_uint32 * 128),
+    )
+
+
+class _Message(ctypes.Structure):
+    _fields_ = (
+        ("number", ctypes.c_uint64),
+        ("real_ns", ctypes.c_int64),
+        ("monotonic_ns", ctypes.c_int64),
+        ("connection", ctypes.c_uint64),
+        ("length", ctypes.c_uint32),
+        ("sent", ctypes.c_uint8),
+        ("secure", ctypes.c_uint8),
+        ("protocol", ctypes.c_char * 8),
+        ("local", ctypes.c_char * _ADDRESS_TEXT),
+        ("peer", ctypes.c_char * _ADDRESS_TEXT),
+    )
+
+
+class _Captured(ctypes.Structure):
+    _fields_ = (
+        ("packets", ctypes.c_uint64),
+        ("bytes", ctypes.c_uint64),
+        ("left_out", ctypes.c_uint64),
+        ("error", ctypes.c_int32),
+    )
+
+
+class Tap:
+    """The tap of this process."""
+
+    def __init__(self) -> None:
+        """Finds it. TapError where the installed pjsua2 has none."""
+        self._library = _library()
+        self._seen = 0
+        self.missed = 0
+        """Messages that were gone before `messages` was called."""
+        self._text = ctypes.create_string_buffer(_MAX_MESSAGE_BYTES)
+
+    def install(self) -> None:
+        """Hooks into pjsip: after each libInit, before the first call. TapError."""
+        status = self._library.tap_install()
+        if status:
+            raise TapError(f"the tap cannot be installed: pjsip says {status}; was libInit called?")
+
+    def open(self, call_id: str, capture: Path | None = None, max_bytes: int = MAX_CAPTURE_BYTES) -> None:
+        """From now on this Call-ID is counted, and written to `capture` (a new file). TapError.
+
+        To be called before the call is made; or, for one that came in, before it is answered.
+        """
+        path = None if capture is None else os.fsencode(capture)
+        error = self._library.tap_open(_bytes(call_id), path, ctypes.c_uint64(max_bytes))
+        if error:
+            raise TapError(f"cannot tap call {call_id} into {capture}: {os.strerror(error)}")
+
+    def mark(self, call_id: str) -> None:
+        """Counts streams anew from here on, beside what was counted so far. TapError: not open."""
+        if self._library.tap_mark(_bytes(call_id)):
+            raise TapError(f"call {call_id} is not tapped")
+
+    def streams(self, call_id: str) -> tuple[TapStream, ...]:
+        """A call's streams so far, in the order of their first packets, also after its end. TapError.
+
+        A call with more streams than can be counted is an error too: nothing of it could be trusted.
+        """
+        streams = (_Stream * MAX_STREAMS)()
+        uncounted = ctypes.c_uint64()
+        count = self._library.tap_streams(_bytes(call_id), streams, MAX_STREAMS, ctypes.byref(uncounted))
+        if count < 0:
+            raise TapError(f"call {call_id} is not tapped")
+        if uncounted.value:
+            raise TapError(f"call {call_id}: {uncounted.value} packets of more than {MAX_STREAMS} streams")
+        return tuple(_stream(stream) for stream in streams[:count])
+
+    def close(self, call_id: str) -> Captured:
+        """Forgets the call, and ends its capture. TapError: not open."""
+        captured = _Captured()
+        if self._library.tap_close(_bytes(call_id), ctypes.byref(captured)):
+            raise TapError(f"call {call_id} is not tapped")
+        return Captured(
+            packets=captured.packets,
+            bytes=captured.bytes,
+            left_out=captured.left_out,
+            error=os.strerror(captured.error) if captured.error else None,
+        )
+
+    def messages(self) -> Iterator[TapMessage]:
+        """The SIP messages since the last one that this gave. `missed` counts those that were not asked for in time."""
+        head = _Message()
+        while self._library.tap_message(ctypes.c_uint64(self._seen), ctypes.byref(head), self._text, len(self._text)):
+            self.missed += head.number - self._seen - 1
+            self._seen = head.number
+            yield TapMessage(
+                at_s=head.monotonic_ns / 1e9,
+                unix_at=head.real_ns / 1e9,
+                sent=bool(head.sent),
+                protocol=head.protocol.decode(),
+                secure=bool(head.secure),
+                connection=head.connection or None,
+                local=head.local.decode(),
+                peer=head.peer.decode(),
+                text=self._text.raw[: head.length],
+            )
+
+    @property
+    def open_calls(self) -> int:
+        """How many Call-IDs are open."""
+        return int(self._library.tap_open_calls())
+
+
+def _library() -> ctypes.CDLL:
+    """pjsua2's shared object, which has the tap in it: loading it again gives the one that is loaded."""
+    spec = importlib.util.find_spec("_pjsua2")
+    if spec is None or spec.origin is None:
+        raise TapError("pjsua2 is not installed: run dev/pjsua2/install")
+    library = ctypes.CDLL(spec.origin)
+    if not hasattr(library, "tap_install"):
+        raise TapError(f"{spec.origin} was built without the tap: run dev/pjsua2/install, or rebuild the agent image")
+    library.tap_message.argtypes = (ctypes.c_uint64, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t)
+    return library
+
+
+def _bytes(call_id: str) -> bytes:
+    return call_id.encode(errors="surrogateescape")
+
+
+def _stream(raw: _Stream) -> TapStream:
+    measured = raw.jitter_samples > 0
+    return TapStream(
+        sent=bool(raw.sent),
+        local=raw.local.decode(),
+        remote=raw.remote.decode(),
+        ssrc=raw.ssrc,
+        mark=raw.mark,
+        packets=raw.packets,
+        bytes=raw.bytes,
+        expected=raw.expected,
+        lost=raw.lost,
+        duplicates=raw.duplicates,
+        reordered=raw.reordered,
+        jitter_ms=raw.jitter_ms if measured else None,
+        mean_jitter_ms=raw.mean_jitter_ms if measured else None,
+        max_jitter_ms=raw.max_jitter_ms if measured else None,
+        max_gap_ms=raw.max_gap_ns / 1e6 if raw.max_gap_ns >= 0 else None,
+        max_late_ms=raw.max_late_ns / 1e6 if raw.max_late_ns >= 0 else None,
+        first_at=raw.first_ns / 1e9,
+        last_at=raw.last_ns / 1e9,
+        payload_types={number: count for number, count in enumerate(raw.payload_types) if count},
+    )

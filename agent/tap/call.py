@@ -1,0 +1,57 @@
+"""One call's tap, for the phone: what it cannot do is logged and not measured, and never ends a call."""
+
+import logging
+from pathlib import Path
+
+from agent.sip_text import printable
+from agent.tap import Tap, TapError
+from agent.tap.model import TapStream
+
+LOG = logging.getLogger(__name__)
+
+
+class TappedCall:
+    """A Call-ID that is counted, and captured where a path is given, until `end`."""
+
+    def __init__(self, tap: Tap, call_id: str, capture: Path | None) -> None:
+        self._tap, self._call_id, self._capture = tap, call_id, capture
+        self._open = False
+        try:
+            tap.open(call_id, capture)
+            self._open = True
+        except TapError as error:
+            LOG.warning("%s", printable(str(error)))
+
+    def answered(self) -> None:
+        """What came before was early media: streams are counted anew."""
+        if self._open:
+            self._tap.mark(self._call_id)
+
+    def end(self) -> tuple[tuple[TapStream, ...] | None, Path | None]:
+        """The streams (None: not measured), and the capture where there is one. Nothing is kept."""
+        if not self._open:
+            return None, None
+        self._open = False
+        streams: tuple[TapStream, ...] | None = None
+        try:
+            streams = self._tap.streams(self._call_id)
+        except TapError as error:
+            LOG.warning("%s", printable(str(error)))
+        captured = self._tap.close(self._call_id)
+        if self._capture is None or not captured.packets:
+            self._unlink()
+            return streams, None
+        if captured.left_out:
+            LOG.warning(
+                "%s: %s packets left out (%s)", self._capture, captured.left_out, captured.error or "it is full"
+            )
+        return streams, self._capture
+
+    def abandon(self) -> None:
+        """The call did not come about: nothing of it is kept."""
+        self.end()
+        self._unlink()
+
+    def _unlink(self) -> None:
+        if self._capture is not None:
+            self._capture.unlink(missing_ok=True)

@@ -1,0 +1,141 @@
+/* The tap: what crosses the wire of an agent, seen from inside pjsip.
+ *
+ * media.c   a pjmedia transport adapter: every RTP and RTCP packet of every call, above SRTP; and tap_install
+ * sip.c     a pjsip module: every SIP message with the connection that carried it
+ * call.c    the calls that were asked for, by Call-ID: their streams, their capture
+ * stream.c  running counters of one RTP stream; no I/O, no clock, no pjsip
+ * capture.c a pcap file
+ *
+ * Functions and structures marked "ctypes" are read by agent/tap/__init__.py: change both.
+ * Times are ns: CLOCK_REALTIME where they are kept, CLOCK_MONOTONIC where they are compared.
+ */
+#ifndef CALLTEST_TAP_H
+#define CALLTEST_TAP_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TAP_ADDRESS_TEXT 56 /* "[v6]:port" with its end */
+#define TAP_MAX_STREAMS 64  /* per call: more SSRCs than that are no call */
+
+struct tap_address {
+    uint8_t family; /* 4, 6, or 0: not known */
+    uint16_t port;
+    uint8_t ip[16]; /* network order; IPv4 in the first four */
+};
+
+struct tap_time {
+    int64_t real_ns, monotonic_ns;
+};
+
+struct tap_time tap_now(void);
+void tap_address_text(const struct tap_address *address, char text[TAP_ADDRESS_TEXT]);
+
+/* --- stream.c --- */
+
+/* What payload types mean in one direction, as the SDP of the side that receives them says. */
+struct tap_formats {
+    uint32_t clock_hz[128]; /* 0: not negotiated */
+    bool event[128];        /* telephone-event */
+};
+
+/* ctypes. Counters of one RTP stream (one SSRC from one address to another); definitions of agent/trace/model.py. */
+struct tap_stream {
+    char local[TAP_ADDRESS_TEXT], remote[TAP_ADDRESS_TEXT];
+    uint32_t ssrc;
+    uint32_t mark; /* how often tap_mark had been called when it began */
+    uint8_t sent;
+    uint64_t packets;    /* copies included */
+    uint64_t bytes;      /* of RTP, headers included */
+    uint64_t expected;   /* highest - lowest extended sequence number + 1 */
+    uint64_t lost;       /* expected - distinct sequence numbers */
+    uint64_t duplicates; /* sequence number seen before */
+    uint64_t reordered;  /* lower than one already seen; a copy that comes late is both */
+    uint64_t jitter_samples;
+    double jitter_ms, mean_jitter_ms, max_jitter_ms; /* RFC 3550 A.8, audio packets; meaningless without samples */
+    int64_t max_gap_ns;                              /* between two consecutive packets; -1: there was only one */
+    int64_t max_late_ns; /* audio behind the grid of its timestamps; -1: no audio of a known clock */
+    int64_t first_ns, last_ns;   /* CLOCK_REALTIME */
+    uint32_t payload_types[128]; /* packets of each */
+};
+
+struct tap_counter; /* a stream while it is counted */
+
+struct tap_counter *tap_counter_new(bool sent);
+bool tap_is_rtp(const uint8_t *packet, size_t length);
+void tap_count(struct tap_counter *counter, const struct tap_formats *formats, const uint8_t *packet, size_t length,
+               int64_t real_ns, int64_t monotonic_ns);
+void tap_counter_regrid(struct tap_counter *counter);
+struct tap_stream *tap_counter_read(struct tap_counter *counter);
+void tap_counter_free(struct tap_counter *counter);
+
+/* --- capture.c --- */
+
+/* ctypes. What became of a capture. */
+struct tap_captured {
+    uint64_t packets, bytes;
+    uint64_t left_out; /* packets for which there was no room, or that could not be written */
+    int32_t error;     /* errno; 0: none */
+};
+
+struct tap_capture; /* a pcap file: raw IP, ns */
+
+struct tap_capture *tap_capture_new(const char *path, uint64_t max_bytes, int *error);
+void tap_capture_write(struct tap_capture *capture, int64_t real_ns, const struct tap_address *from,
+                       const struct tap_address *to, const uint8_t *packet, size_t length);
+struct tap_captured tap_capture_close(struct tap_capture *capture);
+void tap_blank_digests(char *message, size_t length);
+
+/* --- call.c --- */
+
+struct tap_call;
+
+/* Where one media line of a call is; guarded by its call. */
+struct tap_path {
+    struct tap_address local_rtp, local_rtcp, remote_rtp, remote_rtcp;
+    struct tap_formats sent, received;
+};
+
+struct tap_call *tap_call_find(const char *id, size_t length);
+void tap_call_release(struct tap_call *call);
+bool tap_call_capture(struct tap_call *call, struct tap_capture *capture);
+void tap_call_formats(struct tap_call *call, struct tap_path *path, const struct tap_formats *sent,
+                      const struct tap_formats *received);
+void tap_call_attached(struct tap_call *call, struct tap_path *path, const struct tap_path *now);
+void tap_call_media(struct tap_call *call, const struct tap_path *path, bool sent, bool rtcp,
+                    const struct tap_address *remote, const void *packet, size_t length);
+void tap_call_sip(struct tap_call *call, int64_t real_ns, const struct tap_address *from, const struct tap_address *to,
+                  const char *text, size_t length);
+
+/* ctypes, all of these. */
+int tap_open(const char *id, const char *path, uint64_t max_bytes);
+int tap_mark(const char *id);
+int tap_streams(const char *id, struct tap_stream *out, int room, uint64_t *uncounted);
+int tap_close(const char *id, struct tap_captured *captured);
+int tap_open_calls(void);
+
+/* --- sip.c --- */
+
+/* ctypes. One SIP message as it crossed the wire. */
+struct tap_message {
+    uint64_t number; /* counts up from 1, without gaps */
+    int64_t real_ns, monotonic_ns;
+    uint64_t connection; /* one per pjsip transport: a UDP socket, a TCP or TLS connection; 0: not known */
+    uint32_t length;
+    uint8_t sent, secure;
+    char protocol[8]; /* UDP, TCP, TLS */
+    char local[TAP_ADDRESS_TEXT], peer[TAP_ADDRESS_TEXT];
+};
+
+int tap_message(uint64_t after, struct tap_message *out, char *text, size_t room); /* ctypes */
+bool tap_messages_into(struct tap_call *call, const char *id, struct tap_capture *capture);
+struct tap_address tap_address_of(const void *sockaddr);
+int tap_sip_install(void);
+
+/* --- media.c --- */
+
+int tap_install(void); /* ctypes */
+
+#endif
