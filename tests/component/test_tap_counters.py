@@ -1,0 +1,183 @@
+"""The tap's running counters and its blanking of digests, by themselves: packets are handed to the C as it is built."""
+
+import ctypes
+import struct
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.tap import _library, _Stream, _stream
+from agent.tap.model import TapStream
+
+CLOCK_HZ = 8000
+AUDIO, EVENT, UNKNOWN = 0, 101, 77
+LIBRARY = _library()
+LIBRARY.tap_counter_new.restype = ctypes.c_void_p
+LIBRARY.tap_counter_read.restype = ctypes.POINTER(_Stream)
+
+
+class Formats(ctypes.Structure):
+    _fields_ = (("clock_hz", ctypes.c_uint32 * 128), ("event", ctypes.c_bool * 128))
+
+
+FORMATS = Formats()
+FORMATS.clock_hz[AUDIO] = FORMATS.clock_hz[EVENT] = CLOCK_HZ
+FORMATS.event[EVENT] = True
+
+
+@dataclass(frozen=True)
+class Packet:
+    sequence: int
+    """Extended."""
+    timestamp: int
+    at_ns: int
+    payload_type: int = AUDIO
+
+    def encoded(self) -> bytes:
+        timestamp = self.timestamp % 2**32
+        return struct.pack(">BBHII", 0x80, self.payload_type, self.sequence % 2**16, timestamp, 7) + bytes(160)
+
+
+def counted(packets: Sequence[Packet]) -> TapStream:
+    counter = ctypes.c_void_p(LIBRARY.tap_counter_new(ctypes.c_bool(True)))
+    for packet in packets:
+        raw, at_ns = packet.encoded(), ctypes.c_int64(packet.at_ns)
+        assert LIBRARY.tap_is_rtp(raw, ctypes.c_size_t(len(raw)))
+        LIBRARY.tap_count(counter, ctypes.byref(FORMATS), raw, ctypes.c_size_t(len(raw)), at_ns, at_ns)
+    stream = _stream(LIBRARY.tap_counter_read(counter).contents)
+    LIBRARY.tap_counter_free(counter)
+    return stream
+
+
+def jitter_ms(packets: Sequence[Packet]) -> tuple[float | None, float | None]:
+    """RFC 3550 A.8 and its maximum, in ms."""
+    value = worst = None
+    audio = [p for p in packets if p.payload_type == AUDIO]
+    for before, now in pairwise(audio):
+        moved_ms = (now.at_ns - before.at_ns) / 1e6 - 1000 * (now.timestamp - before.timestamp) / CLOCK_HZ
+        value = (value or 0.0) + (abs(moved_ms) - (value or 0.0)) / 16
+        worst = max(worst or 0.0, value)
+    return value, worst
+
+
+def late_ms(packets: Sequence[Packet]) -> float | None:
+    """How far audio was behind the earliest so far, at worst."""
+    behind = [p.at_ns / 1e6 - 1000 * p.timestamp / CLOCK_HZ for p in packets if p.payload_type == AUDIO]
+    return max((at - min(behind[: i + 1]) for i, at in enumerate(behind)), default=None)
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> list[Packet]:
+    """A stream as a bad network delivers it: any start, lost, repeated and swapped, events in between."""
+    first, stamp = draw(st.integers(0, 2**16 - 1)), draw(st.integers(0, 2**32 - 1))
+    kinds = draw(st.lists(st.sampled_from([AUDIO] * 6 + [EVENT, UNKNOWN]), min_size=1, max_size=60))
+    step = draw(st.sampled_from([1, 1, 1, 7, 400]))  # with 400, sixty packets go around more than once
+    order = [
+        (index * 20 + draw(st.integers(0, 90)), index)
+        for index in range(len(kinds))
+        for _ in range(draw(st.sampled_from([1, 1, 1, 1, 0, 2])))
+    ]
+    order = sorted(order) or [(0, 0)]
+    begin_ns = draw(st.integers(0, 2**40))
+    return [
+        Packet(first + index * step, stamp + 160 * index, begin_ns + at_ms * 1_000_000, kinds[index])
+        for at_ms, index in order
+    ]
+
+
+@given(streams())
+def test_counters_are_those_of_the_definitions(packets: list[Packet]) -> None:
+    stream = counted(packets)
+    sequences = [p.sequence for p in packets]
+    assert stream.packets == len(packets)
+    assert stream.bytes == 172 * len(packets)
+    assert stream.expected == max(sequences) - min(sequences) + 1
+    assert stream.lost == stream.expected - len(set(sequences))
+    assert stream.duplicates == len(sequences) - len(set(sequences))
+    assert stream.reordered == sum(s < max(sequences[: i + 1]) for i, s in enumerate(sequences))
+    gaps_ms = [(b.at_ns - a.at_ns) / 1e6 for a, b in pairwise(packets)]
+    assert stream.max_gap_ms == max(gaps_ms, default=None)
+    assert stream.payload_types == Counter(p.payload_type for p in packets)
+
+
+@given(streams())
+def test_jitter_and_lateness_are_of_audio_alone_and_exact(packets: list[Packet]) -> None:
+    stream = counted(packets)
+    jitter, worst = jitter_ms(packets)
+    assert stream.jitter_ms == pytest.approx(jitter, abs=1e-4)
+    assert stream.max_jitter_ms == pytest.approx(worst, abs=1e-4)
+    assert stream.max_late_ms == pytest.approx(late_ms(packets), abs=1e-3)
+
+
+def test_a_copy_is_known_after_the_numbers_have_gone_around() -> None:
+    """Two hours of numbers: what was seen a cycle ago is no copy, what was seen half a minute ago is."""
+    numbers = [*range(65_000, 65_000 + 3 * 65_536), *range(261_000, 261_010)]
+    stream = counted([Packet(n, 160 * n, 20_000_000 * i) for i, n in enumerate(numbers)])
+    assert (stream.expected, stream.lost, stream.duplicates) == (3 * 65_536, 0, 10)
+    assert stream.reordered == 10
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [b"", b"\x80\x00short", b"\x00\x01\x00\x00" + bytes(16), b"\x80\xc8" + bytes(26), b"\x80\xdf" + bytes(26)],
+    ids=["empty", "short", "STUN", "RTCP SR", "RTCP, last type"],
+)
+def test_what_is_no_rtp_is_not_counted(packet: bytes) -> None:
+    assert not LIBRARY.tap_is_rtp(packet, ctypes.c_size_t(len(packet))) & 1
+
+
+# --- digests -------------------------------------------------------------------------------------------------------
+
+
+def blanked(message: bytes) -> bytes:
+    buffer = ctypes.create_string_buffer(message, len(message) + 1)
+    LIBRARY.tap_blank_digests(buffer, ctypes.c_size_t(len(message)))
+    assert buffer.raw[-1:] == b"\0"
+    return buffer.raw[:-1]
+
+
+@pytest.mark.parametrize(
+    ("header", "kept"),
+    [
+        (
+            b'Authorization: Digest username="a", response="0123abcd", nonce="n"',
+            b'Authorization: Digest username="a", response="xxxxxxxx", nonce="n"',
+        ),
+        (
+            b"PROXY-authorization : digest RESPONSE = 01ab,qop=auth",
+            b"PROXY-authorization : digest RESPONSE = xxxx,qop=auth",
+        ),
+        (
+            b'Authorization: Digest a="b",\r\n\tresponse="01\r\n 23"',
+            b'Authorization: Digest a="b",\r\n\tresponse="xx\r\n xx"',
+        ),
+        (b"Authorization: Basic YTpi", b"Authorization: Basic xxxx"),
+        (b'Authentication-Info: qop=auth, rspauth="0a1b"', b'Authentication-Info: qop=auth, rspauth="xxxx"'),
+        (b"Authorization: Digest response", b"Authorization: Digest response"),
+        (b'Authorization: Digest response="01', b'Authorization: Digest response="xx'),
+        (b"Authorization:", b"Authorization:"),
+        (b'WWW-Authenticate: Digest nonce="response=1"', b'WWW-Authenticate: Digest nonce="response=1"'),
+        (b'X-Authorization: Digest response="01"', b'X-Authorization: Digest response="01"'),
+    ],
+)
+def test_digests_are_blanked_and_nothing_else(header: bytes, kept: bytes) -> None:
+    body = b"\r\n\r\nAuthorization: Digest response=body"
+    around = b"REGISTER sip:a SIP/2.0\r\nTo: <sip:a>\r\n%s\r\nContact: <sip:a>" + body
+    assert blanked(around % header) == around % kept
+
+
+@given(st.binary(max_size=80), st.binary(max_size=80))
+def test_whatever_comes_is_blanked_within_its_bounds(head: bytes, value: bytes) -> None:
+    message = head + b"\nAuthorization: Digest response=" + value
+    assert len(blanked(message)) == len(message)
+
+
+@given(st.text("0123456789abcdef", min_size=32, max_size=64))
+def test_no_digest_survives(digest: str) -> None:
+    message = f'OPTIONS sip:a SIP/2.0\r\nAuthorization: Digest uri="sip:a",response="{digest}"\r\n\r\n'.encode()
+    assert digest.encode() not in blanked(message)
