@@ -139,9 +139,9 @@ class Tap:
             )
 
     @property
-    def open_calls(self) -> int:
-        """How many Call-IDs are open."""
-        return int(self._library.tap_open_calls())
+    def live_calls(self) -> int:
+        """How many calls are open, or still held by pjsip's media."""
+        return int(self._library.tap_live_calls())
 
 
 def _library() -> ctypes.CDLL:

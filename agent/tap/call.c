@@ -33,7 +33,7 @@ struct tap_call {
 };
 
 static struct tap_call *table[BUCKETS];
-static int in_table;
+static int live; /* calls not freed yet */
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct tap_time tap_now(void) {
@@ -79,6 +79,7 @@ struct tap_call *tap_call_find(const char *id, size_t length) {
 void tap_call_release(struct tap_call *call) {
     pthread_mutex_lock(&table_lock);
     bool last = --call->users == 0;
+    live -= last;
     pthread_mutex_unlock(&table_lock);
     if (!last) return;
     for (unsigned i = 0; i < call->stream_count; i++) tap_counter_free(call->streams[i].counter);
@@ -96,7 +97,7 @@ static struct tap_call *call_new(const char *id, size_t length) {
     call->next = *head;
     *head = call;
     call->users = 1; /* the table */
-    in_table++;
+    live++;
     return call;
 }
 
@@ -143,7 +144,6 @@ int tap_close(const char *id, struct tap_captured *captured) {
         struct tap_call **at = bucket(id, strlen(id));
         while (*at != call) at = &(*at)->next;
         *at = call->next;
-        in_table--;
     }
     pthread_mutex_unlock(&table_lock);
     if (!call) return ENOENT;
@@ -157,9 +157,10 @@ int tap_close(const char *id, struct tap_captured *captured) {
     return 0;
 }
 
-int tap_open_calls(void) {
+/* How many calls are open, or still held by a media line. */
+int tap_live_calls(void) {
     pthread_mutex_lock(&table_lock);
-    int count = in_table;
+    int count = live;
     pthread_mutex_unlock(&table_lock);
     return count;
 }
@@ -207,9 +208,9 @@ static struct tap_counter *counter_of(struct tap_call *call, const struct tap_ad
 /* One packet of a call's media; `remote` NULL: where the path says. */
 void tap_call_media(struct tap_call *call, const struct tap_path *path, bool sent, bool rtcp,
                     const struct tap_address *remote, const void *packet, size_t length) {
-    struct tap_time now = tap_now();
     const uint8_t *bytes = packet;
     pthread_mutex_lock(&call->lock);
+    struct tap_time now = tap_now(); /* with the lock held: times never go backwards in a call */
     const struct tap_address *local = rtcp ? &path->local_rtcp : &path->local_rtp;
     if (!remote) remote = rtcp ? &path->remote_rtcp : &path->remote_rtp;
     if (!rtcp && tap_is_rtp(bytes, length)) {

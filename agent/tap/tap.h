@@ -114,7 +114,7 @@ int tap_open(const char *id, const char *path, uint64_t max_bytes);
 int tap_mark(const char *id);
 int tap_streams(const char *id, struct tap_stream *out, int room, uint64_t *uncounted);
 int tap_close(const char *id, struct tap_captured *captured);
-int tap_open_calls(void);
+int tap_live_calls(void);
 
 /* --- sip.c --- */
 

@@ -113,6 +113,10 @@ class PhoneProcess:
         self.stderr.close()
 
 
+Make = Callable[..., PhoneProcess]
+"""The fixture `phone`."""
+
+
 class Peer:
     """A UDP socket that speaks SIP as the test says, on a thread: `script` makes replies out of a message."""
 

@@ -8,35 +8,17 @@ import struct
 import subprocess
 import sys
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
-from tests.component.phones import Fields, Peer, PhoneProcess, message, peer, response, sdp
+from tests.component.phones import Fields, Make, Peer, PhoneProcess, message, peer, response, sdp
 
 try:
     import pjsua2  # noqa: F401
 except ImportError as error:
     pytest.fail(f"the component tests need pjsua2 ({error}): run dev/pjsua2/install", pytrace=False)
-
-Make = Callable[..., PhoneProcess]
-
-
-@pytest.fixture
-def phone(tmp_path: Path) -> Iterator[Make]:
-    """Makes phones that end with the test."""
-    made: list[PhoneProcess] = []
-
-    def make(**options: object) -> PhoneProcess:
-        made.append(PhoneProcess(tmp_path / f"phone{len(made)}", **options))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.let_go()
-    for each in made:
-        each.close()
 
 
 def tone(path: Path, hertz: int) -> Path:
@@ -351,7 +333,7 @@ def received(by: socket.socket) -> list[bytes]:
     return packets
 
 
-def send_rtp(sender: socket.socket, invite: str, numbers: range) -> None:
+def send_rtp(sender: socket.socket, invite: str, numbers: Iterable[int]) -> None:
     """PCMU packets with these sequence numbers to where the offer of an INVITE wants them."""
     found = re.search(r"(?m)^m=audio (\d+) ", invite)
     assert found is not None

@@ -1,0 +1,75 @@
+"""Reads what the tap writes: pcap of raw IPv4, ns. Strict, so that a malformed file fails the test."""
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Datagram:
+    at_ns: int
+    source: str
+    target: str
+    payload: bytes
+
+    @property
+    def is_sip(self) -> bool:
+        return self.payload[:1].isalpha()
+
+    @property
+    def is_rtcp(self) -> bool:
+        return not self.is_sip and 192 <= self.payload[1] <= 223
+
+
+@dataclass(frozen=True)
+class Rtp:
+    at_ns: int
+    source: str
+    target: str
+    payload_type: int
+    marker: bool
+    sequence: int
+    timestamp: int
+    ssrc: int
+    payload: bytes
+
+
+def read(path: str | Path) -> list[Datagram]:
+    raw = Path(path).read_bytes()
+    magic, version, _, _, snaplen, link = struct.unpack_from("<6I", raw)
+    assert (magic, version, snaplen, link) == (0xA1B23C4D, 0x00040002, 262144, 101)
+    at, out = 24, []
+    while at < len(raw):
+        seconds, nanoseconds, kept, length = struct.unpack_from("<4I", raw, at)
+        datagram = raw[at + 16 : at + 16 + kept]
+        at += 16 + kept
+        assert kept == length == len(datagram)
+        assert datagram[0] == 0x45
+        assert struct.unpack(">H", datagram[2:4]) == (length,)
+        assert checksum(datagram[:20]) == 0
+        source, target, size = struct.unpack_from(">HHH", datagram, 20)
+        assert size == length - 20
+        hosts = [".".join(map(str, datagram[i : i + 4])) for i in (12, 16)]
+        stamp = seconds * 1_000_000_000 + nanoseconds
+        out.append(Datagram(stamp, f"{hosts[0]}:{source}", f"{hosts[1]}:{target}", datagram[28:]))
+    return out
+
+
+def checksum(header: bytes) -> int:
+    total = sum(struct.unpack(f">{len(header) // 2}H", header))
+    return ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
+
+
+def rtp(path: str | Path, *, source: str | None = None, target: str | None = None) -> list[Rtp]:
+    """The RTP packets from, or to, an address."""
+    out = []
+    for seen in read(path):
+        if seen.is_sip or seen.is_rtcp or source not in {None, seen.source} or target not in {None, seen.target}:
+            continue
+        first, second, sequence, timestamp, ssrc = struct.unpack_from(">BBHII", seen.payload)
+        assert first == 0x80
+        marker, kind = bool(second & 128), second & 127
+        out.append(
+            Rtp(seen.at_ns, seen.source, seen.target, kind, marker, sequence, timestamp, ssrc, seen.payload[12:])
+        )
+    return out

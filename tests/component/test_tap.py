@@ -1,0 +1,325 @@
+"""What the tap sees of real calls on loopback: every packet, both ways, counted as it crossed the wire."""
+
+import re
+import shutil
+import struct
+import subprocess
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.component.pcaps import Datagram, Rtp, read, rtp
+from tests.component.phones import Fields, Make, Peer, PhoneProcess, peer, response, sdp
+from tests.component.relay import Relay
+from tests.component.test_pjsua_phone import connect, pair, registrar, send_rtp, wait_for_audio
+
+
+def one(ended: Fields, *, sent: bool, mark: int) -> Fields:
+    """The only stream in that direction since that mark."""
+    (stream,) = (s for s in ended["tapped"] if s["sent"] is sent and s["mark"] == mark)
+    return dict(stream)
+
+
+def hang_up(caller: PhoneProcess, callee: PhoneProcess, call: int) -> tuple[Fields, Fields]:
+    caller.do("hang_up", call=call)
+    return caller.wait("CallEnded", call=call), callee.wait("CallEnded")
+
+
+@dataclass(frozen=True)
+class Talk:
+    """One call with digits both ways, as both ends saw it."""
+
+    caller: PhoneProcess
+    callee: PhoneProcess
+    ended: Fields
+    answered: Fields
+
+    @property
+    def sent(self) -> Fields:
+        """The caller's stream, at the caller."""
+        return one(self.ended, sent=True, mark=1)
+
+    @property
+    def returned(self) -> Fields:
+        """The callee's stream, at the callee."""
+        return one(self.answered, sent=True, mark=0)
+
+    def sip(self, end: Fields) -> list[Datagram]:
+        return [d for d in read(end["capture"]) if d.is_sip]
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
+    phones: list[PhoneProcess] = []
+
+    def make(**options: object) -> PhoneProcess:
+        phones.append(PhoneProcess(tmp_path_factory.mktemp("phone"), **options))
+        return phones[-1]
+
+    caller, callee, account = pair(make)
+    call, incoming = connect(caller, callee, account)
+    caller.do("send_digits", call=call, digits="19*D", tone_ms=200)
+    callee.do("send_digits", call=incoming, digits="55", tone_ms=60)
+    callee.wait("DigitEnded", digit="D")
+    wait_for_audio(caller)
+    ended, answered = hang_up(caller, callee, call)
+    yield Talk(caller, callee, ended, answered)
+    for each in phones:
+        each.close()
+
+
+def content(packets: Sequence[Rtp]) -> list[tuple[object, ...]]:
+    return [(p.ssrc, p.sequence, p.timestamp, p.payload_type, p.marker, p.payload) for p in packets]
+
+
+def test_both_ends_see_the_same_packets(talk: Talk) -> None:
+    assert (talk.sent["local"], talk.sent["remote"]) == (talk.returned["remote"], talk.returned["local"])
+    there = [rtp(end["capture"], source=talk.sent["local"]) for end in (talk.ended, talk.answered)]
+    assert content(there[0]) == content(there[1])
+    back = [rtp(end["capture"], source=talk.returned["local"]) for end in (talk.answered, talk.ended)]
+    arrived = len(back[1])
+    assert content(back[1]) == content(back[0])[:arrived]
+    bye_ns = next(d.at_ns for d in talk.sip(talk.ended) if d.payload.startswith(b"BYE "))
+    assert all(p.at_ns > bye_ns - 200_000_000 for p in back[0][arrived:]), (
+        "only what is under way at the end is missing"
+    )
+    for packets in (*there, *back):
+        assert [p.at_ns for p in packets] == sorted(p.at_ns for p in packets)
+
+
+def test_each_end_counts_what_it_wrote(talk: Talk) -> None:
+    for end, mark in ((talk.ended, 1), (talk.answered, 0)):
+        for sent in (True, False):
+            stream = one(end, sent=sent, mark=mark)
+            packets = rtp(end["capture"], source=stream["local" if sent else "remote"])
+            assert stream["packets"] == stream["expected"] == len(packets) > 60
+            assert stream["bytes"] == sum(12 + len(p.payload) for p in packets)
+            assert [stream[name] for name in ("lost", "duplicates", "reordered")] == [0, 0, 0]
+            counted = {int(kind): count for kind, count in stream["payload_types"].items()}
+            assert counted == Counter(p.payload_type for p in packets)
+            assert set(counted) == {0, 120}
+            times_s = [p.at_ns / 1e9 for p in packets]
+            assert (stream["first_at"], stream["last_at"]) == pytest.approx((times_s[0], times_s[-1]), abs=1e-6)
+            gap_ms = max(1000 * (b - a) for a, b in pairwise(times_s))
+            assert stream["max_gap_ms"] == pytest.approx(gap_ms, abs=0.5)
+
+
+def test_the_stack_and_the_tap_agree(talk: Talk) -> None:
+    assert talk.ended["rtp_sent"]["packets"] == talk.sent["packets"]
+    received = talk.answered["rtp_received"]
+    assert received["packets"] == talk.sent["packets"]
+    assert (received["lost"], received["duplicates"], received["reordered"]) == (0, 0, 0)
+
+
+def test_sending_keeps_to_the_grid_of_its_timestamps_also_around_digits(talk: Talk) -> None:
+    """Half the length of one digit: a timestamp that does not move by a digit's length would show."""
+    for stream in (talk.sent, talk.returned, one(talk.answered, sent=False, mark=0)):
+        assert 0 <= stream["max_late_ms"] < 100
+
+
+def digits_of(packets: Sequence[Rtp]) -> Iterator[tuple[int, int, int, float]]:
+    """Event, packets, end packets, duration in ms of each digit (RFC 4733 §2.3)."""
+    events = [p for p in packets if p.payload_type == 120]
+    for _, group in groupby(events, key=lambda p: p.timestamp):
+        fields = [struct.unpack(">BBH", p.payload) for p in group]
+        (event,) = {f[0] for f in fields}
+        yield event, len(fields), sum(f[1] >> 7 for f in fields), max(f[2] for f in fields) / 8
+
+
+def test_the_packets_of_each_digit_are_all_there(talk: Talk) -> None:
+    for end in (talk.ended, talk.answered):
+        there = list(digits_of(rtp(end["capture"], source=talk.sent["local"])))
+        assert there == [(event, 12, 3, 200.0) for event in (1, 9, 10, 15)]
+        back = list(digits_of(rtp(end["capture"], source=talk.returned["local"])))
+        assert back == [(5, 5, 3, 60.0)] * 2
+
+
+def test_a_capture_has_the_whole_dialog_with_its_real_addresses(talk: Talk) -> None:
+    address = talk.callee.address
+    for end, owner in ((talk.ended, talk.caller), (talk.answered, talk.callee)):
+        sip = talk.sip(end)
+        assert [d.payload.split(b"\r\n")[0].decode() for d in sip] == [
+            "INVITE sip:bob@example.com SIP/2.0",
+            "SIP/2.0 100 Trying",
+            "SIP/2.0 200 OK",
+            f"ACK sip:bob@{address} SIP/2.0",
+            f"BYE sip:bob@{address} SIP/2.0",
+            "SIP/2.0 200 OK",
+        ]
+        ends = (talk.caller.address, talk.callee.address)
+        sources = [ends[0], ends[1], ends[1], ends[0], ends[0], ends[1]]
+        assert [(d.source, d.target) for d in sip] == [(s, ends[s == ends[0]]) for s in sources]
+        assert {d.payload.decode() for d in sip} == {m["text"] for m in owner.all("MessageSeen")}
+
+
+def test_rtcp_is_captured_both_ways_and_never_counted_as_rtp(talk: Talk) -> None:
+    at_caller, at_callee = ([d for d in read(e["capture"]) if d.is_rtcp] for e in (talk.ended, talk.answered))
+    host, _, port = talk.sent["local"].rpartition(":")
+    sent = [d.payload for d in at_caller if d.source == f"{host}:{int(port) + 1}"]
+    received = [d.payload for d in at_callee if d.source == f"{host}:{int(port) + 1}"]
+    assert received
+    assert received == sent[: len(received)]
+    assert len(sent) - len(received) <= 1, "the goodbye may come once nobody listens"
+    assert {s["ssrc"] for s in talk.ended["tapped"]} == {s["ssrc"] for s in talk.answered["tapped"]}
+
+
+@pytest.mark.skipif(shutil.which("tcpdump") is None, reason="no tcpdump")
+def test_a_capture_opens_in_another_program(talk: Talk) -> None:
+    command = ["tcpdump", "-nnvr", talk.ended["capture"]]
+    dump = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "bad cksum" not in dump
+    assert dump.count("proto UDP (17), length") == len(read(talk.ended["capture"]))
+
+
+@pytest.fixture
+def relayed(phone: Make) -> Iterator[tuple[Relay, PhoneProcess, PhoneProcess, int]]:
+    """Two phones with a bad network between them: 10 % lost, 5 % twice, 5 % after their successor."""
+    caller, callee = phone(), phone()
+    relay = Relay(callee.address, lossy=0.1, repeated=0.05, swapped=0.05)
+    callee.account(f"sip:bob@{callee.address}", relay.address)
+    yield relay, caller, callee, caller.account("sip:alice@example.com", relay.address)
+    relay.close()
+
+
+def extended(packets: Sequence[bytes]) -> list[int]:
+    """Sequence numbers of RTP packets that span less than half a cycle, so that they may be compared."""
+    numbers = [struct.unpack_from(">H", raw, 2)[0] for raw in packets]
+    wraps = max(numbers) - min(numbers) > 0x8000
+    return [n + 0x10000 if wraps and n < 0x8000 else n for n in numbers]
+
+
+def test_loss_copies_and_order_are_counted_exactly_and_in_their_direction(
+    relayed: tuple[Relay, PhoneProcess, PhoneProcess, int],
+) -> None:
+    relay, caller, callee, account = relayed
+    call, _ = connect(caller, callee, account)
+    for _ in range(3):
+        wait_for_audio(caller)
+    relay.muted = True  # so that nothing is under way when the call ends
+    wait_for_audio(caller)
+    ended, answered = hang_up(caller, callee, call)
+
+    for side, end, mark in (("caller", ended, 1), ("callee", answered, 0)):
+        received, sent = one(end, sent=False, mark=mark), one(end, sent=True, mark=mark)
+        assert received["remote"] == sent["remote"] == relay.media_address(side)
+        numbers = extended(relay.passed[side])
+        expected = max(numbers) - min(numbers) + 1
+        assert received["packets"] == len(numbers) > 100
+        assert received["expected"] == expected
+        assert received["lost"] == expected - len(set(numbers)) > 5
+        assert received["duplicates"] == len(numbers) - len(set(numbers)) > 0
+        assert received["reordered"] == sum(n < max(numbers[: i + 1]) for i, n in enumerate(numbers)) > 0
+        assert [sent[name] for name in ("lost", "duplicates", "reordered")] == [0, 0, 0]
+        assert [end["rtp_received"][name] for name in ("packets", "duplicates", "reordered")] == [
+            received[name] for name in ("packets", "duplicates", "reordered")
+        ]
+        datagrams = read(end["capture"])
+        assert [d.payload for d in datagrams if d.source == received["remote"]] == relay.passed[side]
+        taken = [d.payload for d in datagrams if d.target == sent["remote"]]
+        assert taken[: len(relay.taken[side])] == relay.taken[side]
+
+
+def test_media_before_the_answer_is_seen_and_counted_apart(phone: Make) -> None:
+    invites: list[str] = []
+
+    def script(self: Peer, text: str) -> list[str]:
+        if text.startswith("INVITE "):
+            invites.append(text)
+            return [response(text, "183 Session Progress", body=sdp(40000), contact=self.address)]
+        return [response(text, "200 OK")] if text.startswith("BYE ") else []
+
+    with peer(script) as server:
+        caller = phone()
+        account = caller.account("sip:alice@example.com", server.address)
+        call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
+        caller.wait("MediaActive")
+        send_rtp(server.socket, invites[0], range(10))
+        wait_for_audio(caller)
+        server.send(response(invites[0], "200 OK", body=sdp(40000), contact=server.address))
+        caller.wait("CallConfirmed")
+        send_rtp(server.socket, invites[0], [*range(12, 22), 20, 15])
+        wait_for_audio(caller)
+        caller.do("hang_up", call=call)
+        ended = caller.wait("CallEnded")
+    early, late = (one(ended, sent=False, mark=mark) for mark in (0, 1))
+    assert (early["packets"], early["lost"], early["duplicates"]) == (10, 0, 0)
+    assert (late["packets"], late["lost"], late["duplicates"], late["reordered"]) == (12, 0, 2, 2)
+    assert (ended["rtp_received"]["duplicates"], ended["rtp_received"]["reordered"]) == (2, 2)
+    assert len(rtp(ended["capture"], source=early["remote"])) == 22
+    assert one(ended, sent=True, mark=0)["packets"] > 10
+
+
+def test_every_message_is_told_with_its_connection(phone: Make) -> None:
+    with peer(registrar) as server:
+        caller = phone()
+        caller.account("sip:alice@example.com", server.address, register=True, username="alice", password="x")
+        caller.wait("RegistrationConcluded")
+        told = caller.do("tapped_messages")
+    seen, first = told["messages"], told["messages"][0]
+    assert told["missed"] == 0
+    assert [(m["sent"], m["peer"], m["text"]) for m in seen] == [
+        (m["sent"], m["peer"], m["text"]) for m in caller.all("MessageSeen")
+    ]
+    assert sum(m["text"].startswith("REGISTER ") for m in seen) == 2
+    assert {(m["protocol"], m["secure"], m["connection"]) for m in seen} == {("UDP", False, first["connection"])}
+    assert first["connection"] is not None
+    assert {m["local"] for m in seen} == {caller.address}
+
+
+def test_a_capture_has_no_digest(phone: Make) -> None:
+    def script(_peer: Peer, text: str) -> list[str]:
+        if not text.startswith("INVITE "):
+            return []
+        challenge = 'WWW-Authenticate: Digest realm="r", nonce="n", qop="auth"\r\n'
+        return [response(text, "486 Busy Here" if "Authorization:" in text else "401 Unauthorized", extra=challenge)]
+
+    with peer(script) as server:
+        caller = phone()
+        account = caller.account("sip:alice@example.com", server.address, username="alice", password="x")
+        caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
+        ended = caller.wait("CallEnded")
+        answers = [found[1] for text in server.got if (found := re.search(r'response="(\w+)"', text))]
+    raw = Path(ended["capture"]).read_bytes()
+    assert len(answers) == 1
+    assert answers[0].encode() not in raw
+    assert b'response="' + b"x" * len(answers[0]) + b'"' in raw
+    assert raw.count(b'nonce="n"') == 3, "the challenge, again in the 486, and the answer's"
+
+
+def test_retransmissions_are_in_the_capture(phone: Make) -> None:
+    with peer(lambda _peer, _text: []) as silent:
+        caller = phone()
+        account = caller.account("sip:alice@example.com", silent.address)
+        call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
+        wait_for_audio(caller)
+        caller.do("hang_up", call=call)
+        ended = caller.wait("CallEnded")
+        sent = [text for text in silent.got if text.startswith("INVITE ")]
+    written = [d for d in read(ended["capture"]) if d.payload.startswith(b"INVITE ")]
+    assert len(written) >= len(sent) >= 2
+    assert {d.target for d in written} == {silent.address}
+    assert ended["tapped"] == []
+
+
+def test_many_calls_leave_nothing_behind(phone: Make) -> None:
+    """Refused, cancelled, hung up at once: in each the media lines and the phone let go at different times."""
+    caller, callee, account = pair(phone)
+    for number in range(30):
+        call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
+        incoming = callee.wait("IncomingCall")["call"]
+        callee.do("answer", call=incoming, code=486 if number % 3 == 0 else 200, playback={})
+        if number % 3 == 2:
+            caller.wait("CallConfirmed")
+        caller.do("hang_up", call=call)
+        caller.wait("CallEnded", call=call)
+        callee.wait("CallEnded", call=incoming)
+    for each in (caller, callee):
+        for _ in range(10):
+            if each.do("live_calls") == 0:
+                break
+            wait_for_audio(each)
+        assert each.do("live_calls") == 0
