@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import pytest
+
+from agent.tap.call import TappedCall
+from agent.tap.model import Captured, TapError, TapStream
+
+
+def stream() -> TapStream:
+    return TapStream(
+        sent=False, local="127.0.0.1:1", remote="127.0.0.1:2", ssrc=1, mark=0, packets=1, bytes=172, expected=1, lost=0,
+        duplicates=0, reordered=0, jitter_ms=None, mean_jitter_ms=None, max_jitter_ms=None, max_gap_ms=None,
+        max_late_ms=0.0, first_at=1.0, last_at=1.0, payload_types={0: 1},
+    )  # fmt: skip
+
+
+class FakeTap:
+    """Does what it is told; `faults` names what it can't."""
+
+    def __init__(self, *faults: str, captured: int = 1, left_out: int = 0) -> None:
+        self.faults, self.said = faults, list[str]()
+        self.captured = Captured(
+            packets=captured, bytes=200, left_out=left_out, error="No space left" if left_out else None
+        )
+
+    def _do(self, what: str) -> None:
+        self.said.append(what)
+        if what in self.faults:
+            raise TapError(f"cannot {what}")
+
+    def open(self, _call_id: str, capture: Path | None) -> None:
+        self._do("open")
+        if capture is not None:
+            capture.write_bytes(b"pcap")
+
+    def mark(self, _call_id: str) -> None:
+        self._do("mark")
+
+    def streams(self, _call_id: str) -> tuple[TapStream, ...]:
+        self._do("streams")
+        return (stream(),)
+
+    def close(self, _call_id: str) -> Captured:
+        self._do("close")
+        return self.captured
+
+
+def tapped(fake: FakeTap, capture: Path | None = None) -> TappedCall:
+    return TappedCall(fake, "id", capture)  # type: ignore[arg-type]
+
+
+def test_a_call_ends_with_its_streams_and_its_capture(tmp_path: Path) -> None:
+    fake, path = FakeTap(), tmp_path / "call.pcap"
+    call = tapped(fake, path)
+    call.answered()
+    assert call.end() == ((stream(),), path)
+    assert fake.said == ["open", "mark", "streams", "close"]
+    assert path.exists()
+
+
+def test_without_a_path_nothing_is_captured() -> None:
+    assert tapped(FakeTap(captured=0)).end() == ((stream(),), None)
+
+
+def test_a_tap_that_cannot_open_measures_nothing_and_ends_no_call(caplog: pytest.LogCaptureFixture) -> None:
+    fake = FakeTap("open")
+    call = tapped(fake)
+    call.answered()
+    assert call.end() == (None, None)
+    assert fake.said == ["open"]
+    assert "cannot open" in caplog.text
+
+
+def test_streams_that_cannot_be_told_are_not_measured_and_the_capture_is_kept(tmp_path: Path) -> None:
+    fake, path = FakeTap("streams"), tmp_path / "call.pcap"
+    assert tapped(fake, path).end() == (None, path)
+    assert fake.said[-1] == "close"
+
+
+def test_the_end_comes_once() -> None:
+    fake = FakeTap()
+    call = tapped(fake)
+    call.end()
+    assert call.end() == (None, None)
+    assert fake.said.count("close") == 1
+
+
+def test_an_empty_capture_is_not_kept(tmp_path: Path) -> None:
+    path = tmp_path / "call.pcap"
+    assert tapped(FakeTap(captured=0), path).end() == ((stream(),), None)
+    assert not path.exists()
+
+
+def test_what_does_not_fit_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    tapped(FakeTap(left_out=3), tmp_path / "call.pcap").end()
+    assert "3 packets left out" in caplog.text
+    assert "No space left" in caplog.text
+
+
+def test_a_call_that_did_not_come_about_leaves_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "call.pcap"
+    call = tapped(FakeTap(), path)
+    assert path.exists()
+    call.abandon()
+    assert not path.exists()
