@@ -52,23 +52,28 @@ static void on_rtcp(void *user, void *packet, pj_ssize_t length) {
     if (line->rtcp) line->rtcp(line->user, packet, length);
 }
 
+/* What could not be sent was not on the wire: its number is missing in the stream, and counts as lost. */
+static pj_status_t sent(struct line *line, bool rtcp, const pj_sockaddr *to, const void *packet, pj_size_t length,
+                        pj_status_t status) {
+    if (status == PJ_SUCCESS || status == PJ_EPENDING) saw(line, true, rtcp, to, packet, (pj_ssize_t)length);
+    return status;
+}
+
 static pj_status_t send_rtp(pjmedia_transport *transport, const void *packet, pj_size_t length) {
     struct line *line = (struct line *)transport;
-    saw(line, true, false, NULL, packet, (pj_ssize_t)length);
-    return pjmedia_transport_send_rtp(line->slave, packet, length);
+    return sent(line, false, NULL, packet, length, pjmedia_transport_send_rtp(line->slave, packet, length));
 }
 
 static pj_status_t send_rtcp(pjmedia_transport *transport, const void *packet, pj_size_t length) {
     struct line *line = (struct line *)transport;
-    saw(line, true, true, NULL, packet, (pj_ssize_t)length);
-    return pjmedia_transport_send_rtcp(line->slave, packet, length);
+    return sent(line, true, NULL, packet, length, pjmedia_transport_send_rtcp(line->slave, packet, length));
 }
 
 static pj_status_t send_rtcp2(pjmedia_transport *transport, const pj_sockaddr_t *to, unsigned to_length,
                               const void *packet, pj_size_t length) {
     struct line *line = (struct line *)transport;
-    saw(line, true, true, to, packet, (pj_ssize_t)length);
-    return pjmedia_transport_send_rtcp2(line->slave, to, to_length, packet, length);
+    pj_status_t status = pjmedia_transport_send_rtcp2(line->slave, to, to_length, packet, length);
+    return sent(line, true, to, packet, length, status);
 }
 
 /* --- what the SDP says --- */

@@ -305,6 +305,25 @@ def test_retransmissions_are_in_the_capture(phone: Make) -> None:
     assert ended["tapped"] == []
 
 
+def test_what_the_kernel_would_not_send_was_not_on_the_wire(phone: Make) -> None:
+    nowhere = sdp(40000).replace("127.0.0.1", "255.255.255.255")  # EACCES: it leaves no socket of ours
+
+    def script(self: Peer, text: str) -> list[str]:
+        body = nowhere if text.startswith("INVITE ") else ""
+        return [] if text.startswith("ACK ") else [response(text, "200 OK", body=body, contact=self.address)]
+
+    with peer(script) as server:
+        caller = phone()
+        account = caller.account("sip:alice@example.com", server.address)
+        call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
+        caller.wait("CallConfirmed")
+        wait_for_audio(caller)
+        caller.do("hang_up", call=call)
+        ended = caller.wait("CallEnded")
+    assert ended["tapped"] == []
+    assert not any(d.target.startswith("255.") for d in read(ended["capture"]))
+
+
 def test_many_calls_leave_nothing_behind(phone: Make) -> None:
     """Refused, cancelled, hung up at once: in each the media lines and the phone let go at different times."""
     caller, callee, account = pair(phone)
