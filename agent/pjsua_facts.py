@@ -135,7 +135,7 @@ def rtp_received(streams: Sequence[StreamCount], tapped: Sequence[TapStream] | N
     """All streams' reception as one; None without a stream, all but the packets None without packets.
 
     Duplicates and reordered packets, which pjsip does not tell, are the tap's: of the streams since the answer (the
-    last mark's); None where it did not measure.
+    last mark's); None where it saw none of them.
     """
     if not streams:
         return None
@@ -144,12 +144,12 @@ def rtp_received(streams: Sequence[StreamCount], tapped: Sequence[TapStream] | N
         return Rtp(packets=0)
     mean, peak = _milliseconds(s.jitter for s in streams)
     last = max((s.mark for s in tapped or ()), default=0)
-    wire = None if tapped is None else [s for s in tapped if not s.sent and s.mark == last]
+    wire = [s for s in tapped or () if not s.sent and s.mark == last]
     return Rtp(
         packets=packets,
         lost=sum(s.lost for s in streams),
-        duplicates=None if wire is None else sum(s.duplicates for s in wire),
-        reordered=None if wire is None else sum(s.reordered for s in wire),
+        duplicates=sum(s.duplicates for s in wire) if wire else None,
+        reordered=sum(s.reordered for s in wire) if wire else None,
         jitter_ms=mean,
         max_jitter_ms=peak,
     )

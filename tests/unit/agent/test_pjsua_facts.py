@@ -181,9 +181,15 @@ def test_duplicates_and_order_are_the_taps_since_the_answer() -> None:
     received = rtp_received([count()], (early, late, late, ours))
     assert received is not None
     assert (received.duplicates, received.reordered) == (2, 4)
-    nothing = rtp_received([count(received=0, lost=0, jitter=NONE)], ())
-    assert nothing is not None
-    assert (nothing.duplicates, nothing.reordered) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "tapped", [None, (), (tap_stream(sent=True),), (tap_stream(mark=0), tap_stream(mark=1, sent=True))]
+)
+def test_what_the_tap_did_not_see_is_not_measured(tapped: tuple[TapStream, ...] | None) -> None:
+    received = rtp_received([count()], tapped)
+    assert received is not None
+    assert (received.packets, received.duplicates, received.reordered) == (90, None, None)
 
 
 def test_without_rtcp_nothing_is_known_of_what_became_of_our_packets() -> None:
