@@ -53,6 +53,7 @@ RUN apt-get update \
  && rm -rf /build /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/log/apt /var/log/dpkg.log
 COPY --from=agent-dependencies /opt/calltest/lib /opt/calltest/lib
 COPY agent agent
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash agent && python3 -m agent --help >/dev/null && python3 -c "import pjsua2; from agent.tap import Tap; Tap()"
+RUN python3 -m compileall -q --invalidation-mode unchecked-hash agent && python3 -m agent --help >/dev/null \
+ && python3 -c "import pjsua2; from agent.tap import Tap; Tap()"
 USER 10001:10001
 ENTRYPOINT ["python3", "-m", "agent"]
