@@ -175,14 +175,36 @@ def test_a_capture_opens_in_another_program(talk: Talk) -> None:
     assert dump.count("proto UDP (17), length") == len(read(talk.ended["capture"]))
 
 
-@pytest.fixture
-def relayed(phone: Make) -> Iterator[tuple[Relay, PhoneProcess, PhoneProcess, int]]:
-    """Two phones with a bad network between them: 10 % lost, 5 % twice, 5 % after their successor."""
-    caller, callee = phone(), phone()
+@dataclass(frozen=True)
+class Relayed:
+    """One call over a bad network, as both ends and the network saw it."""
+
+    relay: Relay
+    ends: dict[str, Fields]
+
+    def stream(self, side: str, *, sent: bool) -> Fields:
+        return one(self.ends[side], sent=sent, mark=1 if side == "caller" else 0)
+
+
+@pytest.fixture(scope="module")
+def relayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relayed]:
+    """10 % lost, 5 % twice, 5 % after their successor."""
+    caller, callee = (PhoneProcess(tmp_path_factory.mktemp("phone")) for _ in range(2))
     relay = Relay(callee.address, lossy=0.1, repeated=0.05, swapped=0.05)
-    callee.account(f"sip:bob@{callee.address}", relay.address)
-    yield relay, caller, callee, caller.account("sip:alice@example.com", relay.address)
-    relay.close()
+    try:
+        callee.account(f"sip:bob@{callee.address}", relay.address)
+        call, _ = connect(caller, callee, caller.account("sip:alice@example.com", relay.address))
+        caller.do("send_digits", call=call, digits="159", tone_ms=100)
+        for _ in range(3):
+            wait_for_audio(caller)
+        relay.muted = True  # so that nothing is under way when the call ends
+        wait_for_audio(caller)
+        ended, answered = hang_up(caller, callee, call)
+        yield Relayed(relay, {"caller": ended, "callee": answered})
+    finally:
+        relay.close()
+        caller.close()
+        callee.close()
 
 
 def extended(packets: Sequence[bytes]) -> list[int]:
@@ -192,35 +214,42 @@ def extended(packets: Sequence[bytes]) -> list[int]:
     return [n + 0x10000 if wraps and n < 0x8000 else n for n in numbers]
 
 
-def test_loss_copies_and_order_are_counted_exactly_and_in_their_direction(
-    relayed: tuple[Relay, PhoneProcess, PhoneProcess, int],
-) -> None:
-    relay, caller, callee, account = relayed
-    call, _ = connect(caller, callee, account)
-    for _ in range(3):
-        wait_for_audio(caller)
-    relay.muted = True  # so that nothing is under way when the call ends
-    wait_for_audio(caller)
-    ended, answered = hang_up(caller, callee, call)
+@pytest.mark.parametrize("side", ["caller", "callee"])
+def test_loss_copies_and_order_are_counted_exactly_and_in_their_direction(relayed: Relayed, side: str) -> None:
+    received, sent = (relayed.stream(side, sent=sent) for sent in (False, True))
+    assert received["remote"] == sent["remote"] == relayed.relay.media_address(side)
+    numbers = extended(relayed.relay.passed[side])
+    expected = max(numbers) - min(numbers) + 1
+    assert received["packets"] == len(numbers) > 100
+    assert received["expected"] == expected
+    assert received["lost"] == expected - len(set(numbers)) > 5
+    assert received["duplicates"] == len(numbers) - len(set(numbers)) > 0
+    assert received["reordered"] == sum(n < max(numbers[: i + 1]) for i, n in enumerate(numbers)) > 0
+    assert [sent[name] for name in ("lost", "duplicates", "reordered")] == [0, 0, 0]
+    end = relayed.ends[side]
+    for name in ("packets", "duplicates", "reordered"):
+        assert end["rtp_received"][name] == received[name]
+    datagrams = read(end["capture"])
+    assert [d.payload for d in datagrams if d.source == received["remote"]] == relayed.relay.passed[side]
+    taken = [d.payload for d in datagrams if d.target == sent["remote"]]
+    assert taken[: len(relayed.relay.taken[side])] == relayed.relay.taken[side]
 
-    for side, end, mark in (("caller", ended, 1), ("callee", answered, 0)):
-        received, sent = one(end, sent=False, mark=mark), one(end, sent=True, mark=mark)
-        assert received["remote"] == sent["remote"] == relay.media_address(side)
-        numbers = extended(relay.passed[side])
-        expected = max(numbers) - min(numbers) + 1
-        assert received["packets"] == len(numbers) > 100
-        assert received["expected"] == expected
-        assert received["lost"] == expected - len(set(numbers)) > 5
-        assert received["duplicates"] == len(numbers) - len(set(numbers)) > 0
-        assert received["reordered"] == sum(n < max(numbers[: i + 1]) for i, n in enumerate(numbers)) > 0
-        assert [sent[name] for name in ("lost", "duplicates", "reordered")] == [0, 0, 0]
-        assert [end["rtp_received"][name] for name in ("packets", "duplicates", "reordered")] == [
-            received[name] for name in ("packets", "duplicates", "reordered")
-        ]
-        datagrams = read(end["capture"])
-        assert [d.payload for d in datagrams if d.source == received["remote"]] == relay.passed[side]
-        taken = [d.payload for d in datagrams if d.target == sent["remote"]]
-        assert taken[: len(relay.taken[side])] == relay.taken[side]
+
+@pytest.mark.parametrize("side", ["caller", "callee"])
+def test_calltest_trace_reads_the_same_numbers_from_the_capture(relayed: Relayed, side: str) -> None:
+    library = pytest.importorskip("agent.trace.read")
+    streams = {(s.src, s.dst): s for s in library.trace([relayed.ends[side]["capture"]]).streams}
+    assert len(streams) == 2
+    for sent in (False, True):
+        tapped = relayed.stream(side, sent=sent)
+        path = (tapped["local"], tapped["remote"]) if sent else (tapped["remote"], tapped["local"])
+        read_back = streams[path]
+        assert int(read_back.ssrc, 16) == tapped["ssrc"]
+        for name in ("packets", "expected", "lost", "duplicates", "reordered"):
+            assert getattr(read_back, name) == tapped[name]
+        assert read_back.jitter_ms == pytest.approx(tapped["jitter_ms"], abs=0.001)
+        assert read_back.max_jitter_ms == pytest.approx(tapped["max_jitter_ms"], abs=0.001)
+        assert read_back.max_delta_ms == pytest.approx(tapped["max_gap_ms"], abs=0.01)
 
 
 def test_media_before_the_answer_is_seen_and_counted_apart(phone: Make) -> None:
