@@ -15,12 +15,18 @@ class TappedCall:
 
     def __init__(self, tap: Tap, call_id: str, capture: Path | None) -> None:
         self._tap, self._call_id, self._capture = tap, call_id, capture
-        self._open = False
+        self._open = self._begin()
+        if not self._open and capture is not None:  # a full disk, say: counting needs none
+            self._capture = None
+            self._open = self._begin()
+
+    def _begin(self) -> bool:
         try:
-            tap.open(call_id, capture)
-            self._open = True
+            self._tap.open(self._call_id, self._capture)
         except TapError as error:
             LOG.warning("%s", printable(str(error)))
+            return False
+        return True
 
     def answered(self) -> None:
         """What came before was early media: streams are counted anew."""

@@ -29,7 +29,7 @@ class FakeTap:
             raise TapError(f"cannot {what}")
 
     def open(self, _call_id: str, capture: Path | None) -> None:
-        self._do("open")
+        self._do("open" if capture is None else "capture")
         if capture is not None:
             capture.write_bytes(b"pcap")
 
@@ -54,7 +54,7 @@ def test_a_call_ends_with_its_streams_and_its_capture(tmp_path: Path) -> None:
     call = tapped(fake, path)
     call.answered()
     assert call.end() == ((stream(),), path)
-    assert fake.said == ["open", "mark", "streams", "close"]
+    assert fake.said == ["capture", "mark", "streams", "close"]
     assert path.exists()
 
 
@@ -69,6 +69,14 @@ def test_a_tap_that_cannot_open_measures_nothing_and_ends_no_call(caplog: pytest
     assert call.end() == (None, None)
     assert fake.said == ["open"]
     assert "cannot open" in caplog.text
+
+
+def test_what_cannot_be_captured_is_counted_all_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    theirs = tmp_path / "call.pcap"
+    theirs.write_bytes(b"somebody's")
+    assert tapped(FakeTap("capture"), theirs).end() == ((stream(),), None)
+    assert theirs.exists()
+    assert "cannot capture" in caplog.text
 
 
 def test_streams_that_cannot_be_told_are_not_measured_and_the_capture_is_kept(tmp_path: Path) -> None:
