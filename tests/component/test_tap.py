@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.trace.read import trace
 from tests.component.pcaps import Datagram, Rtp, read, rtp
 from tests.component.phones import Fields, Make, Peer, PhoneProcess, peer, response, sdp
 from tests.component.relay import Relay
@@ -84,7 +85,7 @@ def test_both_ends_see_the_same_packets(talk: Talk) -> None:
     arrived = len(back[1])
     assert content(back[1]) == content(back[0])[:arrived]
     bye_ns = next(d.at_ns for d in talk.sip(talk.ended) if d.payload.startswith(b"BYE "))
-    assert all(p.at_ns > bye_ns - 200_000_000 for p in back[0][arrived:]), (
+    assert all(p.at_ns > bye_ns - 500_000_000 for p in back[0][arrived:]), (
         "only what is under way at the end is missing"
     )
     for packets in (*there, *back):
@@ -115,10 +116,27 @@ def test_the_stack_and_the_tap_agree(talk: Talk) -> None:
     assert (received["lost"], received["duplicates"], received["reordered"]) == (0, 0, 0)
 
 
-def test_sending_keeps_to_the_grid_of_its_timestamps_also_around_digits(talk: Talk) -> None:
-    """Half the length of one digit: a timestamp that does not move by a digit's length would show."""
-    for stream in (talk.sent, talk.returned, one(talk.answered, sent=False, mark=0)):
-        assert 0 <= stream["max_late_ms"] < 100
+def behind_ms(packets: Sequence[Rtp]) -> list[float]:
+    """How far each audio packet is behind the grid that the first one's timestamp begins."""
+    audio = [p for p in packets if p.payload_type == 0]
+    ticks = [(p.timestamp - audio[0].timestamp + 2**31) % 2**32 - 2**31 for p in audio]
+    return [(p.at_ns - audio[0].at_ns) / 1e6 - t / 8 for p, t in zip(audio, ticks, strict=True)]
+
+
+def test_lateness_is_what_the_capture_shows(talk: Talk) -> None:
+    for end, mark in ((talk.ended, 1), (talk.answered, 0)):
+        for sent in (True, False):
+            stream = one(end, sent=sent, mark=mark)
+            behind = behind_ms(rtp(end["capture"], source=stream["local" if sent else "remote"]))
+            late_ms = max(at - min(behind[: i + 1]) for i, at in enumerate(behind))
+            assert stream["max_late_ms"] == pytest.approx(late_ms, abs=0.5)
+
+
+def test_timestamps_stay_on_the_grid_past_digits(talk: Talk) -> None:
+    """Four digits went there, two back: a timestamp that does not move by a digit's length would show."""
+    for stream, end in ((talk.sent, talk.ended), (talk.returned, talk.answered)):
+        behind = behind_ms(rtp(end["capture"], source=stream["local"]))
+        assert abs(min(behind[-15:]) - min(behind[:15])) < 60
 
 
 def digits_of(packets: Sequence[Rtp]) -> Iterator[tuple[int, int, int, float]]:
@@ -237,8 +255,7 @@ def test_loss_copies_and_order_are_counted_exactly_and_in_their_direction(relaye
 
 @pytest.mark.parametrize("side", ["caller", "callee"])
 def test_calltest_trace_reads_the_same_numbers_from_the_capture(relayed: Relayed, side: str) -> None:
-    library = pytest.importorskip("agent.trace.read")
-    streams = {(s.src, s.dst): s for s in library.trace([relayed.ends[side]["capture"]]).streams}
+    streams = {(s.src, s.dst): s for s in trace([relayed.ends[side]["capture"]]).streams}
     assert len(streams) == 2
     for sent in (False, True):
         tapped = relayed.stream(side, sent=sent)
