@@ -50,8 +50,17 @@ class Pcapng:
         while True:
             grew = self._source.advance(used)
             data, end = self._source.readable, len(self._source.data)
-            if end == 0 or (looked and used == 0 and not grew and self._source.ended):
-                break
+            if end == 0:
+                return
+            if looked and not (lost or used or grew) and self._source.ended:
+                # It claims more than there is: cut off, or damaged, with others behind.
+                used, lost = self._searched(data[1:], end - 1)
+                if lost and used >= end - 1:
+                    self._skipped["block cut at the end of the file"] += 1
+                    return
+                self._skipped["damaged block"] += 1
+                used += 1
+                continue
             looked = True
             if lost:
                 used, lost = self._searched(data, end)
@@ -70,8 +79,6 @@ class Pcapng:
                 used, lost, limit = used + 1, True, NEAR
             else:
                 limit = min(8 * limit, FULL) if used else FULL
-        if end and not lost:
-            self._skipped["block cut at the end of the file"] += 1
 
     def _field(self, data: Bytes, at: int) -> int:
         return int(data[at : at + 4].view(self._order)[0])
