@@ -102,7 +102,7 @@ class Counters:
                     holes.below(number + 1, lowest)
 
     def add_jitter(self, segments: Segments, audio: npt.NDArray[np.bool_], tick_ns: npt.NDArray[np.float64]) -> None:
-        """Jitter of the rows that are `audio`; `tick_ns` is each row's clock, nan where that is not known."""
+        """Jitter of the rows that are `audio`; `tick_ns` is each row's clock."""
         flows, times, stamps = self._flows, segments.time_ns, segments.timestamp
         rows, starts, ends = segments.flows, segments.starts, segments.starts + segments.counts
         if not audio.all():

@@ -123,9 +123,8 @@ class Flows:
     def add(self, hosts: Keys, rest: Keys) -> Ints:
         """Rows for keys that have none, each once; all columns 0 but the clock of its audio."""
         reused = min(len(self._free), len(hosts))
-        rows = np.array(
-            self._free[len(self._free) - reused :] + list(range(self.count, self.count + len(hosts) - reused))
-        )
+        fresh = np.arange(self.count, self.count + len(hosts) - reused)
+        rows = np.concatenate([np.array(self._free[len(self._free) - reused :], np.int64), fresh])
         del self._free[len(self._free) - reused :]
         self.count += len(hosts) - reused
         if self.count > len(self.hosts):
@@ -134,7 +133,7 @@ class Flows:
         self.destination[rows] = places(hosts >> np.uint64(32), rest >> np.uint64(16) & _PORT)
         self.hosts[rows], self.rest[rows], self.live[rows], self.audio_tick_ns[rows] = hosts, rest, True, np.nan
         if 2 * self.count > len(self._slots):
-            self._slots = np.full(8 * len(self._slots), -1)
+            self._slots = np.full(1 << (4 * self.count).bit_length(), -1)
             self._enter(np.flatnonzero(self.live[: self.count]))
         else:
             self._enter(rows)

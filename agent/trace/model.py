@@ -78,7 +78,7 @@ class Stream(Struct, frozen=True, kw_only=True, rename="camel"):
     """Packets with a lower sequence number than one already seen; a copy that comes late is both."""
     jitter_ms: float | None
     """RFC 3550 A.8 after the last audio packet: all audio packets in arrival order, late ones and copies included,
-    events left out, arrival times not rounded to ticks."""
+    events and types of unknown clock left out, arrival times not rounded to ticks."""
     max_jitter_ms: float | None
     """The largest value it ever had."""
     max_delta_ms: float | None

@@ -19,6 +19,9 @@ _MAX_JUMP_S: Final = 86_400
 _SEARCH: Final = 320
 """Bytes after a cut in which a lane's first record is looked for: an RTP packet's record is shorter."""
 
+NEAR, FULL = 1 << 16, 1 << 30
+"""Bytes walked at once after damage, for more may follow, and else. Each sound walk goes eight times as far."""
+
 MAGICS: Final = {
     b"\xd4\xc3\xb2\xa1": ("<u4", 1000),
     b"\xa1\xb2\xc3\xd4": (">u4", 1000),
@@ -42,26 +45,36 @@ class Pcap:
 
     def batches(self) -> Iterator[Records]:
         """Until the end of the file; each is valid until the next."""
-        used, lost, looked = FILE_HEADER, False, False
+        used, lost, looked, limit = FILE_HEADER, False, False, FULL
         while True:
             grew = self._source.advance(used)
             data, end = self._source.readable, len(self._source.data)
-            if end == 0 or (looked and used == 0 and not grew and self._source.ended):
-                break
+            if end == 0:
+                return
+            if looked and not (lost or used or grew) and self._source.ended:
+                # It claims more than there is: cut off, or damaged, with others behind.
+                used, lost = self._searched(data[1:], end - 1)
+                if lost and used >= end - 1:
+                    self._skipped["record cut at the end of the file"] += 1
+                    return
+                self._skipped["damaged record"] += 1
+                used += 1
+                continue
             looked = True
             if lost:
                 used, lost = self._searched(data, end)
                 if used or lost:
                     continue
+            looked, end = end <= limit, min(end, limit)
             headers, positions = self._headers(data, end)
             if len(positions):
                 yield self._records(data, headers, positions)
             used = int(positions[-1] + HEADER + headers[-1, 2]) if len(positions) else 0
             if end - used >= HEADER and not self._sound(load_words(data, np.array([used]), 4).view(self._order))[0]:
                 self._skipped["damaged record"] += 1
-                used, lost = used + 1, True
-        if end and not lost:
-            self._skipped["record cut at the end of the file"] += 1
+                used, lost, limit = used + 1, True, NEAR
+            else:
+                limit = min(8 * limit, FULL) if used else FULL
 
     def _headers(self, data: Bytes, end: int) -> tuple[Ints, Ints]:
         """The headers (seconds, fraction, captured, wire) of the sound and whole records from 0 on; their positions."""
@@ -88,11 +101,12 @@ class Pcap:
     def _sound(self, headers: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
         """Nothing in the header is impossible. A preallocated file's zeros are: no packet has 0 bytes."""
         limit = 1_000_000_000 // self._unit_ns
-        return (headers[:, 1] < limit) & (headers[:, 2] <= MAX_CAPTURED) & (headers[:, 3] > 0)
+        good = (headers[:, 1] < limit) & (headers[:, 2] <= MAX_CAPTURED)
+        return good & (headers[:, 2] <= headers[:, 3]) & (headers[:, 3] > 0)
 
     def _plausible(self, headers: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
         """A header that chance would hardly make."""
-        good = self._sound(headers) & (headers[:, 2] > 0) & (headers[:, 2] <= headers[:, 3])
+        good = self._sound(headers) & (headers[:, 2] > 0)
         good &= headers[:, 3] <= MAX_CAPTURED
         if self._last_s is not None:
             good &= np.abs(headers[:, 0].astype(np.int64) - self._last_s) <= _MAX_JUMP_S
@@ -115,7 +129,7 @@ class Pcap:
 
     def _searched(self, data: Bytes, end: int) -> tuple[int, bool]:
         """After damage: bytes to drop up to the next plausible record that is followed by one, and if still lost."""
-        step = 1 << 16
+        step = 1 << 12
         for begin in range(0, max(0, end - HEADER + 1), step):
             at = np.arange(begin, min(begin + step, end - HEADER + 1))
             at = at[self._plausible(load_words(data, at, 4).view(self._order))]

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from agent.trace.lanes import walk
+from agent.trace.pcap import FULL, NEAR
 from agent.trace.records import Bytes, Ints, Records, Skipped, load_words
 from agent.trace.source import MAX_RECORD, Source
 
@@ -45,12 +46,21 @@ class Pcapng:
 
     def batches(self) -> Iterator[Records]:
         """Until the end of the file; each is valid until the next."""
-        used, lost, looked = 0, False, False
+        used, lost, looked, limit = 0, False, False, FULL
         while True:
             grew = self._source.advance(used)
             data, end = self._source.readable, len(self._source.data)
-            if end == 0 or (looked and used == 0 and not grew and self._source.ended):
-                break
+            if end == 0:
+                return
+            if looked and not (lost or used or grew) and self._source.ended:
+                # It claims more than there is: cut off, or damaged, with others behind.
+                used, lost = self._searched(data[1:], end - 1)
+                if lost and used >= end - 1:
+                    self._skipped["block cut at the end of the file"] += 1
+                    return
+                self._skipped["damaged block"] += 1
+                used += 1
+                continue
             looked = True
             if lost:
                 used, lost = self._searched(data, end)
@@ -58,6 +68,7 @@ class Pcapng:
                     continue
             if end >= _MIN_BLOCK and data[:4].tobytes() == MAGIC:
                 self._order = _ORDERS.get(data[8:12].tobytes(), self._order)
+            looked, end = end <= limit, min(end, limit)
             positions, lengths = self._blocks(data, end)
             used = 0
             if len(positions):
@@ -65,9 +76,9 @@ class Pcapng:
                 used = int(positions[-1] + lengths[-1])
             if end - used >= _MIN_BLOCK and self._bad(data, used, end):
                 self._skipped["damaged block"] += 1
-                used, lost = used + 1, True
-        if end and not lost:
-            self._skipped["block cut at the end of the file"] += 1
+                used, lost, limit = used + 1, True, NEAR
+            else:
+                limit = min(8 * limit, FULL) if used else FULL
 
     def _field(self, data: Bytes, at: int) -> int:
         return int(data[at : at + 4].view(self._order)[0])
@@ -229,15 +240,18 @@ class Pcapng:
     def _searched(self, data: Bytes, end: int) -> tuple[int, bool]:
         """After damage: bytes to drop up to the next plausible packet or section, and whether still lost."""
         every = np.ndarray((len(data) - 3,), self._order, data, strides=(1,))
-        at = np.flatnonzero(every[: max(0, end - _MIN_BLOCK + 1)] == ENHANCED)
+        near = min(end, NEAR)
+        at = np.flatnonzero(every[: max(0, near - _MIN_BLOCK + 1)] == ENHANCED)
         whole = at[self._plausible(data, at, end)]
-        window = data[:end].tobytes()
+        window = data[:near].tobytes()
         section = window.find(MAGIC)
         while section >= 0 and window[section + 8 : section + 12] not in _ORDERS:
             section = window.find(MAGIC, section + 1)
         places = [int(place) for place in (whole[:1].tolist() + [section] * (section >= 0))]
         if places:
             return min(places), False
+        if near < end:
+            return near - _MIN_BLOCK + 1, True
         if self._source.ended:
             return end, True
         # A block longer than what is left of the window is looked at again with the next.

@@ -56,8 +56,9 @@ def _stream(analysis: Analysis, flow: int, infos: list[Digit]) -> Stream:
         lost=max(0, expected - (packets - duplicates)),
         duplicates=duplicates,
         reordered=int(flows.reordered[flow]),
-        jitter_ms=float(flows.jitter_ns[flow]) / 1e6 if codec else None,
-        max_jitter_ms=float(flows.max_jitter_ns[flow]) / 1e6 if codec else None,
+        # To the nanosecond: where batches end changes the last bits of a sum.
+        jitter_ms=round(float(flows.jitter_ns[flow]) / 1e6, 6) if codec else None,
+        max_jitter_ms=round(float(flows.max_jitter_ns[flow]) / 1e6, 6) if codec else None,
         max_delta_ms=int(flows.max_delta_ns[flow]) / 1e6 if packets > 1 else None,
         encrypted=encrypted,
         digits=sorted([*digits, *infos], key=lambda digit: digit.start),

@@ -104,6 +104,7 @@ class Source:
             self._file = _Decompressed(buffered, lambda: zstandard.ZstdDecompressor().decompressobj(), _ZSTD_INPUT)
         self._buffer = np.zeros(chunk_bytes + SPARE, np.uint8)
         self._chunk, self._length, self._drop = chunk_bytes, 0, 0
+        self._start = 0
         self.ended = False
         self.bytes = 0
         """Of the capture, decompressed, that came into the window."""
@@ -118,18 +119,24 @@ class Source:
     @property
     def data(self) -> Bytes:
         """The window; SPARE more bytes behind it are readable. Valid until the next advance."""
-        return self._buffer[: self._length]
+        return self._buffer[self._start : self._length]
 
     @property
     def readable(self) -> Bytes:
         """The window and the spare bytes behind it."""
-        return self._buffer[: self._length + SPARE]
+        return self._buffer[self._start : self._length + SPARE]
 
     def advance(self, used: int) -> bool:
-        """Drops the first `used` bytes, then fills the window. False when nothing more came: the rest is all there is.
+        """Drops the first `used` bytes, and fills the window where it is half empty. False: the rest is all there is.
 
         A window that is full and wholly unused grows, up to a record's largest size; `used` may lie beyond the window.
         """
+        used += self._start
+        if self._start < used < self._length - self._chunk // 2:
+            # Enough is left: to move it for every damaged record would cost more than to read it.
+            self._start = used
+            return True
+        self._start = 0
         rest = max(0, self._length - used)
         self._drop += max(0, used - self._length)
         if rest:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from agent.trace.counters import Counters
 from agent.trace.digits import Digits, EventPackets
 from agent.trace.flows import Flows
-from agent.trace.formats import EVENT, UNKNOWN, Meanings
+from agent.trace.formats import AUDIO, EVENT, UNKNOWN, Meanings
 from agent.trace.records import Ints, load_words
 from agent.trace.rtp import Rtp
 from agent.trace.segments import Segments, segmented
@@ -75,7 +75,8 @@ class Streams:
         event, declared = self._events(rtp, segments, kind)
         sequence = self.counters.add(segments)
         tick_ns = self.meanings.tick_ns.reshape(-1)[flat]
-        self.counters.add_jitter(segments, ~event, tick_ns)
+        # A type without a known clock says nothing, whether it is audio or, as may show later, events.
+        self.counters.add_jitter(segments, kind == AUDIO, tick_ns)
         self.flows.heard[segments.flows] = meaning[segments.starts + segments.counts - 1]
         rows = np.flatnonzero(event)
         rows = rows[~self.meanings.encrypted[meaning[rows]]]

@@ -2,6 +2,8 @@
 
 import gzip
 import random
+import time
+from collections.abc import Callable
 
 import pytest
 import zstandard
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from agent.trace.model import Trace, UnusableCaptureError
 from tests.unit.agent.trace.reading import read
-from tests.unit.agent.trace.wire import Packet, event, frames, invite, pcap, pcapng, rtp, sip, speech
+from tests.unit.agent.trace.wire import Frame, Packet, event, frames, invite, pcap, pcapng, rtp, sip, speech
 
 PACKETS = [
     sip(Packet(payload=b""), invite("10.0.0.2", 4002, "0 101=telephone-event/8000")),
@@ -61,6 +63,38 @@ def test_bytes_that_are_missing_are_damage_too(name: str) -> None:
     found = read(content[:5000] + content[5100:])
     assert heard(found) >= 67
     assert sum(found.files[0].skipped.values()) >= 1
+
+
+@pytest.mark.parametrize("make", [pcap, pcapng])
+def test_much_damage_costs_each_record_it_hit_and_no_more_time_than_that(make: Callable[[list[Frame]], bytes]) -> None:
+    """Every tenth header is broken: what stands between is read, however large the window."""
+    records = frames(speech(1200))
+    content = bytearray(make(records))
+    broken = range(100, 1200, 10)
+    for number in broken:
+        at = len(make(records[:number]))
+        content[at : at + 16] = b"\xff" * 16
+    begun = time.process_time()
+    found = read(bytes(content), chunk_bytes=1 << 24)
+    assert time.process_time() - begun < 20
+    assert found.files[0].packets == 1200 - len(broken)
+    assert sum(found.files[0].skipped.values()) == len(broken)
+    assert found.streams[0].lost == len(broken)
+
+
+@pytest.mark.parametrize(("make", "at"), [(pcap, 9), (pcap, 13), (pcapng, 5)])
+def test_a_length_that_reaches_beyond_the_end_hides_nothing_behind_it(
+    make: Callable[[list[Frame]], bytes], at: int
+) -> None:
+    records = frames(speech(50))
+    content = bytearray(make(records))
+    begin = len(make(records[:20]))
+    content[begin + at] = 0xFF
+    if make is pcap:
+        content[begin + 9] = 0xFF
+    found = read(bytes(content))
+    assert (found.files[0].packets, found.streams[0].lost) == (49, 1)
+    assert list(found.files[0].skipped.values()) == [1]
 
 
 def test_zeros_at_the_end_are_no_packets() -> None:

@@ -198,10 +198,13 @@ def test_extension_csrc_and_padding_are_not_payload(tmp_path: Path) -> None:
     assert set(part.payloads) == {b"x" * 160}
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", gzip.compress(b""), pcap([])[:20]])
-def test_what_is_no_capture_is_refused_by_name(content: bytes, tmp_path: Path) -> None:
+NO_CAPTURES = {"empty": b"", "text": b"hello", "empty gzip": gzip.compress(b""), "half a header": pcap([])[:20]}
+
+
+@pytest.mark.parametrize("name", NO_CAPTURES)
+def test_what_is_no_capture_is_refused_by_name(name: str, tmp_path: Path) -> None:
     path = tmp_path / "odd.bin"
-    path.write_bytes(content)
+    path.write_bytes(NO_CAPTURES[name])
     with pytest.raises(UnusableCaptureError, match=r"odd\.bin"):
         trace([path])
 
