@@ -1,4 +1,4 @@
-"""Phones that end with their test."""
+"""Phones that end with their test, and calls that several tests look at."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,16 @@ from pathlib import Path
 import pytest
 
 from tests.component.phones import Make, PhoneProcess
+
+SHARED = ("talk", "relayed")
+"""Calls that are made once for all tests that look at them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those tests go to one worker (`--dist loadgroup`): each other one would make the call again."""
+    for item in items:
+        for name in set(SHARED) & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(name))
 
 
 @pytest.fixture

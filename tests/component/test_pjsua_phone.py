@@ -279,7 +279,7 @@ def test_a_peer_that_says_nothing_gets_retransmissions_and_the_call_ends_when_hu
 def test_media_that_is_there_before_the_answer_is_read_in_every_call(phone: Make) -> None:
     """A relay sends as soon as it can, often before its 200 OK arrives: the socket then holds packets when reading
     begins. pjsip as it comes drops them or leaves the call deaf for its life (READING_EDITS in dev/pjsua2/build)."""
-    calls, early, late = 60, 5, 5
+    calls, early, late = 24, 5, 5
 
     def script(self: Peer, text: str) -> list[str]:
         if text.startswith("INVITE "):

@@ -41,7 +41,10 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     made = Server()
-    threading.Thread(target=made.serve_forever, daemon=True).start()
+    serving = threading.Thread(
+        target=made.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    )  # waited for by shutdown
+    serving.start()
     yield made
     made.shutdown()
     made.server_close()
