@@ -61,11 +61,16 @@ def pods_created(space: Namespace, name: str) -> None:
 
 
 def before_go(space: Namespace, name: str) -> None:
-    """The agents run, and have not been told to call."""
-    space.apply(call_test(name, call=CALL))
-    until(lambda: [p["status"]["phase"] for p in space.agents(f"{name}-g1").values()].count("Running") == 2, "running")
-    kill(space)
-    assert all(signal_of(pod)["go"] < 0 for pod in space.agents(f"{name}-g1").values()), "too late"
+    """The agents run, and have not been told to call: the SUT stands still, so that they cannot register."""
+    sut = space.items("pods", "-l", "e2e=one")[0]
+    signal_pod(sut, "kamailio", "SIGSTOP")
+    try:
+        space.apply(call_test(name, call=CALL))
+        until(lambda: running(space, f"{name}-g1") == 2, "both agents run")
+        kill(space)
+        assert all(signal_of(pod)["go"] < 0 for pod in space.agents(f"{name}-g1").values()), "too late"
+    finally:
+        signal_pod(sut, "kamailio", "SIGCONT")
 
 
 def mid_call(space: Namespace, name: str) -> None:
@@ -102,6 +107,11 @@ def kill(space: Namespace) -> None:
     pod = space.operator()
     signal_pod(pod, "controller")
     space.kubectl("delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force")
+
+
+def running(space: Namespace, run: str) -> int:
+    """How many of its agents run."""
+    return [pod["status"]["phase"] for pod in space.agents(run).values()].count("Running")
 
 
 def begun(space: Namespace, name: str) -> bool:
