@@ -6,6 +6,8 @@ import select
 import socket
 import threading
 
+from tests.component.phones import is_sip
+
 
 class Relay:
     """Between a caller and a callee. What it passed on is noted, so that a test knows what must have arrived."""
@@ -36,10 +38,10 @@ class Relay:
         while self.open:
             for sock in select.select([*sides, self.sip], [], [], 0.05)[0]:
                 data, source = sock.recvfrom(65536)
-                if sock is self.sip:
-                    self._sip(data, source)
-                else:
+                if sock is not self.sip:
                     self._rtp(data, sides[sock])
+                elif is_sip(data):
+                    self._sip(data, source)
 
     def _sip(self, data: bytes, source: tuple[str, int]) -> None:
         from_callee = source == self.callee

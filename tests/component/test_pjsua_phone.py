@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.component.phones import Fields, Make, Peer, PhoneProcess, message, peer, response, sdp
+from tests.component.phones import NOBODY, Fields, Make, Peer, PhoneProcess, message, peer, response, sdp
 
 try:
     import pjsua2  # noqa: F401
@@ -247,7 +247,7 @@ def dial(phone: PhoneProcess, to: Peer) -> int:
 
 
 def test_an_unanswered_bye_delays_the_end_by_the_bound_and_no_longer(phone: Make) -> None:
-    with peer(answering(sdp(40000), bye=False)) as silent:
+    with peer(answering(sdp(NOBODY), bye=False)) as silent:
         caller = phone(settle_s=1.5)
         call = dial(caller, silent)
         caller.wait("CallConfirmed")
@@ -284,7 +284,7 @@ def test_media_that_is_there_before_the_answer_is_read_in_every_call(phone: Make
     def script(self: Peer, text: str) -> list[str]:
         if text.startswith("INVITE "):
             send_rtp(media, text, range(early))
-            return [response(text, "200 OK", body=sdp(40000), contact=self.address)]
+            return [response(text, "200 OK", body=sdp(NOBODY), contact=self.address)]
         return [response(text, "200 OK")] if text.startswith("BYE ") else []
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media, peer(script) as eager:
@@ -305,13 +305,18 @@ def test_media_that_is_there_before_the_answer_is_read_in_every_call(phone: Make
 
 def test_media_goes_where_the_answer_says_wherever_the_peers_media_comes_from(phone: Make) -> None:
     """Who follows the source of what arrives finds a way around a dead port, and reports it as working."""
-    with udp_socket() as declared, udp_socket() as other:
-        with peer(answering(sdp(declared.getsockname()[1]))) as apart:
-            caller = phone()
-            dial(caller, apart)
-            caller.wait("CallConfirmed")
-            send_rtp(other, apart.got[0], range(50))
-            wait_for_audio(caller)
+    with (
+        udp_socket() as declared,
+        udp_socket() as other,
+        peer(answering(sdp(declared.getsockname()[1]))) as apart,
+    ):
+        caller = phone()
+        call = dial(caller, apart)
+        caller.wait("CallConfirmed")
+        send_rtp(other, apart.got[0], range(50))
+        wait_for_audio(caller)
+        caller.do("hang_up", call=call)
+        caller.wait("CallEnded")
         assert len(received(declared)) > 30
         assert received(other) == []
 
@@ -372,7 +377,7 @@ def in_dialog(self: Peer, method: str, cseq: int, extra: str = "", body: str = "
 
 
 def test_a_refer_is_refused(phone: Make) -> None:
-    with peer(answering(sdp(40000))) as transferring:
+    with peer(answering(sdp(NOBODY))) as transferring:
         caller = phone()
         dial(caller, transferring)
         caller.wait("CallConfirmed")
@@ -383,14 +388,14 @@ def test_a_refer_is_refused(phone: Make) -> None:
 
 
 def test_a_reinvite_moves_media_and_keeps_counting(phone: Make) -> None:
-    with peer(answering(sdp(40000))) as moving:
+    with peer(answering(sdp(NOBODY))) as moving:
         caller = phone()
         call = dial(caller, moving)
         caller.wait("CallConfirmed")
         wait_for_audio(caller)
-        moved = sdp(40002).replace("o=- 1 1", "o=- 1 2")
+        moved = sdp(NOBODY + 2).replace("o=- 1 1", "o=- 1 2")
         moving.send(in_dialog(moving, "INVITE", 1, body=moved))
-        assert caller.wait("MediaActive")["negotiated"]["remoteRtp"] == "127.0.0.1:40002"
+        assert caller.wait("MediaActive")["negotiated"]["remoteRtp"] == f"127.0.0.1:{NOBODY + 2}"
         moving.send(in_dialog(moving, "ACK", 1))
         wait_for_audio(caller)
         caller.do("hang_up", call=call)
@@ -400,13 +405,13 @@ def test_a_reinvite_moves_media_and_keeps_counting(phone: Make) -> None:
             assert recording.getnframes() == pytest.approx(16_000, abs=2000)
 
 
-@pytest.mark.parametrize("answer", [sdp(40000), sdp(40002).replace("o=- 1 1", "o=- 1 2")])
+@pytest.mark.parametrize("answer", [sdp(NOBODY), sdp(NOBODY + 2).replace("o=- 1 1", "o=- 1 2")])
 def test_early_media_is_neither_counted_nor_recorded(phone: Make, answer: str) -> None:
     """A SUT may play announcements for long before it connects the call: the peer has no part in them."""
 
     def script(self: Peer, text: str) -> list[str]:
         if text.startswith("INVITE "):
-            return [response(text, "183 Session Progress", body=sdp(40000), contact=self.address)]
+            return [response(text, "183 Session Progress", body=sdp(NOBODY), contact=self.address)]
         return [response(text, "200 OK")] if text.startswith("BYE ") else []
 
     with peer(script) as announcing:
@@ -427,7 +432,7 @@ def test_early_media_is_neither_counted_nor_recorded(phone: Make, answer: str) -
 
 
 def test_without_telephone_event_no_digit_is_sent(phone: Make) -> None:
-    with peer(answering(sdp(40000, "0", ""))) as plain:
+    with peer(answering(sdp(NOBODY, "0", ""))) as plain:
         caller = phone()
         call = dial(caller, plain)
         negotiated = caller.wait("MediaActive")["negotiated"]
@@ -439,7 +444,7 @@ def test_without_telephone_event_no_digit_is_sent(phone: Make) -> None:
 
 
 def test_a_codec_that_we_do_not_have_ends_the_call(phone: Make) -> None:
-    with peer(answering(sdp(40000, "9", "a=rtpmap:9 G722/8000\r\n"))) as other:
+    with peer(answering(sdp(NOBODY, "9", "a=rtpmap:9 G722/8000\r\n"))) as other:
         caller = phone()
         dial(caller, other)
         ended = caller.wait("CallEnded")

@@ -14,7 +14,7 @@ import pytest
 
 from agent.trace.read import trace
 from tests.component.pcaps import Datagram, Rtp, read, rtp
-from tests.component.phones import Fields, Make, Peer, PhoneProcess, peer, response, sdp
+from tests.component.phones import NOBODY, Fields, Make, Peer, PhoneProcess, peer, response, sdp
 from tests.component.relay import Relay
 from tests.component.test_pjsua_phone import connect, pair, registrar, send_rtp, wait_for_audio
 
@@ -277,7 +277,7 @@ def test_media_before_the_answer_is_seen_and_counted_apart(phone: Make) -> None:
     def script(self: Peer, text: str) -> list[str]:
         if text.startswith("INVITE "):
             invites.append(text)
-            return [response(text, "183 Session Progress", body=sdp(40000), contact=self.address)]
+            return [response(text, "183 Session Progress", body=sdp(NOBODY), contact=self.address)]
         return [response(text, "200 OK")] if text.startswith("BYE ") else []
 
     with peer(script) as server:
@@ -287,7 +287,7 @@ def test_media_before_the_answer_is_seen_and_counted_apart(phone: Make) -> None:
         caller.wait("MediaActive")
         send_rtp(server.socket, invites[0], range(10))
         wait_for_audio(caller)
-        server.send(response(invites[0], "200 OK", body=sdp(40000), contact=server.address))
+        server.send(response(invites[0], "200 OK", body=sdp(NOBODY), contact=server.address))
         caller.wait("CallConfirmed")
         send_rtp(server.socket, invites[0], [*range(12, 22), 20, 15])
         wait_for_audio(caller)
@@ -354,7 +354,7 @@ def test_retransmissions_are_in_the_capture(phone: Make) -> None:
 
 
 def test_what_the_kernel_would_not_send_was_not_on_the_wire(phone: Make) -> None:
-    nowhere = sdp(40000).replace("127.0.0.1", "255.255.255.255")  # EACCES: it leaves no socket of ours
+    nowhere = sdp(NOBODY).replace("127.0.0.1", "255.255.255.255")  # EACCES: it leaves no socket of ours
 
     def script(self: Peer, text: str) -> list[str]:
         body = nowhere if text.startswith("INVITE ") else ""
