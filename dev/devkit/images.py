@@ -15,9 +15,9 @@ BUILD_VERSION = "1"  # raise it when the way of building changes what comes out
 KEPT_PER_IMAGE = 3
 UV = artefacts.REPO / "dev" / "uv"
 PJSUA2 = artefacts.REPO / "dev" / "pjsua2"
-# What one image needs and another doesn't: the operator measures no sound, the agents don't know of Kubernetes.
+# What one image needs and another does not: the operator hears nothing and reads no captures, agents know no cluster.
 PRUNED = {
-    "controller": ("numpy", "typer", "rich"),
+    "controller": ("numpy", "zstandard", "typer", "rich"),
     "agent": ("kopf", "kubernetes", "cronsim", "typer", "rich", "pyyaml"),
 }
 
