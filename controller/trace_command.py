@@ -58,7 +58,7 @@ def trace(
     tones) are judged one by one. Narrow with --sut and --call-id what else is in the capture. It does not hold where
     digits could not be read: SRTP, damage in the file, with --inband audio that could not be decoded.
 
-    --max-loss-percent N holds where there are streams and each one kept lost no more.
+    --max-loss-percent N holds where there are streams, each one kept lost no more, and no packets are hidden by damage.
 
     What could not be decoded, or is not all there, is said on stderr, with --json in the document.
 
@@ -127,7 +127,7 @@ def _judge(answered: "Answer", keys: str | None, max_loss_percent: float | None)
     if keys is not None:
         outcomes.append(judge_digits(answered.trace, keys, answered.unheard))
     if max_loss_percent is not None:
-        outcomes.append(judge_loss(answered.trace.streams, max_loss_percent))
+        outcomes.append(judge_loss(answered.trace, max_loss_percent))
     return outcomes
 
 

@@ -15,8 +15,12 @@ NO_DAMAGE: Final = frozenset(
     {"record cut at the end of the file", "block cut at the end of the file", "damaged IP packet", "damaged UDP header"}
 )
 """Reasons of `File.skipped` that hide no digits: the capture was stopped, the packet was like this on the wire."""
-HIDING: Final = frozenset({"EventsCut", "TooManyEvents", "TooManyAddresses", "TooManyPayloadMaps", "RedundantAudio"})
-"""Codes of `Trace.warnings` that tell of digits, or of packets that may have been digits, that are not in it."""
+HIDING_PACKETS: Final = frozenset({"TooManyAddresses", "TooManyFlows", "FragmentsMissing"})
+"""Codes of `Trace.warnings` that tell of packets, whole streams maybe, that are not in it."""
+HIDING_DIGITS: Final = HIDING_PACKETS | {
+    "EventsCut", "TooManyEvents", "TooManyPayloadMaps", "RedundantAudio", "SipOverTcpIncomplete",
+}  # fmt: skip
+"""Those, and of digits that are not in it."""
 VIDEO_CLOCK_HZ: Final = 90_000
 """Of every video format, and of no audio (RFC 3551 §5)."""
 METHODS: Final = {
@@ -104,28 +108,33 @@ def _mute(streams: Sequence[Stream]) -> Iterator[str]:
             yield f"{both[0].src} ↔ {both[0].dst} carried none"
 
 
-def judge_loss(streams: Sequence[Stream], max_percent: float) -> Outcome:
-    """Holds where there are streams, and each lost at most this share of its packets (RFC 3550 A.3)."""
+def judge_loss(trace: Trace, max_percent: float) -> Outcome:
+    """Holds where there are streams, each lost at most this share of its packets (RFC 3550 A.3), and none is hidden."""
+    streams = trace.streams
     broken = [
         f"{stream.src} → {stream.dst} {stream.ssrc} lost {100 * stream.lost / stream.expected:.3g} %"
         f" ({stream.lost} of {stream.expected})"
         for stream in streams
         if 100 * stream.lost > max_percent * stream.expected
     ]
+    broken += _hidden(trace, HIDING_PACKETS, "packets")
     return Outcome(
         expected=f"at most {max_percent:g} % of the packets lost",
         broken=tuple(broken if streams else ["no RTP stream"]),
     )
 
 
-def _unread(trace: Trace, unheard: Collection[int]) -> Iterator[str]:
-    """Where there may have been other digits than those that are known."""
+def _hidden(trace: Trace, codes: Collection[str], what: str) -> Iterator[str]:
+    """Where the capture may have held others than those that are known."""
     for file in trace.files:
         if damage := [reason for reason in file.skipped if reason not in NO_DAMAGE]:
-            yield f"{file.path} could not be read wholly ({', '.join(damage)}): it may hold other digits"
-    yield from (
-        f"{warning.message}: other digits may be missing" for warning in trace.warnings if warning.code in HIDING
-    )
+            yield f"{file.path} could not be read wholly ({', '.join(damage)}): it may hold other {what}"
+    yield from (f"{each.message}: other {what} may be missing" for each in trace.warnings if each.code in codes)
+
+
+def _unread(trace: Trace, unheard: Collection[int]) -> Iterator[str]:
+    """Where there may have been other digits than those that are known."""
+    yield from _hidden(trace, HIDING_DIGITS, "digits")
     for index, stream in enumerate(trace.streams):
         if stream.encrypted:
             yield f"{stream.src} → {stream.dst} is encrypted: its digits cannot be read"

@@ -128,7 +128,15 @@ def test_a_file_that_was_not_read_wholly_may_hold_other_digits(skipped, holds):
 
 @pytest.mark.parametrize(
     ("code", "holds"),
-    [("EventsCut", False), ("TooManyEvents", False), ("RedundantAudio", False), ("SsrcChanged", True)],
+    [
+        ("EventsCut", False),
+        ("TooManyEvents", False),
+        ("RedundantAudio", False),
+        ("TooManyFlows", False),
+        ("FragmentsMissing", False),
+        ("SipOverTcpIncomplete", False),
+        ("SsrcChanged", True),
+    ],
 )
 def test_warnings_of_hidden_digits_are_heeded(code, holds):
     warnings = [Warning(code=code, message="7 packets of something")]
@@ -138,16 +146,33 @@ def test_warnings_of_hidden_digits_are_heeded(code, holds):
 
 @pytest.mark.parametrize(("lost", "holds"), [(0, True), (10, True), (11, False), (1000, False)])
 def test_loss_holds_up_to_the_limit(lost, holds):
-    outcome = judge_loss([stream(), stream(lost=lost, expected=1000)], 1.0)
+    outcome = judge_loss(trace(stream(), stream(lost=lost, expected=1000)), 1.0)
     assert (outcome.broken == ()) is holds
     assert outcome.expected == "at most 1 % of the packets lost"
 
 
 def test_loss_names_the_stream_and_what_it_lost():
-    assert judge_loss([stream(lost=11, expected=1000)], 1.0).broken == (
+    assert judge_loss(trace(stream(lost=11, expected=1000)), 1.0).broken == (
         "10.0.0.1:4000 → 10.0.0.2:5000 0x00000001 lost 1.1 % (11 of 1000)",
     )
 
 
 def test_loss_of_no_stream_does_not_hold():
-    assert judge_loss([], 100.0).broken == ("no RTP stream",)
+    assert judge_loss(trace(), 100.0).broken == ("no RTP stream",)
+
+
+@pytest.mark.parametrize(
+    ("code", "holds"),
+    [("TooManyFlows", False), ("TooManyAddresses", False), ("FragmentsMissing", False), ("EventsCut", True)],
+)
+def test_loss_does_not_hold_where_packets_are_hidden(code, holds):
+    warnings = [Warning(code=code, message="7 packets of something")]
+    found = msgspec.structs.replace(trace(stream()), warnings=warnings)
+    assert judge_loss(found, 1.0).broken == (() if holds else ("7 packets of something: other packets may be missing",))
+
+
+def test_loss_does_not_hold_where_a_file_is_damaged():
+    found = msgspec.structs.replace(trace(stream()), files=[file(skipped={"damaged record": 1})])
+    assert judge_loss(found, 1.0).broken == (
+        "call.pcap could not be read wholly (damaged record): it may hold other packets",
+    )
