@@ -80,7 +80,7 @@ def _bye_missing(ends: CallEnds, finding: Finding) -> Finding | None:
         return None
     sent = not caller.cut_short and caller.leg.progress.bye_ms is not None and caller.leg.bye_answered is not None
     waited = callee.leg.ended_by is Side.LOCAL and callee.held
-    if not sent or not waited or ends.callee_gone is not None or caller.overload or callee.overload:
+    if not sent or not waited or ends.callee_gone is not None or caller.excuse or callee.excuse:
         return None
     return msgspec.structs.replace(finding, reason=Reason.BYE_MISSING, observed="no BYE", note="the caller sent one")
 
@@ -98,8 +98,8 @@ def _answered(ends: CallEnds, finding: Finding) -> Finding:
 
 def _reached(callee: CallLeg, finding: Finding) -> Finding:
     code = callee.leg.final_code
-    if callee.overload is not None:
-        return inconclusive(finding, Reason.PEER_LOST, f"the callee agent was overloaded: {callee.overload}")
+    if callee.excuse is not None:
+        return inconclusive(finding, Reason.PEER_LOST, f"the callee agent was overloaded: {callee.excuse}")
     if refused_by_agent(callee):
         return inconclusive(finding, Reason.AGENT_ERROR, f"the callee agent itself answered {code}")
     if slow_callee(callee):

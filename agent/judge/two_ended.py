@@ -8,7 +8,7 @@ from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.attribution import attribute, slow_callee
 from agent.judge.call_leg import CallLeg
 from agent.judge.ends import CallEnds, Gone
-from agent.judge.leg import leg_findings, unmeasurable
+from agent.judge.leg import excused, inconclusive, leg_findings, unmeasurable
 from agent.judge.media import exceeds, loss_bound
 from agent.judge.rank import worst_first
 from agent.judge.signalling import refused_by_agent
@@ -53,7 +53,8 @@ def _with_losses(ends: CallEnds, findings: list[Finding]) -> list[Finding]:
     if caller is None or callee is None or not _comparable(caller, callee, findings):
         return findings
     for sender, receiver in ((caller, callee), (callee, caller)):
-        loss = _counted_loss(sender, receiver)
+        counted = _counted_loss(sender, receiver)
+        loss = None if counted is None else _whose(ends, receiver, counted)
         if loss is not None and not _has_reason(findings, loss.leg, _MAKES_COUNTS_MOOT):
             findings = [*(other for other in findings if (other.leg, other.check) != (loss.leg, loss.check)), loss]
     return findings
@@ -75,6 +76,12 @@ _MAKES_COUNTS_MOOT: Final = (Reason.PACKET_LOSS, Reason.NO_RTP, Reason.WRONG_AUD
 
 def _has_reason(findings: list[Finding], role: Role, reasons: tuple[Reason, ...]) -> bool:
     return any(finding.leg is role and finding.reason in reasons for finding in findings)
+
+
+def _whose(ends: CallEnds, receiver: CallLeg, loss: Finding) -> Finding:
+    """Late agents may have sent, or read, a packet when nobody counted any more."""
+    trouble = ends.peer_trouble(receiver.leg.role)
+    return excused(receiver, loss) if trouble is None else inconclusive(loss, Reason.PEER_LOST, trouble)
 
 
 def _counted_loss(sender: CallLeg, receiver: CallLeg) -> Finding | None:
@@ -135,7 +142,7 @@ def _not_at_callee(ends: CallEnds) -> list[Finding]:
 
 def _answered_by_callee(ends: CallEnds, callee: CallLeg) -> list[Finding]:
     code = callee.leg.final_code
-    if callee.answered or refused_by_agent(callee) or slow_callee(callee) or callee.overload is not None:
+    if callee.answered or refused_by_agent(callee) or slow_callee(callee) or callee.excuse is not None:
         return []  # where it did not answer, its own finding says so: our doing
     return [
         _elsewhere(ends, f"an INVITE that was not answered there ({'no final response' if code is None else code})")
