@@ -106,6 +106,11 @@ class CallLeg:
         return end_ms - times.answered_ms
 
     @property
+    def media_end_ms(self) -> float | None:
+        """Until when media is due, since the answer: a path may take its time to pass the BYE on."""
+        return None if self.call_ms is None else min(self.call_ms, self.call.hold_ms)
+
+    @property
     def held(self) -> bool:
         """It is known to have lasted for the call's hold."""
         return self.call_ms is not None and self.call_ms >= self.call.hold_ms - HOLD_TOLERANCE_MS

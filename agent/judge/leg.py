@@ -65,15 +65,13 @@ def inconclusive(finding: Finding, reason: Reason, note: str) -> Finding:
 def _overloaded(leg: CallLeg, findings: list[Finding], trouble: str) -> list[Finding]:
     """Truth rule 3: none of an overloaded agent's media checks means anything, not even one that held."""
     found = {finding.check: finding for finding in findings}
-    note = f"the agent was overloaded: {trouble}"
-    return [
-        inconclusive(
-            found.get(check) or leg.finding(check, Reason.NOT_MEASURED, expected=expected),
-            Reason.AGENT_OVERLOADED,
-            note,
-        )
+    held = {
+        check: leg.finding(check, Reason.NOT_MEASURED, expected=expected)
         for check, expected in asked(leg.expect).items()
-    ]
+        if check not in found
+    }
+    note = f"the agent was overloaded: {trouble}"
+    return [inconclusive(finding, Reason.AGENT_OVERLOADED, note) for finding in (*found.values(), *held.values())]
 
 
 _EXCUSABLE = frozenset(

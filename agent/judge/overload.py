@@ -26,8 +26,8 @@ def overload(health: Health, media_ms: float) -> str | None:
     troubles: list[str] = []
     if health.throttled_ms is not None and health.throttled_ms > MAX_THROTTLED_SHARE * media_ms:
         troubles.append(f"CPU-throttled for {health.throttled_ms:.0f} of {media_ms:.0f} ms")
-    if health.lateness_ms is not None and health.lateness_ms > MAX_STALL_MS:
-        troubles.append(f"up to {health.lateness_ms:.0f} ms late (at most {MAX_STALL_MS:.0f})")
+    if _late_ms(health) > MAX_STALL_MS:
+        troubles.append(f"up to {_late_ms(health):.0f} ms late (at most {MAX_STALL_MS:.0f})")
     if health.socket_drops:
         troubles.append(f"{health.socket_drops} datagrams dropped at its own sockets")
     if health.sent_ratio is not None and health.sent_ratio < MIN_SENT_RATIO:
@@ -38,6 +38,11 @@ def overload(health: Health, media_ms: float) -> str | None:
 def excuse(health: Health, media_ms: float) -> str | None:
     """What an agent may have broken a check with: `overload`, or lateness that makes what held no less true."""
     trouble = overload(health, media_ms)
-    if trouble is None and health.lateness_ms is not None and health.lateness_ms > MAX_LATENESS_MS:
-        return f"up to {health.lateness_ms:.0f} ms late (at most {MAX_LATENESS_MS:.0f})"
+    if trouble is None and _late_ms(health) > MAX_LATENESS_MS:
+        return f"up to {_late_ms(health):.0f} ms late (at most {MAX_LATENESS_MS:.0f})"
     return trouble
+
+
+def _late_ms(health: Health) -> float:
+    """Of its process or its own RTP, whichever was worse."""
+    return max(health.lateness_ms or 0.0, health.rtp_lateness_ms or 0.0)

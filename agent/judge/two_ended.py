@@ -7,6 +7,7 @@ from agent.contract.plan import Audio, Behaviour
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.attribution import attribute, slow_callee
 from agent.judge.call_leg import CallLeg
+from agent.judge.digits import shortened
 from agent.judge.ends import CallEnds, Gone
 from agent.judge.leg import excused, inconclusive, leg_findings, unmeasurable
 from agent.judge.media import exceeds, loss_bound
@@ -27,6 +28,7 @@ def call_findings(ends: CallEnds) -> tuple[Finding, ...]:
         own += unmeasurable(ends.call, Role.CALLEE)
     findings = [attribute(ends, finding) for finding in own]
     findings = _with_losses(ends, findings)
+    findings += _with_shortened(ends, findings)
     findings += _delivered(ends)
     findings += _absorbed(ends, findings)
     findings += _unreported(ends, findings)
@@ -34,12 +36,12 @@ def call_findings(ends: CallEnds) -> tuple[Finding, ...]:
 
 
 def flow(sender: CallLeg | None, receiver: CallLeg | None) -> Flow:
-    """One direction's packets, as both ends counted them."""
+    """One direction's packets, as both ends counted them; copies made on the way make up for none that are lost."""
     sent = None if sender is None or sender.leg.rtp_sent is None else sender.leg.rtp_sent.packets
     received = None if receiver is None else receiver.leg.rtp_received
     return Flow(
         sent=sent,
-        received=None if received is None else received.packets,
+        received=None if received is None else received.distinct,
         lost=None if received is None else received.lost,
     )
 
@@ -78,10 +80,10 @@ def _has_reason(findings: list[Finding], role: Role, reasons: tuple[Reason, ...]
     return any(finding.leg is role and finding.reason in reasons for finding in findings)
 
 
-def _whose(ends: CallEnds, receiver: CallLeg, loss: Finding) -> Finding:
-    """Late agents may have sent, or read, a packet when nobody counted any more."""
+def _whose(ends: CallEnds, receiver: CallLeg, found: Finding) -> Finding:
+    """What two ends' counts show may be the doing of an agent that was late, on either side."""
     trouble = ends.peer_trouble(receiver.leg.role)
-    return excused(receiver, loss) if trouble is None else inconclusive(loss, Reason.PEER_LOST, trouble)
+    return excused(receiver, found) if trouble is None else inconclusive(found, Reason.PEER_LOST, trouble)
 
 
 def _counted_loss(sender: CallLeg, receiver: CallLeg) -> Finding | None:
@@ -115,6 +117,18 @@ def _edge_packets(sender: CallLeg, receiver: CallLeg, sent: int) -> Decimal:
         return Decimal(EDGE_PACKETS)
     alone_ms = max(0.0, sender.call_ms - receiver.call_ms)
     return EDGE_PACKETS + Decimal(sent) * Decimal(alone_ms) / Decimal(sender.call_ms)
+
+
+def _with_shortened(ends: CallEnds, findings: list[Finding]) -> list[Finding]:
+    """Digits that lost most of their length on the way, where nothing else is wrong with them."""
+    if ends.caller is None or ends.callee is None:
+        return []
+    more = []
+    for sender, receiver in ((ends.caller, ends.callee), (ends.callee, ends.caller)):
+        said = any(f.leg is receiver.leg.role and f.check in (Check.DTMF, Check.ANSWERED) for f in findings)
+        found = None if said else shortened(sender, receiver)
+        more += [] if found is None else [_whose(ends, receiver, found)]
+    return more
 
 
 # Delivered

@@ -100,13 +100,19 @@ class Agent:
 
 
 class Lane:
-    """A caller and a callee that call each other without anything between."""
+    """A caller and a callee that call each other, with nothing between but what `path` makes of an address."""
 
-    def __init__(self, directory: Path, *groups: CallGroup, behaviour: Behaviour = Behaviour.PARROT) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *groups: CallGroup,
+        behaviour: Behaviour = Behaviour.PARROT,
+        path: Callable[[str], str] = lambda address: address,
+    ) -> None:
         self.callee = Agent(directory / "callee", make_plan(Role.CALLEE, *groups, behaviour=behaviour))
         try:
             address = self.callee.wait_for(lambda progress: progress.ready == 1).address
-            self.caller = Agent(directory / "caller", make_plan(Role.CALLER, *groups, address=address or ""))
+            self.caller = Agent(directory / "caller", make_plan(Role.CALLER, *groups, address=path(address or "")))
             self.caller.wait_for(lambda progress: progress.ready == 1)
         except BaseException:
             self.close()
@@ -132,8 +138,13 @@ class Lane:
 
 
 @contextlib.contextmanager
-def lane(directory: Path, *groups: CallGroup, behaviour: Behaviour = Behaviour.PARROT) -> Iterator[Lane]:
-    made = Lane(directory, *groups, behaviour=behaviour)
+def lane(
+    directory: Path,
+    *groups: CallGroup,
+    behaviour: Behaviour = Behaviour.PARROT,
+    path: Callable[[str], str] = lambda address: address,
+) -> Iterator[Lane]:
+    made = Lane(directory, *groups, behaviour=behaviour, path=path)
     try:
         yield made
     finally:
