@@ -19,6 +19,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from agent.clock import SystemClock
 from agent.contract.plan import Plan, PlanError, decode_plan, plan_digest
 from agent.contract.verdict import Check, Finding, Reason, Role
+from agent.evidence import Evidence
 from agent.health import HealthMonitor, Sentinel, SocketDrops, throttled_ms
 from agent.inputs import InputMissingError, SignalFile
 from agent.metrics import AgentMetrics
@@ -89,8 +90,13 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
     login = read_login(plan.account.credentials) if plan.account.credentials else None
     if plan.role is Role.CALLER:  # a callee plays no files, and has none
         require_playable(plan.calls)
-    with tempfile.TemporaryDirectory(prefix="calltest-agent-") as directory:
-        phone = _open_phone(options.bind or _local_address(plan), plan.sip_port, Path(directory))
+    # What cannot be removed must not become an error: the result has been written then.
+    with tempfile.TemporaryDirectory(prefix="calltest-agent-", ignore_cleanup_errors=True) as directory:
+        scratch = Path(directory)
+        bind = options.bind or _local_address(plan)
+        phone = _open_phone(bind, plan.sip_port, scratch, captures=scratch if plan.evidence else None)
+        clock = SystemClock()
+        evidence = Evidence(plan, clock)
         try:
             sentinel = Sentinel()
             sentinel.start()
@@ -101,9 +107,10 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
                 login=login,
                 signals=SignalFile(options.signal),
                 stop_asked=stop_asked,
-                clock=SystemClock(),
+                clock=clock,
                 health=HealthMonitor(throttled=throttled_ms, drops=SocketDrops().read, worst_ms=sentinel.worst_ms),
-                playlist=Playlist(Path(directory)),
+                playlist=Playlist(scratch),
+                evidence=evidence,
                 report=report,
                 on_leg=metrics.leg_over,
             )
@@ -115,6 +122,7 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
             _cannot_go_on(plan, report, error)
         finally:
             _close(phone)
+        evidence.make_sound(scratch, stop_asked)
 
 
 def _cannot_go_on(plan: Plan, report: Report, error: Exception) -> None:
@@ -147,11 +155,11 @@ def _parrot(given: Sequence[str]) -> int:
     return 0
 
 
-def _open_phone(bind: str, port: int, recordings: Path) -> Phone:
+def _open_phone(bind: str, port: int, recordings: Path, *, captures: Path | None = None) -> Phone:
     """The only place where pjsua2 comes in, late: command line errors need none."""
     from agent.pjsua_phone import PjsuaPhone  # noqa: PLC0415
 
-    return PjsuaPhone(bind=bind, sip_port=port, recordings=recordings)
+    return PjsuaPhone(bind=bind, sip_port=port, recordings=recordings, captures=captures)
 
 
 def _on_sigterm() -> Callable[[], bool]:

@@ -12,6 +12,7 @@ from agent.clock import Clock
 from agent.contract.plan import Behaviour, Plan, Signal, Stage
 from agent.contract.result import LegObservation
 from agent.contract.verdict import Check, Finding, Reason, Role
+from agent.evidence import Evidence
 from agent.health import HealthMonitor
 from agent.inputs import SignalSource, is_allowed
 from agent.legs import LegBook
@@ -70,6 +71,7 @@ class Runner:
         clock: Clock,
         health: HealthMonitor,
         playlist: Playlist,
+        evidence: Evidence,
         report: Report,
         on_leg: Callable[[LegObservation], None],
     ) -> None:
@@ -84,7 +86,10 @@ class Runner:
         self._report = report
         self._on_leg = on_leg
         self._timers = Timers()
-        self._book = LegBook(plan=plan, clock=clock, timers=self._timers, health=health, on_leg=self._leg_over)
+        self._evidence = evidence
+        self._book = LegBook(
+            plan=plan, clock=clock, timers=self._timers, health=health, evidence=evidence, on_leg=self._leg_over
+        )
         self._caller = Caller(
             plan=plan, phone=phone, book=self._book, clock=clock, timers=self._timers, playlist=playlist
         )
@@ -117,6 +122,7 @@ class Runner:
         while self._phase is not Phase.FINISHED:
             self.step()
         self._book.conclude_all()  # a stray may have come after the last stage
+        self._evidence.settle()
         self._tell_progress()
         self._report.write(final=True, stopped=self._stopped)
 
@@ -127,6 +133,7 @@ class Runner:
         if event is not None:
             self._handle(event)
         self._timers.run(self._clock.monotonic_s())
+        self._evidence.poll()
         self._advance(self._signals.poll())
         self._tell_progress()
 

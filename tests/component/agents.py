@@ -13,6 +13,7 @@ from agent.contract.plan import (
     CallGroup,
     Credentials,
     DialRoute,
+    Evidence,
     Plan,
     Play,
     RunRef,
@@ -102,11 +103,19 @@ class Agent:
 class Lane:
     """A caller and a callee that call each other without anything between."""
 
-    def __init__(self, directory: Path, *groups: CallGroup, behaviour: Behaviour = Behaviour.PARROT) -> None:
-        self.callee = Agent(directory / "callee", make_plan(Role.CALLEE, *groups, behaviour=behaviour))
+    def __init__(
+        self,
+        directory: Path,
+        *groups: CallGroup,
+        behaviour: Behaviour = Behaviour.PARROT,
+        evidence: Evidence | None = None,
+    ) -> None:
+        plan = make_plan(Role.CALLEE, *groups, behaviour=behaviour, evidence=evidence)
+        self.callee = Agent(directory / "callee", plan)
         try:
             address = self.callee.wait_for(lambda progress: progress.ready == 1).address
-            self.caller = Agent(directory / "caller", make_plan(Role.CALLER, *groups, address=address or ""))
+            plan = make_plan(Role.CALLER, *groups, address=address or "", evidence=evidence)
+            self.caller = Agent(directory / "caller", plan)
             self.caller.wait_for(lambda progress: progress.ready == 1)
         except BaseException:
             self.close()
@@ -132,8 +141,13 @@ class Lane:
 
 
 @contextlib.contextmanager
-def lane(directory: Path, *groups: CallGroup, behaviour: Behaviour = Behaviour.PARROT) -> Iterator[Lane]:
-    made = Lane(directory, *groups, behaviour=behaviour)
+def lane(
+    directory: Path,
+    *groups: CallGroup,
+    behaviour: Behaviour = Behaviour.PARROT,
+    evidence: Evidence | None = None,
+) -> Iterator[Lane]:
+    made = Lane(directory, *groups, behaviour=behaviour, evidence=evidence)
     try:
         yield made
     finally:
@@ -158,6 +172,7 @@ def make_plan(
     address: str = "127.0.0.1:9",
     behaviour: Behaviour = Behaviour.PARROT,
     credentials: Credentials | None = None,
+    evidence: Evidence | None = None,
 ) -> Plan:
     return Plan(
         run=RunRef(uid="uid-1", namespace="default", name="pin-local", call_test="pin"),
@@ -176,4 +191,5 @@ def make_plan(
         allowed_targets=("127.0.0.0/8",),
         max_calls_per_second=20.0,
         deadline_s=120.0,
+        evidence=evidence,
     )
