@@ -30,9 +30,12 @@ SCRATCH_GIB: Final = 2
 """Of an agent: its recordings, until each is analysed at its call's end."""
 RECORDED_BYTES_PER_S: Final = 16_000
 """Of a call: 8 kHz, 16 bit."""
+CAPTURED_BYTES_PER_S: Final = 22_000
+"""Of a call: 100 packets of G.711 with their headers, both ways."""
 LEG_BYTES: Final = 1100
+EVIDENCE_BYTES: Final = 200
 DIGIT_BYTES: Final = 140
-"""Of a detail line, and of each digit in it, sent and received. What does not fit into MAX_DETAIL_BYTES is not told:
+"""Of a detail line, of where its evidence is, and of each digit in it, sent and received. What does not fit into MAX_DETAIL_BYTES is not told:
 such a run could never pass."""
 
 
@@ -42,9 +45,13 @@ class Mounts:
 
     credentials: str
     wav: str
+    evidence: str | None = None
+    """Where it keeps evidence. None: it keeps none, whatever the test says."""
 
 
-POD_MOUNTS: Final = Mounts(credentials="/etc/calltest-credentials", wav="/etc/calltest-wav")
+POD_MOUNTS: Final = Mounts(
+    credentials="/etc/calltest-credentials", wav="/etc/calltest-wav", evidence="/var/calltest-evidence"
+)
 
 
 def check_test(test: CallTestSpec, limits: Limits) -> None:
@@ -143,7 +150,22 @@ def _plan(
         allowed_targets=allowed,
         max_calls_per_second=rate,
         deadline_s=float(test.active_deadline_seconds),
+        evidence=_evidence(test, mounts),
     )
+
+
+def _evidence(test: CallTestSpec, mounts: Mounts) -> contract.Evidence | None:
+    if mounts.evidence is None or not keeps_evidence(test):
+        return None
+    assert test.evidence is not UNSET
+    if mounts == POD_MOUNTS and test.evidence.claim_name is UNSET:
+        raise PlanningError(Reason.INVALID_TEST, "evidence.claimName: is needed: the claim that evidence goes to")
+    return contract.Evidence(keep=test.evidence.keep, directory=mounts.evidence)
+
+
+def keeps_evidence(test: CallTestSpec) -> bool:
+    """Whether the test asks for it."""
+    return test.evidence is not UNSET and test.evidence.keep is not contract.Keep.NEVER
 
 
 def _caller_account(test: CallTestSpec, mounts: Mounts) -> contract.Account:
@@ -263,14 +285,16 @@ def _check_caps(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) 
 
 def _check_room(test: CallTestSpec, stages: int) -> None:
     """What one agent of so many stages has to keep and to tell."""
-    recorded = max(min(call.concurrency, call.count) * call.hold_seconds for call in test.calls) * RECORDED_BYTES_PER_S
+    is_kept = keeps_evidence(test)
+    bytes_per_s = RECORDED_BYTES_PER_S + (CAPTURED_BYTES_PER_S if is_kept else 0)
+    recorded = max(min(call.concurrency, call.count) * call.hold_seconds for call in test.calls) * bytes_per_s
     if recorded > 0.9 * SCRATCH_GIB * 2**30:
         message = (
             f"concurrency × holdSeconds: {recorded / 2**30:.1f} GiB of recordings at a time, an agent has room for"
             f" {SCRATCH_GIB} GiB"
         )
         raise PlanningError(Reason.LIMIT_EXCEEDED, message)
-    told = stages * sum(call.count * _line_bytes(call) for call in test.calls)
+    told = stages * sum(call.count * (_line_bytes(call) + EVIDENCE_BYTES * is_kept) for call in test.calls)
     if told > MAX_DETAIL_BYTES:
         message = (
             f"the calls of one agent make {told / 2**20:.1f} MiB of results, and it tells at most"
