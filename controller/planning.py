@@ -35,8 +35,8 @@ CAPTURED_BYTES_PER_S: Final = 22_000
 LEG_BYTES: Final = 1100
 EVIDENCE_BYTES: Final = 200
 DIGIT_BYTES: Final = 140
-"""Of a detail line, of where its evidence is, and of each digit in it, sent and received. What does not fit into MAX_DETAIL_BYTES is not told:
-such a run could never pass."""
+"""Of a detail line, of the evidence named in it, and of each digit in it, sent and received. What does not fit into
+MAX_DETAIL_BYTES is not told: such a run could never pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,7 @@ def check_test(test: CallTestSpec, limits: Limits) -> None:
     _check_secret(test.caller.credentials, "caller", limits)
     if test.callee is not UNSET:
         _check_secret(test.callee.credentials, "callee", limits)
+    _check_claim(test, limits)
     for index, call in enumerate(test.calls):
         parse_uri(for_endpoint(_to(test, call), 0), f"calls[{index}].to")
         check_dial(for_endpoint(_to(test, call), 0), f"calls[{index}].to", limits)
@@ -261,6 +262,17 @@ def _check_secret(reference: SecretReference | msgspec.UnsetType, role: str, lim
         " operator's --secret-prefix demands"
     )
     raise PlanningError(Reason.INVALID_TEST, message)
+
+
+def _check_claim(test: CallTestSpec, limits: Limits) -> None:
+    """A claim is mounted to be written, and given to the agents' group: that is not for any claim of the namespace."""
+    claim = UNSET if test.evidence is UNSET else test.evidence.claim_name
+    if claim is not UNSET and not claim.startswith(limits.claim_prefix):
+        message = (
+            f"evidence.claimName: {claim} does not begin with {limits.claim_prefix!r}, as the operator's --claim-prefix"
+            " demands"
+        )
+        raise PlanningError(Reason.INVALID_TEST, message)
 
 
 def _check_caps(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) -> None:

@@ -177,8 +177,8 @@ class Evidence(ApiValue, frozen=True, kw_only=True):
     keep: Annotated[
         Keep,
         about(
-            "Of which legs. OnFailure: of those at which a check did not pass, as the leg's own agent sees it. What only"
-            " the comparison of both ends shows (AnsweredElsewhere, ByeMissing) needs Always.",
+            "Of which legs. OnFailure: of those at which a check did not pass, as the leg's own agent sees it. What"
+            " only the comparison of both ends shows (AnsweredElsewhere, ByeMissing) needs Always.",
             example="OnFailure",
         ),
     ] = Keep.ON_FAILURE
