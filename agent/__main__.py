@@ -97,6 +97,7 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
         phone = _open_phone(bind, plan.sip_port, scratch, captures=scratch if plan.evidence else None)
         clock = SystemClock()
         evidence = Evidence(plan, clock)
+        is_done = False
         try:
             sentinel = Sentinel()
             sentinel.start()
@@ -117,12 +118,13 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
             metrics.watch(lambda: runner.active)
             if options.metrics_port is not None:
                 metrics.serve(options.metrics_port)
-            runner.run()
+            is_done = runner.run()
         except Exception as error:  # noqa: BLE001
             _cannot_go_on(plan, report, error)
         finally:
             _close(phone)
-        evidence.make_sound(scratch, stop_asked)
+        if is_done:
+            evidence.make_sound(scratch, stop_asked)
 
 
 def _cannot_go_on(plan: Plan, report: Report, error: Exception) -> None:

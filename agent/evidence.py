@@ -139,13 +139,24 @@ class Evidence:
             if enough():
                 LOG.warning("no sound of the last %d calls: there was no time", len(self._captured) - number)
                 return
-            try:
-                with TemporaryDirectory(dir=scratch) as directory:
-                    capture = self._files.path(captured.folder / CAPTURE)
-                    for name, file in sound_of(capture, captured.local_rtp, Path(directory)).items():
-                        self._files.add(file, captured.folder / name)
-            except Exception as error:  # noqa: BLE001  whatever it is, the capture is there
-                LOG.warning("no sound of %s: %s", captured.folder, printable(str(error)))
+            with TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True) as directory:
+                try:
+                    self._sound(captured, Path(directory))
+                except Exception as error:  # noqa: BLE001  whatever it is, the capture is there
+                    LOG.warning("no sound of %s: %s", captured.folder, printable(str(error)))
+
+    def _sound(self, captured: _Captured, directory: Path) -> None:
+        """All directions or none: where one has no file, nothing was sent or received."""
+        made = sound_of(self._files.path(captured.folder / CAPTURE), captured.local_rtp, directory)
+        added: list[PurePosixPath] = []
+        try:
+            for name, file in made.items():
+                self._files.add(file, captured.folder / name)
+                added.append(captured.folder / name)
+        except BaseException:
+            for path in added:
+                self._files.path(path).unlink(missing_ok=True)
+            raise
 
 
 def _without(leg: LegObservation, fault: str) -> LegObservation:

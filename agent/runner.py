@@ -115,8 +115,8 @@ class Runner:
             on_call=self._call_came,
         )
 
-    def run(self) -> None:
-        """Until finished; then writes the final result."""
+    def run(self) -> bool:
+        """Until finished; then writes the final result. Whether the plan was done to its end."""
         self._report.write()
         self._timers.at(self._clock.monotonic_s(), self._watch_health)
         while self._phase is not Phase.FINISHED:
@@ -125,6 +125,7 @@ class Runner:
         self._evidence.settle()
         self._tell_progress()
         self._report.write(final=True, stopped=self._stopped)
+        return not self._stopped
 
     def step(self) -> None:
         """One event at most, then whatever is due."""

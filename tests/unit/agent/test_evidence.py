@@ -179,6 +179,17 @@ def test_sound_goes_beside_the_capture(tmp_path, monkeypatch):
     assert (it.directory / FOLDER / "sent.wav").read_bytes() == b"RIFF"
 
 
+def test_there_is_sound_of_all_directions_or_of_none(tmp_path, monkeypatch):
+    def made(_, __, directory):
+        for name in ("a", "b"):
+            (directory / name).write_bytes(b"RIFF" * 200)
+        return {"sent.wav": directory / "a", "received.wav": directory / "b"}
+
+    it = Kept(tmp_path, Keep.ON_FAILURE, max_bytes=1500)
+    sounded(it, tmp_path, monkeypatch, made)
+    assert it.files == ["capture.pcap", "sip.txt"]
+
+
 def test_a_capture_that_cannot_be_heard_is_no_error(tmp_path, monkeypatch):
     def made(*_):
         raise ValueError("no capture")
