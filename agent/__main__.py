@@ -19,7 +19,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from agent.clock import SystemClock
 from agent.contract.plan import Plan, PlanError, decode_plan, plan_digest
 from agent.contract.verdict import Check, Finding, Reason, Role
-from agent.evidence import Evidence
+from agent.evidence import Evidence, capture_bytes
 from agent.health import HealthMonitor, Sentinel, SocketDrops, throttled_ms
 from agent.inputs import InputMissingError, SignalFile
 from agent.metrics import AgentMetrics
@@ -28,7 +28,8 @@ from agent.phone import Phone, PhoneError
 from agent.playlist import Playlist, require_playable
 from agent.registration import read_login
 from agent.report import Report, claim_stdout, open_result
-from agent.runner import Runner
+from agent.runner import Runner, calls_at_once
+from agent.tap.call import Captures
 
 UNUSABLE: Final = 2
 CLOSE_LIMIT_S: Final = 5.0
@@ -94,7 +95,8 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
     with tempfile.TemporaryDirectory(prefix="calltest-agent-", ignore_cleanup_errors=True) as directory:
         scratch = Path(directory)
         bind = options.bind or _local_address(plan)
-        phone = _open_phone(bind, plan.sip_port, scratch, captures=scratch if plan.evidence else None)
+        captures = Captures(directory=scratch, max_bytes=capture_bytes(calls_at_once(plan))) if plan.evidence else None
+        phone = _open_phone(bind, plan.sip_port, scratch, captures=captures)
         clock = SystemClock()
         evidence = Evidence(plan, clock)
         is_done = False
@@ -157,7 +159,7 @@ def _parrot(given: Sequence[str]) -> int:
     return 0
 
 
-def _open_phone(bind: str, port: int, recordings: Path, *, captures: Path | None = None) -> Phone:
+def _open_phone(bind: str, port: int, recordings: Path, *, captures: Captures | None = None) -> Phone:
     """The only place where pjsua2 comes in, late: command line errors need none."""
     from agent.pjsua_phone import PjsuaPhone  # noqa: PLC0415
 

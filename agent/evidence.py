@@ -23,11 +23,14 @@ from agent.contract.result import LegObservation
 from agent.evidence_files import CAPTURE, EvidenceFiles, leg_folder
 from agent.evidence_sound import sound_of
 from agent.sip_text import printable
+from agent.tap import MAX_CAPTURE_BYTES
 
 MAX_BYTES: Final = 1024 * 1024 * 1024
 """Of one agent, so that no run fills a volume."""
 WRITE_S: Final = 5.0
 """A leg is told of this late at most, if its files take so long. They are given up then, and all that would follow."""
+SCRATCH_BYTES: Final = 1024 * 1024 * 1024
+"""For the captures of all calls that are up; a pod's scratch directory has twice that, for recordings too."""
 SOUND_S: Final = 10.0
 """All calls are over then, and the result is written: only the run's end waits for it."""
 MAX_FAULT: Final = 200
@@ -53,6 +56,11 @@ class _Captured:
 
     folder: PurePosixPath
     local_rtp: str
+
+
+def capture_bytes(calls_at_once: int) -> int:
+    """How much of each call may be captured, so that no flood of packets fills the scratch directory."""
+    return min(MAX_CAPTURE_BYTES, SCRATCH_BYTES // calls_at_once)
 
 
 class Evidence:

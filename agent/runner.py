@@ -111,7 +111,7 @@ class Runner:
             clock=self._clock,
             timers=self._timers,
             behaviour=self._plan.behaviour or Behaviour.ABSORBER,
-            capacity=max((group.concurrency for group in self._plan.calls), default=0) + SPARE_CALLS,
+            capacity=calls_at_once(self._plan),
             on_call=self._call_came,
         )
 
@@ -316,6 +316,11 @@ class Runner:
         if changed or quiet_s >= PROGRESS_S:
             self._told_stage, self._told_calls, self._told_s = stage, calls, self._clock.monotonic_s()
             self._report.progress(ready=stage[0], done=stage[1], active=calls[0], address=self._phone.address)
+
+
+def calls_at_once(plan: Plan) -> int:
+    """So many are up at most, strays included."""
+    return max((group.concurrency for group in plan.calls), default=0) + SPARE_CALLS
 
 
 def not_allowed(plan: Plan, stage: Stage) -> Finding:

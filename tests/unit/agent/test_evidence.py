@@ -8,7 +8,7 @@ from agent.contract.plan import Evidence as Asked
 from agent.contract.plan import Keep
 from agent.contract.result import LegObservation, SipMessage
 from agent.contract.verdict import Check, Finding, Reason, Role
-from agent.evidence import MAX_FAULT, WRITE_S, Evidence
+from agent.evidence import MAX_FAULT, WRITE_S, Evidence, capture_bytes
 from tests.unit.builders import caller_leg, plan
 from tests.unit.fake_clock import FakeClock
 
@@ -204,3 +204,8 @@ def test_told_to_stop_it_makes_no_sound(tmp_path, monkeypatch, stops):
     it = Kept(tmp_path, Keep.ON_FAILURE)
     sounded(it, tmp_path, monkeypatch, lambda *_: pytest.fail("made"), stop=iter(stops).__next__)
     assert it.files == ["capture.pcap", "sip.txt"]
+
+
+@pytest.mark.parametrize(("at_once", "mebibytes"), [(1, 64), (16, 64), (32, 32), (1024, 1)])
+def test_captures_of_all_calls_that_are_up_fit_the_scratch_directory(at_once, mebibytes):
+    assert capture_bytes(at_once) == mebibytes * 2**20
