@@ -19,6 +19,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from agent.clock import SystemClock
 from agent.contract.plan import Plan, PlanError, decode_plan, plan_digest
 from agent.contract.verdict import Check, Finding, Reason, Role
+from agent.evidence import Evidence, capture_bytes
 from agent.health import HealthMonitor, Sentinel, SocketDrops, throttled_ms
 from agent.inputs import InputMissingError, SignalFile
 from agent.metrics import AgentMetrics
@@ -27,7 +28,8 @@ from agent.phone import Phone, PhoneError
 from agent.playlist import Playlist, require_playable
 from agent.registration import read_login
 from agent.report import Report, claim_stdout, open_result
-from agent.runner import Runner
+from agent.runner import Runner, calls_at_once
+from agent.tap.call import Captures
 
 UNUSABLE: Final = 2
 CLOSE_LIMIT_S: Final = 5.0
@@ -89,8 +91,15 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
     login = read_login(plan.account.credentials) if plan.account.credentials else None
     if plan.role is Role.CALLER:  # a callee plays no files, and has none
         require_playable(plan.calls)
-    with tempfile.TemporaryDirectory(prefix="calltest-agent-") as directory:
-        phone = _open_phone(options.bind or _local_address(plan), plan.sip_port, Path(directory))
+    # What cannot be removed must not become an error: the result has been written then.
+    with tempfile.TemporaryDirectory(prefix="calltest-agent-", ignore_cleanup_errors=True) as directory:
+        scratch = Path(directory)
+        bind = options.bind or _local_address(plan)
+        captures = Captures(directory=scratch, max_bytes=capture_bytes(calls_at_once(plan))) if plan.evidence else None
+        phone = _open_phone(bind, plan.sip_port, scratch, captures=captures)
+        clock = SystemClock()
+        evidence = Evidence(plan, clock)
+        is_done = False
         try:
             sentinel = Sentinel()
             sentinel.start()
@@ -101,20 +110,23 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
                 login=login,
                 signals=SignalFile(options.signal),
                 stop_asked=stop_asked,
-                clock=SystemClock(),
+                clock=clock,
                 health=HealthMonitor(throttled=throttled_ms, drops=SocketDrops().read, worst_ms=sentinel.worst_ms),
-                playlist=Playlist(Path(directory)),
+                playlist=Playlist(scratch),
+                evidence=evidence,
                 report=report,
                 on_leg=metrics.leg_over,
             )
             metrics.watch(lambda: runner.active)
             if options.metrics_port is not None:
                 metrics.serve(options.metrics_port)
-            runner.run()
+            is_done = runner.run()
         except Exception as error:  # noqa: BLE001
             _cannot_go_on(plan, report, error)
         finally:
             _close(phone)
+        if is_done:
+            evidence.make_sound(scratch, stop_asked)
 
 
 def _cannot_go_on(plan: Plan, report: Report, error: Exception) -> None:
@@ -147,11 +159,11 @@ def _parrot(given: Sequence[str]) -> int:
     return 0
 
 
-def _open_phone(bind: str, port: int, recordings: Path) -> Phone:
+def _open_phone(bind: str, port: int, recordings: Path, *, captures: Captures | None = None) -> Phone:
     """The only place where pjsua2 comes in, late: command line errors need none."""
     from agent.pjsua_phone import PjsuaPhone  # noqa: PLC0415
 
-    return PjsuaPhone(bind=bind, sip_port=port, recordings=recordings)
+    return PjsuaPhone(bind=bind, sip_port=port, recordings=recordings, captures=captures)
 
 
 def _on_sigterm() -> Callable[[], bool]:

@@ -12,6 +12,7 @@ import msgspec
 from agent.clock import Clock
 from agent.contract.plan import Plan
 from agent.contract.result import Health, Heard, LegObservation
+from agent.evidence import Evidence
 from agent.health import HealthMonitor, Window
 from agent.judge.leg import judge_leg
 from agent.observation import LegFacts, observe_leg
@@ -45,7 +46,10 @@ class Leg:
 
 
 class LegBook:
-    """All legs that are up or settling; gives each its events, and its observation to `on_leg` when it is over."""
+    """All legs that are up or settling: gives each its events and, when it is over, its observation to `on_leg`.
+
+    By way of `evidence`, which keeps what is to be kept of it.
+    """
 
     def __init__(
         self,
@@ -54,12 +58,14 @@ class LegBook:
         clock: Clock,
         timers: Timers,
         health: HealthMonitor,
+        evidence: Evidence,
         on_leg: Callable[[LegObservation], None],
     ) -> None:
         self._plan = plan
         self._clock = clock
         self._timers = timers
         self._health = health
+        self._evidence = evidence
         self._on_leg = on_leg
         self._by_handle: dict[CallHandle, Leg] = {}
         self._by_call_id: dict[str, list[Leg]] = {}
@@ -98,6 +104,8 @@ class LegBook:
             case _:
                 if (leg := self._by_handle.get(event.call)) is not None:
                     self._record_call_event(leg, event)
+                elif isinstance(event, CallEnded):  # of a leg that was given up before
+                    _delete_files(event)
 
     def abandon(self, handle: CallHandle, reason: str) -> None:
         """Ends a leg that the phone never ended."""
@@ -145,7 +153,7 @@ class LegBook:
 
     def _end(self, leg: Leg, event: CallEnded) -> None:
         if any(isinstance(earlier, CallEnded) for earlier in leg.events):
-            _delete(event.recording)
+            _delete_files(event)
             return
         leg.events.append(event)
         if leg.window is not None:
@@ -161,7 +169,8 @@ class LegBook:
             leg.facts, leg.events, own_reason=leg.own_reason, heard=_heard(leg.events), health=leg.health
         )
         findings = judge_leg(self._plan, observation)
-        self._on_leg(msgspec.structs.replace(observation, findings=findings))
+        capture = next((event.capture for event in leg.events if isinstance(event, CallEnded)), None)
+        self._evidence.take(msgspec.structs.replace(observation, findings=findings), capture, self._on_leg)
 
     def _forget(self, leg: Leg) -> None:
         call_id = leg.facts.sip_call_id
@@ -188,6 +197,11 @@ def _heard(events: list[Event]) -> Heard | None:
         _delete(recording)
 
 
-def _delete(recording: Path | None) -> None:
-    if recording is not None:
-        recording.unlink(missing_ok=True)
+def _delete(file: Path | None) -> None:
+    if file is not None:
+        file.unlink(missing_ok=True)
+
+
+def _delete_files(event: CallEnded) -> None:
+    _delete(event.recording)
+    _delete(event.capture)

@@ -32,7 +32,7 @@ from agent.phone import (
     MessageSeen,
     RegistrationConcluded,
 )
-from agent.sip_text import SipHead, parse_head
+from agent.sip_text import SipHead, blank_digests, parse_head
 
 MAX_MESSAGES: Final = 64
 """Of one leg; a peer that sends more has its first ones kept."""
@@ -174,14 +174,14 @@ def _registration_outcome(
 
 
 def kept_messages(events: Iterable[Event]) -> tuple[SipMessage, ...]:
-    """The SIP messages among the events, timed from the first, within bounds that a flood cannot exceed."""
+    """The SIP messages among the events, timed from the first, within bounds that a flood cannot exceed; no digests."""
     seen = [event for event in events if isinstance(event, MessageSeen)]
     return tuple(
         SipMessage(
             at_ms=_ms(seen[0].at_s, message.at_s),
             sent=message.sent,
             peer=message.peer,
-            text=message.text[:MAX_MESSAGE_CHARS],
+            text=blank_digests(message.text)[:MAX_MESSAGE_CHARS],
         )
         for message in seen[:MAX_MESSAGES]
     )

@@ -46,7 +46,7 @@ from agent.pjsua_objects import (
 )
 from agent.sip_text import parse_head, printable
 from agent.tap import Tap, TapError
-from agent.tap.call import TappedCall
+from agent.tap.call import Captures, TappedCall
 from agent.timers import Timers
 
 LOG = logging.getLogger(__name__)
@@ -74,7 +74,13 @@ class PjsuaPhone:
     """A `Phone` (agent/phone.py) made of pjsua2."""
 
     def __init__(
-        self, *, bind: str, sip_port: int, recordings: Path, captures: Path | None = None, settle_s: float = SETTLE_S
+        self,
+        *,
+        bind: str,
+        sip_port: int,
+        recordings: Path,
+        captures: Captures | None = None,
+        settle_s: float = SETTLE_S,
     ) -> None:
         """Opens the SIP socket; `sip_port` 0: any free one. PhoneError.
 
@@ -166,14 +172,9 @@ class PjsuaPhone:
 
     def _leg(self, sip_call_id: str, *, outgoing: bool) -> Leg:
         handle = CallHandle(next(self._numbers))
-        capture = self._captures / f"call-{handle}.pcap" if self._captures else None
-        leg = self._legs[handle] = Leg(
-            handle=handle,
-            digits=Digits(handle),
-            sip_call_id=sip_call_id,
-            outgoing=outgoing,
-            tapped=TappedCall(self._tap, sip_call_id, capture),
-        )
+        tapped = TappedCall(self._tap, sip_call_id, self._captures, f"call-{handle}.pcap")
+        leg = Leg(handle=handle, digits=Digits(handle), sip_call_id=sip_call_id, outgoing=outgoing, tapped=tapped)
+        self._legs[handle] = leg
         return leg
 
     def call(self, account: AccountId, to: str, headers: dict[str, str], playback: Playback) -> tuple[CallHandle, str]:

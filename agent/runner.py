@@ -12,6 +12,7 @@ from agent.clock import Clock
 from agent.contract.plan import Behaviour, Plan, Signal, Stage
 from agent.contract.result import LegObservation
 from agent.contract.verdict import Check, Finding, Reason, Role
+from agent.evidence import Evidence
 from agent.health import HealthMonitor
 from agent.inputs import SignalSource, is_allowed
 from agent.legs import LegBook
@@ -70,6 +71,7 @@ class Runner:
         clock: Clock,
         health: HealthMonitor,
         playlist: Playlist,
+        evidence: Evidence,
         report: Report,
         on_leg: Callable[[LegObservation], None],
     ) -> None:
@@ -84,7 +86,10 @@ class Runner:
         self._report = report
         self._on_leg = on_leg
         self._timers = Timers()
-        self._book = LegBook(plan=plan, clock=clock, timers=self._timers, health=health, on_leg=self._leg_over)
+        self._evidence = evidence
+        self._book = LegBook(
+            plan=plan, clock=clock, timers=self._timers, health=health, evidence=evidence, on_leg=self._leg_over
+        )
         self._caller = Caller(
             plan=plan, phone=phone, book=self._book, clock=clock, timers=self._timers, playlist=playlist
         )
@@ -106,19 +111,21 @@ class Runner:
             clock=self._clock,
             timers=self._timers,
             behaviour=self._plan.behaviour or Behaviour.ABSORBER,
-            capacity=max((group.concurrency for group in self._plan.calls), default=0) + SPARE_CALLS,
+            capacity=calls_at_once(self._plan),
             on_call=self._call_came,
         )
 
-    def run(self) -> None:
-        """Until finished; then writes the final result."""
+    def run(self) -> bool:
+        """Until finished; then writes the final result. Whether the plan was done to its end."""
         self._report.write()
         self._timers.at(self._clock.monotonic_s(), self._watch_health)
         while self._phase is not Phase.FINISHED:
             self.step()
         self._book.conclude_all()  # a stray may have come after the last stage
+        self._evidence.settle()
         self._tell_progress()
         self._report.write(final=True, stopped=self._stopped)
+        return not self._stopped
 
     def step(self) -> None:
         """One event at most, then whatever is due."""
@@ -127,6 +134,7 @@ class Runner:
         if event is not None:
             self._handle(event)
         self._timers.run(self._clock.monotonic_s())
+        self._evidence.poll()
         self._advance(self._signals.poll())
         self._tell_progress()
 
@@ -308,6 +316,11 @@ class Runner:
         if changed or quiet_s >= PROGRESS_S:
             self._told_stage, self._told_calls, self._told_s = stage, calls, self._clock.monotonic_s()
             self._report.progress(ready=stage[0], done=stage[1], active=calls[0], address=self._phone.address)
+
+
+def calls_at_once(plan: Plan) -> int:
+    """So many are up at most, strays included."""
+    return max((group.concurrency for group in plan.calls), default=0) + SPARE_CALLS
 
 
 def not_allowed(plan: Plan, stage: Stage) -> Finding:

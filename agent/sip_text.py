@@ -31,6 +31,11 @@ _COMPACT: Final = {
     "t": "to",
     "v": "via",
 }
+_CREDENTIALS: Final = re.compile(
+    r"^((?:proxy-)?(?:authorization|authentication-info)[ \t]*:)(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE
+)
+_DIGEST: Final = re.compile(r'((?:response|rspauth)\s*=\s*)("[^"]*|[^,]*)', re.IGNORECASE)
+_SCHEME: Final = re.compile(r"\s*\S*")
 
 
 def printable(text: str) -> str:
@@ -38,6 +43,24 @@ def printable(text: str) -> str:
     if _PLAIN.fullmatch(text):
         return text
     return "".join(c if c.isprintable() or c in "\t\r\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def blank_digests(text: str) -> str:
+    """The message with x over what a password could be guessed from (RFC 3261 §22), as captures have it (agent/tap)."""
+    return _CREDENTIALS.sub(_blank_credentials, text)
+
+
+def _blank_credentials(header: re.Match[str]) -> str:
+    """Of another scheme than Digest all is blanked; an Authentication-Info has no scheme."""
+    name, value = header.groups()
+    scheme = _SCHEME.match(value)[0]  # type: ignore[index]  # it matches anything
+    if scheme.strip().lower() == "digest" or name.lower().rstrip(": \t").endswith("info"):
+        return name + _DIGEST.sub(lambda found: found[1] + _blanked(found[2]), value)
+    return name + scheme + _blanked(value[len(scheme) :])
+
+
+def _blanked(text: str) -> str:
+    return "".join(c if c.isspace() or c == '"' else "x" for c in text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import FrameType
 from typing import Annotated, Final
 
@@ -18,7 +19,7 @@ from rich.console import Console
 from agent.contract.verdict import Result
 from controller.inputs import UnusableInputError, read_file, read_inputs
 from controller.limits import Limits
-from controller.local import Options, prepare, run_test
+from controller.local import Options, evidence_note, prepare, run_test
 from controller.materials import Directories, read_directories
 from controller.render import FinishedRun, as_json, as_table, as_yaml
 from controller.report import Suite, junit
@@ -77,6 +78,13 @@ AllowDial = Annotated[
 Keep = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Keep each agent's plan, output, log and result in here.")
 ]
+Evidence = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Keep capture, sound and SIP messages of calls in here, as spec.evidence says; default: of failed ones.",
+    ),
+]
 
 
 app.command()(trace)
@@ -92,6 +100,7 @@ def run(
     config_map: ConfigMaps = None,
     allow_dial: AllowDial = "",
     keep: Keep = None,
+    evidence: Evidence = None,
 ) -> None:
     """Run CallTests with agents on this machine, without a cluster.
 
@@ -107,6 +116,7 @@ def run(
       calltest run pin.yaml --target 127.0.0.1:5060
       calltest run pin.yaml -t 10.0.0.5 -t 10.0.0.6 -o junit > report.xml
       calltest run pin.yaml -t sbc.example.com --secret sip-alice=./alice
+      calltest run pin.yaml -t 10.0.0.5 --evidence ./evidence
     """  # noqa: D301 - \b is click's mark for 'do not rewrap'
     try:
         secrets, config_maps = (
@@ -118,6 +128,7 @@ def run(
             directories=Directories(secrets=secrets, config_maps=config_maps),
             limits=Limits(allow_dial=_pattern(allow_dial)),
             keep=keep,
+            evidence=evidence and _writable(evidence),
         )
         finished = _run_all(files, options, output)
     except Exception as error:
@@ -148,6 +159,8 @@ def _run_all(files: Sequence[str], options: Options, output: Output) -> list[Fin
                 finished.append(None)
                 continue
             typer.echo(f"calltest: {ready.test.name} via {', '.join(e.address for e in ready.endpoints)}", err=True)
+            if note := evidence_note(ready.test.spec, options):
+                typer.echo(f"calltest: {ready.test.name}: {note}", err=True)
             live = LiveWatch(console) if console.is_terminal else nullcontext(PlainWatch(console))
             with live as watch:
                 done = run_test(ready, inputs, options, lambda: len(interrupts), watch.show)
@@ -181,6 +194,16 @@ def _exit_code(finished: Sequence[FinishedRun | None]) -> int:
     """Failed beats Inconclusive beats Passed; a test that was not begun is Inconclusive."""
     codes = {EXIT[run.status.result if run and run.status.result else Result.INCONCLUSIVE] for run in finished}
     return next(EXIT[result] for result in (Result.FAILED, Result.INCONCLUSIVE, Result.PASSED) if EXIT[result] in codes)
+
+
+def _writable(directory: Path) -> Path:
+    """A directory for evidence, made where it is missing."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=directory):
+            return directory
+    except OSError as error:
+        raise UnusableInputError(f"--evidence {directory}: {error.strerror}: name a directory to write to") from error
 
 
 def _pattern(text: str) -> re.Pattern[str] | None:

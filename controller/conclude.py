@@ -46,6 +46,7 @@ def conclude(
     changes = changes or {}
     by_index = {endpoint.index: endpoint for endpoint in endpoints}
     findings = _one_of_each_call_first(verdict.calls)
+    calls = {(call.endpoint, call.call, call.number): call for call in verdict.calls}
     outcome = Outcome(
         result=verdict.result,
         reason=verdict.reason,
@@ -58,7 +59,10 @@ def conclude(
             summary=f"{verdict.passed}/{verdict.planned}",
         ),
         endpoints=_judged(endpoints, verdict, changes),
-        failures=tuple(_failure(item, changes.get(item.endpoint)) for item in findings[:MAX_FAILURES]),
+        failures=tuple(
+            _failure(item, changes.get(item.endpoint), calls.get((item.endpoint, item.call, item.number)))
+            for item in findings[:MAX_FAILURES]
+        ),
         stray_calls=len(verdict.strays),
         is_complete=all(report.complete for report in reports),
         verdict=verdict,
@@ -116,8 +120,12 @@ def _one_of_each_call_first(calls: Sequence[CallVerdict]) -> tuple[Finding, ...]
     return firsts + rest
 
 
-def _failure(finding: Finding, change: Reason | None) -> Failure:
-    note = "; ".join(part for part in (_change_note(change) if change else "", finding.note or "") if part)
+def _failure(finding: Finding, change: Reason | None, call: CallVerdict | None) -> Failure:
+    legs = [leg for leg in (call.caller, call.callee) if leg is not None] if call else []
+    legs.sort(key=lambda leg: leg.role is not finding.leg)
+    kept = next((leg.evidence for leg in legs if leg.evidence is not None), None)
+    fault = next((f"no evidence: {leg.evidence_fault}" for leg in legs[:1] if leg.evidence_fault), "")
+    note = "; ".join(part for part in (_change_note(change) if change else "", finding.note or "", fault) if part)
     return Failure(
         call=finding.call,
         number=finding.number,
@@ -129,6 +137,7 @@ def _failure(finding: Finding, change: Reason | None) -> Failure:
         expected=_bounded(finding.expected, MAX_VALUE),
         observed=_bounded(finding.observed, MAX_VALUE),
         call_id=_bounded(finding.call_id, MAX_VALUE),
+        evidence=_bounded(kept, MAX_VALUE),
         note=_bounded(note or None, MAX_NOTE),
     )
 

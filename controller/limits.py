@@ -33,3 +33,5 @@ class Limits:
     """Users that look like phone numbers are refused unless this matches the whole user. Never emergency numbers."""
     secret_prefix: str = ""
     """Secrets that a test may name begin with this."""
+    claim_prefix: str = ""
+    """PersistentVolumeClaims that a test may name begin with this."""

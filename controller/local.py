@@ -2,11 +2,14 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
+
+import msgspec
+from msgspec import UNSET
 
 from agent.contract.plan import Plan, RunRef
 from agent.contract.verdict import Role
@@ -14,6 +17,7 @@ from controller import status as statuses
 from controller.api.parse import CallTest, SpecError, parse_test
 from controller.api.run import CallTestRunStatus, Endpoint
 from controller.api.target import Via
+from controller.api.test import CallTestSpec, Evidence
 from controller.conclude import conclude
 from controller.discovery import Discovery
 from controller.inputs import Inputs, Source, UnusableInputError
@@ -21,7 +25,7 @@ from controller.lifecycle import AgentFacts
 from controller.limits import Limits, PlanningError
 from controller.local_agents import Deadlines, Host, Watch, run_agents
 from controller.materials import Directories, provide
-from controller.planning import Mounts, check_test, plan_run
+from controller.planning import Mounts, check_test, keeps_evidence, plan_run
 from controller.render import FinishedRun
 from controller.targets import destinations, endpoints, ipv4_addresses, source_address
 
@@ -37,6 +41,8 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     keep: Path | None = None
     """Where each agent's plan, log and result stay."""
+    evidence: Path | None = None
+    """Where captures, sound and SIP messages of calls stay, as the test says, else of calls that did not pass."""
     agent_command: tuple[str, ...] = field(default_factory=lambda: AGENT_COMMAND)
 
 
@@ -76,6 +82,8 @@ def run_test(ready: Ready, inputs: Inputs, options: Options, aborts: Callable[[]
     run = RunRef(uid=uid, namespace=test.namespace, name=f"{test.name}-{uid[:8]}", call_test=test.name)
     with TemporaryDirectory(prefix="calltest-") as scratch:
         mounts = provide(test, ready.source.where, inputs, options.directories, Path(scratch))
+        if options.evidence is not None:
+            mounts = replace(mounts, evidence=str(options.evidence.absolute()))
         plans = _plans(run, ready, options.limits, mounts)
         directory = (Path(scratch) if options.keep is None else options.keep.absolute()) / run.name
         directory.mkdir(mode=0o700, parents=True)
@@ -92,9 +100,25 @@ def run_test(ready: Ready, inputs: Inputs, options: Options, aborts: Callable[[]
 
 def _plans(run: RunRef, ready: Ready, limits: Limits, mounts: Mounts) -> tuple[Plan, ...]:
     try:
-        return plan_run(run, ready.test.spec, ready.endpoints, limits, mounts=mounts)
+        return plan_run(run, _asked(ready.test.spec, mounts), ready.endpoints, limits, mounts=mounts)
     except PlanningError as error:
         raise _refused(ready.source, error) from error
+
+
+def _asked(spec: CallTestSpec, mounts: Mounts) -> CallTestSpec:
+    """Who says where evidence goes wants some, also where the test does not speak of it."""
+    if mounts.evidence is None or spec.evidence is not UNSET:
+        return spec
+    return msgspec.structs.replace(spec, evidence=Evidence())
+
+
+def evidence_note(spec: CallTestSpec, options: Options) -> str | None:
+    """What a user may not expect of the evidence; None: all is as it was asked for."""
+    if options.evidence is None and keeps_evidence(spec):
+        return "no evidence is kept: spec.evidence.claimName is for clusters; give --evidence DIR"
+    if options.evidence is not None and spec.evidence is not UNSET and not keeps_evidence(spec):
+        return "no evidence is kept: spec.evidence.keep is Never"
+    return None
 
 
 def _begun(ready: Ready) -> CallTestRunStatus:

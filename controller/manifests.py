@@ -30,6 +30,8 @@ Object = dict[str, Any]
 DOCUMENTS: Final = "/etc/calltest"
 """Where an agent finds `plan` and `go`."""
 METRICS_PORT: Final = 9090
+AGENT_GROUP: Final = 10001
+"""Of the image's user."""
 GRACE_S: Final = 20
 """For hanging up and writing the result on SIGTERM."""
 BACKSTOP_S: Final = 60
@@ -67,13 +69,17 @@ def agent_pod(plan: Plan, test: CallTestSpec, image: str) -> Object:
     agents = test.agents if test.agents is not UNSET else Agents()
     owner = Owner(kind="CallTestRun", name=plan.run.name, uid=plan.run.uid)
     volumes = _volumes(plan, test)
+    security: Object = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    if plan.evidence is not None:
+        # The claim's root is given to the group; where it is so already, a large claim is not walked again.
+        security |= {"fsGroup": AGENT_GROUP, "fsGroupChangePolicy": "OnRootMismatch"}
     spec: Object = {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE_S,
         "activeDeadlineSeconds": int(plan.deadline_s) + test.start_deadline_seconds + BACKSTOP_S,
-        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": security,
         "containers": [_container(image, agents, [mount for _, mount in volumes])],
         "volumes": [volume for volume, _ in volumes],
     }
@@ -193,7 +199,8 @@ def _resources(given: Resources) -> Object:
 def _volumes(plan: Plan, test: CallTestSpec) -> list[tuple[Object, Object]]:
     """Volumes with their mounts: plan and signal, room to record, and what the plan names of Secrets and ConfigMaps.
 
-    The latter are optional: a missing one must be the agent's word (InputMissing), not a pod that never starts.
+    The latter are optional: a missing one must be the agent's word (InputMissing), not a pod that never starts. A
+    missing claim is the scheduler's word (podfacts).
     """
     documents = [
         {"path": path, "fieldRef": {"fieldPath": f"metadata.annotations['{annotation}']"}}
@@ -209,6 +216,10 @@ def _volumes(plan: Plan, test: CallTestSpec) -> list[tuple[Object, Object]]:
     for index, name in enumerate(_wav_config_maps(plan, test)):
         files = {"configMap": {"name": name, "optional": True}}
         found.append(_volume(f"wav-{index}", f"{POD_MOUNTS.wav}/{name}", files))
+    if plan.evidence is not None:
+        assert test.evidence is not UNSET  # the plan has it from there
+        claim = {"persistentVolumeClaim": {"claimName": test.evidence.claim_name}}
+        found.append(_volume("evidence", plan.evidence.directory, claim, read_only=False))
     return found
 
 

@@ -30,10 +30,13 @@ SCRATCH_GIB: Final = 2
 """Of an agent: its recordings, until each is analysed at its call's end."""
 RECORDED_BYTES_PER_S: Final = 16_000
 """Of a call: 8 kHz, 16 bit."""
+CAPTURED_BYTES_PER_S: Final = 22_000
+"""Of a call: 100 packets of G.711 with their headers, both ways."""
 LEG_BYTES: Final = 1100
+EVIDENCE_BYTES: Final = 200
 DIGIT_BYTES: Final = 140
-"""Of a detail line, and of each digit in it, sent and received. What does not fit into MAX_DETAIL_BYTES is not told:
-such a run could never pass."""
+"""Of a detail line, of the evidence named in it, and of each digit in it, sent and received. What does not fit into
+MAX_DETAIL_BYTES is not told: such a run could never pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +45,13 @@ class Mounts:
 
     credentials: str
     wav: str
+    evidence: str | None = None
+    """Where it keeps evidence. None: it keeps none, whatever the test says."""
 
 
-POD_MOUNTS: Final = Mounts(credentials="/etc/calltest-credentials", wav="/etc/calltest-wav")
+POD_MOUNTS: Final = Mounts(
+    credentials="/etc/calltest-credentials", wav="/etc/calltest-wav", evidence="/var/calltest-evidence"
+)
 
 
 def check_test(test: CallTestSpec, limits: Limits) -> None:
@@ -53,6 +60,7 @@ def check_test(test: CallTestSpec, limits: Limits) -> None:
     _check_secret(test.caller.credentials, "caller", limits)
     if test.callee is not UNSET:
         _check_secret(test.callee.credentials, "callee", limits)
+    _check_claim(test, limits)
     for index, call in enumerate(test.calls):
         parse_uri(for_endpoint(_to(test, call), 0), f"calls[{index}].to")
         check_dial(for_endpoint(_to(test, call), 0), f"calls[{index}].to", limits)
@@ -143,7 +151,22 @@ def _plan(
         allowed_targets=allowed,
         max_calls_per_second=rate,
         deadline_s=float(test.active_deadline_seconds),
+        evidence=_evidence(test, mounts),
     )
+
+
+def _evidence(test: CallTestSpec, mounts: Mounts) -> contract.Evidence | None:
+    if mounts.evidence is None or not keeps_evidence(test):
+        return None
+    assert test.evidence is not UNSET
+    if mounts == POD_MOUNTS and test.evidence.claim_name is UNSET:
+        raise PlanningError(Reason.INVALID_TEST, "evidence.claimName: is needed: the claim that evidence goes to")
+    return contract.Evidence(keep=test.evidence.keep, directory=mounts.evidence)
+
+
+def keeps_evidence(test: CallTestSpec) -> bool:
+    """Whether the test asks for it."""
+    return test.evidence is not UNSET and test.evidence.keep is not contract.Keep.NEVER
 
 
 def _caller_account(test: CallTestSpec, mounts: Mounts) -> contract.Account:
@@ -241,6 +264,17 @@ def _check_secret(reference: SecretReference | msgspec.UnsetType, role: str, lim
     raise PlanningError(Reason.INVALID_TEST, message)
 
 
+def _check_claim(test: CallTestSpec, limits: Limits) -> None:
+    """A claim is mounted to be written, and given to the agents' group: that is not for any claim of the namespace."""
+    claim = UNSET if test.evidence is UNSET else test.evidence.claim_name
+    if claim is not UNSET and not claim.startswith(limits.claim_prefix):
+        message = (
+            f"evidence.claimName: {claim} does not begin with {limits.claim_prefix!r}, as the operator's --claim-prefix"
+            " demands"
+        )
+        raise PlanningError(Reason.INVALID_TEST, message)
+
+
 def _check_caps(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) -> None:
     calls = endpoints * sum(call.count for call in test.calls)
     concurrent = lanes * max(min(call.concurrency, call.count) for call in test.calls)  # one group after the other
@@ -263,14 +297,16 @@ def _check_caps(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) 
 
 def _check_room(test: CallTestSpec, stages: int) -> None:
     """What one agent of so many stages has to keep and to tell."""
-    recorded = max(min(call.concurrency, call.count) * call.hold_seconds for call in test.calls) * RECORDED_BYTES_PER_S
+    is_kept = keeps_evidence(test)
+    bytes_per_s = RECORDED_BYTES_PER_S + (CAPTURED_BYTES_PER_S if is_kept else 0)
+    recorded = max(min(call.concurrency, call.count) * call.hold_seconds for call in test.calls) * bytes_per_s
     if recorded > 0.9 * SCRATCH_GIB * 2**30:
         message = (
             f"concurrency × holdSeconds: {recorded / 2**30:.1f} GiB of recordings at a time, an agent has room for"
             f" {SCRATCH_GIB} GiB"
         )
         raise PlanningError(Reason.LIMIT_EXCEEDED, message)
-    told = stages * sum(call.count * _line_bytes(call) for call in test.calls)
+    told = stages * sum(call.count * (_line_bytes(call) + EVIDENCE_BYTES * is_kept) for call in test.calls)
     if told > MAX_DETAIL_BYTES:
         message = (
             f"the calls of one agent make {told / 2**20:.1f} MiB of results, and it tells at most"

@@ -1,6 +1,7 @@
 """What the state of an agent's pod means for its run. Pure: a pod as the API server sent it, and the time."""
 
 import datetime as dt
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -12,6 +13,10 @@ NODE_GRACE_S = 10.0
 """A node that came back within this time has not lost its pods."""
 DELETION_GRACE_S = 5.0
 """A pod that is still there so long after its grace period has nobody to end it: its node is gone."""
+CLAIM_GRACE_S = 10.0
+"""A claim that was applied together with its test is there by then."""
+_NO_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
+"""The scheduler's words (its VolumeBinding plugin)."""
 
 
 class AgentState(StrEnum):
@@ -60,7 +65,7 @@ def pod_facts(pod: dict[str, Any], *, now: float) -> PodFacts:
     if "running" in state:
         ending = Ending(reason=Reason.AGENT_LOST, message=f"pod {_name(pod)}: it runs, and has not given a result")
         return PodFacts(state=AgentState.RUNNING, ending=ending)
-    return _pending(pod, state.get("waiting") or {})
+    return _without_claim(pod, now) or _pending(pod, state.get("waiting") or {})
 
 
 def _name(pod: dict[str, Any]) -> str:
@@ -118,6 +123,19 @@ def _lost(pod: dict[str, Any], container: dict[str, Any], now: float) -> str | N
         if now > since + NODE_GRACE_S:
             return "its node stopped reporting"
     return None
+
+
+def _without_claim(pod: dict[str, Any], now: float) -> PodFacts | None:
+    """A pod that no node takes because the claim for its evidence does not exist."""
+    scheduled = _condition(pod.get("status") or {}, "PodScheduled")
+    missing = _NO_CLAIM.search(str(scheduled.get("message") or "")) if scheduled.get("status") == "False" else None
+    if missing is None:
+        return None
+    message = f"pod {_name(pod)}: PersistentVolumeClaim {missing[1]} (evidence.claimName) is not there"
+    created_at = unix_time(pod["metadata"].get("creationTimestamp"))
+    is_late = created_at is not None and now > created_at + CLAIM_GRACE_S
+    ending = Ending(reason=Reason.INPUT_MISSING, message=message)
+    return PodFacts(state=AgentState.PENDING, ending=ending, hopeless=is_late)
 
 
 def _pending(pod: dict[str, Any], waiting: dict[str, Any]) -> PodFacts:

@@ -76,7 +76,7 @@ def as_table(finished: FinishedRun, *, width: int, color: bool) -> str:
     )
     with console.capture() as capture:
         console.print(_headline(finished))
-        for part in (_endpoints(finished), _failures(finished), _flows(finished)):
+        for part in (_endpoints(finished), _failures(finished), _evidence(finished), _flows(finished)):
             if part is not None:
                 console.print()
                 console.print(part)
@@ -135,6 +135,18 @@ def _failures(finished: FinishedRun) -> Table | None:
             _said(item.observed),
             _said(item.note),
         )
+    return table
+
+
+def _evidence(finished: FinishedRun) -> Table | None:
+    """A line for each folder, whole, so that it can be copied."""
+    failures = finished.status.failures
+    folders = [item.evidence for item in failures if item.evidence is not UNSET] if failures is not UNSET else []
+    if not folders:
+        return None
+    table = _table("EVIDENCE")
+    for folder in dict.fromkeys(folders):
+        table.add_row(Text(folder))
     return table
 
 

@@ -66,6 +66,8 @@ def _call_case(test: str, endpoint: str, call: CallVerdict) -> ET.Element:
         return case
     kind = "failure" if call.result is Result.FAILED else "error"
     lines = [plain(f"{finding.reason}: {sentence(finding)}", MAX_TEXT) for finding in call.findings]
+    kept = [leg.evidence for leg in (call.caller, call.callee) if leg is not None and leg.evidence is not None]
+    lines += [plain(f"evidence: {folder}", MAX_TEXT) for folder in kept]
     # A call that has not passed has a finding, the worst one first.
     fault = ET.SubElement(case, kind, type=call.findings[0].reason, message=lines[0])
     fault.text = "\n".join(lines)

@@ -66,6 +66,7 @@ def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
             allow_targets=tuple(cidr for text in given.allow_target or () for cidr in _cidrs(parser, text)),
             allow_dial=_pattern(parser, given.allow_dial) if given.allow_dial else None,
             secret_prefix=given.secret_prefix,
+            claim_prefix=given.claim_prefix,
         ),
     )
 
@@ -112,6 +113,7 @@ def _parser(environment: Mapping[str, str]) -> tuple[argparse.ArgumentParser, di
     repeatable("--allow-target", "CIDR that may be called without a pod of the target namespace behind the address")
     flag("--allow-dial", "", "regular expression; numbers that match as a whole may be dialled (never emergency ones)")
     flag("--secret-prefix", "", "tests may only name Secrets that begin with this")
+    flag("--claim-prefix", "", "tests may only name PersistentVolumeClaims that begin with this")
     flag("--max-calls-per-second", limits.max_calls_per_second, "cap on the new calls of a run", _positive)
     flag("--max-concurrent-calls", limits.max_concurrent_calls, "cap on the concurrent calls of a run", _positive_count)
     flag("--max-calls", limits.max_calls, "cap on the calls of a run", _positive_count)

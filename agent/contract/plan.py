@@ -143,6 +143,23 @@ class CallGroup(Document, frozen=True, kw_only=True):
     expect: Expect = Expect()
 
 
+class Keep(StrEnum):
+    """Of which legs evidence is kept."""
+
+    NEVER = "Never"
+    ON_FAILURE = "OnFailure"
+    """Of legs that have a finding of their own."""
+    ALWAYS = "Always"
+
+
+class Evidence(Document, frozen=True, kw_only=True):
+    """What is to stay of legs: capture, sound, SIP messages."""
+
+    keep: Keep
+    directory: str
+    """Where it goes, each leg into a folder of its own in there."""
+
+
 class Stage(Document, frozen=True, kw_only=True):
     """One endpoint to go to: register there, call, unregister."""
 
@@ -186,6 +203,7 @@ class Plan(Document, frozen=True, kw_only=True):
     max_calls_per_second: float
     deadline_s: float
     """The agent ends itself this long after it started, whatever the controller says."""
+    evidence: Evidence | None = None
 
     def encode(self) -> bytes:
         """Stable JSON: equal plans are equal bytes."""

@@ -178,6 +178,10 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
     """All SIP messages of the leg; kept for legs with a finding only."""
     findings: tuple[Finding, ...] = ()
     """The agent's own judgement of this leg alone."""
+    evidence: str | None = None
+    """Its folder, from where evidence is kept: `<run>-<uid>/ep<endpoint>/<call>-<number>/<role>`. None: nothing is."""
+    evidence_fault: str | None = None
+    """Why nothing is kept, though it should be."""
 
 
 class RegistrationOutcome(StrEnum):

@@ -100,7 +100,7 @@ class Reason(StrEnum):
     """The API server refused the agent's pod (quota, admission, terminating namespace)."""
     AGENT_START_TIMEOUT = "AgentStartTimeout"
     INPUT_MISSING = "InputMissing"
-    """A Secret or ConfigMap, or a key of it, that the test names is not there, or cannot be used."""
+    """A Secret, ConfigMap or claim, or a key of it, that the test names is not there, or cannot be used."""
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     ABORTED = "Aborted"
     NAME_CONFLICT = "NameConflict"

@@ -1,28 +1,40 @@
 """One call's tap, for the phone: what it cannot do is logged and not measured, and never ends a call."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 from agent.sip_text import printable
-from agent.tap import Tap, TapError
+from agent.tap import MAX_CAPTURE_BYTES, Tap, TapError
 from agent.tap.model import TapStream
 
 LOG = logging.getLogger(__name__)
 
 
-class TappedCall:
-    """A Call-ID that is counted, and captured where a path is given, until `end`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captures:
+    """Where a phone's calls are captured, one pcap each."""
 
-    def __init__(self, tap: Tap, call_id: str, capture: Path | None) -> None:
-        self._tap, self._call_id, self._capture = tap, call_id, capture
+    directory: Path
+    max_bytes: int = MAX_CAPTURE_BYTES
+    """Of each."""
+
+
+class TappedCall:
+    """A Call-ID that is counted, and captured into a file of that name where captures are wanted, until `end`."""
+
+    def __init__(self, tap: Tap, call_id: str, captures: Captures | None, name: str) -> None:
+        self._tap, self._call_id, self._captures = tap, call_id, captures
+        self._capture = captures.directory / name if captures else None
         self._open = self._begin()
-        if not self._open and capture is not None:  # a full disk, say: counting needs none
+        if not self._open and self._capture is not None:  # a full disk, say: counting needs none
             self._capture = None
             self._open = self._begin()
 
     def _begin(self) -> bool:
         try:
-            self._tap.open(self._call_id, self._capture)
+            max_bytes = self._captures.max_bytes if self._captures else MAX_CAPTURE_BYTES
+            self._tap.open(self._call_id, self._capture, max_bytes)
         except TapError as error:
             LOG.warning("%s", printable(str(error)))
             return False

@@ -191,6 +191,18 @@ class Failure(StatusValue, frozen=True, kw_only=True):
     call_id: Annotated[str, about("SIP Call-ID of the leg.", example="8f…@10.0.0.1", max_length=256)] | UnsetType = (
         UNSET
     )
+    evidence: (
+        Annotated[
+            str,
+            about(
+                "Folder with capture, sound and SIP messages, in spec.evidence.claimName: of this leg, else of the"
+                " call's other one. Absent: nothing was kept.",
+                example="pin-g3-0f5b3c4e/ep1/pin-4/Callee",
+                max_length=256,
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     note: (
         Annotated[str, about("What a reader needs beside it.", example="the peer received all", max_length=512)]
         | UnsetType

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from msgspec import UNSET, Meta, UnsetType
 
-from agent.contract.plan import Behaviour
+from agent.contract.plan import Behaviour, Keep
 from controller.api.call import Call
 from controller.api.field import MAX_URI, SUBDOMAIN_PATTERN, URI_PATTERN, ApiValue, Labels, about, rule
 from controller.api.target import Target
@@ -171,6 +171,33 @@ class Agents(ApiValue, frozen=True, kw_only=True):
     ] = ()
 
 
+class Evidence(ApiValue, frozen=True, kw_only=True):
+    """What is kept of calls: a capture, the sound of both directions, the SIP messages."""
+
+    keep: Annotated[
+        Keep,
+        about(
+            "Of which legs. OnFailure: of those at which a check did not pass, as the leg's own agent sees it. What"
+            " only the comparison of both ends shows (AnsweredElsewhere, ByeMissing) needs Always.",
+            example="OnFailure",
+        ),
+    ] = Keep.ON_FAILURE
+    claim_name: (
+        Annotated[
+            str,
+            about(
+                "PersistentVolumeClaim in the CallTest's namespace; each leg gets a folder in it. ReadWriteMany, where"
+                " agents may be on several nodes. `calltest run` keeps evidence in --evidence DIR instead.",
+                example="evidence",
+                min_length=1,
+                max_length=253,
+                pattern=SUBDOMAIN_PATTERN,
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
 class CallTestSpec(ApiValue, frozen=True, kw_only=True):
     """A test: whom to call through what, and what must be true."""
 
@@ -238,6 +265,18 @@ class CallTestSpec(ApiValue, frozen=True, kw_only=True):
     failed_runs_history_limit: Annotated[
         int, about("How many Failed and Inconclusive runs are kept, together.", example=3, ge=0, le=100)
     ] = 3
+    evidence: (
+        Annotated[
+            Evidence,
+            about(
+                "What is kept of calls, as files. Without it, only the SIP messages of calls that did not pass, in the"
+                " run's detail.",
+                example={"keep": "OnFailure", "claimName": "evidence"},
+                rules=(rule("self.keep == 'Never' || has(self.claimName)", "keep needs claimName: where it goes"),),
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     agents: (
         Annotated[
             Agents, about("Where the agent pods run, and with what.", example={"nodeSelector": {"pool": "voice"}})

@@ -13,6 +13,7 @@ from agent.contract.plan import (
     CallGroup,
     Credentials,
     DialRoute,
+    Evidence,
     Plan,
     Play,
     RunRef,
@@ -108,11 +109,14 @@ class Lane:
         *groups: CallGroup,
         behaviour: Behaviour = Behaviour.PARROT,
         path: Callable[[str], str] = lambda address: address,
+        evidence: Evidence | None = None,
     ) -> None:
-        self.callee = Agent(directory / "callee", make_plan(Role.CALLEE, *groups, behaviour=behaviour))
+        plan = make_plan(Role.CALLEE, *groups, behaviour=behaviour, evidence=evidence)
+        self.callee = Agent(directory / "callee", plan)
         try:
             address = self.callee.wait_for(lambda progress: progress.ready == 1).address
-            self.caller = Agent(directory / "caller", make_plan(Role.CALLER, *groups, address=path(address or "")))
+            plan = make_plan(Role.CALLER, *groups, address=path(address or ""), evidence=evidence)
+            self.caller = Agent(directory / "caller", plan)
             self.caller.wait_for(lambda progress: progress.ready == 1)
         except BaseException:
             self.close()
@@ -143,8 +147,9 @@ def lane(
     *groups: CallGroup,
     behaviour: Behaviour = Behaviour.PARROT,
     path: Callable[[str], str] = lambda address: address,
+    evidence: Evidence | None = None,
 ) -> Iterator[Lane]:
-    made = Lane(directory, *groups, behaviour=behaviour, path=path)
+    made = Lane(directory, *groups, behaviour=behaviour, path=path, evidence=evidence)
     try:
         yield made
     finally:
@@ -169,6 +174,7 @@ def make_plan(
     address: str = "127.0.0.1:9",
     behaviour: Behaviour = Behaviour.PARROT,
     credentials: Credentials | None = None,
+    evidence: Evidence | None = None,
 ) -> Plan:
     return Plan(
         run=RunRef(uid="uid-1", namespace="default", name="pin-local", call_test="pin"),
@@ -187,4 +193,5 @@ def make_plan(
         allowed_targets=("127.0.0.0/8",),
         max_calls_per_second=20.0,
         deadline_s=120.0,
+        evidence=evidence,
     )

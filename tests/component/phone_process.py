@@ -12,12 +12,14 @@ import msgspec
 
 from agent.phone import AccountId, CallHandle, PhoneError, Playback, SipAccount
 from agent.pjsua_phone import PjsuaPhone
+from agent.tap.call import Captures
 
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     options = msgspec.json.decode(sys.argv[1])
-    options |= {name: Path(options[name]) for name in ("recordings", "captures")}
+    options["recordings"] = Path(options["recordings"])
+    options["captures"] = Captures(directory=Path(options["captures"]))
     try:
         phone = PjsuaPhone(**options)
     except PhoneError as error:

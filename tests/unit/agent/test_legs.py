@@ -7,6 +7,7 @@ import pytest
 from agent.contract.plan import Play
 from agent.contract.result import LegObservation, Negotiated
 from agent.contract.verdict import Role
+from agent.evidence import Evidence
 from agent.health import HealthMonitor
 from agent.legs import MAX_LEG_EVENTS, LegBook
 from agent.observation import LegFacts
@@ -32,6 +33,7 @@ class Book:
             clock=self.clock,
             timers=self.timers,
             health=HealthMonitor(throttled=lambda: 0.0, drops=lambda: 0, worst_ms=lambda _: 0.0),
+            evidence=Evidence(plan(), self.clock),
             on_leg=self.told.append,
         )
 

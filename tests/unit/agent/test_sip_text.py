@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.sip_text import MAX_HEADERS, MAX_PHRASE, MAX_VALUE, SipHead, parse_head, printable
+from agent.sip_text import MAX_HEADERS, MAX_PHRASE, MAX_VALUE, SipHead, blank_digests, parse_head, printable
 
 INVITE = (
     "INVITE sip:bob@example.com SIP/2.0\r\n"
@@ -145,3 +145,49 @@ def test_what_could_steer_a_terminal_is_replaced():
         printable("a\x1b[31mb\u202ec\0é")
         == "a\N{REPLACEMENT CHARACTER}[31mb\N{REPLACEMENT CHARACTER}c\N{REPLACEMENT CHARACTER}é"
     )
+
+
+@pytest.mark.parametrize(
+    ("header", "kept"),
+    [
+        (
+            'Authorization: Digest username="a", response="0123abcd", nonce="n"',
+            'Authorization: Digest username="a", response="xxxxxxxx", nonce="n"',
+        ),
+        (
+            "PROXY-authorization : digest RESPONSE = 01ab,qop=auth",
+            "PROXY-authorization : digest RESPONSE = xxxx,qop=auth",
+        ),
+        (
+            'Authorization: Digest a="b",\r\n\tresponse="01\r\n 23"',
+            'Authorization: Digest a="b",\r\n\tresponse="xx\r\n xx"',
+        ),
+        ("Authorization: Basic YTpi", "Authorization: Basic xxxx"),
+        ('Authentication-Info: qop=auth, rspauth="0a1b"', 'Authentication-Info: qop=auth, rspauth="xxxx"'),
+        ("Proxy-Authentication-Info : rspauth=0a1b", "Proxy-Authentication-Info : rspauth=xxxx"),
+        ("Authorization: Digest response", "Authorization: Digest response"),
+        ('Authorization: Digest response="01', 'Authorization: Digest response="xx'),
+        ("Authorization:", "Authorization:"),
+        ('WWW-Authenticate: Digest nonce="response=1"', 'WWW-Authenticate: Digest nonce="response=1"'),
+        ('X-Authorization: Digest response="01"', 'X-Authorization: Digest response="01"'),
+    ],
+)
+def test_digests_are_blanked_as_captures_have_them(header, kept):
+    around = "REGISTER sip:a SIP/2.0\r\nTo: <sip:a>\r\n{}\r\nContact: <sip:a>\r\n\r\n"
+    assert blank_digests(around.format(header)) == around.format(kept)
+
+
+@given(st.text("0123456789abcdef", min_size=32, max_size=64))
+def test_no_digest_survives(digest):
+    message = f'OPTIONS sip:a SIP/2.0\r\nAuthorization: Digest uri="sip:a",response="{digest}"\r\n\r\n'
+    assert digest not in blank_digests(message)
+
+
+@given(st.text(max_size=80), st.text(max_size=80))
+def test_whatever_comes_is_blanked_and_keeps_its_length(head, value):
+    message = f"{head}\nAuthorization: Digest response={value}"
+    assert len(blank_digests(message)) == len(message)
+
+
+def test_a_message_made_to_be_slow_is_blanked_in_no_time():
+    blank_digests("Authorization: Digest " + "response " * 20_000 + "\n" + "\n ".join(["Authorization:"] * 20_000))

@@ -23,6 +23,7 @@ from agent.contract.result import (
     detail_digest,
 )
 from agent.contract.verdict import Role
+from agent.evidence import Evidence
 from agent.health import HealthMonitor
 from agent.playlist import Playlist
 from agent.report import Report
@@ -99,6 +100,7 @@ class World:
             clock=self.clock,
             health=HealthMonitor(throttled=lambda: 0.0, drops=lambda: 0, worst_ms=lambda _: 1.0),
             playlist=Playlist(tmp_path),
+            evidence=Evidence(the_plan, self.clock),
             report=Report(plan=the_plan, plan_sha256="digest", write_line=self._line, write_result=self._result),
             on_leg=lambda _: None,
         )

@@ -109,6 +109,7 @@ def _must_not_run(*_: object, **__: object) -> None:
         (("-t", "127.0.0.1", "--secret", "..=/tmp"), "'..' is no name that Kubernetes would take"),
         (("-t", "127.0.0.1", "--config-map", "x"), "--config-map 'x': give NAME=DIR"),
         (("-t", "127.0.0.1", "--allow-dial", "("), "--allow-dial '(': "),
+        (("-t", "127.0.0.1", "--evidence", "/dev/null/x"), "--evidence /dev/null/x: Not a directory: name a directory"),
         (("-t", "127.0.0.1", "-o", "xml"), "xml"),
         (("-t", "127.0.0.1", "/nonexistent.yaml"), "/nonexistent.yaml: No such file or directory"),
     ],
@@ -191,3 +192,50 @@ def test_signals_that_are_ignored_stay_ignored(tmp_path: Path, monkeypatch: pyte
     finally:
         signal.signal(signal.SIGHUP, before)
     assert seen == [signal.SIG_IGN]
+
+
+KEPT_BY_FAILURE = {"keep": "OnFailure", "claimName": "kept"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "has_directory", "keep", "said"),
+    [
+        (None, False, None, ""),
+        (None, True, "OnFailure", ""),
+        ({"keep": "Always"}, True, "Always", ""),
+        (KEPT_BY_FAILURE, True, "OnFailure", ""),
+        (
+            KEPT_BY_FAILURE,
+            False,
+            None,
+            "pin: no evidence is kept: spec.evidence.claimName is for clusters; give --evid",
+        ),
+        ({"keep": "Never"}, True, None, "pin: no evidence is kept: spec.evidence.keep is Never"),
+        ({"keep": "Never"}, False, None, ""),
+    ],
+)
+def test_evidence_goes_where_the_user_says_as_the_test_says(
+    tmp_path: Path,
+    asked: dict[str, str] | None,
+    has_directory: bool,  # noqa: FBT001
+    keep: str | None,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[Any] = []
+
+    def begun(plans: Any, *_: object, **__: object) -> None:
+        seen.extend(plans)
+        raise RuntimeError("enough")
+
+    monkeypatch.setattr("controller.local.run_agents", begun)
+    directory = tmp_path / "new" / "evidence"
+    arguments = ("-t", "127.0.0.1", *(("--evidence", str(directory)) if has_directory else ()))
+    document = changed("spec", "evidence", to=asked) if asked else TEST
+    result = run(tmp_path, document, SECRET, arguments=arguments)
+    assert len(seen) == 2
+    for plan in seen:
+        assert (plan.evidence and (plan.evidence.keep, plan.evidence.directory)) == (keep and (keep, str(directory)))
+    assert said in result.stderr
+    assert ("no evidence" in result.stderr) == bool(said)
+    assert directory.is_dir() == has_directory

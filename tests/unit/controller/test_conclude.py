@@ -61,6 +61,29 @@ def test_the_message_names_endpoint_call_expected_observed_and_how_many():
     assert (failure.expected, failure.observed, failure.call_id) == ("1234#", "124#", "1-pin-0@10.0.0.9")
 
 
+@pytest.mark.parametrize(
+    ("caller", "callee", "shown"),
+    [
+        (None, "run/ep1/pin-0/Callee", "run/ep1/pin-0/Callee"),
+        ("run/ep1/pin-0/Caller", "run/ep1/pin-0/Callee", "run/ep1/pin-0/Callee"),
+        ("run/ep1/pin-0/Caller", None, "run/ep1/pin-0/Caller"),
+        (None, None, UNSET),
+    ],
+)
+def test_a_failure_names_the_evidence_of_its_leg_else_of_the_other(caller, callee, shown):
+    told = reports(wrong=((1, 0),), dtmf_received=digits("124#"), evidence=callee)
+    legs = tuple(change(leg, evidence=caller) if leg.number == 0 and leg.endpoint == 1 else leg for leg in told[0].legs)
+    outcome = conclude([replace(told[0], legs=legs), told[1]], ENDPOINTS)
+    assert {item.evidence for item in outcome.failures if item.leg is Role.CALLEE} == {shown}
+
+
+def test_a_failure_says_why_there_is_no_evidence():
+    told = reports(wrong=((1, 0),), dtmf_received=digits("124#"), evidence_fault="No space left on device")
+    failure = conclude(told, ENDPOINTS).failures[0]
+    assert failure.evidence is UNSET
+    assert failure.note.endswith("; no evidence: No space left on device")
+
+
 def test_failures_are_bounded_and_show_each_call_before_a_second_fault_of_one():
     wrong = tuple((endpoint, number) for endpoint in (0, 1) for number in range(8))
     silent = change(callee_leg().heard, codes={}, active_ms=0.0, level_dbfs=-120.0)

@@ -119,6 +119,28 @@ def test_the_pod_of_a_caller():
     }
 
 
+def test_evidence_goes_to_the_claim_and_all_else_stays_read_only():
+    plans, made = pods({"evidence": {"claimName": "kept"}})
+    for plan, pod in zip(plans, made, strict=True):
+        volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
+        assert volumes["evidence"]["persistentVolumeClaim"] == {"claimName": "kept"}
+        container = pod["spec"]["containers"][0]
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        writable = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"] if "readOnly" not in mount}
+        assert writable == {"tmp": "/tmp", "evidence": plan.evidence.directory}
+        assert pod["spec"]["securityContext"] == {
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+            "fsGroup": 10001,
+            "fsGroupChangePolicy": "OnRootMismatch",
+        }
+
+
+def test_a_test_that_keeps_nothing_mounts_no_claim():
+    _, made = pods({"evidence": {"keep": "Never", "claimName": "kept"}})
+    assert made == pods()[1]
+
+
 def test_a_pod_mounts_only_what_its_own_plan_names():
     wav = {"play": {"wav": {"configMapName": "prompts", "key": "a.wav"}}}
     calls = [{"name": name, "caller": wav} for name in ("a", "b")] + [{"name": "c"}]

@@ -191,6 +191,51 @@ def test_the_default_destination_obeys_the_same_rule():
     plan_run(RUN, test, endpoints(1), Limits(allow_dial=re.compile(r"\+4930.*")))
 
 
+@pytest.mark.parametrize(
+    ("evidence", "planned"),
+    [
+        ({"keep": "Never"}, None),
+        ({"claimName": "kept"}, contract.Keep.ON_FAILURE),
+        ({"keep": "Always", "claimName": "kept"}, contract.Keep.ALWAYS),
+    ],
+)
+def test_evidence_is_kept_as_the_test_says(evidence, planned):
+    for plan in plan_run(RUN, spec({"evidence": evidence}), endpoints(1), Limits()):
+        directory = "/var/calltest-evidence"
+        assert plan.evidence == (planned and contract.Evidence(keep=planned, directory=directory))
+
+
+def test_evidence_stays_where_the_host_says_and_nowhere_if_it_says_nothing():
+    test = spec({"evidence": {"keep": "Always"}})
+    here, nowhere = Mounts(credentials="/c", wav="/w", evidence="/e"), Mounts(credentials="/c", wav="/w")
+    assert plan_run(RUN, test, endpoints(1), Limits(), mounts=here)[0].evidence.directory == "/e"
+    assert plan_run(RUN, test, endpoints(1), Limits(), mounts=nowhere)[0].evidence is None
+
+
+def test_on_a_cluster_evidence_needs_a_claim():
+    refused = refusal(spec({"evidence": {"keep": "Always"}}))
+    assert refused.reason is Reason.INVALID_TEST
+    assert refused.message.startswith("evidence.claimName: is needed")
+
+
+def test_a_claim_outside_the_prefix_is_refused():
+    limits = Limits(claim_prefix="calltest-")
+    check_test(spec({"evidence": {"claimName": "calltest-kept"}}), limits)
+    with pytest.raises(PlanningError, match=r"evidence.claimName: database .*--claim-prefix") as error:
+        check_test(spec({"evidence": {"claimName": "database"}}), limits)
+    assert error.value.reason is Reason.INVALID_TEST
+
+
+def test_evidence_takes_room_in_results_and_on_the_disk():
+    many = {"calls.0.count": 700, "activeDeadlineSeconds": 86400}
+    kept = {"evidence": {"claimName": "kept"}}
+    plan_run(RUN, spec(many), endpoints(3), WIDE)
+    assert "of results" in refusal(spec(many | kept), 3, WIDE).message
+    long = {"calls.0.count": 20, "calls.0.concurrency": 20, "calls.0.holdSeconds": 3600, "activeDeadlineSeconds": 86400}
+    plan_run(RUN, spec(long), endpoints(1), WIDE)
+    assert "of recordings" in refusal(spec(long | kept), 1, WIDE).message
+
+
 @pytest.mark.parametrize("role", ["caller", "callee"])
 def test_a_secret_outside_the_prefix_is_refused(role):
     limits = Limits(secret_prefix="sip-")

@@ -108,6 +108,22 @@ def test_a_pod_is_understood(given: dict[str, Any], state: AgentState, reason: R
     assert "pod p" in facts.ending.message
 
 
+NO_CLAIM = '0/2 nodes are available: persistentvolumeclaim "kept" not found. preemption: 0/2 nodes are available'
+
+
+@pytest.mark.parametrize(("created_at", "hopeless"), [(JUST_NOW, False), (LONG_AGO, True)])
+def test_a_claim_that_is_not_there_is_named_and_waited_for_a_moment(created_at: str, hopeless: bool) -> None:  # noqa: FBT001
+    unscheduled = {"conditions": [{"type": "PodScheduled", "status": "False", "message": NO_CLAIM}]}
+    facts = pod_facts(pod(unscheduled, creationTimestamp=created_at), now=NOW)
+    assert (facts.state, facts.ending.reason, facts.hopeless) == (AgentState.PENDING, Reason.INPUT_MISSING, hopeless)
+    assert facts.ending.message == "pod p: PersistentVolumeClaim kept (evidence.claimName) is not there"
+
+
+def test_a_claim_that_came_later_is_not_held_against_a_pod_that_is_scheduled() -> None:
+    scheduled = {"conditions": [{"type": "PodScheduled", "status": "True", "message": NO_CLAIM}]}
+    assert pod_facts(pod(scheduled), now=NOW).ending.reason is Reason.AGENT_START_TIMEOUT
+
+
 def test_the_termination_message_is_the_result() -> None:
     facts = pod_facts(pod(container({"terminated": {"exitCode": 0, "message": "{}  "}})), now=NOW)
     assert facts.result == b"{}  "

@@ -1,13 +1,16 @@
 """A finished run as people and programs read it."""
 
+import dataclasses
 import json
 
+import msgspec
 import yaml
 
 from agent.contract.verdict import Result
 from agent.judge.verdicts import Flow
 from controller.api.parse import parse_run
 from controller.render import as_json, as_table, as_yaml
+from tests.unit.controller import finished
 from tests.unit.controller.finished import call, finished_run
 
 FAILED = finished_run(Result.FAILED)
@@ -65,3 +68,13 @@ def test_passed_run_shows_no_failures() -> None:
     text = as_table(finished_run(Result.PASSED), width=160, color=False)
     assert text.startswith("pin: Passed, 3 of 3 calls passed, 9 s\n\n")
     assert "CHECK" not in text
+
+
+def test_evidence_is_named_in_lines_that_can_be_copied() -> None:
+    folder = "pin-0f5b3c4e/ep0/pin-0/Callee"
+    kept = msgspec.structs.replace(finished.FAILURE, evidence=folder)
+    run = dataclasses.replace(FAILED, status=msgspec.structs.replace(FAILED.status, failures=(kept, kept)))
+    lines = as_table(run, width=60, color=False).splitlines()
+    assert [line for line in lines if line.startswith("pin-")] == [folder]
+    assert "EVIDENCE" in lines
+    assert "EVIDENCE" not in table()

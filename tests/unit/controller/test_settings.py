@@ -35,8 +35,8 @@ def test_a_pod_serves_its_own_namespace(tmp_path, monkeypatch) -> None:
 
 def test_limits_are_read() -> None:
     flags = ["--max-agents", "2", "--allow-target", "192.0.2.0/24,198.51.100.7", "--allow-dial", r"\+49\d+"]
-    limits = read(["--namespace", "a", *flags, "--secret-prefix", "sip-"], {}).limits
-    assert (limits.max_agents, limits.secret_prefix) == (2, "sip-")
+    limits = read(["--namespace", "a", *flags, "--secret-prefix", "sip-", "--claim-prefix", "c-"], {}).limits
+    assert (limits.max_agents, limits.secret_prefix, limits.claim_prefix) == (2, "sip-", "c-")
     assert limits.allow_targets == ("192.0.2.0/24", "198.51.100.7/32")
     assert limits.allow_dial is not None
     assert limits.allow_dial.fullmatch("+4930")

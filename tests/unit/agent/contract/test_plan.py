@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from agent.contract.plan import (
     MAX_PLAN_BYTES,
     Credentials,
+    Evidence,
+    Keep,
     PlanError,
     Signal,
     call_key,
@@ -28,7 +30,11 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def test_the_plan_on_the_wire_is_as_committed():
-    its_plan = change(plan(), account__credentials=Credentials(directory="/secrets/sip", secret_name="sip-alice"))
+    its_plan = change(
+        plan(),
+        account__credentials=Credentials(directory="/secrets/sip", secret_name="sip-alice"),
+        evidence=Evidence(keep=Keep.ON_FAILURE, directory="/evidence"),
+    )
     golden = (GOLDEN / "plan.json").read_bytes()
 
     assert json.loads(its_plan.encode()) == json.loads(golden)

@@ -49,6 +49,7 @@ LINES = {
     "leg.json": change(
         caller_leg(findings=(FINDING,)),
         messages=(SipMessage(at_ms=0.0, sent=True, peer="10.0.0.1:5060", text="INVITE sip:b@c.org SIP/2.0\r\n"),),
+        evidence="pin-g1-0f5b3c4e/ep1/pin-4/Callee",
     ),
     "registration.json": registration(Role.CALLER),
     "progress.json": PROGRESS,

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.tap.call import TappedCall
+from agent.tap.call import Captures, TappedCall
 from agent.tap.model import Captured, TapError, TapStream
 from tests.unit.taps import tap_stream
 
@@ -21,7 +21,8 @@ class FakeTap:
         if what in self.faults:
             raise TapError(f"cannot {what}")
 
-    def open(self, _call_id: str, capture: Path | None) -> None:
+    def open(self, _call_id: str, capture: Path | None, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
         self._do("open" if capture is None else "capture")
         if capture is not None:
             capture.write_bytes(b"pcap")
@@ -39,7 +40,8 @@ class FakeTap:
 
 
 def tapped(fake: FakeTap, capture: Path | None = None) -> TappedCall:
-    return TappedCall(fake, "id", capture)  # type: ignore[arg-type]
+    captures = Captures(directory=capture.parent, max_bytes=1234) if capture else None
+    return TappedCall(fake, "id", captures, capture.name if capture else "")  # type: ignore[arg-type]
 
 
 def test_a_call_ends_with_its_streams_and_its_capture(tmp_path: Path) -> None:
@@ -48,6 +50,7 @@ def test_a_call_ends_with_its_streams_and_its_capture(tmp_path: Path) -> None:
     call.answered()
     assert call.end() == ((tap_stream(),), path)
     assert fake.said == ["capture", "mark", "streams", "close"]
+    assert fake.max_bytes == 1234
     assert path.exists()
 
 
