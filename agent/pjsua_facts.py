@@ -1,7 +1,6 @@
 """Facts out of what pjsua2 reports: log entries, digit events, stream counters, the end of a dialog. Pure."""
 
 import re
-import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -11,8 +10,6 @@ from agent.phone import CallHandle, DigitEnded, DigitReceived, MessageSeen
 from agent.sip_text import SipHead, printable
 
 _LOGGED = re.compile(r"(RX|TX) [0-9]+ bytes [^\n]* (?:from|to) \S+ (\S+):\n(.*)\n--end msg--\s*", re.DOTALL)
-_WAV_HEADER_BYTES = 44
-"""pjmedia's: RIFF, fmt, data."""
 
 
 def logged_message(at_s: float, entry: str) -> MessageSeen | None:
@@ -173,15 +170,3 @@ def _milliseconds(spreads: Iterable[Spread]) -> tuple[float | None, float | None
         return None, None
     mean = sum(s.mean_us * s.samples for s in with_samples) / sum(s.samples for s in with_samples)
     return round(mean / 1e3, 3), round(max(s.max_us for s in with_samples) / 1e3, 3)
-
-
-# --- recordings ------------------------------------------------------------------------------------------------
-
-
-def wav_finished(head: bytes, size: int) -> bool:
-    """Whether pjmedia has finished a WAV file: it fills in the lengths, at first 0, when it closes it."""
-    if len(head) < _WAV_HEADER_BYTES:
-        return False
-    (file_bytes,) = struct.unpack_from("<I", head, 4)
-    (data_bytes,) = struct.unpack_from("<I", head, 40)
-    return bool(file_bytes == size - 8 and data_bytes == size - _WAV_HEADER_BYTES)

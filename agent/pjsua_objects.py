@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import ParamSpec
 
 import pjsua2 as pj
@@ -97,13 +96,8 @@ class Leg:
     sending: bool = False
     echo: bool = False
     player: pj.AudioMediaPlayer | None = None
-    recorder: pj.AudioMediaRecorder | None = None
-    recording: Path | None = None
-    recorded: bool = False
     answered: bool = False
     """An outgoing call's 2xx has come."""
-    wired: set[int] = field(default_factory=set)
-    """Media lines whose audio is connected."""
     early: dict[int, StreamCount] = field(default_factory=dict)
     """What media lines had counted before the answer."""
     stream_began_s: dict[int, float] = field(default_factory=dict)
@@ -197,7 +191,7 @@ class Call(pj.Call):  # type: ignore[misc]
             self.items.put(Over(at_s, self.leg, printable(info.lastReason)))
 
     def _leave_early_media(self, at_s: float) -> None:
-        """Counts and records from here on: what the SUT itself said before the answer (a 183's media) is no call's.
+        """Counts from here on: what the SUT itself said before the answer (a 183's media) is no call's.
 
         The 2xx has come, and its SDP is not looked at yet: all streams that there are began before it.
         """
@@ -206,8 +200,6 @@ class Call(pj.Call):  # type: ignore[misc]
         for index in self.leg.stream_began_s:
             self.leg.stream_began_s[index] = at_s
             self.leg.early[index] = stream_count(self.getStreamStat(index), 0.0)
-        for index in self.leg.wired:
-            self._record(index)
 
     @guarded
     def onCallMediaState(self, _prm: pj.OnCallMediaStateParam) -> None:  # noqa: N802
@@ -225,14 +217,6 @@ class Call(pj.Call):  # type: ignore[misc]
             self.leg.player.startTransmit(audio)
         if self.leg.echo:
             audio.startTransmit(audio)
-        self.leg.wired.add(index)
-        if self.leg.answered or not self.leg.outgoing:
-            self._record(index)
-
-    def _record(self, index: int) -> None:
-        if self.leg.recorder is not None:
-            self.getAudioMedia(index).startTransmit(self.leg.recorder)
-            self.leg.recorded = True
 
     def _media_active(self, index: int) -> MediaActive:
         stream = self.getStreamInfo(index)

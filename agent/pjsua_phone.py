@@ -30,7 +30,7 @@ from agent.phone import (
     SipAccount,
 )
 from agent.pjsua_digits import DigitSender
-from agent.pjsua_facts import Digits, logged_message, media_s, rtp_received, rtp_sent, rtt_ms, wav_finished
+from agent.pjsua_facts import Digits, logged_message, media_s, rtp_received, rtp_sent, rtt_ms
 from agent.pjsua_objects import (
     Account,
     Call,
@@ -53,8 +53,6 @@ LOG = logging.getLogger(__name__)
 
 SETTLE_S = 8.0
 """How long a call that is over waits for the answer to its BYE (sent 5 times by then, RFC 3261 §17.1.2.1) or CANCEL."""
-RECORDING_S = 2.0
-"""How long it waits, after that, for pjsip to finish its recording."""
 SETTLE_POLL_S = 0.02
 KEEP_DEAD_S = 5.0
 """A dropped Call object clears its id's owner in pjsip: it is kept until nothing of it is left, not until a reuse."""
@@ -240,17 +238,15 @@ class PjsuaPhone:
                 raise PhoneError(f"cannot hang up: {_why(error)}") from error
 
     def _equip(self, leg: Leg, playback: Playback) -> None:
-        """Opens what the call plays and what it records to, before its media starts."""
+        """Opens what the call plays, and what is recorded of it, before its media starts."""
         leg.echo = playback.echo
         if playback.wav is not None:
             leg.player = pj.AudioMediaPlayer()
             leg.player.createPlayer(str(playback.wav))
-        leg.recording = self._recordings / f"call-{leg.handle}.wav"
-        leg.recorder = pj.AudioMediaRecorder()
-        leg.recorder.createRecorder(str(leg.recording))
+        leg.tapped.record(self._recordings / f"call-{leg.handle}.wav")
 
     def _unequip(self, leg: Leg) -> None:
-        leg.player = leg.recorder = None
+        leg.player = None
 
     def send_digits(self, call: CallHandle, digits: str, tone_ms: int) -> None:
         """Sends RFC 4733 digits one after the other; each gives a DigitSent, unless the call ends before.
@@ -329,20 +325,15 @@ class PjsuaPhone:
         self._settle(item.leg)
 
     def _settle(self, leg: Leg) -> None:
-        """Ends the leg once its last request is answered and its recording complete, or the time for it is up."""
+        """Ends the leg once its last request is answered, or the time for that is up."""
         if leg.over is None:
             return
-        waited_s = time.monotonic() - leg.over.at_s
-        settled = leg.dialog.settled or waited_s >= self._settle_s
-        complete = not leg.recorded or _finished(leg.recording)
-        if not settled or (not complete and waited_s < self._settle_s + RECORDING_S):
+        if not leg.dialog.settled and time.monotonic() - leg.over.at_s < self._settle_s:
             self._after(SETTLE_POLL_S, lambda: self._settle(leg))
             return
-        if leg.recording is not None and not (leg.recorded and complete):
-            leg.recording.unlink(missing_ok=True)
-            leg.recording = None
         self._by_call_id.pop(leg.sip_call_id, None)
         self._after(KEEP_DEAD_S, lambda: self._bury(leg))
+        recording = leg.tapped.recorded(leg.over.at_s) if leg.streams else None
         tapped, capture = leg.tapped.end()
         self._ready.append(
             CallEnded(
@@ -353,7 +344,7 @@ class PjsuaPhone:
                 stack_received=rtp_received(leg.streams),
                 rtt_ms=rtt_ms(leg.streams),
                 media_s=media_s(leg.streams),
-                recording=leg.recording,
+                recording=recording,
                 tapped=tapped,
                 capture=capture,
             )
@@ -383,14 +374,6 @@ class PjsuaPhone:
         gc.collect()
         # Where a call or registration is still up, pjsip stays for a second to hear the answers to its last requests.
         self._endpoint.libDestroy(pj.PJSUA_DESTROY_NO_RX_MSG if idle else 0)
-
-
-def _finished(recording: Path | None) -> bool:
-    """Whether pjsip has closed the file: it does so in a thread of its own, after the recorder was dropped."""
-    if recording is None:
-        return True
-    with recording.open("rb") as file:
-        return wav_finished(file.read(44), recording.stat().st_size)
 
 
 def _why(error: pj.Error) -> str:

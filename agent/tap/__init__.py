@@ -102,8 +102,23 @@ class Tap:
         if error:
             raise TapError(f"cannot tap call {call_id} into {capture}: {os.strerror(error)}")
 
+    def record(self, call_id: str, path: Path) -> None:
+        """From now on what the call receives of G.711 is written to `path`, a new WAV file (16 bits, 8 kHz, mono).
+
+        Each packet at its place in time, and silence where none came. TapError.
+        """
+        error = self._library.tap_record(_bytes(call_id), os.fsencode(path))
+        if error:
+            raise TapError(f"cannot record call {call_id} into {path}: {os.strerror(error)}")
+
+    def record_end(self, call_id: str, until_s: float) -> None:
+        """Ends the file, which lasts until that moment (monotonic clock). TapError: what it holds is not known."""
+        error = self._library.tap_record_end(_bytes(call_id), ctypes.c_int64(int(until_s * 1e9)))
+        if error:
+            raise TapError(f"the recording of call {call_id} is not complete: {os.strerror(error)}")
+
     def mark(self, call_id: str) -> None:
-        """Counts streams anew from here on, beside what was counted so far. TapError: not open."""
+        """Counts streams and records anew from here on, beside what was counted so far. TapError: not open."""
         if self._library.tap_mark(_bytes(call_id)):
             raise TapError(f"call {call_id} is not tapped")
 

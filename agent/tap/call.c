@@ -25,6 +25,7 @@ struct tap_call {
     unsigned users, openings; /* guarded by table_lock */
     pthread_mutex_t lock;     /* guards what follows, and the paths of the call's media lines */
     struct tap_capture *capture;
+    struct tap_audio *audio;
     uint32_t mark;
     unsigned stream_count;
     uint64_t uncounted; /* packets of more streams than there is room for */
@@ -101,6 +102,7 @@ void tap_call_release(struct tap_call *call) {
     live -= last;
     pthread_mutex_unlock(&table_lock);
     if (!last) return;
+    if (call->audio) tap_audio_close(call->audio, 0);
     for (unsigned i = 0; i < call->stream_count; i++) tap_counter_free(call->streams[i].counter);
     pthread_mutex_destroy(&call->lock);
     free(call);
@@ -240,6 +242,9 @@ void tap_call_media(struct tap_call *call, const struct tap_path *path, bool sen
             tap_count(counter, formats, bytes, length, now.real_ns, now.monotonic_ns);
         else
             call->uncounted++;
+        enum tap_codec codec = formats->codec[bytes[1] & 127];
+        if (!sent && call->audio && (codec == TAP_PCMU || codec == TAP_PCMA))
+            tap_audio_add(call->audio, codec, bytes, length, now.monotonic_ns);
     }
     if (call->capture)
         tap_capture_write(call->capture, now.real_ns, sent ? local : remote, sent ? remote : local, bytes, length);
@@ -262,13 +267,42 @@ void tap_call_sip(struct tap_call *call, int64_t real_ns, const struct tap_addre
 
 /* --- what is asked --- */
 
-/* From now on streams are counted anew, beside what was counted so far: an outgoing call was answered, for instance.
- * 0, or ENOENT. */
+/* From now on what the call receives is written to a new WAV file. 0, or an errno: of a call that is recorded already
+ * EEXIST. */
+int tap_record(const char *id, const char *path) {
+    int error = 0;
+    struct tap_call *call = tap_call_find(id, strlen(id));
+    if (!call) return ENOENT;
+    pthread_mutex_lock(&call->lock);
+    if (call->audio)
+        error = EEXIST;
+    else
+        call->audio = tap_audio_new(path, &error);
+    pthread_mutex_unlock(&call->lock);
+    tap_call_release(call);
+    return error;
+}
+
+/* Ends the file, which lasts until that moment. 0, or an errno; ENOENT: the call is not recorded. */
+int tap_record_end(const char *id, int64_t until_monotonic_ns) {
+    struct tap_call *call = tap_call_find(id, strlen(id));
+    if (!call) return ENOENT;
+    pthread_mutex_lock(&call->lock);
+    struct tap_audio *audio = call->audio;
+    call->audio = NULL;
+    pthread_mutex_unlock(&call->lock);
+    tap_call_release(call);
+    return audio ? tap_audio_close(audio, until_monotonic_ns) : ENOENT;
+}
+
+/* From now on streams are counted anew, beside what was counted so far, and the recording begins anew: an outgoing call
+ * was answered, for instance. 0, or ENOENT. */
 int tap_mark(const char *id) {
     struct tap_call *call = tap_call_find(id, strlen(id));
     if (!call) return ENOENT;
     pthread_mutex_lock(&call->lock);
     call->mark++;
+    if (call->audio) tap_audio_restart(call->audio);
     pthread_mutex_unlock(&call->lock);
     tap_call_release(call);
     return 0;

@@ -26,6 +26,7 @@ class TappedCall:
     def __init__(self, tap: Tap, call_id: str, captures: Captures | None, name: str) -> None:
         self._tap, self._call_id, self._captures = tap, call_id, captures
         self._capture = captures.directory / name if captures else None
+        self._recording: Path | None = None
         self._open = self._begin()
         if not self._open and self._capture is not None:  # a full disk, say: counting needs none
             self._capture = None
@@ -40,8 +41,32 @@ class TappedCall:
             return False
         return True
 
+    def record(self, path: Path) -> None:
+        """What comes from now on goes into this new WAV file too; `recorded` ends it."""
+        if not self._open:
+            return
+        try:
+            self._tap.record(self._call_id, path)
+        except TapError as error:
+            LOG.warning("%s", printable(str(error)))
+        else:
+            self._recording = path
+
+    def recorded(self, until_s: float) -> Path | None:
+        """The recording up to that moment; None where there is none, or not all of it. To be called before `end`."""
+        path, self._recording = self._recording, None
+        if path is None:
+            return None
+        try:
+            self._tap.record_end(self._call_id, until_s)
+        except TapError as error:
+            LOG.warning("%s", printable(str(error)))
+            path.unlink(missing_ok=True)
+            return None
+        return path
+
     def answered(self) -> None:
-        """What came before was early media: streams are counted anew."""
+        """What came before was early media: streams are counted, and recorded, anew."""
         if self._open:
             self._tap.mark(self._call_id)
 
@@ -49,6 +74,8 @@ class TappedCall:
         """The streams (None: not measured), and the capture where there is one. Nothing is kept."""
         if not self._open:
             return None, None
+        if self._recording is not None:  # nobody asked for it
+            self._recording.unlink(missing_ok=True)
         self._open = False
         streams: tuple[TapStream, ...] | None = None
         try:

@@ -108,6 +108,12 @@ static uint32_t static_clock_hz(unsigned payload_type) {
     }
 }
 
+static uint8_t codec_of(const pj_str_t *name) {
+    if (pj_stricmp2(name, "telephone-event") == 0) return TAP_EVENT;
+    if (pj_stricmp2(name, "PCMU") == 0) return TAP_PCMU;
+    return pj_stricmp2(name, "PCMA") == 0 ? TAP_PCMA : TAP_OTHER;
+}
+
 static void formats(struct tap_formats *out, const pjmedia_sdp_session *sdp, unsigned index) {
     memset(out, 0, sizeof *out);
     if (!sdp || index >= sdp->media_count) return;
@@ -119,9 +125,10 @@ static void formats(struct tap_formats *out, const pjmedia_sdp_session *sdp, uns
         const pjmedia_sdp_attr *attribute = pjmedia_sdp_media_find_attr2(media, "rtpmap", &media->desc.fmt[i]);
         if (attribute && pjmedia_sdp_attr_get_rtpmap(attribute, &map) == PJ_SUCCESS) {
             out->clock_hz[payload_type] = map.clock_rate;
-            out->event[payload_type] = pj_stricmp2(&map.enc_name, "telephone-event") == 0;
+            out->codec[payload_type] = codec_of(&map.enc_name);
         } else {
             out->clock_hz[payload_type] = static_clock_hz((unsigned)payload_type);
+            out->codec[payload_type] = payload_type == 0 ? TAP_PCMU : payload_type == 8 ? TAP_PCMA : TAP_OTHER;
         }
     }
 }

@@ -94,7 +94,7 @@ static void count_audio(struct tap_counter *counter, uint32_t timestamp, uint32_
 }
 
 /* The payload of an RTP packet: its offset, and its length in `length`; 0 where it has none that can be told. */
-static size_t payload(const uint8_t *packet, size_t *length) {
+size_t tap_payload(const uint8_t *packet, size_t *length) {
     size_t offset = RTP_HEADER_BYTES + 4 * (size_t)(packet[0] & 15), end = *length;
     if (packet[0] & 0x10 && offset + 4 <= end)
         offset += 4 + 4 * (size_t)(packet[offset + 2] << 8 | packet[offset + 3]);
@@ -125,7 +125,7 @@ static struct tap_digit *digit_of(struct tap_stream *shown, uint8_t code, uint32
 /* One packet of a named event: RFC 4733 §2.3. */
 static void count_event(struct tap_stream *shown, const uint8_t *packet, size_t length, uint32_t timestamp,
                         uint32_t clock_hz, int64_t now_ns) {
-    const uint8_t *event = packet + payload(packet, &length);
+    const uint8_t *event = packet + tap_payload(packet, &length);
     struct tap_digit *digit = length >= 4 ? digit_of(shown, event[0], timestamp) : NULL;
     if (!digit) return;
     if (!digit->packets++) {
@@ -161,7 +161,7 @@ void tap_count(struct tap_counter *counter, const struct tap_formats *formats, c
     uint32_t clock_hz = formats->clock_hz[payload_type];
     if (!clock_hz)
         shown->unnegotiated++;
-    else if (formats->event[payload_type])
+    else if (formats->codec[payload_type] == TAP_EVENT)
         count_event(shown, packet, length, timestamp, clock_hz, monotonic_ns);
     else
         count_audio(counter, timestamp, clock_hz, monotonic_ns);

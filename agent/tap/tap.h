@@ -3,6 +3,7 @@
  * media.c   a pjmedia transport adapter: every RTP and RTCP packet of every call, above SRTP; and tap_install
  * sip.c     a pjsip module: every SIP message with the connection that carried it
  * call.c    the calls that were asked for, by Call-ID: their streams, their capture
+ * audio.c   a WAV file of what was received
  * stream.c  running counters of one RTP stream; no I/O, no clock, no pjsip
  * capture.c a pcap file
  *
@@ -37,10 +38,12 @@ void tap_address_text(const struct tap_address *address, char text[TAP_ADDRESS_T
 
 /* --- stream.c --- */
 
+enum tap_codec { TAP_OTHER, TAP_PCMU, TAP_PCMA, TAP_EVENT /* telephone-event */ };
+
 /* What payload types mean in one direction, as the SDP of the side that receives them says. */
 struct tap_formats {
     uint32_t clock_hz[128]; /* 0: not negotiated */
-    bool event[128];        /* telephone-event */
+    uint8_t codec[128];     /* enum tap_codec */
 };
 
 /* ctypes. One named event (RFC 4733): all packets of one timestamp and code, and of the segments that go on from it. */
@@ -84,6 +87,7 @@ struct tap_counter; /* a stream while it is counted */
 
 struct tap_counter *tap_counter_new(bool sent);
 bool tap_is_rtp(const uint8_t *packet, size_t length);
+size_t tap_payload(const uint8_t *packet, size_t *length);
 void tap_count(struct tap_counter *counter, const struct tap_formats *formats, const uint8_t *packet, size_t length,
                int64_t real_ns, int64_t monotonic_ns);
 void tap_counter_regrid(struct tap_counter *counter);
@@ -106,6 +110,16 @@ void tap_capture_write(struct tap_capture *capture, int64_t real_ns, const struc
                        const struct tap_address *to, const uint8_t *packet, size_t length);
 struct tap_captured tap_capture_close(struct tap_capture *capture);
 void tap_blank_digests(char *message, size_t length);
+
+/* --- audio.c --- */
+
+struct tap_audio; /* a WAV file while it is written */
+
+struct tap_audio *tap_audio_new(const char *path, int *error);
+void tap_audio_restart(struct tap_audio *audio);
+void tap_audio_add(struct tap_audio *audio, enum tap_codec codec, const uint8_t *packet, size_t length,
+                   int64_t monotonic_ns);
+int tap_audio_close(struct tap_audio *audio, int64_t until_monotonic_ns);
 
 /* --- call.c --- */
 
@@ -130,6 +144,8 @@ void tap_call_sip(struct tap_call *call, int64_t real_ns, const struct tap_addre
 
 /* ctypes, all of these. */
 int tap_open(const char *id, const char *path, uint64_t max_bytes);
+int tap_record(const char *id, const char *path);
+int tap_record_end(const char *id, int64_t until_monotonic_ns);
 int tap_mark(const char *id);
 int tap_streams(const char *id, struct tap_stream *out, int room, uint64_t *uncounted);
 int tap_close(const char *id, struct tap_captured *captured);

@@ -335,12 +335,14 @@ def received(by: socket.socket) -> list[bytes]:
     return packets
 
 
-def send_rtp(sender: socket.socket, invite: str, numbers: Iterable[int], payload_type: int = 0) -> None:
+def send_rtp(
+    sender: socket.socket, invite: str, numbers: Iterable[int], payload_type: int = 0, sample: bytes = b"\xff"
+) -> None:
     """Packets with these sequence numbers to where the offer of an INVITE wants them."""
     found = re.search(r"(?m)^m=audio (\d+) ", invite)
     assert found is not None
     for number in numbers:
-        packet = struct.pack("!BBHII", 0x80, payload_type, number, number * 160, 7) + b"\xff" * 160
+        packet = struct.pack("!BBHII", 0x80, payload_type, number, number * 160, 7) + sample * 160
         sender.sendto(packet, ("127.0.0.1", int(found[1])))
 
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import wave
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -338,6 +339,40 @@ def test_a_packet_came_when_the_kernel_had_it_however_late_it_was_read(phone: Ma
     assert there["max_gap_ms"] < 300
     read_back = [p.at_ns for p in rtp(answered["capture"], source=there["remote"])]
     assert max(b - a for a, b in pairwise(read_back)) < 300_000_000
+
+
+def test_a_recording_has_each_packet_at_its_place_in_time_and_silence_where_none_came(phone: Make) -> None:
+    invites: list[str] = []
+
+    def script(self: Peer, text: str) -> list[str]:
+        if text.startswith("INVITE "):
+            invites.append(text)
+            return [response(text, "200 OK", body=sdp(NOBODY), contact=self.address)]
+        return [response(text, "200 OK")] if text.startswith("BYE ") else []
+
+    with peer(script) as server:
+        caller = phone()
+        account = caller.account("sip:alice@example.com", server.address)
+        call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
+        caller.wait("CallConfirmed")
+        send_rtp(server.socket, invites[0], [10, 11, 14, 13, 13, 18], sample=b"\x8f")
+        send_rtp(server.socket, invites[0], [15], payload_type=77, sample=b"\x8f")
+        wait_for_audio(caller)
+        send_rtp(server.socket, invites[0], [9000], sample=b"\x0f")  # three minutes later, its timestamp says
+        wait_for_audio(caller)
+        caller.do("hang_up", call=call)
+        ended = caller.wait("CallEnded")
+    with wave.open(ended["recording"]) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (8000, 1, 2)
+        frames = struct.unpack(f"<{file.getnframes()}h", file.readframes(file.getnframes()))
+    assert len(frames) == pytest.approx(16_000, abs=3200)
+    first = next(place for place, value in enumerate(frames) if value)
+    heard = [frames[at : at + 160] for at in range(first, first + 9 * 160, 160)]
+    loud, silent = (16764,) * 160, (0,) * 160
+    assert heard == [loud, loud, silent, loud, loud, silent, silent, silent, loud]
+    later = frames.index(-16764)
+    assert later - first == pytest.approx(8000, abs=1600), "where it came: its timestamp cannot be"
+    assert frames.count(-16764) == 160
 
 
 def test_packets_of_payload_types_that_nobody_agreed_on_are_told(phone: Make) -> None:

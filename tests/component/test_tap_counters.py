@@ -23,12 +23,12 @@ LIBRARY.tap_counter_read.restype = ctypes.POINTER(_Stream)
 
 
 class Formats(ctypes.Structure):
-    _fields_ = (("clock_hz", ctypes.c_uint32 * 128), ("event", ctypes.c_bool * 128))
+    _fields_ = (("clock_hz", ctypes.c_uint32 * 128), ("codec", ctypes.c_uint8 * 128))
 
 
 FORMATS = Formats()
 FORMATS.clock_hz[AUDIO] = FORMATS.clock_hz[EVENT] = CLOCK_HZ
-FORMATS.event[EVENT] = True
+FORMATS.codec[EVENT] = 3  # TAP_EVENT
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,3 @@
-import struct
-
 import pytest
 
 from agent.phone import CallHandle, DigitEnded, DigitReceived
@@ -13,7 +11,6 @@ from agent.pjsua_facts import (
     rtp_received,
     rtp_sent,
     rtt_ms,
-    wav_finished,
 )
 from agent.sip_text import parse_head
 
@@ -190,20 +187,3 @@ def test_what_was_counted_before_the_answer_is_left_out() -> None:
     assert (later.sent, later.received, later.lost, later.reports, later.sending_s) == (70, 50, 0, 0, 1.5)
     assert later.jitter == Spread(samples=60, mean_us=1000, max_us=4000)
     assert later.rtt == NONE
-
-
-# --- recordings ---
-
-
-def header(file_bytes: int, data_bytes: int) -> bytes:
-    return b"RIFF" + struct.pack("<I", file_bytes) + bytes(32) + struct.pack("<I", data_bytes)
-
-
-def test_a_recording_is_finished_when_its_lengths_are_filled_in() -> None:
-    assert wav_finished(header(36 + 320, 320), 44 + 320)
-    assert wav_finished(header(36, 0), 44)
-
-
-@pytest.mark.parametrize(("head", "size"), [(b"", 0), (header(0, 0), 44), (header(36, 0), 364), (header(356, 0), 364)])
-def test_a_recording_without_its_lengths_is_not_finished(head: bytes, size: int) -> None:
-    assert not wav_finished(head, size)

@@ -27,6 +27,13 @@ class FakeTap:
         if capture is not None:
             capture.write_bytes(b"pcap")
 
+    def record(self, _call_id: str, path: Path) -> None:
+        path.write_bytes(b"RIFF")
+        self._do("record")
+
+    def record_end(self, _call_id: str, until_s: float) -> None:
+        self._do(f"record until {until_s:g}")
+
     def mark(self, _call_id: str) -> None:
         self._do("mark")
 
@@ -107,3 +114,38 @@ def test_a_call_that_did_not_come_about_leaves_no_file(tmp_path: Path) -> None:
     assert path.exists()
     call.abandon()
     assert not path.exists()
+
+
+def test_a_recording_ends_when_the_call_did(tmp_path: Path) -> None:
+    fake, path = FakeTap(), tmp_path / "call.wav"
+    call = tapped(fake)
+    call.record(path)
+    assert call.recorded(7.5) == path
+    assert call.recorded(7.5) is None, "it is asked for once"
+    call.end()
+    assert path.exists()
+    assert fake.said == ["open", "record", "record until 7.5", "streams", "close"]
+
+
+@pytest.mark.parametrize("fault", ["record", "record until 7.5"])
+def test_a_recording_that_is_not_whole_is_none(tmp_path: Path, fault: str) -> None:
+    fake, path = FakeTap(fault), tmp_path / "call.wav"
+    call = tapped(fake)
+    call.record(path)
+    assert call.recorded(7.5) is None
+    assert call.end()[0] is not None
+
+
+def test_a_recording_that_nobody_asks_for_is_not_kept(tmp_path: Path) -> None:
+    call, path = tapped(FakeTap()), tmp_path / "call.wav"
+    call.record(path)
+    call.end()
+    assert not path.exists()
+
+
+def test_a_call_that_is_not_tapped_is_not_recorded(tmp_path: Path) -> None:
+    fake = FakeTap("open")
+    call = tapped(fake)
+    call.record(tmp_path / "call.wav")
+    assert call.recorded(7.5) is None
+    assert fake.said == ["open"]
