@@ -4,6 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
+from agent import media_facts
 from agent.contract.plan import CALL_HEADER, DtmfMethod, Plan
 from agent.contract.result import (
     Digit,
@@ -13,6 +16,7 @@ from agent.contract.result import (
     Progress,
     RegistrationObservation,
     RegistrationOutcome,
+    Rtp,
     Side,
     SipMessage,
 )
@@ -94,12 +98,14 @@ def observe_leg(
     """One leg, from all its events in order.
 
     `own_reason`: why the agent itself ended the call or could not place it; it stands before the stack's words.
-    `health.sent_ratio` is filled in here.
+    `health.sent_ratio` and `health.rtp_lateness_ms` are filled in here.
     """
     wire = _read(events)
-    final = _final_response(wire, outgoing=facts.role is Role.CALLER)
+    outgoing = facts.role is Role.CALLER
+    final = _final_response(wire, outgoing=outgoing)
     media = next((event for event in reversed(events) if isinstance(event, MediaActive)), None)
     ended = next((event for event in reversed(events) if isinstance(event, CallEnded)), None)
+    crossed = _media(events, ended, _answered_at(events, final), outgoing=outgoing)
     first_invite = next((at for at in wire if at.sip.method == "INVITE" and at.sip.from_user), None)
     return LegObservation(
         role=facts.role,
@@ -111,22 +117,25 @@ def observe_leg(
         from_user=first_invite.sip.from_user if first_invite else None,
         local_rtp=media.local_rtp if media else None,
         started_at=facts.started_at,
-        progress=_progress(wire, final, ended, outgoing=facts.role is Role.CALLER),
+        progress=_progress(wire, final, ended, outgoing=outgoing),
         final_code=final.sip.code if final else None,
         final_phrase=final.sip.phrase if final else None,
         local_reason=own_reason or (ended.local_reason if ended else None) or None,
         ended_by=_ended_by(wire),
-        acknowledged=None if facts.role is Role.CALLER else _acknowledged(wire, final),
+        acknowledged=None if outgoing else _acknowledged(wire, final),
         bye_answered=_bye_answered(wire),
         bye_code=_bye_code(wire),
         negotiated=media.negotiated if media else None,
-        dtmf_sent=_digits_sent(events, _answered_at(events, final)),
-        dtmf_received=_digits_received(events, _answered_at(events, final)),
-        rtp_sent=ended.rtp_sent if ended else None,
-        rtp_received=ended.rtp_received if ended else None,
+        dtmf_sent=crossed.dtmf_sent,
+        dtmf_received=crossed.dtmf_received,
+        rtp_sent=crossed.sent,
+        rtp_received=crossed.received,
         rtt_ms=ended.rtt_ms if ended else None,
+        stack_sent=ended.stack_sent if ended else None,
+        stack_received=ended.stack_received if ended else None,
+        disagreements=crossed.disagreements,
         heard=heard,
-        health=_with_sent_ratio(health, ended),
+        health=_with_own_sending(health, crossed, ended),
         messages=kept_messages(events),
     )
 
@@ -286,6 +295,43 @@ def _answered_at(events: Sequence[Event], final: _Crossed | None) -> float | Non
     return confirmed.at_s if confirmed else None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Media:
+    """A leg's media as it crossed the wire."""
+
+    sent: Rtp | None = None
+    received: Rtp | None = None
+    dtmf_sent: tuple[Digit, ...] = ()
+    dtmf_received: tuple[Digit, ...] = ()
+    rtp_lateness_ms: float | None = None
+    disagreements: tuple[str, ...] = ()
+
+
+def _media(events: Sequence[Event], ended: CallEnded | None, answered_s: float | None, *, outgoing: bool) -> _Media:
+    """By the tap. Where that saw nothing, RTP is not measured, and digits are those that the stack told of."""
+    told_sent, told_received = _digits_sent(events, answered_s), _digits_received(events, answered_s)
+    if ended is None or ended.tapped is None or ended.stack_sent is None or ended.stack_received is None:
+        return _Media(dtmf_sent=told_sent, dtmf_received=told_received)
+    streams = media_facts.since_answer(ended.tapped, outgoing=outgoing)
+    sent = media_facts.sent(streams, answered_s, ended.stack_sent)
+    received = media_facts.received(streams, answered_s)
+    by_rtp = media_facts.digits(streams, answered_s, sent=False)
+    info = [digit for digit in told_received if digit.method is not DtmfMethod.RFC4733]
+    heard = [digit for digit in told_received if digit not in info and (digit.at_ms or 0.0) >= 0]
+    return _Media(
+        sent=sent,
+        received=received,
+        dtmf_sent=tuple(digit for digit in media_facts.digits(streams, answered_s, sent=True) if digit.end_packets),
+        dtmf_received=tuple(sorted((*by_rtp, *info), key=lambda digit: digit.at_ms or 0.0)),
+        rtp_lateness_ms=media_facts.lateness_ms(streams),
+        disagreements=(
+            *media_facts.disagreements(sent, ended.stack_sent, direction="sent"),
+            *media_facts.disagreements(received, ended.stack_received, direction="received"),
+            *media_facts.digit_disagreement(by_rtp, heard),
+        ),
+    )
+
+
 def _digits_sent(events: Sequence[Event], answered_s: float | None) -> tuple[Digit, ...]:
     return tuple(
         Digit(
@@ -314,17 +360,13 @@ def _digits_received(events: Sequence[Event], answered_s: float | None) -> tuple
     return tuple(digits)
 
 
-def _with_sent_ratio(health: Health, ended: CallEnded | None) -> Health:
-    """Adds RTP packets sent ÷ packets due, where media ran long enough and packets were counted."""
-    ratio = None
-    if ended and ended.rtp_sent and ended.rtp_sent.packets is not None and (ended.media_s or 0) >= MIN_RATIO_S:
-        ratio = round(ended.rtp_sent.packets / ((ended.media_s or 0) * PACKETS_PER_S), 3)
-    return Health(
-        throttled_ms=health.throttled_ms,
-        lateness_ms=health.lateness_ms,
-        socket_drops=health.socket_drops,
-        sent_ratio=ratio,
-    )
+def _with_own_sending(health: Health, crossed: _Media, ended: CallEnded | None) -> Health:
+    """Adds how late our own RTP was, and packets sent ÷ packets due, where media ran long enough."""
+    ratio, sent = None, crossed.sent
+    media_s = (ended.media_s if ended else None) or 0.0
+    if sent and sent.packets is not None and media_s >= MIN_RATIO_S:
+        ratio = round(sent.packets / (media_s * PACKETS_PER_S), 3)
+    return msgspec.structs.replace(health, rtp_lateness_ms=crossed.rtp_lateness_ms, sent_ratio=ratio)
 
 
 def _since(begin_s: float | None, at_s: float) -> float | None:

@@ -127,15 +127,16 @@ class CallEnded:
     at_s: float
     call: CallHandle
     local_reason: str
-    rtp_sent: Rtp | None
-    rtp_received: Rtp | None
+    stack_sent: Rtp | None
+    """What the SIP stack counted since the answer; None: it had no stream."""
+    stack_received: Rtp | None
     rtt_ms: float | None
     media_s: float | None
     """How long media ran, for the ratio of packets sent to packets due."""
     recording: Path | None
     """16-bit mono WAV of what was heard; the reader deletes it."""
     tapped: tuple[TapStream, ...] | None = None
-    """RTP as it crossed the wire, beside the stack's counts; None: not measured."""
+    """RTP as it crossed the wire, early media included; None: not measured."""
     capture: Path | None = None
     """pcap of the call, where one was asked for; the reader deletes it."""
 

@@ -9,7 +9,6 @@ from agent.contract.plan import DtmfMethod
 from agent.contract.result import Rtp
 from agent.phone import CallHandle, DigitEnded, DigitReceived, MessageSeen
 from agent.sip_text import SipHead, printable
-from agent.tap.model import TapStream
 
 _LOGGED = re.compile(r"(RX|TX) [0-9]+ bytes [^\n]* (?:from|to) \S+ (\S+):\n(.*)\n--end msg--\s*", re.DOTALL)
 _WAV_HEADER_BYTES = 44
@@ -131,25 +130,17 @@ class StreamCount:
         )
 
 
-def rtp_received(streams: Sequence[StreamCount], tapped: Sequence[TapStream] | None = None) -> Rtp | None:
-    """All streams' reception as one; None without a stream, all but the packets None without packets.
-
-    Duplicates and reordered packets, which pjsip does not tell, are the tap's: of the streams since the answer (the
-    last mark's); None where it saw none of them.
-    """
+def rtp_received(streams: Sequence[StreamCount]) -> Rtp | None:
+    """All streams' reception as one; None without a stream, all but the packets None without packets."""
     if not streams:
         return None
     packets = sum(s.received for s in streams)
     if not packets:
         return Rtp(packets=0)
     mean, peak = _milliseconds(s.jitter for s in streams)
-    last = max((s.mark for s in tapped or ()), default=0)
-    wire = [s for s in tapped or () if not s.sent and s.mark == last]
     return Rtp(
         packets=packets,
         lost=sum(s.lost for s in streams),
-        duplicates=sum(s.duplicates for s in wire) if wire else None,
-        reordered=sum(s.reordered for s in wire) if wire else None,
         jitter_ms=mean,
         max_jitter_ms=peak,
     )

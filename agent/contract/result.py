@@ -56,18 +56,40 @@ class Digit(Document, frozen=True, kw_only=True):
     at_ms: float | None = None
     """Since the answer."""
     duration_ms: float | None = None
+    last_ms: float | None = None
+    """When its last packet crossed the wire, since the answer. This and what follows: RFC 4733, as the wire had it."""
+    volume_dbm0: int | None = None
+    marker: bool | None = None
+    """Of its first packet."""
+    packets: int | None = None
+    end_packets: int | None = None
+    """0: it was never ended."""
 
 
 class Rtp(Document, frozen=True, kw_only=True):
-    """One direction's RTP of a leg. Loss and jitter: RFC 3550 A.3, A.8."""
+    """One direction's RTP of a leg, from the answer on. Loss and jitter: RFC 3550 A.3, A.8."""
 
     packets: int | None = None
+    """Copies included."""
     lost: int | None = None
+    """Sent: as the peer's RTCP reported."""
     duplicates: int | None = None
     reordered: int | None = None
+    unnegotiated: int | None = None
+    """Packets of payload types that the SDP did not have."""
     jitter_ms: float | None = None
-    """Mean over the call."""
+    """Mean over the call. Sent: as the peer's RTCP reported."""
     max_jitter_ms: float | None = None
+    first_ms: float | None = None
+    """When the first packet crossed the wire, since the answer."""
+    last_ms: float | None = None
+    max_gap_ms: float | None = None
+    """Longest time between two packets."""
+
+    @property
+    def distinct(self) -> int | None:
+        """Packets without their copies."""
+        return None if self.packets is None else self.packets - (self.duplicates or 0)
 
 
 class Heard(Document, frozen=True, kw_only=True):
@@ -102,6 +124,8 @@ class Health(Document, frozen=True, kw_only=True):
     """Worst lateness of the process's sentinel."""
     socket_drops: int | None = None
     """Datagrams the kernel dropped at our sockets (/proc/net/udp)."""
+    rtp_lateness_ms: float | None = None
+    """How late its own audio was at worst, by the timestamps it sent."""
     sent_ratio: float | None = None
     """RTP packets sent ÷ packets due for the time the media ran; 1.0 is on time."""
 
@@ -143,6 +167,11 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
     rtp_received: Rtp | None = None
     rtt_ms: float | None = None
     """From RTCP; None where no report came."""
+    stack_sent: Rtp | None = None
+    """What the SIP stack itself counted: beside what was on the wire, and never judged."""
+    stack_received: Rtp | None = None
+    disagreements: tuple[str, ...] = ()
+    """Where it counted or heard otherwise than the wire had it, in words."""
     heard: Heard | None = None
     health: Health = Health()
     messages: tuple[SipMessage, ...] = ()

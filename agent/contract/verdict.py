@@ -61,8 +61,18 @@ class Reason(StrEnum):
     DTMF_MISMATCH = "DtmfMismatch"
     DTMF_NOT_NEGOTIATED = "DtmfNotNegotiated"
     """Digits were missing, and the SDP of that leg had no telephone-event (RFC 4733)."""
+    DTMF_OTHER_METHOD = "DtmfOtherMethod"
+    """Digits came by another method than the expected one, instead of by it or beside it."""
+    DTMF_NOT_ENDED = "DtmfNotEnded"
+    """No end packet of a digit came (RFC 4733 §2.3.2), long before the call was over."""
+    DTMF_CUT_SHORT = "DtmfCutShort"
+    """A digit came too short to be one, or at less than half the length it was sent with."""
     NO_RTP = "NoRtp"
+    MEDIA_STOPPED = "MediaStopped"
+    """RTP came, and no more of it long before the call was over."""
     TOO_FEW_PACKETS = "TooFewPackets"
+    UNNEGOTIATED_PAYLOAD = "UnnegotiatedPayload"
+    """RTP came with a payload type that offer and answer did not agree on."""
     PACKET_LOSS = "PacketLoss"
     JITTER = "Jitter"
     NO_AUDIO = "NoAudio"
@@ -120,8 +130,13 @@ _FAILED = frozenset(
         Reason.BYE_MISSING,
         Reason.DTMF_MISMATCH,
         Reason.DTMF_NOT_NEGOTIATED,
+        Reason.DTMF_OTHER_METHOD,
+        Reason.DTMF_NOT_ENDED,
+        Reason.DTMF_CUT_SHORT,
         Reason.NO_RTP,
+        Reason.MEDIA_STOPPED,
         Reason.TOO_FEW_PACKETS,
+        Reason.UNNEGOTIATED_PAYLOAD,
         Reason.PACKET_LOSS,
         Reason.JITTER,
         Reason.NO_AUDIO,

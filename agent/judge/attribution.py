@@ -9,9 +9,10 @@ from agent.contract.plan import Audio, Behaviour, identity_code
 from agent.contract.result import Side
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.call_leg import CallLeg
+from agent.judge.digits import without_telephone_event
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.leg import inconclusive
-from agent.judge.media import MEDIA_CHECKS, needed_packets, without_telephone_event
+from agent.judge.media import MEDIA_CHECKS, STOPPED_MS, needed_packets
 from agent.judge.signalling import refused_by_agent
 
 SLOW_CALLEE_MS: Final = 5000.0
@@ -80,7 +81,7 @@ def _bye_missing(ends: CallEnds, finding: Finding) -> Finding | None:
         return None
     sent = not caller.cut_short and caller.leg.progress.bye_ms is not None and caller.leg.bye_answered is not None
     waited = callee.leg.ended_by is Side.LOCAL and callee.held
-    if not sent or not waited or ends.callee_gone is not None or caller.overload or callee.overload:
+    if not sent or not waited or ends.callee_gone is not None or caller.excuse or callee.excuse:
         return None
     return msgspec.structs.replace(finding, reason=Reason.BYE_MISSING, observed="no BYE", note="the caller sent one")
 
@@ -98,8 +99,8 @@ def _answered(ends: CallEnds, finding: Finding) -> Finding:
 
 def _reached(callee: CallLeg, finding: Finding) -> Finding:
     code = callee.leg.final_code
-    if callee.overload is not None:
-        return inconclusive(finding, Reason.PEER_LOST, f"the callee agent was overloaded: {callee.overload}")
+    if callee.excuse is not None:
+        return inconclusive(finding, Reason.PEER_LOST, f"the callee agent was overloaded: {callee.excuse}")
     if refused_by_agent(callee):
         return inconclusive(finding, Reason.AGENT_ERROR, f"the callee agent itself answered {code}")
     if slow_callee(callee):
@@ -177,6 +178,19 @@ def _digits_sent_back(finding: Finding, caller: CallLeg, callee: CallLeg) -> Fin
     return noted(finding, f"the callee sent back {_digits_text(sent_back)}: changed on the way to the caller")
 
 
+def _unended(ends: CallEnds, finding: Finding) -> Finding:
+    """A digit without its end is the path's doing only where our own agent ended it."""
+    own, sender = ends.leg(finding.leg), ends.leg(peer_of(finding.leg))
+    if own is None or sender is None:
+        return finding
+    name, sent = sender.leg.role.value.lower(), sender.digits_sent
+    if sent != own.digits_received:
+        return inconclusive(
+            finding, Reason.NOT_MEASURED, f"the {name} itself sent only {_digits_text(sent)} to their end"
+        )
+    return noted(finding, f"the {name} sent {_digits_text(sent)} to their end")
+
+
 def _digits_text(digits: str) -> str:
     return digits or "none"
 
@@ -207,6 +221,20 @@ def _packets(ends: CallEnds, finding: Finding) -> Finding:
     return noted(finding, f"the {name} sent {sent} packets")
 
 
+def _stopped(ends: CallEnds, finding: Finding) -> Finding:
+    """Media that stopped on the way, or already at our own agent."""
+    own, peer = ends.leg(finding.leg), ends.leg(peer_of(finding.leg))
+    sent = None if peer is None else peer.leg.rtp_sent
+    if own is None or own.leg.rtp_received is None or peer is None or sent is None or sent.last_ms is None:
+        return finding
+    name, last_ms = peer.leg.role.value.lower(), own.leg.rtp_received.last_ms
+    if last_ms is None or sent.last_ms < last_ms + STOPPED_MS / 2:
+        return inconclusive(
+            finding, Reason.NOT_MEASURED, f"the {name} itself sent none after {sent.last_ms / 1000:.1f} s"
+        )
+    return noted(finding, f"the {name} sent RTP for {sent.last_ms / 1000:.1f} s")
+
+
 def _loss(ends: CallEnds, finding: Finding) -> Finding:
     """Sequence numbers tell of loss whatever the peer says; its count is for people."""
     peer = peer_of(finding.leg)
@@ -234,7 +262,9 @@ def _echo(ends: CallEnds, finding: Finding) -> Finding:
 _RULES: Mapping[Reason, Callable[[CallEnds, Finding], Finding]] = {
     Reason.DTMF_MISMATCH: _digits,
     Reason.DTMF_NOT_NEGOTIATED: _digits,
+    Reason.DTMF_NOT_ENDED: _unended,
     Reason.NO_RTP: _packets,
+    Reason.MEDIA_STOPPED: _stopped,
     Reason.TOO_FEW_PACKETS: _packets,
     Reason.PACKET_LOSS: _loss,
     Reason.NO_AUDIO: _no_audio,

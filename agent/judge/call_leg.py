@@ -7,7 +7,7 @@ from typing import Final
 from agent.contract.plan import CallGroup, DtmfMethod, ExpectLeg, Plan, call_key
 from agent.contract.result import Digit, LegObservation, Side
 from agent.contract.verdict import Check, Finding, Reason, Role
-from agent.judge.overload import overload
+from agent.judge.overload import excuse, overload
 
 HOLD_TOLERANCE_MS: Final = 250.0
 """How much shorter than its hold a call may be: the agent's timer and the wire's times have different starts."""
@@ -106,6 +106,11 @@ class CallLeg:
         return end_ms - times.answered_ms
 
     @property
+    def media_end_ms(self) -> float | None:
+        """Until when media is due, since the answer: a path may take its time to pass the BYE on."""
+        return None if self.call_ms is None else min(self.call_ms, self.call.hold_ms)
+
+    @property
     def held(self) -> bool:
         """It is known to have lasted for the call's hold."""
         return self.call_ms is not None and self.call_ms >= self.call.hold_ms - HOLD_TOLERANCE_MS
@@ -117,8 +122,17 @@ class CallLeg:
 
     @property
     def overload(self) -> str | None:
-        """The agent's own troubles while this leg's media ran."""
-        return overload(self.leg.health, self.call.hold_ms if self.call_ms is None else self.call_ms)
+        """The agent's own troubles while this leg's media ran that leave nothing of what it measured."""
+        return overload(self.leg.health, self._media_ms)
+
+    @property
+    def excuse(self) -> str | None:
+        """Those, and lesser ones, that may have broken what did not hold on this leg or its peer's."""
+        return excuse(self.leg.health, self._media_ms)
+
+    @property
+    def _media_ms(self) -> float:
+        return self.call.hold_ms if self.call_ms is None else self.call_ms
 
     @property
     def digits_sent(self) -> str:

@@ -68,8 +68,8 @@ class CallEnds:
         peer = self.leg(other)
         if peer is None:
             return self._absence(other)
-        if peer.overload is not None:
-            return f"the {other.value.lower()} agent was overloaded: {peer.overload}"
+        if peer.excuse is not None:
+            return f"the {other.value.lower()} agent was overloaded: {peer.excuse}"
         if peer.cut_short and not _ended_later(peer, self.leg(role)):
             return f"the {other.value.lower()} agent itself ended the call early"
         return None

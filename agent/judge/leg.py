@@ -6,7 +6,7 @@ from agent.contract.plan import Plan, call_key
 from agent.contract.result import LegObservation
 from agent.contract.verdict import Finding, Reason, Result, Role
 from agent.judge.call_leg import CallLeg, PlannedCall
-from agent.judge.media import asked, media
+from agent.judge.media import MEDIA_CHECKS, asked, media
 from agent.judge.rank import worst_first
 from agent.judge.signalling import answered, completed
 
@@ -36,7 +36,7 @@ def leg_findings(leg: CallLeg) -> list[Finding]:
     """All checks of one leg. What an answer brings is not asked of a leg that was not answered: that says it all."""
     unanswered = answered(leg)
     if unanswered:
-        return [_excused(leg, finding) for finding in unanswered]
+        return [excused(leg, finding) for finding in unanswered]
     if not leg.call.expects_answer:
         return unmeasurable(leg.call, leg.leg.role)
     ended = completed(leg)
@@ -45,7 +45,7 @@ def leg_findings(leg: CallLeg) -> list[Finding]:
         received = [_not_the_paths(finding) for finding in received]
     if leg.overload is not None:
         received = _overloaded(leg, received, leg.overload)
-    return [*(_excused(leg, finding) for finding in ended), *received]
+    return [excused(leg, finding) for finding in (*ended, *received)]
 
 
 def unmeasurable(call: PlannedCall, role: Role) -> list[Finding]:
@@ -65,15 +65,13 @@ def inconclusive(finding: Finding, reason: Reason, note: str) -> Finding:
 def _overloaded(leg: CallLeg, findings: list[Finding], trouble: str) -> list[Finding]:
     """Truth rule 3: none of an overloaded agent's media checks means anything, not even one that held."""
     found = {finding.check: finding for finding in findings}
-    note = f"the agent was overloaded: {trouble}"
-    return [
-        inconclusive(
-            found.get(check) or leg.finding(check, Reason.NOT_MEASURED, expected=expected),
-            Reason.AGENT_OVERLOADED,
-            note,
-        )
+    held = {
+        check: leg.finding(check, Reason.NOT_MEASURED, expected=expected)
         for check, expected in asked(leg.expect).items()
-    ]
+        if check not in found
+    }
+    note = f"the agent was overloaded: {trouble}"
+    return [inconclusive(finding, Reason.AGENT_OVERLOADED, note) for finding in (*found.values(), *held.values())]
 
 
 _EXCUSABLE = frozenset(
@@ -89,9 +87,11 @@ _EXCUSABLE = frozenset(
 """What an agent that sees, sends or answers late can bring about itself."""
 
 
-def _excused(leg: CallLeg, finding: Finding) -> Finding:
-    if finding.reason in _EXCUSABLE and leg.overload is not None:
-        return inconclusive(finding, Reason.AGENT_OVERLOADED, f"the agent was overloaded: {leg.overload}")
+def excused(leg: CallLeg, finding: Finding) -> Finding:
+    """What broke may be the doing of an agent that was late (truth rule 3); a code from the wire stands."""
+    media_failed = finding.check in MEDIA_CHECKS and finding.result is Result.FAILED
+    if leg.excuse is not None and (media_failed or finding.reason in _EXCUSABLE):
+        return inconclusive(finding, Reason.AGENT_OVERLOADED, f"the agent was overloaded: {leg.excuse}")
     return finding
 
 

@@ -1,4 +1,4 @@
-"""The checks of what a leg received: RTP, audio, digits. Only what a test asks for is checked."""
+"""The checks of what a leg received: what a test asks of RTP, audio and digits; and what no call may do."""
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -6,10 +6,11 @@ from functools import lru_cache
 from math import isfinite
 from typing import Final
 
-from agent.contract.plan import Audio, DtmfMethod, ExpectLeg, ExpectRtp, Plan, identity_code
+from agent.contract.plan import Audio, ExpectLeg, ExpectRtp, Plan, identity_code
 from agent.contract.result import Heard, Rtp
 from agent.contract.verdict import Check, Finding, Reason
-from agent.judge.call_leg import CallLeg, joined, planned_calls
+from agent.judge.call_leg import CallLeg, planned_calls
+from agent.judge.digits import dtmf
 
 AUDIBLE_MS: Final = 200.0
 """Less than this above the silence threshold is a click, not audio."""
@@ -32,6 +33,9 @@ DIGIT_PAUSE_MS: Final = 100.0
 CERTAIN_FRAMES: Final = 2
 """A code that no call of the plan plays, decoded once, may be an error of decoding; twice it is a signal."""
 
+STOPPED_MS: Final = 2000.0
+"""Longer than any relay takes to learn a new address, or a sender to change what it plays."""
+
 MEDIA_CHECKS: Final = frozenset({Check.DTMF, Check.AUDIO, Check.RTP_PACKETS, Check.RTP_LOSS, Check.RTP_JITTER})
 
 
@@ -52,8 +56,10 @@ def asked(expect: ExpectLeg) -> dict[Check, str]:
 
 
 def media(leg: CallLeg) -> list[Finding]:
-    """The asked checks of an answered leg's media that did not pass."""
-    return [*_rtp(leg), *_audio(leg), *_dtmf(leg)]
+    """The checks of an answered leg's media that did not pass: the asked ones, and those of any media there is."""
+    stream = _stream(leg)
+    said = {finding.check for finding in stream}
+    return [*stream, *(f for f in _rtp(leg) if f.check not in said), *_audio(leg), *dtmf(leg)]
 
 
 def _failed(
@@ -68,6 +74,21 @@ def _no_packets(leg: CallLeg) -> bool:
 
 
 # RTP
+
+
+def _stream(leg: CallLeg) -> list[Finding]:
+    """What is wrong with any RTP that came, asked for or not: payload types nobody agreed on, or an early end."""
+    rtp = leg.leg.rtp_received
+    if rtp is None or not rtp.packets:
+        return []
+    end_ms = leg.media_end_ms
+    if rtp.last_ms is not None and end_ms is not None and end_ms - rtp.last_ms > STOPPED_MS:
+        observed = f"none in the last {(end_ms - rtp.last_ms) / 1000:.1f} of {end_ms / 1000:.1f} s"
+        return [leg.finding(Check.RTP_PACKETS, Reason.MEDIA_STOPPED, expected="RTP until the end", observed=observed)]
+    if rtp.unnegotiated:
+        expected, observed = "payload types of the SDP", f"{rtp.unnegotiated} of {rtp.packets} packets with others"
+        return [leg.finding(Check.RTP_PACKETS, Reason.UNNEGOTIATED_PAYLOAD, expected=expected, observed=observed)]
+    return []
 
 
 def needed_packets(expect: ExpectRtp) -> int:
@@ -87,10 +108,10 @@ def _rtp(leg: CallLeg) -> list[Finding]:
 
 
 def _packets(leg: CallLeg, rtp: Rtp, needed: int) -> list[Finding]:
-    if rtp.packets is None:
+    if rtp.distinct is None:
         return [_failed(leg, Check.RTP_PACKETS, Reason.NOT_MEASURED)]
-    if rtp.packets < needed:
-        return [_failed(leg, Check.RTP_PACKETS, Reason.TOO_FEW_PACKETS, f"{rtp.packets} packets")]
+    if rtp.distinct < needed:
+        return [_failed(leg, Check.RTP_PACKETS, Reason.TOO_FEW_PACKETS, f"{rtp.distinct} packets")]
     return []
 
 
@@ -115,12 +136,12 @@ def _loss(leg: CallLeg, rtp: Rtp, expect: ExpectRtp) -> list[Finding]:
     bound = loss_bound(expect)
     if bound is None:
         return [_failed(leg, Check.RTP_LOSS, Reason.NOT_MEASURED, note="maxLossPercent is not a decimal")]
-    if rtp.packets is None or rtp.lost is None:
+    if rtp.distinct is None or rtp.lost is None:
         return [_failed(leg, Check.RTP_LOSS, Reason.NOT_MEASURED)]
-    lost = max(rtp.lost, 0)  # duplicates make it negative (RFC 3550 A.3)
-    if not exceeds(lost, rtp.packets + lost, bound):
+    due = rtp.distinct + rtp.lost
+    if not exceeds(rtp.lost, due, bound):
         return []
-    observed = f"{100 * lost / (rtp.packets + lost):.2f} % ({lost} of {rtp.packets + lost})"
+    observed = f"{100 * rtp.lost / due:.2f} % ({rtp.lost} of {due})"
     return [_failed(leg, Check.RTP_LOSS, Reason.PACKET_LOSS, observed)]
 
 
@@ -239,39 +260,3 @@ def _owners(plan: Plan) -> Mapping[str, str]:
         str(identity_code(call.key)): f"{call.group.name} {call.number} at endpoint {call.endpoint}"
         for call in planned_calls(plan)
     }
-
-
-# Digits
-
-
-def _dtmf(leg: CallLeg) -> list[Finding]:
-    expect = leg.expect.dtmf
-    if expect is None:
-        return []
-    received = joined(leg.leg.dtmf_received, expect.method)
-    if leg.leg.negotiated is None and not leg.leg.dtmf_received:
-        return [_failed(leg, Check.DTMF, Reason.NOT_MEASURED, note="no media was negotiated")]
-    if received == expect.digits:
-        return []
-    observed = ", ".join(_by_method(leg)) or "none"
-    missing = len(received) < len(expect.digits)
-    if without_telephone_event(leg) and missing and expect.method is DtmfMethod.RFC4733:
-        return [_failed(leg, Check.DTMF, Reason.DTMF_NOT_NEGOTIATED, observed, "no telephone-event in this leg's SDP")]
-    return [_failed(leg, Check.DTMF, Reason.DTMF_MISMATCH, observed)]
-
-
-def without_telephone_event(leg: CallLeg) -> bool:
-    """What was negotiated on this leg is known, and has no telephone-event (RFC 4733)."""
-    negotiated = leg.leg.negotiated
-    return negotiated is not None and negotiated.telephone_event_payload_type is None
-
-
-def _by_method(leg: CallLeg) -> list[str]:
-    """What came, naming the method where it is not the expected one."""
-    expected = leg.expect.dtmf
-    methods = dict.fromkeys(digit.method for digit in leg.leg.dtmf_received)
-    return [
-        joined(leg.leg.dtmf_received, method)
-        + ("" if expected is not None and method is expected.method else f" by {method.value}")
-        for method in methods
-    ]

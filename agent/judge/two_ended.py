@@ -7,8 +7,9 @@ from agent.contract.plan import Audio, Behaviour
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.attribution import attribute, slow_callee
 from agent.judge.call_leg import CallLeg
+from agent.judge.digits import shortened
 from agent.judge.ends import CallEnds, Gone
-from agent.judge.leg import leg_findings, unmeasurable
+from agent.judge.leg import excused, inconclusive, leg_findings, unmeasurable
 from agent.judge.media import exceeds, loss_bound
 from agent.judge.rank import worst_first
 from agent.judge.signalling import refused_by_agent
@@ -27,6 +28,7 @@ def call_findings(ends: CallEnds) -> tuple[Finding, ...]:
         own += unmeasurable(ends.call, Role.CALLEE)
     findings = [attribute(ends, finding) for finding in own]
     findings = _with_losses(ends, findings)
+    findings += _with_shortened(ends, findings)
     findings += _delivered(ends)
     findings += _absorbed(ends, findings)
     findings += _unreported(ends, findings)
@@ -34,12 +36,12 @@ def call_findings(ends: CallEnds) -> tuple[Finding, ...]:
 
 
 def flow(sender: CallLeg | None, receiver: CallLeg | None) -> Flow:
-    """One direction's packets, as both ends counted them."""
+    """One direction's packets, as both ends counted them; copies made on the way make up for none that are lost."""
     sent = None if sender is None or sender.leg.rtp_sent is None else sender.leg.rtp_sent.packets
     received = None if receiver is None else receiver.leg.rtp_received
     return Flow(
         sent=sent,
-        received=None if received is None else received.packets,
+        received=None if received is None else received.distinct,
         lost=None if received is None else received.lost,
     )
 
@@ -53,7 +55,8 @@ def _with_losses(ends: CallEnds, findings: list[Finding]) -> list[Finding]:
     if caller is None or callee is None or not _comparable(caller, callee, findings):
         return findings
     for sender, receiver in ((caller, callee), (callee, caller)):
-        loss = _counted_loss(sender, receiver)
+        counted = _counted_loss(sender, receiver)
+        loss = None if counted is None else _whose(ends, receiver, counted)
         if loss is not None and not _has_reason(findings, loss.leg, _MAKES_COUNTS_MOOT):
             findings = [*(other for other in findings if (other.leg, other.check) != (loss.leg, loss.check)), loss]
     return findings
@@ -75,6 +78,12 @@ _MAKES_COUNTS_MOOT: Final = (Reason.PACKET_LOSS, Reason.NO_RTP, Reason.WRONG_AUD
 
 def _has_reason(findings: list[Finding], role: Role, reasons: tuple[Reason, ...]) -> bool:
     return any(finding.leg is role and finding.reason in reasons for finding in findings)
+
+
+def _whose(ends: CallEnds, receiver: CallLeg, found: Finding) -> Finding:
+    """What two ends' counts show may be the doing of an agent that was late, on either side."""
+    trouble = ends.peer_trouble(receiver.leg.role)
+    return excused(receiver, found) if trouble is None else inconclusive(found, Reason.PEER_LOST, trouble)
 
 
 def _counted_loss(sender: CallLeg, receiver: CallLeg) -> Finding | None:
@@ -110,6 +119,18 @@ def _edge_packets(sender: CallLeg, receiver: CallLeg, sent: int) -> Decimal:
     return EDGE_PACKETS + Decimal(sent) * Decimal(alone_ms) / Decimal(sender.call_ms)
 
 
+def _with_shortened(ends: CallEnds, findings: list[Finding]) -> list[Finding]:
+    """Digits that lost most of their length on the way, where nothing else is wrong with them."""
+    if ends.caller is None or ends.callee is None:
+        return []
+    more = []
+    for sender, receiver in ((ends.caller, ends.callee), (ends.callee, ends.caller)):
+        said = any(f.leg is receiver.leg.role and f.check in (Check.DTMF, Check.ANSWERED) for f in findings)
+        found = None if said else shortened(sender, receiver)
+        more += [] if found is None else [_whose(ends, receiver, found)]
+    return more
+
+
 # Delivered
 
 
@@ -135,7 +156,7 @@ def _not_at_callee(ends: CallEnds) -> list[Finding]:
 
 def _answered_by_callee(ends: CallEnds, callee: CallLeg) -> list[Finding]:
     code = callee.leg.final_code
-    if callee.answered or refused_by_agent(callee) or slow_callee(callee) or callee.overload is not None:
+    if callee.answered or refused_by_agent(callee) or slow_callee(callee) or callee.excuse is not None:
         return []  # where it did not answer, its own finding says so: our doing
     return [
         _elsewhere(ends, f"an INVITE that was not answered there ({'no final response' if code is None else code})")

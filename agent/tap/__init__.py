@@ -11,16 +11,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from agent.tap.model import Captured, TapError, TapMessage, TapStream
+from agent.tap.model import SEGMENT_TICKS, Captured, TapDigit, TapError, TapMessage, TapStream
 
 __all__ = ["Tap", "TapError"]
 
 MAX_STREAMS: Final = 64
 """TAP_MAX_STREAMS: that many streams of one call are counted."""
+MAX_DIGITS: Final = 256
+"""TAP_MAX_DIGITS: of one stream."""
 MAX_CAPTURE_BYTES: Final = 64 * 1024 * 1024
 """Of one call: 40 minutes of G.711 both ways."""
 _MAX_MESSAGE_BYTES = 65_535
 _ADDRESS_TEXT = 56
+
+
+class _Digit(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_int64) for name in ("first_ns", "last_ns")),
+        *((name, ctypes.c_uint32) for name in ("timestamp", "segments", "ticks", "clock_hz", "packets", "end_packets")),
+        *((name, ctypes.c_uint8) for name in ("code", "payload_type", "volume", "marker")),
+    )
 
 
 class _Stream(ctypes.Structure):
@@ -31,10 +41,13 @@ class _Stream(ctypes.Structure):
         ("mark", ctypes.c_uint32),
         ("sent", ctypes.c_uint8),
         *((name, ctypes.c_uint64) for name in ("packets", "bytes", "expected", "lost", "duplicates", "reordered")),
-        ("jitter_samples", ctypes.c_uint64),
+        *((name, ctypes.c_uint64) for name in ("unnegotiated", "jitter_samples")),
         *((name, ctypes.c_double) for name in ("jitter_ms", "mean_jitter_ms", "max_jitter_ms")),
         *((name, ctypes.c_int64) for name in ("max_gap_ns", "max_late_ns", "first_ns", "last_ns")),
+        *((name, ctypes.c_int64) for name in ("first_monotonic_ns", "last_monotonic_ns")),
         ("payload_types", ctypes.c_uint32 * 128),
+        ("digit_count", ctypes.c_uint32),
+        ("digits", _Digit * MAX_DIGITS),
     )
 
 
@@ -97,7 +110,7 @@ class Tap:
     def streams(self, call_id: str) -> tuple[TapStream, ...]:
         """A call's streams so far, in the order of their first packets, also after its end. TapError.
 
-        A call with more streams than can be counted is an error too: nothing of it could be trusted.
+        A call with more streams or digits than can be counted is an error too: nothing of it could be trusted.
         """
         streams = (_Stream * MAX_STREAMS)()
         uncounted = ctypes.c_uint64()
@@ -106,6 +119,8 @@ class Tap:
             raise TapError(f"call {call_id} is not tapped")
         if uncounted.value:
             raise TapError(f"call {call_id}: {uncounted.value} packets of more than {MAX_STREAMS} streams")
+        if any(stream.digit_count > MAX_DIGITS for stream in streams[:count]):
+            raise TapError(f"call {call_id}: more than {MAX_DIGITS} digits in one stream")
         return tuple(_stream(stream) for stream in streams[:count])
 
     def close(self, call_id: str) -> Captured:
@@ -174,6 +189,8 @@ def _stream(raw: _Stream) -> TapStream:
         lost=raw.lost,
         duplicates=raw.duplicates,
         reordered=raw.reordered,
+        unnegotiated=raw.unnegotiated,
+        jitter_samples=raw.jitter_samples,
         jitter_ms=raw.jitter_ms if measured else None,
         mean_jitter_ms=raw.mean_jitter_ms if measured else None,
         max_jitter_ms=raw.max_jitter_ms if measured else None,
@@ -181,5 +198,24 @@ def _stream(raw: _Stream) -> TapStream:
         max_late_ms=raw.max_late_ns / 1e6 if raw.max_late_ns >= 0 else None,
         first_at=raw.first_ns / 1e9,
         last_at=raw.last_ns / 1e9,
+        first_s=raw.first_monotonic_ns / 1e9,
+        last_s=raw.last_monotonic_ns / 1e9,
         payload_types={number: count for number, count in enumerate(raw.payload_types) if count},
+        digits=tuple(_digit(digit) for digit in raw.digits[: raw.digit_count]),
+    )
+
+
+def _digit(raw: _Digit) -> TapDigit:
+    ticks = raw.segments * SEGMENT_TICKS + raw.ticks
+    return TapDigit(
+        code=raw.code,
+        payload_type=raw.payload_type,
+        timestamp=raw.timestamp,
+        first_s=raw.first_ns / 1e9,
+        last_s=raw.last_ns / 1e9,
+        duration_ms=1000 * ticks / raw.clock_hz,
+        volume_dbm0=-raw.volume,
+        marker=bool(raw.marker),
+        packets=raw.packets,
+        end_packets=raw.end_packets,
     )

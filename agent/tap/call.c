@@ -36,12 +36,31 @@ static struct tap_call *table[BUCKETS];
 static int live; /* calls not freed yet */
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 
+#define SECOND_NS INT64_C(1000000000)
+
+static int64_t clock_ns(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return now.tv_sec * SECOND_NS + now.tv_nsec;
+}
+
+/* Both clocks at one moment: read again where we were interrupted between them. */
 struct tap_time tap_now(void) {
-    struct timespec real, monotonic;
-    clock_gettime(CLOCK_MONOTONIC, &monotonic);
-    clock_gettime(CLOCK_REALTIME, &real);
-    return (struct tap_time){real.tv_sec * INT64_C(1000000000) + real.tv_nsec,
-                             monotonic.tv_sec * INT64_C(1000000000) + monotonic.tv_nsec};
+    struct tap_time now;
+    for (int tries = 0; tries < 5; tries++) {
+        now.monotonic_ns = clock_ns(CLOCK_MONOTONIC);
+        now.real_ns = clock_ns(CLOCK_REALTIME);
+        if (clock_ns(CLOCK_MONOTONIC) - now.monotonic_ns < 20000) break;
+    }
+    return now;
+}
+
+/* That moment of a little while ago on both clocks; now, where it cannot be one (0: not known). */
+struct tap_time tap_time_of(int64_t real_ns) {
+    struct tap_time now = tap_now();
+    int64_t ago_ns = now.real_ns - real_ns;
+    if (ago_ns < 0 || ago_ns > 60 * SECOND_NS) return now;
+    return (struct tap_time){real_ns, now.monotonic_ns - ago_ns};
 }
 
 void tap_address_text(const struct tap_address *address, char text[TAP_ADDRESS_TEXT]) {
@@ -205,12 +224,12 @@ static struct tap_counter *counter_of(struct tap_call *call, const struct tap_ad
     return made;
 }
 
-/* One packet of a call's media; `remote` NULL: where the path says. */
+/* One packet of a call's media; `remote` NULL: where the path says; `arrived_ns` 0: now. */
 void tap_call_media(struct tap_call *call, const struct tap_path *path, bool sent, bool rtcp,
-                    const struct tap_address *remote, const void *packet, size_t length) {
+                    const struct tap_address *remote, int64_t arrived_ns, const void *packet, size_t length) {
     const uint8_t *bytes = packet;
     pthread_mutex_lock(&call->lock);
-    struct tap_time now = tap_now(); /* with the lock held: times never go backwards in a call */
+    struct tap_time now = tap_time_of(arrived_ns);
     const struct tap_address *local = rtcp ? &path->local_rtcp : &path->local_rtp;
     if (!remote) remote = rtcp ? &path->remote_rtcp : &path->remote_rtp;
     if (!rtcp && tap_is_rtp(bytes, length)) {

@@ -1,10 +1,13 @@
 /* A pjmedia transport adapter around the transport (SRTP's included) of each media line: sees every RTP and RTCP packet
  * in plain, passes everything on. It lives as long as the transport that it wraps, by way of its group lock. */
+#include <linux/sockios.h>
 #include <pjsua-lib/pjsua.h>
 #include <pjsua-lib/pjsua_internal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
 
 #include "tap.h"
 
@@ -18,6 +21,7 @@ struct line {
     void (*rtp2)(pjmedia_tp_cb_param *param);
     void (*rtcp)(void *user, void *packet, pj_ssize_t length);
     _Atomic(struct tap_call *) call; /* NULL while nobody asked for it; set once */
+    _Atomic pj_sock_t rtp_socket;
     struct tap_path path;
 };
 
@@ -25,13 +29,28 @@ static pjmedia_transport *(*wrapped)(pjsua_call_id, unsigned, pjmedia_transport 
 
 /* --- packets --- */
 
+/* When the packet that was read last from this socket came to it, which may be long before an agent that is late reads
+ * it; 0: not known. The first time it is asked, it is from then on that the kernel takes note. */
+static int64_t arrival_ns(pj_sock_t socket) {
+    struct timespec at;
+    if (socket == PJ_INVALID_SOCKET || ioctl((int)socket, SIOCGSTAMPNS, &at) != 0) return 0;
+    return at.tv_sec * INT64_C(1000000000) + at.tv_nsec;
+}
+
+static pj_sock_t rtp_socket(pjmedia_transport *transport) {
+    pjmedia_transport_info info;
+    pjmedia_transport_info_init(&info);
+    return pjmedia_transport_get_info(transport, &info) == PJ_SUCCESS ? info.sock_info.rtp_sock : PJ_INVALID_SOCKET;
+}
+
 static void saw(struct line *line, bool sent, bool rtcp, const pj_sockaddr *remote, const void *packet,
                 pj_ssize_t length) {
     struct tap_call *call = atomic_load(&line->call);
     struct tap_address from;
     if (!call || length <= 0) return; /* negative: an error of the socket */
     if (remote) from = tap_address_of(remote);
-    tap_call_media(call, &line->path, sent, rtcp, remote ? &from : NULL, packet, (size_t)length);
+    int64_t at_ns = sent || rtcp ? 0 : arrival_ns(atomic_load(&line->rtp_socket));
+    tap_call_media(call, &line->path, sent, rtcp, remote ? &from : NULL, at_ns, packet, (size_t)length);
 }
 
 static void on_rtp(pjmedia_tp_cb_param *param) {
@@ -138,6 +157,7 @@ static void find_path(struct line *line, const pjmedia_transport_attach_param *s
     if (pjmedia_transport_get_info(line->slave, &info) == PJ_SUCCESS) {
         now.local_rtp = tap_address_of(&info.sock_info.rtp_addr_name);
         now.local_rtcp = tap_address_of(&info.sock_info.rtcp_addr_name);
+        atomic_store(&line->rtp_socket, info.sock_info.rtp_sock);
     }
     now.remote_rtp = tap_address_of(&stream->rem_addr);
     now.remote_rtcp = tap_address_of(&stream->rem_rtcp);
@@ -246,6 +266,8 @@ static pjmedia_transport *wrap(pjsua_call_id index, unsigned media, pjmedia_tran
     line->slave = transport;
     line->owns_slave = (flags & PJSUA_MED_TP_CLOSE_MEMBER) != 0;
     line->index = index;
+    atomic_store(&line->rtp_socket, rtp_socket(transport));
+    arrival_ns(atomic_load(&line->rtp_socket));
     if (transport->grp_lock) {
         pj_grp_lock_add_ref(transport->grp_lock);
         pj_grp_lock_add_handler(transport->grp_lock, NULL, line, &line_free);

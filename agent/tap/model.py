@@ -1,10 +1,34 @@
 """What the tap saw."""
 
 from dataclasses import dataclass
+from typing import Final
+
+SEGMENT_TICKS: Final = 0xFFFF
+"""A longer event goes on under a timestamp that is later by this: RFC 4733 §2.5.1.3."""
 
 
 class TapError(Exception):
     """The tap is not there, or could not do what it was asked: our own trouble."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TapDigit:
+    """One named event (RFC 4733) of a stream: all packets of one timestamp and code, later segments included."""
+
+    code: int
+    payload_type: int
+    timestamp: int
+    """Of its first segment."""
+    first_s: float
+    """Monotonic clock, of its first packet."""
+    last_s: float
+    duration_ms: float
+    """The longest that its packets told."""
+    volume_dbm0: int
+    marker: bool
+    """Of its first packet (§2.2.1.2: set where an event begins)."""
+    packets: int
+    end_packets: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +54,9 @@ class TapStream:
     """Packets whose sequence number had been seen before. SRTP's replay protection lets none come this far."""
     reordered: int
     """Packets with a lower sequence number than one already seen; a copy that comes late is both."""
+    unnegotiated: int
+    """Packets whose payload type was not in the SDP of the side that received them, when they came."""
+    jitter_samples: int
     jitter_ms: float | None
     """RFC 3550 A.8 after the last audio packet; None before the second one of a known clock rate."""
     mean_jitter_ms: float | None
@@ -41,8 +68,13 @@ class TapStream:
     first_at: float
     """Unix time."""
     last_at: float
+    first_s: float
+    """Monotonic clock; when a packet came to the socket, however late it was read."""
+    last_s: float
     payload_types: dict[int, int]
     """Packets of each."""
+    digits: tuple[TapDigit, ...] = ()
+    """In the order of their first packets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

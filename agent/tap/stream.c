@@ -6,12 +6,13 @@
 
 #define SEEN_BITS 65536 /* a sequence number is resolved to within half of it of the highest: more is never asked */
 #define RTP_HEADER_BYTES 12
+#define SEGMENT_TICKS 0xFFFF /* RFC 4733 §2.5.1.3 */
+#define OPEN_DIGITS 16       /* digits whose packets may still come */
 
 struct tap_counter {
     struct tap_stream shown;
     int64_t highest, lowest; /* extended sequence numbers */
     uint64_t distinct;
-    int64_t last_monotonic_ns;
     double jitter_ns, jitter_sum_ns, max_jitter_ns;
     int64_t audio_ns; /* when the last audio packet came */
     uint32_t audio_timestamp, audio_clock_hz;
@@ -92,6 +93,55 @@ static void count_audio(struct tap_counter *counter, uint32_t timestamp, uint32_
     counter->audio_ns = now_ns;
 }
 
+/* The payload of an RTP packet: its offset, and its length in `length`; 0 where it has none that can be told. */
+static size_t payload(const uint8_t *packet, size_t *length) {
+    size_t offset = RTP_HEADER_BYTES + 4 * (size_t)(packet[0] & 15), end = *length;
+    if (packet[0] & 0x10 && offset + 4 <= end)
+        offset += 4 + 4 * (size_t)(packet[offset + 2] << 8 | packet[offset + 3]);
+    if (packet[0] & 0x20 && packet[end - 1] <= end) end -= packet[end - 1];
+    *length = offset < end ? end - offset : 0;
+    return offset;
+}
+
+/* The digit that a packet is of, begun where it is new; NULL where there is no room. */
+static struct tap_digit *digit_of(struct tap_stream *shown, uint8_t code, uint32_t timestamp) {
+    for (uint32_t i = shown->digit_count; i-- > 0 && i + OPEN_DIGITS >= shown->digit_count;) {
+        struct tap_digit *known = i < TAP_MAX_DIGITS ? &shown->digits[i] : NULL;
+        if (!known || known->code != code || (timestamp - known->timestamp) % SEGMENT_TICKS) continue;
+        uint32_t segment = (timestamp - known->timestamp) / SEGMENT_TICKS;
+        if (segment <= known->segments) return known;
+        if (segment == known->segments + 1 && !known->end_packets) {
+            known->segments = segment;
+            known->ticks = 0;
+            return known;
+        }
+    }
+    if (shown->digit_count++ >= TAP_MAX_DIGITS) return NULL;
+    struct tap_digit *begun = &shown->digits[shown->digit_count - 1];
+    *begun = (struct tap_digit){.code = code, .timestamp = timestamp};
+    return begun;
+}
+
+/* One packet of a named event: RFC 4733 §2.3. */
+static void count_event(struct tap_stream *shown, const uint8_t *packet, size_t length, uint32_t timestamp,
+                        uint32_t clock_hz, int64_t now_ns) {
+    const uint8_t *event = packet + payload(packet, &length);
+    struct tap_digit *digit = length >= 4 ? digit_of(shown, event[0], timestamp) : NULL;
+    if (!digit) return;
+    if (!digit->packets++) {
+        digit->first_ns = now_ns;
+        digit->clock_hz = clock_hz;
+        digit->payload_type = packet[1] & 127;
+        digit->marker = packet[1] >> 7;
+        digit->volume = event[1] & 63;
+    }
+    digit->last_ns = now_ns;
+    digit->end_packets += event[1] >> 7;
+    uint32_t ticks = (uint32_t)event[2] << 8 | event[3];
+    bool on = timestamp - digit->timestamp == digit->segments * SEGMENT_TICKS; /* else of an earlier segment */
+    if (on && ticks > digit->ticks) digit->ticks = ticks;
+}
+
 /* One RTP packet (see tap_is_rtp). */
 void tap_count(struct tap_counter *counter, const struct tap_formats *formats, const uint8_t *packet, size_t length,
                int64_t real_ns, int64_t monotonic_ns) {
@@ -100,16 +150,21 @@ void tap_count(struct tap_counter *counter, const struct tap_formats *formats, c
     uint32_t timestamp = (uint32_t)packet[4] << 24 | packet[5] << 16 | packet[6] << 8 | packet[7];
     count_sequence(counter, (uint16_t)(packet[2] << 8 | packet[3]));
     if (shown->packets == 0)
-        shown->first_ns = real_ns;
-    else if (monotonic_ns - counter->last_monotonic_ns > shown->max_gap_ns)
-        shown->max_gap_ns = monotonic_ns - counter->last_monotonic_ns;
-    counter->last_monotonic_ns = monotonic_ns;
+        shown->first_ns = real_ns, shown->first_monotonic_ns = monotonic_ns;
+    else if (monotonic_ns - shown->last_monotonic_ns > shown->max_gap_ns)
+        shown->max_gap_ns = monotonic_ns - shown->last_monotonic_ns;
+    shown->last_monotonic_ns = monotonic_ns;
     shown->last_ns = real_ns;
     shown->packets++;
     shown->bytes += length;
     shown->payload_types[payload_type]++;
-    if (formats->clock_hz[payload_type] && !formats->event[payload_type])
-        count_audio(counter, timestamp, formats->clock_hz[payload_type], monotonic_ns);
+    uint32_t clock_hz = formats->clock_hz[payload_type];
+    if (!clock_hz)
+        shown->unnegotiated++;
+    else if (formats->event[payload_type])
+        count_event(shown, packet, length, timestamp, clock_hz, monotonic_ns);
+    else
+        count_audio(counter, timestamp, clock_hz, monotonic_ns);
 }
 
 /* The sender began anew: time that passed before is not lateness. */

@@ -19,6 +19,7 @@
 
 #define TAP_ADDRESS_TEXT 56 /* "[v6]:port" with its end */
 #define TAP_MAX_STREAMS 64  /* per call: more SSRCs than that are no call */
+#define TAP_MAX_DIGITS 256  /* per stream: four times what a plan may send */
 
 struct tap_address {
     uint8_t family; /* 4, 6, or 0: not known */
@@ -31,6 +32,7 @@ struct tap_time {
 };
 
 struct tap_time tap_now(void);
+struct tap_time tap_time_of(int64_t real_ns);
 void tap_address_text(const struct tap_address *address, char text[TAP_ADDRESS_TEXT]);
 
 /* --- stream.c --- */
@@ -39,6 +41,19 @@ void tap_address_text(const struct tap_address *address, char text[TAP_ADDRESS_T
 struct tap_formats {
     uint32_t clock_hz[128]; /* 0: not negotiated */
     bool event[128];        /* telephone-event */
+};
+
+/* ctypes. One named event (RFC 4733): all packets of one timestamp and code, and of the segments that go on from it. */
+struct tap_digit {
+    int64_t first_ns, last_ns; /* CLOCK_MONOTONIC, of its packets */
+    uint32_t timestamp;        /* of its first segment */
+    uint32_t segments;         /* after the first, each later by 0xFFFF ticks (§2.5.1.3) */
+    uint32_t ticks;            /* of the last one */
+    uint32_t clock_hz;
+    uint32_t packets, end_packets;
+    uint8_t code, payload_type;
+    uint8_t volume; /* -dBm0 */
+    uint8_t marker; /* of its first packet */
 };
 
 /* ctypes. Counters of one RTP stream (one SSRC from one address to another); definitions of agent/trace/model.py. */
@@ -53,12 +68,16 @@ struct tap_stream {
     uint64_t lost;       /* expected - distinct sequence numbers */
     uint64_t duplicates; /* sequence number seen before */
     uint64_t reordered;  /* lower than one already seen; a copy that comes late is both */
+    uint64_t unnegotiated; /* packets whose payload type the SDP did not have then */
     uint64_t jitter_samples;
     double jitter_ms, mean_jitter_ms, max_jitter_ms; /* RFC 3550 A.8, audio packets; meaningless without samples */
     int64_t max_gap_ns;                              /* between two consecutive packets; -1: there was only one */
     int64_t max_late_ns; /* audio behind the grid of its timestamps; -1: no audio of a known clock */
     int64_t first_ns, last_ns;   /* CLOCK_REALTIME */
+    int64_t first_monotonic_ns, last_monotonic_ns;
     uint32_t payload_types[128]; /* packets of each */
+    uint32_t digit_count;        /* also those for which there was no room */
+    struct tap_digit digits[TAP_MAX_DIGITS];
 };
 
 struct tap_counter; /* a stream while it is counted */
@@ -105,7 +124,7 @@ void tap_call_formats(struct tap_call *call, struct tap_path *path, const struct
                       const struct tap_formats *received);
 void tap_call_attached(struct tap_call *call, struct tap_path *path, const struct tap_path *now);
 void tap_call_media(struct tap_call *call, const struct tap_path *path, bool sent, bool rtcp,
-                    const struct tap_address *remote, const void *packet, size_t length);
+                    const struct tap_address *remote, int64_t arrived_ns, const void *packet, size_t length);
 void tap_call_sip(struct tap_call *call, int64_t real_ns, const struct tap_address *from, const struct tap_address *to,
                   const char *text, size_t length);
 

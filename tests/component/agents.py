@@ -101,20 +101,21 @@ class Agent:
 
 
 class Lane:
-    """A caller and a callee that call each other without anything between."""
+    """A caller and a callee that call each other, with nothing between but what `path` makes of an address."""
 
     def __init__(
         self,
         directory: Path,
         *groups: CallGroup,
         behaviour: Behaviour = Behaviour.PARROT,
+        path: Callable[[str], str] = lambda address: address,
         evidence: Evidence | None = None,
     ) -> None:
         plan = make_plan(Role.CALLEE, *groups, behaviour=behaviour, evidence=evidence)
         self.callee = Agent(directory / "callee", plan)
         try:
             address = self.callee.wait_for(lambda progress: progress.ready == 1).address
-            plan = make_plan(Role.CALLER, *groups, address=address or "", evidence=evidence)
+            plan = make_plan(Role.CALLER, *groups, address=path(address or ""), evidence=evidence)
             self.caller = Agent(directory / "caller", plan)
             self.caller.wait_for(lambda progress: progress.ready == 1)
         except BaseException:
@@ -145,9 +146,10 @@ def lane(
     directory: Path,
     *groups: CallGroup,
     behaviour: Behaviour = Behaviour.PARROT,
+    path: Callable[[str], str] = lambda address: address,
     evidence: Evidence | None = None,
 ) -> Iterator[Lane]:
-    made = Lane(directory, *groups, behaviour=behaviour, evidence=evidence)
+    made = Lane(directory, *groups, behaviour=behaviour, path=path, evidence=evidence)
     try:
         yield made
     finally:

@@ -5,6 +5,7 @@ import re
 import select
 import socket
 import threading
+from collections.abc import Callable
 
 from tests.component.phones import is_sip
 
@@ -12,8 +13,18 @@ from tests.component.phones import is_sip
 class Relay:
     """Between a caller and a callee. What it passed on is noted, so that a test knows what must have arrived."""
 
-    def __init__(self, callee: str, *, lossy: float = 0.0, repeated: float = 0.0, swapped: float = 0.0) -> None:
+    def __init__(
+        self,
+        callee: str,
+        *,
+        lossy: float = 0.0,
+        repeated: float = 0.0,
+        swapped: float = 0.0,
+        spoil: Callable[[bytes], bytes | None] = lambda packet: packet,
+    ) -> None:
+        """`spoil`: what is made of each RTP packet on its way to the callee; None: it is dropped."""
         self.callee, self.faults = address(callee), (lossy, repeated, swapped)
+        self.spoil = spoil
         self.caller: tuple[str, int] | None = None
         self.sip = bound()
         self.media = {side: bound() for side in ("caller", "callee")}  # the one that faces that side
@@ -62,6 +73,10 @@ class Relay:
             return
         other = "callee" if side == "caller" else "caller"
         self.taken[side].append(data)
+        spoilt = self.spoil(data) if side == "caller" else data
+        if spoilt is None:
+            return
+        data = spoilt
         lossy, repeated, swapped = self.faults
         before, chance = self.kept.pop(side, None), self.random.random()
         if chance < lossy:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import signal
 import struct
 import subprocess
 from collections import Counter
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.media_facts import DIGITS
 from agent.trace.read import trace
 from tests.component.pcaps import Datagram, Rtp, read, rtp
 from tests.component.phones import NOBODY, Fields, Make, Peer, PhoneProcess, peer, response, sdp
@@ -112,10 +114,9 @@ def test_each_end_counts_what_it_wrote(talk: Talk) -> None:
 
 
 def test_the_stack_and_the_tap_agree(talk: Talk) -> None:
-    assert talk.ended["rtp_sent"]["packets"] == talk.sent["packets"]
-    received = talk.answered["rtp_received"]
-    assert received["packets"] == talk.sent["packets"]
-    assert (received["lost"], received["duplicates"], received["reordered"]) == (0, 0, 0)
+    assert talk.ended["stack_sent"]["packets"] == talk.sent["packets"]
+    received = talk.answered["stack_received"]
+    assert (received["packets"], received["lost"]) == (talk.sent["packets"], 0)
 
 
 def behind_ms(packets: Sequence[Rtp]) -> list[float]:
@@ -156,6 +157,26 @@ def test_the_packets_of_each_digit_are_all_there(talk: Talk) -> None:
         assert there == [(event, 12, 3, 200.0) for event in (1, 9, 10, 15)]
         back = list(digits_of(rtp(end["capture"], source=talk.returned["local"])))
         assert back == [(5, 5, 3, 60.0)] * 2
+
+
+def test_digits_are_what_calltest_trace_reads_in_the_capture(talk: Talk) -> None:
+    for end, mark in ((talk.ended, 1), (talk.answered, 0)):
+        streams = {(s.src, s.dst): s for s in trace([end["capture"]]).streams}
+        for sent in (True, False):
+            stream = one(end, sent=sent, mark=mark)
+            path = (stream["local"], stream["remote"]) if sent else (stream["remote"], stream["local"])
+            read_back = streams[path].digits
+            assert "".join(d.digit for d in read_back) == "".join(DIGITS[d["code"]] for d in stream["digits"])
+            assert len(read_back) in {2, 4}
+            for digit, counted in zip(read_back, stream["digits"], strict=True):
+                assert (digit.packets, digit.end_packets) == (counted["packets"], counted["end_packets"])
+                assert (digit.duration_ms, digit.volume_dbm0) == (counted["duration_ms"], counted["volume_dbm0"])
+                assert counted["marker"]
+
+
+def test_nothing_came_or_went_that_was_not_negotiated(talk: Talk) -> None:
+    for end, mark in ((talk.ended, 1), (talk.answered, 0)):
+        assert [one(end, sent=sent, mark=mark)["unnegotiated"] for sent in (True, False)] == [0, 0]
 
 
 def test_a_capture_has_the_whole_dialog_with_its_real_addresses(talk: Talk) -> None:
@@ -247,8 +268,7 @@ def test_loss_copies_and_order_are_counted_exactly_and_in_their_direction(relaye
     assert received["reordered"] == sum(n < max(numbers[: i + 1]) for i, n in enumerate(numbers)) > 0
     assert [sent[name] for name in ("lost", "duplicates", "reordered")] == [0, 0, 0]
     end = relayed.ends[side]
-    for name in ("packets", "duplicates", "reordered"):
-        assert end["rtp_received"][name] == received[name]
+    assert end["stack_received"]["packets"] == received["packets"]
     datagrams = read(end["capture"])
     assert [d.payload for d in datagrams if d.source == received["remote"]] == relayed.relay.passed[side]
     taken = [d.payload for d in datagrams if d.target == sent["remote"]]
@@ -296,9 +316,51 @@ def test_media_before_the_answer_is_seen_and_counted_apart(phone: Make) -> None:
     early, late = (one(ended, sent=False, mark=mark) for mark in (0, 1))
     assert (early["packets"], early["lost"], early["duplicates"]) == (10, 0, 0)
     assert (late["packets"], late["lost"], late["duplicates"], late["reordered"]) == (12, 0, 2, 2)
-    assert (ended["rtp_received"]["duplicates"], ended["rtp_received"]["reordered"]) == (2, 2)
     assert len(rtp(ended["capture"], source=early["remote"])) == 22
     assert one(ended, sent=True, mark=0)["packets"] > 10
+
+
+def test_a_packet_came_when_the_kernel_had_it_however_late_it_was_read(phone: Make) -> None:
+    """The callee's process stands still: what comes meanwhile waits in its socket, and came on time."""
+    caller, callee, account = pair(phone)
+    call, _ = connect(caller, callee, account)
+    wait_for_audio(caller)
+    callee.process.send_signal(signal.SIGSTOP)
+    try:
+        wait_for_audio(caller)
+    finally:
+        callee.process.send_signal(signal.SIGCONT)
+    wait_for_audio(caller)
+    ended, answered = hang_up(caller, callee, call)
+    there, back = one(answered, sent=False, mark=0), one(answered, sent=True, mark=0)
+    assert back["max_late_ms"] > 700, "it did stand still"
+    assert (there["packets"], there["lost"]) == (one(ended, sent=True, mark=1)["packets"], 0)
+    assert there["max_gap_ms"] < 300
+    read_back = [p.at_ns for p in rtp(answered["capture"], source=there["remote"])]
+    assert max(b - a for a, b in pairwise(read_back)) < 300_000_000
+
+
+def test_packets_of_payload_types_that_nobody_agreed_on_are_told(phone: Make) -> None:
+    invites: list[str] = []
+
+    def script(self: Peer, text: str) -> list[str]:
+        if text.startswith("INVITE "):
+            invites.append(text)
+            return [response(text, "200 OK", body=sdp(NOBODY), contact=self.address)]
+        return [response(text, "200 OK")] if text.startswith("BYE ") else []
+
+    with peer(script) as server:
+        caller = phone()
+        account = caller.account("sip:alice@example.com", server.address)
+        call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
+        caller.wait("CallConfirmed")
+        send_rtp(server.socket, invites[0], range(10))
+        send_rtp(server.socket, invites[0], range(10, 13), payload_type=8)  # offered, and not in the answer
+        send_rtp(server.socket, invites[0], range(13, 15), payload_type=77)
+        wait_for_audio(caller)
+        caller.do("hang_up", call=call)
+        stream = one(caller.wait("CallEnded"), sent=False, mark=1)
+    assert (stream["packets"], stream["unnegotiated"]) == (15, 5)
 
 
 def test_every_message_is_told_with_its_connection(phone: Make) -> None:

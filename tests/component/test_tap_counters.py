@@ -1,6 +1,7 @@
 """The tap's running counters and its blanking of digests, by themselves: packets are handed to the C as it is built."""
 
 import ctypes
+import random
 import struct
 from collections import Counter
 from collections.abc import Sequence
@@ -37,10 +38,14 @@ class Packet:
     timestamp: int
     at_ns: int
     payload_type: int = AUDIO
+    payload: bytes = bytes(160)
+    first_byte: int = 0x80
+    marker: bool = False
 
     def encoded(self) -> bytes:
-        timestamp = self.timestamp % 2**32
-        return struct.pack(">BBHII", 0x80, self.payload_type, self.sequence % 2**16, timestamp, 7) + bytes(160)
+        timestamp, second_byte = self.timestamp % 2**32, self.payload_type | self.marker << 7
+        head = struct.pack(">BBHII", self.first_byte, second_byte, self.sequence % 2**16, timestamp, 7)
+        return head + self.payload
 
 
 def counted(packets: Sequence[Packet]) -> TapStream:
@@ -112,6 +117,100 @@ def test_jitter_and_lateness_are_of_audio_alone_and_exact(packets: list[Packet])
     assert stream.jitter_ms == pytest.approx(jitter, abs=1e-4)
     assert stream.max_jitter_ms == pytest.approx(worst, abs=1e-4)
     assert stream.max_late_ms == pytest.approx(late_ms(packets), abs=1e-3)
+
+
+# --- digits --------------------------------------------------------------------------------------------------------
+
+SEGMENT = 0xFFFF
+
+
+def key_press(code: int, stamp: int, ticks: int) -> list[tuple[int, bytes, bool]]:
+    """Timestamp, payload and marker of each packet of one event (RFC 4733 §2.5.1.2, §2.5.1.3), every 1600 ticks."""
+    packets: list[tuple[int, bytes, bool]] = []
+    for now in [*range(1600, ticks, 1600), ticks, ticks, ticks]:
+        segment, within = divmod(now - 1, SEGMENT)
+        end = now == ticks
+        payload = struct.pack(">BBH", code, end << 7 | 10, within + 1)
+        packets.append((stamp + segment * SEGMENT, payload, not packets))
+    return packets
+
+
+@st.composite
+def dialled(draw: st.DrawFn) -> tuple[list[tuple[int, int]], list[Packet]]:
+    """Keys (code, ticks), and their packets."""
+    keys = draw(st.lists(st.tuples(st.integers(0, 16), st.integers(1, 150_000)), min_size=1, max_size=4))
+    stamp, sent = draw(st.integers(0, 2**32 - 1)), []
+    for code, ticks in keys:
+        sent += key_press(code, stamp, ticks)
+        stamp += ticks + 800
+    packets = [
+        Packet(n, at, 20_000_000 * n, EVENT, payload, marker=marker) for n, (at, payload, marker) in enumerate(sent)
+    ]
+    return keys, packets
+
+
+@given(dialled())
+def test_the_packets_of_a_key_are_one_digit_however_long_it_was_held(
+    pressed: tuple[list[tuple[int, int]], list[Packet]],
+) -> None:
+    keys, packets = pressed
+    digits = counted(packets).digits
+    assert [(d.code, d.end_packets, d.marker, d.volume_dbm0) for d in digits] == [(c, 3, True, -10) for c, _ in keys]
+    assert [d.duration_ms for d in digits] == pytest.approx([ticks / 8 for _, ticks in keys])
+    assert sum(d.packets for d in digits) == len(packets)
+    assert digits[0].first_s == packets[0].at_ns / 1e9
+
+
+@given(dialled(), st.randoms(use_true_random=False))
+def test_copies_and_swapped_neighbours_make_no_digit(
+    pressed: tuple[list[tuple[int, int]], list[Packet]], random: random.Random
+) -> None:
+    keys, packets = pressed
+    came = [copy for packet in packets for copy in [packet] * random.choice([1, 1, 2])]
+    for place in range(1, len(came)):
+        if random.random() < 0.2:
+            came[place - 1], came[place] = came[place], came[place - 1]
+    digits = counted(came).digits
+    assert sorted(d.code for d in digits) == sorted(code for code, _ in keys)
+    assert sum(d.packets for d in digits) == len(came)
+
+
+def test_a_digit_without_its_end_packets_has_none_and_one_without_its_first_is_a_digit() -> None:
+    packets = [
+        Packet(n, stamp, 20_000_000 * n, EVENT, payload, marker=marker)
+        for n, (stamp, payload, marker) in enumerate(key_press(5, 1000, 8000)[1:-3])
+    ]
+    (digit,) = counted(packets).digits
+    assert (digit.code, digit.packets, digit.end_packets, digit.marker) == (5, 3, 0, False)
+    assert digit.duration_ms == 800.0
+
+
+@pytest.mark.parametrize(
+    ("first_byte", "before", "after"),
+    [(0x82, bytes(8), b""), (0x90, b"\xbe\xde\0\1abcd", b""), (0xA0, b"", b"\0\0\0\4"), (0xB1, bytes(8), b"\0\2")],
+    ids=["CSRCs", "extension", "padding", "all of it"],
+)
+def test_an_event_is_found_behind_whatever_a_header_may_have(first_byte: int, before: bytes, after: bytes) -> None:
+    event = struct.pack(">BBH", 7, 0x8A, 800)
+    (digit,) = counted([Packet(1, 0, 0, EVENT, before + event + after, first_byte)]).digits
+    assert (digit.code, digit.duration_ms, digit.end_packets) == (7, 100.0, 1)
+
+
+@given(st.integers(0, 255), st.binary(max_size=24))
+def test_whatever_an_event_packet_holds_is_read_within_its_bounds(first_byte: int, payload: bytes) -> None:
+    stream = counted([Packet(1, 0, 0, EVENT, payload, first_byte & 0x3F | 0x80)])
+    assert stream.packets == 1
+    assert len(stream.digits) <= 1
+
+
+def test_more_digits_than_there_is_room_for_are_not_written_past_it() -> None:
+    packets = [Packet(n, 8000 * n, 20_000_000 * n, EVENT, struct.pack(">BBH", 1, 0x8A, 800)) for n in range(400)]
+    assert len(counted(packets).digits) == 256
+
+
+def test_packets_of_other_payload_types_are_counted_apart() -> None:
+    stream = counted([Packet(n, 160 * n, 20_000_000 * n, UNKNOWN if n in {3, 4} else AUDIO) for n in range(10)])
+    assert (stream.packets, stream.unnegotiated, stream.digits) == (10, 2, ())
 
 
 def test_a_copy_is_known_after_the_numbers_have_gone_around() -> None:

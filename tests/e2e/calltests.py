@@ -105,6 +105,12 @@ def endpoints_at_once(lines: Iterable[Object]) -> int:
     return most_at_once(span(group) for _, group in groupby(legs, key=lambda leg: int(leg["endpoint"])))
 
 
+def callers_used(lines: Iterable[Object]) -> int:
+    """How many agents placed the calls: those whose media had an address; 0 without media."""
+    sockets = [line.get("localRtp") for line in lines if line["kind"] == "leg" and line["role"] == "Caller"]
+    return len({socket.rpartition(":")[0] for socket in sockets if socket})
+
+
 def reasons(run: Object) -> set[tuple[str, str]]:
     """Leg and reason of all findings in a run's status."""
     return {(item["leg"], item["reason"]) for item in run["status"].get("failures", ())}

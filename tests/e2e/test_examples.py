@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.calltests import Object, changed, detail_of, endpoints_at_once, last_is
+from tests.e2e.calltests import Object, callers_used, changed, detail_of, endpoints_at_once, last_is
 from tests.e2e.conftest import Served
 from tests.e2e.kube import IN_NODE, Namespace, until
 from tests.sut.compare import differences
@@ -47,7 +47,9 @@ def check_run(scenario: Scenario, space: Namespace, test: Object, run: Object) -
     assert len(run["status"]["detail"]["configMaps"]) > 0
     assert run["status"]["detail"]["complete"]
     asked = run["spec"]["test"]["target"].get("endpointParallelism", 1)
-    assert endpoints_at_once(detail_of(space, run)) in {0, min(asked, len(scenario.expected.endpoints))}
+    lines = detail_of(space, run)
+    assert endpoints_at_once(lines) <= asked
+    assert callers_used(lines) in {0, min(asked, len(scenario.expected.endpoints))}, "a caller for each at a time"
 
 
 @contextmanager

@@ -25,8 +25,10 @@ from agent.phone import (
     SipAccount,
 )
 from agent.sound import read_wav, write_wav
+from agent.tap.model import TapDigit, TapStream
 from tests.unit.fake_clock import FakeClock
 from tests.unit.sip_messages import request, response
+from tests.unit.taps import tap_digit, tap_stream
 
 ANSWER_S = 0.05
 TIMER_F_S = 32.0
@@ -64,6 +66,8 @@ class FakeCall:
     answered_s: float | None = None
     hung_up: bool = False
     over: bool = False
+    digits: list[tuple[bool, TapDigit]] = field(default_factory=list)
+    """Sent or received."""
 
 
 class FakePhone:
@@ -136,6 +140,8 @@ class FakePhone:
         for place, digit in enumerate(digits):
             at_s = place * DIGIT_S
             self.at(at_s + tone_ms / 1000, DigitSent, call=call, digit=digit, duration_ms=float(tone_ms))
+            crossed = tap_digit(digit, self.clock.now_s + at_s, duration_ms=float(tone_ms))
+            self.calls[call].digits.append((True, crossed))
         if self.calls[call].outgoing:
             for turn in range(self.peer.repeats_digits):
                 self.receive_digits(call, digits, after_s=(turn + 1) * (len(digits) * DIGIT_S + 0.7))
@@ -189,6 +195,8 @@ class FakePhone:
         for place, digit in enumerate(digits):
             at_s = after_s + place * DIGIT_S
             self.at(at_s, DigitReceived, call=call, digit=digit, method=DtmfMethod.RFC4733)
+            crossed = tap_digit(digit, self.clock.now_s + at_s, end_packets=3 if ends else 0)
+            self.calls[call].digits.append((False, crossed))
             if ends:
                 self.at(at_s + 0.1, DigitEnded, call=call, digit=digit, duration_ms=100.0)
 
@@ -205,16 +213,32 @@ class FakePhone:
             return
         media_s = None if call.answered_s is None else self.clock.now_s + after_s - call.answered_s
         packets = None if media_s is None else Rtp(packets=round(50 * media_s), lost=0, jitter_ms=1.0)
+        until_s = self.clock.now_s + after_s
+        tapped = None if media_s is None else tuple(self._crossed(call, until_s, sent=sent) for sent in (True, False))
         self.at(
             after_s,
             CallEnded,
             call=call.handle,
             local_reason="stack's words",
-            rtp_sent=packets,
-            rtp_received=packets,
+            stack_sent=packets,
+            stack_received=packets,
+            tapped=tapped,
             rtt_ms=None,
             media_s=media_s,
             recording=self._record(call, media_s),
+        )
+
+    def _crossed(self, call: FakeCall, until_s: float, *, sent: bool) -> TapStream:
+        began_s = call.answered_s or 0.0
+        packets = round(50 * (until_s - began_s))
+        return tap_stream(
+            sent=sent,
+            mark=1 if call.outgoing else 0,
+            packets=packets,
+            expected=packets,
+            first_s=began_s,
+            last_s=until_s,
+            digits=tuple(d for was_sent, d in call.digits if was_sent is sent and d.last_s <= until_s),
         )
 
     def _record(self, call: FakeCall, media_s: float | None) -> Path | None:

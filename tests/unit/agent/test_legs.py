@@ -44,7 +44,7 @@ class Book:
         self.book.begin(facts, handle)
 
     def end(self, recording=None, handle: CallHandle = ONE):
-        nothing = {"rtp_sent": None, "rtp_received": None, "rtt_ms": None, "media_s": None}
+        nothing = {"stack_sent": None, "stack_received": None, "rtt_ms": None, "media_s": None}
         at_s = self.clock.now_s
         self.book.record(CallEnded(at_s=at_s, call=handle, local_reason="r", recording=recording, **nothing))
 

@@ -16,19 +16,8 @@ from agent.pjsua_facts import (
     wav_finished,
 )
 from agent.sip_text import parse_head
-from agent.tap.model import TapStream
 
 NONE = Spread(samples=0, mean_us=0.0, max_us=0.0)
-
-
-def tap_stream(**changed: object) -> TapStream:
-    fields: dict[str, object] = {
-        "sent": False, "local": "127.0.0.1:1", "remote": "127.0.0.1:2", "ssrc": 1, "mark": 0, "packets": 90,
-        "bytes": 15480, "expected": 90, "lost": 0, "duplicates": 0, "reordered": 0, "jitter_ms": 1.0,
-        "mean_jitter_ms": 1.0, "max_jitter_ms": 2.0, "max_gap_ms": 20.0, "max_late_ms": 0.0, "first_at": 1.0,
-        "last_at": 3.0, "payload_types": {0: 90},
-    }  # fmt: skip
-    return TapStream(**(fields | changed))  # type: ignore[arg-type]
 
 
 def count(**changed: object) -> StreamCount:
@@ -173,23 +162,6 @@ def test_without_a_packet_loss_and_jitter_are_not_measured() -> None:
     received = rtp_received([count(received=0, lost=0, jitter=NONE)])
     assert received is not None
     assert (received.packets, received.lost, received.jitter_ms, received.max_jitter_ms) == (0, None, None, None)
-
-
-def test_duplicates_and_order_are_the_taps_since_the_answer() -> None:
-    early, late = tap_stream(mark=0, duplicates=5, reordered=6), tap_stream(mark=1, duplicates=1, reordered=2)
-    ours = tap_stream(mark=1, sent=True, duplicates=9, reordered=9)
-    received = rtp_received([count()], (early, late, late, ours))
-    assert received is not None
-    assert (received.duplicates, received.reordered) == (2, 4)
-
-
-@pytest.mark.parametrize(
-    "tapped", [None, (), (tap_stream(sent=True),), (tap_stream(mark=0), tap_stream(mark=1, sent=True))]
-)
-def test_what_the_tap_did_not_see_is_not_measured(tapped: tuple[TapStream, ...] | None) -> None:
-    received = rtp_received([count()], tapped)
-    assert received is not None
-    assert (received.packets, received.duplicates, received.reordered) == (90, None, None)
 
 
 def test_without_rtcp_nothing_is_known_of_what_became_of_our_packets() -> None:

@@ -6,8 +6,9 @@ from agent.contract.verdict import Check, Finding, Reason, Result, Role, result_
 
 FAILED = {
     "RegistrationRejected", "RegistrationTimeout", "SipCodeMismatch", "NoResponse", "NoAnswer", "AnsweredElsewhere",
-    "CallDropped", "ByeUnanswered", "ByeMissing", "DtmfMismatch", "DtmfNotNegotiated",
-    "NoRtp", "TooFewPackets", "PacketLoss", "Jitter", "NoAudio", "WrongAudio", "UnexpectedAudio",
+    "CallDropped", "ByeUnanswered", "ByeMissing", "DtmfMismatch", "DtmfNotNegotiated", "DtmfOtherMethod",
+    "DtmfNotEnded", "DtmfCutShort", "NoRtp", "MediaStopped", "TooFewPackets", "UnnegotiatedPayload", "PacketLoss",
+    "Jitter", "NoAudio", "WrongAudio", "UnexpectedAudio",
 }  # fmt: skip
 
 

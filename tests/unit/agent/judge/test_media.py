@@ -3,7 +3,7 @@
 import pytest
 
 from agent.contract.plan import DtmfMethod, Play, identity_code
-from agent.contract.result import Heard, Side
+from agent.contract.result import Heard, Rtp, Side
 from agent.contract.verdict import Check, Reason
 from agent.identity import FRAME_MS
 from agent.judge.leg import judge_leg
@@ -239,13 +239,6 @@ def test_digits_must_be_exactly_those_expected(received):
     assert callee_alone(dtmf_received=digits(received)) == [(Check.DTMF, Reason.DTMF_MISMATCH)]
 
 
-def test_digits_by_another_method_are_a_mismatch_that_names_it():
-    leg = caller_leg(dtmf_received=digits("1234#", DtmfMethod.INFO))
-    [finding] = judge_leg(plan(), leg)
-
-    assert (finding.reason, finding.observed) == (Reason.DTMF_MISMATCH, "1234# by INFO")
-
-
 def test_missing_digits_without_telephone_event_in_the_sdp_were_not_negotiated():
     leg = {"dtmf_received": (), "negotiated__telephone_event_payload_type": None}
     [finding] = judge_leg(plan(), caller_leg(**leg))
@@ -296,3 +289,42 @@ def test_digits_that_contradict_what_was_sent_fail_however_little_that_was():
 
 def test_a_caller_that_sends_none_can_still_expect_digits():
     assert caller_alone({"group__dtmf": None}, dtmf_sent=(), dtmf_received=()) == [(Check.DTMF, Reason.DTMF_MISMATCH)]
+
+
+# any RTP
+
+
+@pytest.mark.parametrize("asked", [{}, {"group__expect__caller__rtp": None}])
+def test_media_that_stops_while_the_call_is_up_fails_asked_for_or_not(asked):
+    """The call is 8 s long."""
+    assert caller_alone(asked, rtp_received__last_ms=6000.0) == []
+    [finding] = judge_leg(plan(**asked), caller_leg(rtp_received__last_ms=5999.0))
+    assert (finding.check, finding.reason) == (Check.RTP_PACKETS, Reason.MEDIA_STOPPED)
+    assert finding.observed == "none in the last 2.0 of 8.0 s"
+
+
+def test_media_is_due_until_the_hold_is_over_however_late_the_bye_comes():
+    assert callee_alone(rtp_received__last_ms=7990.0, progress__bye_ms=12_000.0) == []
+
+
+def test_media_that_never_came_did_not_stop():
+    assert (Check.RTP_PACKETS, Reason.NO_RTP) in caller_alone(rtp_received=Rtp(packets=0))
+    nothing_asked = {f"group__expect__caller__{what}": None for what in ("rtp", "audio", "dtmf")}
+    assert caller_alone(nothing_asked, rtp_received=Rtp(packets=0)) == []
+
+
+@pytest.mark.parametrize("asked", [{}, {"group__expect__caller__rtp": None}])
+def test_media_that_nobody_agreed_on_fails_asked_for_or_not(asked):
+    assert caller_alone(asked, rtp_received__unnegotiated=0) == []
+    [finding] = judge_leg(plan(**asked), caller_leg(rtp_received__unnegotiated=3))
+    assert (finding.check, finding.reason) == (Check.RTP_PACKETS, Reason.UNNEGOTIATED_PAYLOAD)
+    assert (finding.expected, finding.observed) == ("payload types of the SDP", "3 of 400 packets with others")
+
+
+def test_copies_make_up_for_no_packet_that_is_missing():
+    few = {"rtp_received__packets": 360, "rtp_received__duplicates": 20}
+    assert caller_alone(**few) == [(Check.RTP_PACKETS, Reason.TOO_FEW_PACKETS)]
+    lost = {"rtp_received__packets": 500, "rtp_received__duplicates": 100, "rtp_received__lost": 4}
+    assert caller_alone(**lost) == [], "4 of 404"
+    lost |= {"rtp_received__lost": 5}
+    assert caller_alone(**lost) == [(Check.RTP_LOSS, Reason.PACKET_LOSS)], "5 of 405, not of 505"

@@ -11,13 +11,14 @@ from tests.unit.builders import caller_leg, digits, plan
 
 MEDIA = {Check.RTP_PACKETS, Check.RTP_LOSS, Check.RTP_JITTER, Check.AUDIO, Check.DTMF}
 DROPS = {"health__socket_drops": 3}
+LATE = {"health__lateness_ms": 201.0}
 
 
 @pytest.mark.parametrize(
     ("health", "said_so"),
     [
         (Health(throttled_ms=401.0), "CPU-throttled for 401 of 8000 ms"),
-        (Health(lateness_ms=201.0), "up to 201 ms late (at most 200)"),
+        (Health(lateness_ms=1001.0), "up to 1001 ms late (at most 1000)"),
         (Health(socket_drops=1), "1 datagrams dropped at its own sockets"),
         (Health(sent_ratio=0.94), "sent 94% of the RTP that was due (at least 95%)"),
     ],
@@ -30,7 +31,7 @@ def test_each_trouble_is_named(health, said_so):
     "health",
     [
         Health(),
-        Health(throttled_ms=400.0, lateness_ms=200.0, socket_drops=0, sent_ratio=0.95),
+        Health(throttled_ms=400.0, lateness_ms=1000.0, socket_drops=0, sent_ratio=0.95),
         Health(throttled_ms=0.0, sent_ratio=1.02),
     ],
 )
@@ -39,9 +40,34 @@ def test_at_the_bound_and_unmeasured_is_no_overload(health):
 
 
 def test_several_troubles_are_all_named():
-    assert overload(Health(lateness_ms=300.0, socket_drops=1), 8000.0) == (
-        "up to 300 ms late (at most 200); 1 datagrams dropped at its own sockets"
+    assert overload(Health(lateness_ms=3000.0, socket_drops=1), 8000.0) == (
+        "up to 3000 ms late (at most 1000); 1 datagrams dropped at its own sockets"
     )
+
+
+def test_lateness_of_a_few_packets_excuses_what_broke_and_leaves_what_held():
+    assert caller_alone(**LATE) == []
+    assert caller_alone(**LATE, rtp_received__jitter_ms=80.0) == [(Check.RTP_JITTER, Reason.AGENT_OVERLOADED)]
+    assert caller_alone(health__lateness_ms=200.0, rtp_received__jitter_ms=80.0) == [
+        (Check.RTP_JITTER, Reason.JITTER),
+    ]
+
+
+def test_what_breaks_opposite_a_late_agent_may_be_its_doing():
+    assert both(callee=LATE).result is Result.PASSED
+    jitter = said(both(caller={"rtp_received__jitter_ms": 80.0}, callee=LATE).findings, CALLER)
+    assert jitter == [(Check.RTP_JITTER, Reason.PEER_LOST)]
+
+
+@pytest.mark.parametrize(
+    ("late", "reason"), [("callee", Reason.AGENT_OVERLOADED), ("caller", Reason.PEER_LOST), (None, Reason.PACKET_LOSS)]
+)
+def test_loss_by_both_ends_counts_is_found_at_late_agents_too(late, reason):
+    """Nobody's lateness makes a comparison that was not done."""
+    ends = {"caller": {"rtp_sent__packets": 500}, "callee": {"rtp_received__packets": 400}}
+    if late:
+        ends[late] |= LATE
+    assert said(both(**ends).findings, CALLEE) == [(Check.RTP_LOSS, reason)]
 
 
 def test_throttling_in_a_call_without_length_counts():

@@ -570,3 +570,22 @@ def test_no_signal_is_its_own_where_the_call_plays_a_tone():
 def test_the_signal_is_the_calls_own_at_each_endpoint():
     assert identity_code(f"{RUN_UID}/0/pin/0") != identity_code(f"{RUN_UID}/1/pin/0")
     assert judge_run(good_reports(endpoints=(0, 1))).result is Result.PASSED
+
+
+def test_media_that_stopped_on_the_way_is_told_from_media_that_our_own_agent_stopped():
+    stopped = {"rtp_received__last_ms": 3000.0}
+    way = both(caller=stopped, callee={"rtp_sent__last_ms": 7990.0})
+    assert said(way.findings) == [(Check.RTP_PACKETS, Reason.MEDIA_STOPPED)]
+    assert note_of(way, CALLER, Check.RTP_PACKETS) == "the callee sent RTP for 8.0 s"
+    own = both(caller=stopped, callee={"rtp_sent__last_ms": 3100.0})
+    assert said(own.findings) == [(Check.RTP_PACKETS, Reason.NOT_MEASURED)]
+    assert note_of(own, CALLER, Check.RTP_PACKETS) == "the callee itself sent none after 3.1 s"
+    unknown = both(caller=stopped)
+    assert said(unknown.findings) == [(Check.RTP_PACKETS, Reason.MEDIA_STOPPED)]
+
+
+def test_copies_made_on_the_way_hide_no_loss():
+    lost = {"rtp_received__packets": 400, "rtp_received__duplicates": 100}
+    assert said(both(caller=lost | {"rtp_received__duplicates": 0}).findings) == []
+    bounds = {"group__expect__caller__rtp__min_packets": 1}
+    assert said(both(caller=lost, **bounds).findings) == [(Check.RTP_LOSS, Reason.PACKET_LOSS)]

@@ -4,14 +4,7 @@ import pytest
 
 from agent.tap.call import Captures, TappedCall
 from agent.tap.model import Captured, TapError, TapStream
-
-
-def stream() -> TapStream:
-    return TapStream(
-        sent=False, local="127.0.0.1:1", remote="127.0.0.1:2", ssrc=1, mark=0, packets=1, bytes=172, expected=1, lost=0,
-        duplicates=0, reordered=0, jitter_ms=None, mean_jitter_ms=None, max_jitter_ms=None, max_gap_ms=None,
-        max_late_ms=0.0, first_at=1.0, last_at=1.0, payload_types={0: 1},
-    )  # fmt: skip
+from tests.unit.taps import tap_stream
 
 
 class FakeTap:
@@ -39,7 +32,7 @@ class FakeTap:
 
     def streams(self, _call_id: str) -> tuple[TapStream, ...]:
         self._do("streams")
-        return (stream(),)
+        return (tap_stream(),)
 
     def close(self, _call_id: str) -> Captured:
         self._do("close")
@@ -55,14 +48,14 @@ def test_a_call_ends_with_its_streams_and_its_capture(tmp_path: Path) -> None:
     fake, path = FakeTap(), tmp_path / "call.pcap"
     call = tapped(fake, path)
     call.answered()
-    assert call.end() == ((stream(),), path)
+    assert call.end() == ((tap_stream(),), path)
     assert fake.said == ["capture", "mark", "streams", "close"]
     assert fake.max_bytes == 1234
     assert path.exists()
 
 
 def test_without_a_path_nothing_is_captured() -> None:
-    assert tapped(FakeTap(captured=0)).end() == ((stream(),), None)
+    assert tapped(FakeTap(captured=0)).end() == ((tap_stream(),), None)
 
 
 def test_a_tap_that_cannot_open_measures_nothing_and_ends_no_call(caplog: pytest.LogCaptureFixture) -> None:
@@ -77,7 +70,7 @@ def test_a_tap_that_cannot_open_measures_nothing_and_ends_no_call(caplog: pytest
 def test_what_cannot_be_captured_is_counted_all_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     theirs = tmp_path / "call.pcap"
     theirs.write_bytes(b"somebody's")
-    assert tapped(FakeTap("capture"), theirs).end() == ((stream(),), None)
+    assert tapped(FakeTap("capture"), theirs).end() == ((tap_stream(),), None)
     assert theirs.exists()
     assert "cannot capture" in caplog.text
 
@@ -98,7 +91,7 @@ def test_the_end_comes_once() -> None:
 
 def test_an_empty_capture_is_not_kept(tmp_path: Path) -> None:
     path = tmp_path / "call.pcap"
-    assert tapped(FakeTap(captured=0), path).end() == ((stream(),), None)
+    assert tapped(FakeTap(captured=0), path).end() == ((tap_stream(),), None)
     assert not path.exists()
 
 
