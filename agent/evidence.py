@@ -4,6 +4,7 @@ Where it goes may be slow, full or gone. So a thread of its own writes there, an
 changes no verdict: the leg says that nothing was kept, and why.
 """
 
+import contextlib
 import logging
 import os
 import threading
@@ -32,7 +33,8 @@ WRITE_S: Final = 5.0
 SCRATCH_BYTES: Final = 1024 * 1024 * 1024
 """For the captures of all calls that are up; a pod's scratch directory has twice that, for recordings too."""
 SOUND_S: Final = 10.0
-"""All calls are over then, and the result is written: only the run's end waits for it."""
+"""No leg's sound is begun later than this. All calls are over then, and the result is written: only the run's end
+waits for it."""
 MAX_FAULT: Final = 200
 
 LOG = logging.getLogger(__name__)
@@ -112,8 +114,11 @@ class Evidence:
         """WAV files beside the captures that were kept, as many as SOUND_S allows: when all calls are over."""
         if self._captured and self._given_up is None and not stop_asked():
             until_s = self._clock.monotonic_s() + SOUND_S
-            made = self._writer.submit(self._make_sound, scratch, lambda: self._is_late(until_s) or stop_asked())
-            wait([made], SOUND_S)
+            made = self._writer.submit(
+                self._make_sound, scratch, lambda: self._clock.monotonic_s() >= until_s or stop_asked()
+            )
+            if made not in wait([made], SOUND_S + WRITE_S).done:
+                LOG.warning("sound: given up after %g s", SOUND_S + WRITE_S)
 
     def _wants(self, leg: LegObservation, capture: Path | None) -> bool:
         is_kept = self._keep is Keep.ALWAYS or (self._keep is Keep.ON_FAILURE and bool(leg.findings))
@@ -137,12 +142,10 @@ class Evidence:
             self._captured.append(_Captured(folder=folder, local_rtp=pending.leg.local_rtp))
         pending.tell(msgspec.structs.replace(pending.leg, evidence=str(folder)))
 
-    def _is_late(self, until_s: float) -> bool:
-        return self._clock.monotonic_s() >= until_s
-
     def _make_sound(self, scratch: Path, enough: Callable[[], bool]) -> None:
         """In the writer's thread, behind whatever else this machine does: other agents' calls may still be up."""
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
         for number, captured in enumerate(self._captured):
             if enough():
                 LOG.warning("no sound of the last %d calls: there was no time", len(self._captured) - number)
