@@ -6,10 +6,10 @@ import pytest
 
 from agent.contract.plan import Evidence as Asked
 from agent.contract.plan import Keep
-from agent.contract.result import LegObservation, SipMessage
+from agent.contract.result import LegObservation, RegistrationObservation, RegistrationOutcome, SipMessage
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.evidence import MAX_FAULT, SOUND_S, WRITE_S, Evidence, capture_bytes
-from tests.unit.builders import caller_leg, plan
+from tests.unit.builders import caller_leg, plan, registration
 from tests.unit.fake_clock import FakeClock
 
 FINDING = Finding(call="pin", number=0, endpoint=0, leg=Role.CALLER, check=Check.DTMF, reason=Reason.NOT_MEASURED)
@@ -69,6 +69,17 @@ def test_a_call_that_was_never_placed_leaves_nothing(tmp_path):
     it = Kept(tmp_path, Keep.ALWAYS)
     it.take(caller_leg(), captured=False)
     assert [(leg.evidence, leg.evidence_fault) for leg in it.told] == [(None, None)]
+
+
+@pytest.mark.parametrize("outcome", RegistrationOutcome)
+def test_a_registration_that_failed_leaves_its_messages(tmp_path, outcome):
+    it = Kept(tmp_path, Keep.ON_FAILURE)
+    told: list[RegistrationObservation] = []
+    it.evidence.take(registration(Role.CALLER, outcome=outcome, messages=(MESSAGE,)), None, told.append)
+    it.evidence.settle()
+    has_failed = outcome is not RegistrationOutcome.REGISTERED
+    assert [item.evidence for item in told] == ["pin-g1-0f5b3c4e/ep0/registration/Caller" if has_failed else None]
+    assert it.files == (["sip.txt"] if has_failed else [])
 
 
 def test_messages_without_a_capture_are_kept(tmp_path):
