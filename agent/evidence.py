@@ -1,9 +1,10 @@
-"""Which legs something is kept of, and the keeping.
+"""Which legs and registrations something is kept of, and the keeping.
 
 Where it goes may be slow, full or gone. So a thread of its own writes there, and whatever fails ends no call and
-changes no verdict: the leg says that nothing was kept, and why.
+changes no verdict: the line of it says that nothing was kept, and why.
 """
 
+import contextlib
 import logging
 import os
 import threading
@@ -13,14 +14,14 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from agent.clock import Clock
 from agent.contract.plan import Keep, Plan
-from agent.contract.result import LegObservation
-from agent.evidence_files import CAPTURE, EvidenceFiles, leg_folder
+from agent.contract.result import LegObservation, RegistrationObservation, RegistrationOutcome
+from agent.evidence_files import CAPTURE, EvidenceFiles, folder_of
 from agent.evidence_sound import sound_of
 from agent.sip_text import printable
 from agent.tap import MAX_CAPTURE_BYTES
@@ -32,22 +33,24 @@ WRITE_S: Final = 5.0
 SCRATCH_BYTES: Final = 1024 * 1024 * 1024
 """For the captures of all calls that are up; a pod's scratch directory has twice that, for recordings too."""
 SOUND_S: Final = 10.0
-"""All calls are over then, and the result is written: only the run's end waits for it."""
+"""No leg's sound is begun later than this. All calls are over then, and the result is written: only the run's end
+waits for it."""
 MAX_FAULT: Final = 200
 
 LOG = logging.getLogger(__name__)
-Tell = Callable[[LegObservation], None]
+Seen = TypeVar("Seen", bound=LegObservation | RegistrationObservation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pending:
-    """A leg whose files are being written."""
+    """Something whose files are being written."""
 
-    leg: LegObservation
+    seen: LegObservation | RegistrationObservation
     capture: Path | None
     written: Future[PurePosixPath]
     until_s: float
-    tell: Tell
+    tell: Callable[[Any], None]
+    """Takes what was seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +67,7 @@ def capture_bytes(calls_at_once: int) -> int:
 
 
 class Evidence:
-    """Takes every leg that is over with its capture, keeps what is to be kept, and passes the leg on."""
+    """Takes every leg and registration that is over, keeps what is to be kept of it, and passes it on."""
 
     def __init__(self, plan: Plan, clock: Clock, max_bytes: int = MAX_BYTES) -> None:
         self._plan = plan
@@ -76,34 +79,34 @@ class Evidence:
         self._captured: list[_Captured] = []
         self._given_up: str | None = None
 
-    def take(self, leg: LegObservation, capture: Path | None, tell: Tell) -> None:
-        """Passes the leg on to `tell`: at once where nothing of it is kept, else when its files are there (`poll`)."""
-        if not self._wants(leg, capture):
+    def take(self, seen: Seen, capture: Path | None, tell: Callable[[Seen], None]) -> None:
+        """Passes it on to `tell`: at once where nothing of it is kept, else when its files are there (`poll`)."""
+        if not self._wants(seen, capture):
             _delete(capture)
-            tell(leg)
+            tell(seen)
             return
         if self._given_up is not None:
             _delete(capture)
-            tell(_without(leg, self._given_up))
+            tell(_without(seen, self._given_up))
             return
         try:
-            written = self._writer.submit(self._files.write, leg_folder(self._plan.run, leg), leg, capture)
+            written = self._writer.submit(self._files.write, folder_of(self._plan.run, seen), seen, capture)
         except RuntimeError as error:  # no room for one more thread
             _delete(capture)
-            tell(_without(leg, str(error)))
+            tell(_without(seen, str(error)))
             return
         until_s = self._clock.monotonic_s() + WRITE_S
-        self._pending.append(_Pending(leg=leg, capture=capture, written=written, until_s=until_s, tell=tell))
+        self._pending.append(_Pending(seen=seen, capture=capture, written=written, until_s=until_s, tell=tell))
 
     def poll(self) -> None:
-        """Passes on the legs whose files are there, or will not be."""
+        """Passes on that whose files are there, or will not be."""
         while self._pending and (
             self._pending[0].written.done() or self._clock.monotonic_s() >= self._pending[0].until_s
         ):
             self._settle(self._pending.popleft())
 
     def settle(self) -> None:
-        """Passes on all legs, and waits for their files as long as is allowed."""
+        """Passes on all that is left, and waits for its files as long as is allowed."""
         wait([pending.written for pending in self._pending], WRITE_S)
         while self._pending:
             self._settle(self._pending.popleft())
@@ -112,37 +115,39 @@ class Evidence:
         """WAV files beside the captures that were kept, as many as SOUND_S allows: when all calls are over."""
         if self._captured and self._given_up is None and not stop_asked():
             until_s = self._clock.monotonic_s() + SOUND_S
-            made = self._writer.submit(self._make_sound, scratch, lambda: self._is_late(until_s) or stop_asked())
-            wait([made], SOUND_S)
+            made = self._writer.submit(
+                self._make_sound, scratch, lambda: self._clock.monotonic_s() >= until_s or stop_asked()
+            )
+            if made not in wait([made], SOUND_S + WRITE_S).done:
+                LOG.warning("sound: given up after %g s", SOUND_S + WRITE_S)
 
-    def _wants(self, leg: LegObservation, capture: Path | None) -> bool:
-        is_kept = self._keep is Keep.ALWAYS or (self._keep is Keep.ON_FAILURE and bool(leg.findings))
-        return is_kept and (capture is not None or bool(leg.messages))
+    def _wants(self, seen: LegObservation | RegistrationObservation, capture: Path | None) -> bool:
+        is_kept = self._keep is Keep.ALWAYS or (self._keep is Keep.ON_FAILURE and _has_failed(seen))
+        return is_kept and (capture is not None or bool(seen.messages))
 
     def _settle(self, pending: _Pending) -> None:
-        """Once one leg's files were not there in time, no other leg waits for any."""
+        """Once some files were not there in time, nothing else waits for any."""
         if not pending.written.done():
             self._given_up = f"not written within {WRITE_S:g} s; nothing more is"
             if pending.written.cancel():
                 _delete(pending.capture)
-            pending.tell(_without(pending.leg, self._given_up))
+            pending.tell(_without(pending.seen, self._given_up))
             return
         error = pending.written.exception()
         if error is not None:
             _delete(pending.capture)
-            pending.tell(_without(pending.leg, getattr(error, "strerror", None) or str(error)))
+            pending.tell(_without(pending.seen, getattr(error, "strerror", None) or str(error)))
             return
         folder = pending.written.result()
-        if pending.capture is not None and pending.leg.local_rtp is not None:
-            self._captured.append(_Captured(folder=folder, local_rtp=pending.leg.local_rtp))
-        pending.tell(msgspec.structs.replace(pending.leg, evidence=str(folder)))
-
-    def _is_late(self, until_s: float) -> bool:
-        return self._clock.monotonic_s() >= until_s
+        local_rtp = pending.seen.local_rtp if isinstance(pending.seen, LegObservation) else None
+        if pending.capture is not None and local_rtp is not None:
+            self._captured.append(_Captured(folder=folder, local_rtp=local_rtp))
+        pending.tell(msgspec.structs.replace(pending.seen, evidence=str(folder)))
 
     def _make_sound(self, scratch: Path, enough: Callable[[], bool]) -> None:
         """In the writer's thread, behind whatever else this machine does: other agents' calls may still be up."""
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 19)
         for number, captured in enumerate(self._captured):
             if enough():
                 LOG.warning("no sound of the last %d calls: there was no time", len(self._captured) - number)
@@ -167,10 +172,16 @@ class Evidence:
             raise
 
 
-def _without(leg: LegObservation, fault: str) -> LegObservation:
+def _has_failed(seen: LegObservation | RegistrationObservation) -> bool:
+    if isinstance(seen, LegObservation):
+        return bool(seen.findings)
+    return seen.outcome is not RegistrationOutcome.REGISTERED
+
+
+def _without(seen: Seen, fault: str) -> Seen:
     said = printable(" ".join(fault.split()))[:MAX_FAULT]
-    LOG.warning("no evidence of call %s/%s at endpoint %d: %s", leg.call, leg.number, leg.endpoint, said)
-    return msgspec.structs.replace(leg, evidence_fault=said)
+    LOG.warning("no evidence: %s", said)
+    return msgspec.structs.replace(seen, evidence_fault=said)
 
 
 def _delete(capture: Path | None) -> None:

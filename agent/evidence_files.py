@@ -1,4 +1,4 @@
-"""A leg's evidence as files, and the folder that it gets: named from the plan, never from what a peer sent."""
+"""Evidence as files, and the folder that a leg's gets: named from the plan, never from what a peer sent."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
 from agent.contract.plan import RunRef
-from agent.contract.result import LegObservation
+from agent.contract.result import LegObservation, RegistrationObservation
 from agent.ladder import ladder
 
 CAPTURE: Final = "capture.pcap"
@@ -19,12 +19,18 @@ class EvidenceError(Exception):
     """Something was not kept; the text says why."""
 
 
-def leg_folder(run: RunRef, leg: LegObservation) -> PurePosixPath:
+def folder_of(run: RunRef, seen: LegObservation | RegistrationObservation) -> PurePosixPath:
     """`<run>-<uid>/ep<endpoint>/<call>-<number>/<role>`: a run's name may come again, with its uid it does not."""
     uid = run.uid[:8]
     name = run.name if uid in run.name else f"{run.name}-{uid}"
-    call = "stray" if leg.call is None else f"{leg.call}-{leg.number}"
-    return PurePosixPath(name) / f"ep{leg.endpoint}" / call / leg.role.value
+    return PurePosixPath(name) / f"ep{seen.endpoint}" / _what(seen) / seen.role.value
+
+
+def _what(seen: LegObservation | RegistrationObservation) -> str:
+    """No two are alike: a call's ends in its number."""
+    if isinstance(seen, RegistrationObservation):
+        return "registration"
+    return "stray" if seen.call is None else f"{seen.call}-{seen.number}"
 
 
 class EvidenceFiles:
@@ -35,12 +41,14 @@ class EvidenceFiles:
         self._max_bytes = max_bytes
         self._bytes = 0
 
-    def write(self, folder: PurePosixPath, leg: LegObservation, capture: Path | None) -> PurePosixPath:
+    def write(
+        self, folder: PurePosixPath, seen: LegObservation | RegistrationObservation, capture: Path | None
+    ) -> PurePosixPath:
         """Moves the capture and writes the SIP messages; the folder that they got, numbered where there is one.
 
         Raises OSError and EvidenceError; nothing is left of it then.
         """
-        text = ladder(leg).encode(errors="replace")
+        text = ladder(seen).encode(errors="replace")
         self._take(len(text) + (capture.stat().st_size if capture else 0))
         made = self._make(folder)
         try:

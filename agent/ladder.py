@@ -1,25 +1,32 @@
-"""A leg's SIP messages as people read them: first one line each, then the messages themselves. Pure."""
+"""SIP messages of a leg or a registration as people read them: one line each, then the messages themselves. Pure."""
 
 from datetime import UTC, datetime
 
-from agent.contract.result import LegObservation, SipMessage
+from agent.contract.result import LegObservation, RegistrationObservation, SipMessage
 
 RULE = "-" * 72
 
 
-def ladder(leg: LegObservation) -> str:
+def ladder(seen: LegObservation | RegistrationObservation) -> str:
     """The text of `sip.txt`. Messages are printable and without digests already (`kept_messages`)."""
-    began = datetime.fromtimestamp(leg.started_at, UTC).isoformat(sep=" ", timespec="milliseconds")
-    name = "a call of nobody's plan" if leg.call is None else f"{leg.call}/{leg.number}"
     lines = [
-        f"{leg.role} of {name} at endpoint {leg.endpoint}, Call-ID {leg.sip_call_id or 'unknown'}",
-        f"begun {began}; times are seconds since the first message",
+        *_heading(seen),
         "",
-        *(f"{_crossing(message)}  {_start_line(message)}" for message in leg.messages),
+        *(f"{_crossing(message)}  {_start_line(message)}" for message in seen.messages),
     ]
-    for message in leg.messages:
+    for message in seen.messages:
         lines += ["", RULE, _crossing(message), RULE, message.text.replace("\r\n", "\n").rstrip("\n")]
     return "\n".join(lines) + "\n"
+
+
+def _heading(seen: LegObservation | RegistrationObservation) -> tuple[str, str]:
+    times = "times are seconds since the first message"
+    if isinstance(seen, RegistrationObservation):
+        return f"{seen.role}'s registration at endpoint {seen.endpoint}", times
+    began = datetime.fromtimestamp(seen.started_at, UTC).isoformat(sep=" ", timespec="milliseconds")
+    name = "a call of nobody's plan" if seen.call is None else f"{seen.call}/{seen.number}"
+    who = f"{seen.role} of {name} at endpoint {seen.endpoint}, Call-ID {seen.sip_call_id or 'unknown'}"
+    return who, f"begun {began}; {times}"
 
 
 def _crossing(message: SipMessage) -> str:

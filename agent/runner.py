@@ -237,7 +237,7 @@ class Runner:
         if not self._registration.concluded():
             return
         if self._registration.observation is not None:
-            self._report.registration(self._registration.observation)
+            self._evidence.take(self._registration.observation, None, self._report.registration)
         self._phase = Phase.READY
 
     def _begin(self, signal: Signal) -> None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import msgspec
 from msgspec import UNSET
 
-from agent.contract.verdict import Finding, Reason, Result, result_of
+from agent.contract.result import LegObservation, RegistrationObservation
+from agent.contract.verdict import Check, Finding, Reason, Result, result_of
 from agent.judge.rank import worst_first
 from agent.judge.run import judge_run
 from agent.judge.verdicts import AgentReport, CallVerdict, EndpointVerdict, RunVerdict
@@ -46,7 +47,6 @@ def conclude(
     changes = changes or {}
     by_index = {endpoint.index: endpoint for endpoint in endpoints}
     findings = _one_of_each_call_first(verdict.calls)
-    calls = {(call.endpoint, call.call, call.number): call for call in verdict.calls}
     outcome = Outcome(
         result=verdict.result,
         reason=verdict.reason,
@@ -60,7 +60,7 @@ def conclude(
         ),
         endpoints=_judged(endpoints, verdict, changes),
         failures=tuple(
-            _failure(item, changes.get(item.endpoint), calls.get((item.endpoint, item.call, item.number)))
+            _failure(item, changes.get(item.endpoint), _observations(item, reports, verdict.calls))
             for item in findings[:MAX_FAILURES]
         ),
         stray_calls=len(verdict.strays),
@@ -120,11 +120,24 @@ def _one_of_each_call_first(calls: Sequence[CallVerdict]) -> tuple[Finding, ...]
     return firsts + rest
 
 
-def _failure(finding: Finding, change: Reason | None, call: CallVerdict | None) -> Failure:
-    legs = [leg for leg in (call.caller, call.callee) if leg is not None] if call else []
-    legs.sort(key=lambda leg: leg.role is not finding.leg)
-    kept = next((leg.evidence for leg in legs if leg.evidence is not None), None)
-    fault = next((f"no evidence: {leg.evidence_fault}" for leg in legs[:1] if leg.evidence_fault), "")
+def _observations(
+    finding: Finding, reports: Sequence[AgentReport], calls: Sequence[CallVerdict]
+) -> list[LegObservation] | list[RegistrationObservation]:
+    """Where a finding can be seen: at its registration; or at its leg first, then at the call's other one."""
+    if finding.check is Check.REGISTERED:
+        place = finding.endpoint, finding.leg
+        return [item for report in reports for item in report.registrations if (item.endpoint, item.role) == place]
+    its_call = finding.endpoint, finding.call, finding.number
+    found = next((call for call in calls if (call.endpoint, call.call, call.number) == its_call), None)
+    legs = [leg for leg in (found.caller, found.callee) if leg is not None] if found else []
+    return sorted(legs, key=lambda leg: leg.role is not finding.leg)
+
+
+def _failure(
+    finding: Finding, change: Reason | None, observed: Sequence[LegObservation | RegistrationObservation]
+) -> Failure:
+    kept = next((item.evidence for item in observed if item.evidence is not None), None)
+    fault = next((f"no evidence: {item.evidence_fault}" for item in observed[:1] if item.evidence_fault), "")
     note = "; ".join(part for part in (_change_note(change) if change else "", finding.note or "", fault) if part)
     return Failure(
         call=finding.call,

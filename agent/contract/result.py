@@ -206,6 +206,9 @@ class RegistrationObservation(Document, frozen=True, kw_only=True, tag_field="ki
     local_reason: str | None = None
     duration_ms: float | None = None
     messages: tuple[SipMessage, ...] = ()
+    evidence: str | None = None
+    """As of a leg: `<run>-<uid>/ep<endpoint>/registration/<role>`."""
+    evidence_fault: str | None = None
 
 
 class ProgressLine(Document, frozen=True, kw_only=True, tag_field="kind", tag="progress"):

@@ -195,8 +195,8 @@ class Failure(StatusValue, frozen=True, kw_only=True):
         Annotated[
             str,
             about(
-                "Folder with capture, sound and SIP messages, in spec.evidence.claimName: of this leg, else of the"
-                " call's other one. Absent: nothing was kept.",
+                "Folder with capture, sound and SIP messages, in spec.evidence.claimName: of this leg or registration,"
+                " else of the call's other leg. Absent: nothing was kept.",
                 example="pin-g3-0f5b3c4e/ep1/pin-4/Callee",
                 max_length=256,
             ),

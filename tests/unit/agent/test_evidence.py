@@ -6,10 +6,10 @@ import pytest
 
 from agent.contract.plan import Evidence as Asked
 from agent.contract.plan import Keep
-from agent.contract.result import LegObservation, SipMessage
+from agent.contract.result import LegObservation, RegistrationObservation, RegistrationOutcome, SipMessage
 from agent.contract.verdict import Check, Finding, Reason, Role
-from agent.evidence import MAX_FAULT, WRITE_S, Evidence, capture_bytes
-from tests.unit.builders import caller_leg, plan
+from agent.evidence import MAX_FAULT, SOUND_S, WRITE_S, Evidence, capture_bytes
+from tests.unit.builders import caller_leg, plan, registration
 from tests.unit.fake_clock import FakeClock
 
 FINDING = Finding(call="pin", number=0, endpoint=0, leg=Role.CALLER, check=Check.DTMF, reason=Reason.NOT_MEASURED)
@@ -69,6 +69,17 @@ def test_a_call_that_was_never_placed_leaves_nothing(tmp_path):
     it = Kept(tmp_path, Keep.ALWAYS)
     it.take(caller_leg(), captured=False)
     assert [(leg.evidence, leg.evidence_fault) for leg in it.told] == [(None, None)]
+
+
+@pytest.mark.parametrize("outcome", RegistrationOutcome)
+def test_a_registration_that_failed_leaves_its_messages(tmp_path, outcome):
+    it = Kept(tmp_path, Keep.ON_FAILURE)
+    told: list[RegistrationObservation] = []
+    it.evidence.take(registration(Role.CALLER, outcome=outcome, messages=(MESSAGE,)), None, told.append)
+    it.evidence.settle()
+    has_failed = outcome is not RegistrationOutcome.REGISTERED
+    assert [item.evidence for item in told] == ["pin-g1-0f5b3c4e/ep0/registration/Caller" if has_failed else None]
+    assert it.files == (["sip.txt"] if has_failed else [])
 
 
 def test_messages_without_a_capture_are_kept(tmp_path):
@@ -196,6 +207,32 @@ def test_a_capture_that_cannot_be_heard_is_no_error(tmp_path, monkeypatch):
 
     it = Kept(tmp_path, Keep.ON_FAILURE)
     sounded(it, tmp_path, monkeypatch, made)
+    assert it.files == ["capture.pcap", "sip.txt"]
+
+
+def test_sound_takes_its_time_and_no_longer(tmp_path, monkeypatch):
+    def made(_, __, directory):
+        it.clock.now_s += SOUND_S
+        (directory / "a").write_bytes(b"RIFF")
+        return {"sent.wav": directory / "a"}
+
+    it = Kept(tmp_path, Keep.ON_FAILURE)
+    it.take(BAD)
+    it.evidence.settle()
+    sounded(it, tmp_path, monkeypatch, made)
+    assert it.files.count("sent.wav") == 1
+
+
+def test_sound_that_never_ends_is_given_up(tmp_path, monkeypatch):
+    release = threading.Event()
+    it = Kept(tmp_path, Keep.ON_FAILURE)
+    it.take(BAD)
+    it.evidence.settle()
+    for name in ("SOUND_S", "WRITE_S"):
+        monkeypatch.setattr(f"agent.evidence.{name}", 0.05)
+    monkeypatch.setattr("agent.evidence.sound_of", lambda *_: release.wait(10))
+    it.evidence.make_sound(tmp_path, lambda: False)
+    release.set()
     assert it.files == ["capture.pcap", "sip.txt"]
 
 

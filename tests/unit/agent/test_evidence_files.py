@@ -5,18 +5,20 @@ from pathlib import PurePosixPath
 import pytest
 
 from agent.contract.plan import RunRef
-from agent.evidence_files import EvidenceError, EvidenceFiles, leg_folder
-from tests.unit.builders import callee_leg, caller_leg, change
+from agent.contract.verdict import Role
+from agent.evidence_files import EvidenceError, EvidenceFiles, folder_of
+from tests.unit.builders import callee_leg, caller_leg, change, registration
 
 RUN = RunRef(uid="0f5b3c4e-8a7b-4d1c-9c64-1b5d0a3c2e11", namespace="voice", name="pin-g3", call_test="pin")
 FOLDER = PurePosixPath("run/ep0/pin-0/Caller")
 
 
 @pytest.mark.parametrize(
-    ("name", "leg", "folder"),
+    ("name", "seen", "folder"),
     [
         ("pin-g3", caller_leg(endpoint=2, number=7), "pin-g3-0f5b3c4e/ep2/pin-7/Caller"),
         ("pin-0f5b3c4e", callee_leg(), "pin-0f5b3c4e/ep0/pin-0/Callee"),
+        ("pin-g3", registration(Role.CALLER, endpoint=1), "pin-g3-0f5b3c4e/ep1/registration/Caller"),
         (
             "pin-g3",
             change(callee_leg(), call=None, number=None, call_key="../../x"),
@@ -24,9 +26,9 @@ FOLDER = PurePosixPath("run/ep0/pin-0/Caller")
         ),
     ],
 )
-def test_a_legs_folder_says_which_it_is(name, leg, folder):
+def test_a_folder_says_what_it_is_of(name, seen, folder):
     run = RunRef(uid=RUN.uid, namespace="voice", name=name, call_test="pin")
-    assert str(leg_folder(run, leg)) == folder
+    assert str(folder_of(run, seen)) == folder
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """SIP messages for people."""
 
 from agent.contract.result import SipMessage
+from agent.contract.verdict import Role
 from agent.ladder import ladder
-from tests.unit.builders import callee_leg, caller_leg, change
+from tests.unit.builders import callee_leg, caller_leg, change, registration
 
 MESSAGES = (
     SipMessage(
@@ -36,6 +37,12 @@ def test_a_ladder_shows_who_sent_what_when_and_then_all_of_it():
         "",
         "SIP/2.0 503 No",
     ]
+
+
+def test_a_registration_has_a_ladder():
+    lines = ladder(registration(Role.CALLEE, endpoint=2, messages=MESSAGES)).splitlines()
+    assert lines[:2] == ["Callee's registration at endpoint 2", "times are seconds since the first message"]
+    assert lines[4] == "    1.2345  received from 10.0.0.1:5060  SIP/2.0 503 No"
 
 
 def test_a_call_of_nobodys_plan_without_messages_has_a_ladder_too():

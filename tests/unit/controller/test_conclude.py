@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import pytest
 from msgspec import UNSET
 
+from agent.contract.result import RegistrationOutcome
 from agent.contract.verdict import Reason, Result, Role
 from controller import conclude as module
 from controller.api.run import MAX_FAILURES, Endpoint, MediaPath
 from controller.conclude import conclude, refused
-from tests.unit.builders import callee_leg, change, digits, good_reports
+from tests.unit.builders import callee_leg, change, digits, good_reports, registration
 from tests.unit.controller.objects import spec
 
 ENDPOINTS = tuple(
@@ -75,6 +76,17 @@ def test_a_failure_names_the_evidence_of_its_leg_else_of_the_other(caller, calle
     legs = tuple(change(leg, evidence=caller) if leg.number == 0 and leg.endpoint == 1 else leg for leg in told[0].legs)
     outcome = conclude([replace(told[0], legs=legs), told[1]], ENDPOINTS)
     assert {item.evidence for item in outcome.failures if item.leg is Role.CALLEE} == {shown}
+
+
+def test_a_refused_registration_names_its_own_evidence():
+    caller, callee = reports()
+    refused_there = registration(
+        Role.CALLEE, endpoint=1, outcome=RegistrationOutcome.REJECTED, code=403, evidence="run/ep1/registration/Callee"
+    )
+    there = (callee.registrations[0], refused_there)
+    outcome = conclude([replace(caller, legs=()), replace(callee, legs=(), registrations=there)], ENDPOINTS)
+    named = {(item.endpoint, item.leg): item.evidence for item in outcome.failures if item.check == "registered"}
+    assert named[1, Role.CALLEE] == "run/ep1/registration/Callee"
 
 
 def test_a_failure_says_why_there_is_no_evidence():

@@ -221,6 +221,36 @@ def test_pods_that_do_not_start_end_the_run_and_are_deleted(status: dict, reason
     assert world.agents() == []
 
 
+def unscheduled(world: World) -> None:
+    """As the scheduler has it where there is no claim."""
+    said = '0/1 nodes are available: persistentvolumeclaim "kept" not found.'
+    waiting = {"type": "PodScheduled", "status": "False", "message": said}
+    for name in world.agents():
+        world.cluster.set_status(PODS, NS, name, {"phase": "Pending", "conditions": [waiting]})
+
+
+def test_a_claim_that_is_not_there_is_named_long_before_the_deadline() -> None:
+    world = World()
+    world.kubelet.start_with = {"waiting": {"reason": "PodInitializing"}}
+    world.apply(evidence={"claimName": "kept"}, startDeadlineSeconds=100)
+    world.ticks(2)
+    for _ in range(30):
+        unscheduled(world)
+        world.tick()
+    status = world.run_status()
+    assert (status["result"], status["reason"]) == ("Inconclusive", "InputMissing")
+    assert "PersistentVolumeClaim kept (evidence.claimName) is not there" in status["message"]
+    assert condition(status, "Stalled") == ("True", "InputMissing")
+    assert world.agents() == []
+
+
+def test_a_claim_outside_the_prefix_is_refused_before_anything_starts() -> None:
+    world = World(flags=("--claim-prefix", "calltest-"))
+    world.apply(evidence={"claimName": "database"})
+    world.ticks(3)
+    assert (world.run_status()["reason"], world.agents()) == ("InvalidTest", [])
+
+
 def test_a_quota_is_waited_for_and_then_named() -> None:
     world = World()
     world.cluster.refuse = lambda verb, kind, _: (
