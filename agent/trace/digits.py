@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from math import isnan
 from typing import Final
 
+import numpy as np
+
 from agent.trace.flows import Flows
 from agent.trace.model import Digit, DigitMethod
 
 NAMES: Final = (*"0123456789*#ABCD", "flash")
 """RFC 4733 §3.2, by event code."""
 _COLUMNS: Final = (
-    *("flow", "code", "payload_type", "declared", "start_ns", "earlier_ticks", "ticks", "tick_ns", "volume"),
+    *("code", "payload_type", "declared", "start_ns", "earlier_ticks", "ticks", "tick_ns", "volume"),
     *("packets", "ends"),
 )
 
@@ -19,18 +21,19 @@ class Digits:
     """The events of all flows, as they were when this was made."""
 
     def __init__(self, flows: Flows) -> None:
-        self._by_flow: dict[int, list[tuple[int, ...]]] = {}
         found = flows.events[: flows.event_count]
-        for flow, *event in zip(*(found[name].tolist() for name in _COLUMNS), strict=True):
-            self._by_flow.setdefault(flow, []).append(tuple(event))
+        order = np.argsort(found["flow"], kind="stable")
+        self._flow = found["flow"][order]
+        self._columns = [found[name][order].tolist() for name in _COLUMNS]
 
     def of(self, flow: int, never: int, tick_ns: float) -> Iterator[Digit]:
         """One flow's, without those of undeclared payload types in `never` (a bit each).
 
         `tick_ns` is taken where the event's own clock is not known.
         """
-        for code, payload_type, declared, start_ns, earlier, ticks, tick, volume, packets, ends in self._by_flow.get(
-            flow, ()
+        begin, end = np.searchsorted(self._flow, [flow, flow + 1]).tolist()
+        for code, payload_type, declared, start_ns, earlier, ticks, tick, volume, packets, ends in zip(
+            *(column[begin:end] for column in self._columns), strict=True
         ):
             if not declared and never >> payload_type & 1:
                 continue

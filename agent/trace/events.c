@@ -4,6 +4,7 @@
 
 #include "kernel.h"
 
+#define OPENED_MAX (1 << 30) /* a multiple of OPEN_EVENTS */
 #define SEGMENT_TICKS 0xFFFFu /* a longer event goes on under a timestamp that is later by this: §2.5.1.3 */
 
 /* The event that goes on, or went on, under this timestamp; NULL. Late packets are few: the newest is looked at first. */
@@ -53,9 +54,10 @@ void event_add(struct table *table, int32_t flow, const struct packet *packet, b
             table->refused_events++;
             return;
         }
-        int32_t place = table->flows[flow].opened++ % OPEN_EVENTS;
-        table->open[(int64_t)flow * OPEN_EVENTS + place] =
+        int32_t *opened = &table->flows[flow].opened;
+        table->open[(int64_t)flow * OPEN_EVENTS + *opened % OPEN_EVENTS] =
             (struct open_event){.timestamp = timestamp, .event = (int32_t)(event - table->events)};
+        if (++*opened == OPENED_MAX) *opened = OPEN_EVENTS;
     }
     if (timestamp == event->last_segment && ticks > event->ticks) event->ticks = ticks;
     event->packets++;

@@ -69,11 +69,12 @@ static bool is_event(struct flow *flow, const struct packet *packet, uint8_t kin
 
 static void count(struct table *table, const struct meanings *meanings, struct packet *packet, int32_t row) {
     struct flow *flow = &table->flows[row];
-    int64_t meaning = flow->meaning, waited_ns = rtp_waited_ns(flow->last_ns, packet->time_ns);
+    int64_t meaning = flow->meaning < meanings->count ? flow->meaning : 0;
+    int64_t waited_ns = rtp_waited_ns(flow->last_ns, packet->time_ns);
     int64_t cell = meaning * TYPES + packet->payload_type;
     uint8_t kind = meanings->kind[cell];
     packet->flow = row;
-    packet->meaning = flow->heard = flow->meaning;
+    packet->meaning = flow->heard = (int32_t)meaning;
     packet->sequence = rtp_sequence_add(&flow->sequence, &table->holes, packet->number);
     table->by_type[(int64_t)row * TYPES + packet->payload_type]++;
     if (waited_ns > flow->max_delta_ns) flow->max_delta_ns = waited_ns;

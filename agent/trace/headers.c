@@ -74,10 +74,9 @@ static bool is_handshake(const uint8_t *payload, uint32_t captured) {
     return version == 0xFEFF || version == 0xFEFD || version == 0xFEFC;
 }
 
-/* RTCP on the same port has payload types 64 to 95 once the marker bit is taken off: RFC 5761 §4. */
+/* RFC 3550 A.1. RTCP on the same port has payload types 64 to 95 once the marker bit is taken off: RFC 5761 §4. */
 static bool may_be_rtp(const uint8_t *payload, uint32_t captured) {
-    uint8_t type = captured < RTP_HEADER ? 64 : payload[1] & 127;
-    return payload[0] >> 6 == 2 && (type < 64 || type >= 96);
+    return captured >= RTP_HEADER && ((payload[1] & 127) < 64 || (payload[1] & 127) >= 96);
 }
 
 /* What stands between the header and the payload, and behind it; false where it is longer than the packet: no RTP. */
@@ -128,12 +127,14 @@ static void udp(const uint8_t *data, int64_t base, struct datagram *one, struct 
     one->end = one->begin + captured;
     if (captured < (wire < RTP_HEADER ? wire : RTP_HEADER)) found->cut++;
     if (captured == 0) return;
-    if (is_sip(payload, captured))
+    if (payload[0] >> 6 == 2) {
+        if (may_be_rtp(payload, captured) && big16(header) >= MIN_PORT && big16(header + 2) >= MIN_PORT)
+            rtp(payload, captured, wire, base + one->begin, ports, one, found);
+    } else if (is_sip(payload, captured)) {
         odd(found, ODD_SIP, one, ports);
-    else if (is_handshake(payload, captured))
+    } else if (is_handshake(payload, captured)) {
         odd(found, ODD_DTLS, one, ports);
-    else if (may_be_rtp(payload, captured) && big16(header) >= MIN_PORT && big16(header + 2) >= MIN_PORT)
-        rtp(payload, captured, wire, base + one->begin, ports, one, found);
+    }
 }
 
 static bool is_plain_udp4(const uint8_t *ip, int64_t captured) {

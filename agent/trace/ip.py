@@ -58,13 +58,15 @@ class _Room:
 
     def __init__(self) -> None:
         self.packets, self.odds, self.found = np.empty(0, PACKET), np.empty(0, ODD), Found()
+        self._where = ctypes.addressof(self.found)
 
     def clear(self, rows: int) -> int:
         """Makes room for so many; where the kernel's struct found is."""
         if rows > len(self.packets):
             self.packets, self.odds = np.empty(rows, PACKET), np.empty(rows, ODD)
-        self.found = Found(packets=address(self.packets), odds=address(self.odds))
-        return ctypes.addressof(self.found)
+            self.found.packets, self.found.odds = address(self.packets), address(self.odds)
+        self.found.packet_count = self.found.odd_count = self.found.cut = self.found.damaged_udp = 0
+        return self._where
 
 
 class Internet:

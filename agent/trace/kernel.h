@@ -40,8 +40,14 @@ struct pcap_format {
     uint32_t link;
 };
 
+/* ctypes. How far a walk came. */
+struct walked {
+    int64_t used;    /* bytes */
+    uint8_t damaged; /* what is next is no record, however much more of the file comes */
+};
+
 int64_t trace_pcap(const uint8_t *data, int64_t end, const struct pcap_format *format, struct record *records,
-                   int64_t room, int64_t *used);
+                   int64_t room, struct walked *walked);
 int64_t trace_pcapng(const uint8_t *data, int64_t end, uint8_t swapped, uint32_t max_length, int64_t *positions,
                      int64_t *lengths, int64_t room);
 
@@ -128,7 +134,7 @@ struct flow {
     struct rtp_jitter jitter;
     uint64_t not_event[2]; /* a bit for each undeclared payload type that is too long for an event */
     int32_t meaning, heard; /* row of struct meanings in force, and that of the last packet */
-    int32_t opened;         /* events, ever */
+    int32_t opened;         /* its struct open_event, ever; a very high number goes back to OPEN_EVENTS */
     int32_t next_free;      /* of rows that are not live */
     uint8_t declared, live;
     uint8_t unused[6];

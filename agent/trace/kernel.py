@@ -119,6 +119,12 @@ class PcapFormat(ctypes.Structure):
     )
 
 
+class Walked(ctypes.Structure):
+    """struct walked."""
+
+    _fields_ = (("used", ctypes.c_int64), ("damaged", ctypes.c_uint8))
+
+
 class Found(ctypes.Structure):
     """struct found."""
 

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from agent.trace.kernel import RECORD, PcapFormat, address, kernel
+from agent.trace.kernel import RECORD, PcapFormat, Walked, address, kernel
 from agent.trace.records import MAX_ROWS, Records, Skipped, load_words
 from agent.trace.source import Bytes, Source
 
@@ -39,7 +39,7 @@ class Pcap:
         self._format = PcapFormat(self._order == ">u4", self._unit_ns, MAX_CAPTURED, link)
         self._source, self._skipped = source, skipped
         self._last_s: int | None = None
-        self._table, self._used = np.empty(MAX_ROWS, RECORD), ctypes.c_int64()
+        self._table, self._walked = np.empty(MAX_ROWS, RECORD), Walked()
 
     def batches(self) -> Iterator[Records]:
         """Until the end of the file; each is valid until the next."""
@@ -63,20 +63,21 @@ class Pcap:
                 used, lost = self._searched(data, end)
                 if used or lost:
                     continue
-            records, used = self._records(data, end)
+            records = self._records(data, end)
+            used, damaged = self._walked.used, self._walked.damaged
             if len(records):
                 yield records
-            if end - used >= HEADER and not self._sound(load_words(data, np.array([used]), 4).view(self._order))[0]:
+            if damaged:
                 self._skipped["damaged record"] += 1
                 used, lost = used + 1, True
 
-    def _records(self, data: Bytes, end: int) -> tuple[Records, int]:
-        """The sound and whole records from 0 on, as many as make a batch; bytes they took."""
-        format_, used = ctypes.byref(self._format), ctypes.byref(self._used)
-        count = kernel().trace_pcap(address(data), end, format_, address(self._table), MAX_ROWS, used)
+    def _records(self, data: Bytes, end: int) -> Records:
+        """The sound and whole records from 0 on, as many as make a batch."""
+        known, walked = ctypes.byref(self._format), ctypes.byref(self._walked)
+        count = kernel().trace_pcap(address(data), end, known, address(self._table), MAX_ROWS, walked)
         if count:
             self._last_s = int(self._table["time_ns"][count - 1]) // 1_000_000_000
-        return Records(data=data, table=self._table[:count]), self._used.value
+        return Records(data=data, table=self._table[:count])
 
     def _sound(self, headers: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
         """Nothing in the header is impossible. A preallocated file's zeros are: no packet has 0 bytes."""

@@ -9,18 +9,20 @@
 
 static uint32_t field(const uint8_t *at, bool swapped) { return swapped ? big32(at) : as_loaded(at); }
 
-/* Sound and whole records from 0 on, until `end` or `room`; their number. *used: bytes they took.
- * A preallocated file's zeros are no records: no packet has 0 bytes. */
+/* Sound and whole records from 0 on, until `end` or `room`; their number. A preallocated file's zeros are no records:
+ * no packet has 0 bytes. */
 int64_t trace_pcap(const uint8_t *data, int64_t end, const struct pcap_format *format, struct record *records,
-                   int64_t room, int64_t *used) {
+                   int64_t room, struct walked *walked) {
     bool swapped = format->swapped;
     uint32_t fractions = 1000000000u / format->unit_ns;
     int64_t at = 0, count = 0;
+    walked->damaged = false;
     for (; count < room && end - at >= PCAP_HEADER; count++) {
         const uint8_t *header = data + at;
         uint32_t fraction = field(header + 4, swapped), captured = field(header + 8, swapped);
         uint32_t wire = field(header + 12, swapped);
-        if (fraction >= fractions || captured > format->max_captured || captured > wire || wire == 0) break;
+        walked->damaged = fraction >= fractions || captured > format->max_captured || captured > wire || wire == 0;
+        if (walked->damaged) break;
         if (end - at - PCAP_HEADER < captured) break;
         records[count] = (struct record){
             .offset = at + PCAP_HEADER,
@@ -31,7 +33,7 @@ int64_t trace_pcap(const uint8_t *data, int64_t end, const struct pcap_format *f
         };
         at += PCAP_HEADER + (int64_t)captured;
     }
-    *used = at;
+    walked->used = at;
     return count;
 }
 

@@ -75,3 +75,14 @@ def test_what_a_forgotten_flow_left_is_no_other_flows() -> None:
     sequence = flows.rows["sequence"][0]
     assert (sequence["packets"], sequence["holes"], sequence["duplicates"]) == (1, 0, 0)
     assert flows.by_type[0].sum() == 1
+
+
+def test_however_many_events_there_were_the_last_ones_are_known() -> None:
+    flows = Flows()
+    digits = packets([1] * 40, payload_type=101, wire=4, captured=4, head=0x05_0A_00_A0)
+    digits["timestamp"] = np.repeat(np.arange(20), 2)
+    count(flows, digits[:2])
+    flows.rows["opened"][0] = (1 << 30) - 3
+    count(flows, digits[2:])
+    assert flows.rows["opened"][0] == 16 + 16
+    assert flows.events["packets"][: flows.event_count].tolist() == [2] * 20
