@@ -86,3 +86,15 @@ def test_gaps_beyond_what_is_remembered_are_forgotten_lowest_first() -> None:
     flows.add(packets, 0, len(packets), Meanings().columns, tell_new=False)
     found = flows.rows["sequence"][0]
     assert (found["forgotten_holes"], found["duplicates"], found["holes"]) == (2, 2, 1023)
+
+
+def test_where_there_is_no_room_for_a_gap_it_takes_that_of_its_streams_lowest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.trace.flows.MAX_HOLES", 2)
+    packets = np.zeros(9, PACKET)
+    packets["hosts"] = [1, 1, 1, 2, 2, 1, 1, 1, 1]
+    packets["number"] = [0, 2, 4, 0, 2, 6, 1, 3, 5]  # gaps at 1, 3; one of the other stream at 1; at 5; filled
+    flows = Flows()
+    flows.add(packets, 0, len(packets), Meanings().columns, tell_new=False)
+    first, second = flows.rows["sequence"][:2]
+    assert (first["forgotten_holes"], first["holes"], first["duplicates"]) == (1, 0, 1)
+    assert (second["forgotten_holes"], second["holes"], second["duplicates"]) == (1, 0, 0)
