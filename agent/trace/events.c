@@ -7,7 +7,8 @@
 #define OPENED_MAX (1 << 30) /* a multiple of OPEN_EVENTS */
 #define SEGMENT_TICKS 0xFFFFu /* a longer event goes on under a timestamp that is later by this: §2.5.1.3 */
 
-/* The event that goes on, or went on, under this timestamp; NULL. Late packets are few: the newest is looked at first. */
+/* The event that goes on, or went on, under this timestamp; NULL. Late packets are few: the newest is looked at
+ * first. */
 static struct event *find(const struct table *table, int32_t flow, uint32_t timestamp, uint8_t code) {
     const struct open_event *open = table->open + (int64_t)flow * OPEN_EVENTS;
     int32_t opened = table->flows[flow].opened;

@@ -140,40 +140,20 @@ def _info_digits(analysis: Analysis, numbers: list[int]) -> tuple[dict[int, list
 
 
 def _warnings(analysis: Analysis, numbers: list[int]) -> Iterator[Warning]:
-    streams, flows = analysis.streams, analysis.streams.flows
+    flows = analysis.streams.flows
     yield from _changes(analysis, numbers)
     for flow in numbers:
-        row = flows.rows[flow]
-        sequence = row["sequence"]
-        name = " to ".join(endpoints(analysis, int(row["hosts"]), int(row["rest"])))
-        if 0.9 * int(sequence["packets"]) < 2 * int(sequence["duplicates"]):
-            yield Warning(
-                code="CapturedTwice",
-                message=f"{name}: nearly every packet is there more than once: captured on several interfaces? "
-                "Capture on one, duplicates, jitter and gaps then mean something",
-            )
-        if "red" in (one.name.lower() for one in _formats(analysis, flow)):
-            yield Warning(
-                code="RedundantAudio",
-                message=f"{name}: packets of RFC 2198 (red) are counted, the digits inside them are not read",
-            )
-        if jumps := int(sequence["jumps"]):
-            yield Warning(
-                code="SequenceJump",
-                message=f"{name}: {jumps} steps of more than 3,000 sequence numbers: its source began anew, or the "
-                "capture has a hole; lost and reordered count across them",
-            )
-        if sequence["forgotten_holes"]:
-            yield Warning(
-                code="TooManyGaps",
-                message=f"{name}: more gaps than are remembered; what filled the oldest counts as duplicates",
-            )
+        yield from _stream_warnings(analysis, flow)
     for code, count, message in (
         ("EventsCut", flows.cut_events, "packets of telephone events were cut before their payload (snap length)"),
         ("TooManyEvents", flows.refused_events, "packets of telephone events beyond a million digits are not shown"),
         ("TooManyAddresses", analysis.addresses.refused, "packets of more addresses than are told apart"),
         ("TooManyFlows", flows.forgotten, "UDP flows that had not shown to be RTP were forgotten to save memory"),
-        ("TooManyPayloadMaps", streams.meanings.refused, "SDPs with more different payload types than are remembered"),
+        (
+            "TooManyPayloadMaps",
+            analysis.streams.meanings.refused,
+            "SDPs with more different payload types than are remembered",
+        ),
         (
             "FragmentsMissing",
             analysis.internet.fragments.lost + analysis.internet.fragments.open,
@@ -183,6 +163,34 @@ def _warnings(analysis: Analysis, numbers: list[int]) -> Iterator[Warning]:
     ):
         if count:
             yield Warning(code=code, message=f"{count} {message}")
+
+
+def _stream_warnings(analysis: Analysis, flow: int) -> Iterator[Warning]:
+    row = analysis.streams.flows.rows[flow]
+    sequence = row["sequence"]
+    name = " to ".join(endpoints(analysis, int(row["hosts"]), int(row["rest"])))
+    if 0.9 * int(sequence["packets"]) < 2 * int(sequence["duplicates"]):
+        yield Warning(
+            code="CapturedTwice",
+            message=f"{name}: nearly every packet is there more than once: captured on several interfaces? "
+            "Capture on one, duplicates, jitter and gaps then mean something",
+        )
+    if "red" in (one.name.lower() for one in _formats(analysis, flow)):
+        yield Warning(
+            code="RedundantAudio",
+            message=f"{name}: packets of RFC 2198 (red) are counted, the digits inside them are not read",
+        )
+    if jumps := int(sequence["jumps"]):
+        yield Warning(
+            code="SequenceJump",
+            message=f"{name}: {jumps} steps of more than 3,000 sequence numbers: its source began anew, or the "
+            "capture has a hole; lost and reordered count across them",
+        )
+    if sequence["forgotten_holes"]:
+        yield Warning(
+            code="TooManyGaps",
+            message=f"{name}: more gaps than are remembered; what filled the oldest counts as duplicates",
+        )
 
 
 def _changes(analysis: Analysis, numbers: list[int]) -> Iterator[Warning]:
