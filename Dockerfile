@@ -1,5 +1,6 @@
 # The two images of calltest: --target controller, --target agent. `dev/images build` prepares the context and builds
-# them: build/<target>.txt is exported from uv.lock with its hashes, build/pjsua2/ holds the wheel of dev/pjsua2/build.
+# them: build/<target>.txt is exported from uv.lock with its hashes, build/pjsua2/ holds the wheel of dev/pjsua2/build,
+# build/kernel/ the shared object of dev/kernel/build.
 # A secret `ca`, if given, is the certificate bundle for downloads; it does not end up in any layer.
 ARG BASE=docker.io/library/debian:trixie-slim
 
@@ -52,8 +53,10 @@ RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $(cat /build/agent-packages) \
  && rm -rf /build /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/log/apt /var/log/dpkg.log
 COPY --from=agent-dependencies /opt/calltest/lib /opt/calltest/lib
+COPY build/kernel/ /opt/calltest/lib/
 COPY agent agent
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash agent && python3 -m agent --help >/dev/null \
- && python3 -c "import pjsua2; from agent.tap import Tap; Tap()"
+ && python3 -c "import pjsua2; from agent.tap import Tap; Tap()" \
+ && python3 -c "from agent.trace.kernel import kernel; kernel()"
 USER 10001:10001
 ENTRYPOINT ["python3", "-m", "agent"]

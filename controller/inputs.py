@@ -24,6 +24,10 @@ class UnusableInputError(Exception):
     """The user's input cannot be used; the text says what, where, and what to do."""
 
 
+class IncompleteInstallationError(Exception):
+    """A part of calltest itself is missing; the text says which, and what to run."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """One document and where it stands, for messages."""

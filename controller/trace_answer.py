@@ -12,9 +12,10 @@ from typing import BinaryIO, Final
 import msgspec
 
 from agent.trace.audio import Sound, listen
+from agent.trace.kernel import KernelError
 from agent.trace.model import Progress, Stream, Trace, UnusableCaptureError, Warning  # noqa: A004  # the document's word
 from agent.trace.read import rtp_packets, trace
-from controller.inputs import UnusableInputError
+from controller.inputs import IncompleteInstallationError, UnusableInputError
 
 STDIN: Final = "-"
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -52,7 +53,10 @@ def address(text: str) -> Address:
 
 
 def answer(request: Request, stdin: BinaryIO, watch: Watch) -> Answer:
-    """Reads the captures; UnusableInputError where one is none, or a WAV file cannot be written."""
+    """Reads the captures; UnusableInputError where one is none, or a WAV file cannot be written.
+
+    IncompleteInstallationError where nothing can be read here.
+    """
     if request.files.count(STDIN) > 1:
         raise UnusableInputError("- is given twice: standard input can be read once")
     try:
@@ -67,6 +71,8 @@ def answer(request: Request, stdin: BinaryIO, watch: Watch) -> Answer:
                     sound = listen(packets, found, kept, wav=request.wav, tones=request.in_band)
     except UnusableCaptureError as error:
         raise UnusableInputError(str(error)) from error
+    except KernelError as error:
+        raise IncompleteInstallationError(str(error)) from error
     except OSError as error:
         where = error.filename or request.wav or tempfile.gettempdir()
         raise UnusableInputError(

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from controller.inputs import UnusableInputError
+from controller.inputs import IncompleteInstallationError, UnusableInputError
 
 if TYPE_CHECKING:
     from agent.trace.model import Progress as Watcher
@@ -91,6 +91,9 @@ def trace(
     except UnusableInputError as error:
         typer.echo(f"calltest: {error}", err=True)
         raise typer.Exit(UNUSABLE) from error
+    except IncompleteInstallationError as error:
+        typer.echo(f"calltest: {error}", err=True)
+        raise typer.Exit(FAULT_OF_OURS) from error
     except BrokenPipeError as error:
         _abandon_stdout()
         raise typer.Exit(UNREAD) from error

@@ -1,179 +1,151 @@
-"""All streams seen so far, as columns: found by key in one numpy step per batch, whatever their number."""
+"""All streams seen so far: the memory in which the kernel counts them."""
 
-from typing import Final
+import ctypes
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from agent.trace import kernel
+from agent.trace.kernel import EVENT, FLOW, HOLE, MAX_EVENTS, MAX_HOLES, OPEN, OPEN_EVENTS, TYPES, Counted, address
 from agent.trace.records import Ints
 
 MAX_UNCONFIRMED: Final = 32_768
 """What may yet turn out to be RTP. Beyond it the longest silent half is forgotten."""
-
-_COLUMNS: Final[dict[str, type]] = {
-    "hosts": np.uint64,
-    "rest": np.uint64,
-    "packets": np.int64,
-    "runs": np.int64,
-    "duplicates": np.int64,
-    "reordered": np.int64,
-    "sequence": np.int64,
-    "highest": np.int64,
-    "lowest": np.int64,
-    "timestamp": np.int64,
-    "first_ns": np.int64,
-    "last_ns": np.int64,
-    "max_delta_ns": np.int64,
-    "order": np.int64,
-    "source": np.int64,
-    "destination": np.int64,
-    "meaning": np.int64,
-    "heard": np.int64,
-    "audio_ns": np.int64,
-    "audio_timestamp": np.uint32,
-    "audio_tick_ns": np.float64,
-    "jitter_ns": np.float64,
-    "max_jitter_ns": np.float64,
-    "declared": np.bool_,
-    "live": np.bool_,
-}
-
-Keys = npt.NDArray[np.uint64]
-_LOW: Final = np.uint64(0xFFFFFFFF)
-_PORT: Final = np.uint64(0xFFFF)
-
-
-def places(host: Keys, port: Keys) -> Ints:
-    """An address (as addresses.Addresses numbers it) and a port (as loaded little-endian) as one number."""
-    return (host << np.uint64(16) | port).astype(np.int64)
+_ROOM: Final = 1024
+"""Of each kind, at first."""
 
 
 def place(host: int, port: int) -> int:
-    """The same for one; the port as a number."""
+    """An address (as addresses.Addresses numbers it) and a port as one number."""
     return host << 16 | port >> 8 | (port & 0xFF) << 8
 
 
 class Flows:
-    """One row per (source, destination, SSRC) that may be an RTP stream. Rows keep their number while they live.
+    """One row per (source, destination, SSRC) that may be an RTP stream. Rows keep their number while they live."""
 
-    Columns: `runs` packets that followed on the one before by sequence number; `sequence`, `timestamp` extended, of
-    the last packet; `order` of the first packet in the capture; `source`, `destination` address and port as
-    `place` makes them; `meaning` row of formats.Meanings in force, `heard` that of the last packet; `audio_*` of the
-    last audio packet (its clock nan before the first); jitter in ns.
-    """
-
-    hosts: npt.NDArray[np.uint64]
-    rest: npt.NDArray[np.uint64]
-    packets: Ints
-    runs: Ints
-    duplicates: Ints
-    reordered: Ints
-    sequence: Ints
-    highest: Ints
-    lowest: Ints
-    timestamp: Ints
-    first_ns: Ints
-    last_ns: Ints
-    max_delta_ns: Ints
-    order: Ints
-    source: Ints
-    destination: Ints
-    meaning: Ints
-    heard: Ints
-    audio_ns: Ints
-    audio_timestamp: npt.NDArray[np.uint32]
-    audio_tick_ns: npt.NDArray[np.float64]
-    jitter_ns: npt.NDArray[np.float64]
-    max_jitter_ns: npt.NDArray[np.float64]
-    declared: npt.NDArray[np.bool_]
-    live: npt.NDArray[np.bool_]
-    by_type: npt.NDArray[np.int32]
+    rows: kernel.Table
+    """kernel.FLOW: struct flow in kernel.h says what is in it."""
+    by_type: npt.NDArray[np.uint32]
     """Packets by payload type, shape (flows, 128)."""
-    not_event: npt.NDArray[np.bool_]
-    """Undeclared payload types that are too long for an event, shape (flows, 128)."""
+    events: kernel.Table
+    """kernel.EVENT, in the order in which they began; `event_count` of them."""
 
     def __init__(self) -> None:
-        self.count = 0
         self.forgotten = 0
         """Flows that had not been confirmed when room was needed."""
-        self._free: list[int] = []
-        for name, kind in _COLUMNS.items():
-            setattr(self, name, np.zeros(0, kind))
-        self.by_type, self.not_event = np.zeros((0, 128), np.int32), np.zeros((0, 128), bool)
-        self._slots = np.full(4096, -1)
+        self.rows, self.by_type = np.zeros(0, FLOW), np.zeros((0, TYPES), np.uint32)
+        self._open, self._holes = np.zeros((0, OPEN_EVENTS), OPEN), np.zeros(0, HOLE)
+        self._slots, self.events = np.zeros(0, np.int32), np.zeros(0, EVENT)
+        self._table = kernel.Flows(seed=kernel.seed(), free_flow=-1, max_holes=MAX_HOLES)
+        self._table.holes.spare = -1
+        self._grow_flows()
+        self._grow_events()
+        self._grow_holes()
 
-    def find(self, hosts: Keys, rest: Keys) -> Ints:
-        """Each packet's row, -1 where there is none yet."""
-        slot = self._slot(hosts, rest)
-        found = self._slots[slot]
-        wrong = (self.hosts[found] != hosts) | (self.rest[found] != rest) if self.count else np.ones(len(slot), bool)
-        wrong &= found >= 0
-        if not wrong.any():
-            return found
-        # Another key sits in the slot: look further, as `_enter` did.
-        missed = np.flatnonzero(wrong)
-        while len(missed):
-            slot[missed] = (slot[missed] + 1) & (len(self._slots) - 1)
-            here = self._slots[slot[missed]]
-            found[missed] = here
-            other = (self.hosts[here] != hosts[missed]) | (self.rest[here] != rest[missed])
-            missed = missed[other & (here >= 0)]
-        return found
+    @property
+    def count(self) -> int:
+        """Rows that ever were in use."""
+        return int(self._table.flow_count)
 
-    def add(self, hosts: Keys, rest: Keys) -> Ints:
-        """Rows for keys that have none, each once; all columns 0 but the clock of its audio."""
-        reused = min(len(self._free), len(hosts))
-        fresh = np.arange(self.count, self.count + len(hosts) - reused)
-        rows = np.concatenate([np.array(self._free[len(self._free) - reused :], np.int64), fresh])
-        del self._free[len(self._free) - reused :]
-        self.count += len(hosts) - reused
-        if self.count > len(self.hosts):
-            self._grow(max(1024, self.count + self.count // 2))
-        self.source[rows] = places(hosts & _LOW, rest & _PORT)
-        self.destination[rows] = places(hosts >> np.uint64(32), rest >> np.uint64(16) & _PORT)
-        self.hosts[rows], self.rest[rows], self.live[rows], self.audio_tick_ns[rows] = hosts, rest, True, np.nan
-        if 2 * self.count > len(self._slots):
-            self._slots = np.full(1 << (4 * self.count).bit_length(), -1)
-            self._enter(np.flatnonzero(self.live[: self.count]))
-        else:
-            self._enter(rows)
-        return rows
+    @property
+    def begun(self) -> int:
+        """Flows, ever."""
+        return int(self._table.order)
+
+    @property
+    def event_count(self) -> int:
+        """Rows of `events` in use."""
+        return int(self._table.event_count)
+
+    @property
+    def cut_events(self) -> int:
+        """Packets of events whose payload was cut off."""
+        return int(self._table.cut_events)
+
+    @property
+    def refused_events(self) -> int:
+        """Packets of events beyond MAX_EVENTS."""
+        return int(self._table.refused_events)
+
+    @property
+    def used(self) -> kernel.Table:
+        """The rows that ever were in use; where `live` is false they are not now."""
+        return self.rows[: self.count]
+
+    def add(self, packets: kernel.Table, at: int, end: int, meanings: kernel.Meanings, *, tell_new: bool) -> int:
+        """Counts packets (kernel.PACKET) from `at` up to before `end`, in arrival order; where it came to.
+
+        With `tell_new` that may be a packet whose flow begins: its column `flow` has the row, and it is not counted
+        yet. What was found out of each that is counted stands in its columns sequence, flow, meaning, event.
+        """
+        place = ctypes.c_int64(at)
+        said, where = ctypes.byref(meanings), ctypes.byref(place)
+        count = kernel.kernel().trace_count
+        while True:
+            stopped = count(ctypes.byref(self._table), said, address(packets), where, end, tell_new)
+            if stopped != Counted.AS_FAR_AS_THERE_IS_ROOM:
+                return place.value
+            self._grow()
 
     def confirmed(self) -> npt.NDArray[np.bool_]:
-        """RTP: SDP says so, or two packets followed one another (RFC 3550 A.1)."""
-        return self.live & ((self.runs > 0) | self.declared)
+        """RTP: SDP says so, or two packets followed one another (RFC 3550 A.1). A column of `used`."""
+        rows = self.used
+        return rows["live"] & ((rows["sequence"]["runs"] > 0) | rows["declared"])  # type: ignore[no-any-return]
 
     def forget(self, limit: int = MAX_UNCONFIRMED) -> Ints:
         """Drops the longest silent half of what was not confirmed, when that is more than `limit`; their rows."""
-        unsure = np.flatnonzero(self.live & ~self.confirmed())
+        rows = self.used
+        unsure = np.flatnonzero(rows["live"] & ~self.confirmed())
         if len(unsure) <= limit:
             return unsure[:0]
-        oldest = unsure[np.argsort(self.last_ns[unsure], kind="stable")][: len(unsure) // 2]
-        for name in (*_COLUMNS, "by_type", "not_event"):
-            getattr(self, name)[oldest] = 0
-        self._free += oldest.tolist()
+        oldest = unsure[np.argsort(rows["last_ns"][unsure], kind="stable")][: len(unsure) // 2]
+        self._forget_events(oldest)
+        kernel.kernel().trace_forget(ctypes.byref(self._table), address(oldest), len(oldest))
         self.forgotten += len(oldest)
-        self._slots[:] = -1
-        self._enter(np.flatnonzero(self.live[: self.count]))
         return oldest
 
-    def _slot(self, hosts: Keys, rest: Keys) -> Ints:
-        mixed = hosts * np.uint64(0x9E3779B97F4A7C15) ^ rest * np.uint64(0xC2B2AE3D27D4EB4F)
-        shift = np.uint64(64 - (len(self._slots).bit_length() - 1))
-        return (mixed >> shift).astype(np.int64)
+    def _forget_events(self, rows: Ints) -> None:
+        count = self.event_count
+        kept = ~np.isin(self.events["flow"][:count], rows)
+        if kept.all():
+            return
+        place = np.append(np.cumsum(kept) - 1, 0)  # those of forgotten flows are never looked at again
+        self._open["event"] = place[np.minimum(self._open["event"], count)]
+        left = int(np.count_nonzero(kept))
+        self.events[:left] = self.events[:count][kept]
+        self._table.event_count = left
 
-    def _enter(self, rows: Ints) -> None:
-        """Puts rows into the table, each in the next free slot; where several want one, one gets it."""
-        slot = self._slot(self.hosts[rows], self.rest[rows])
-        while len(rows):
-            free = self._slots[slot] < 0
-            self._slots[slot[free]] = rows[free]
-            waiting = self._slots[slot] != rows
-            rows, slot = rows[waiting], (slot[waiting] + 1) & (len(self._slots) - 1)
+    def _grow(self) -> None:
+        """More of what is used up."""
+        table, holes = self._table, self._table.holes
+        if table.free_flow < 0 and table.flow_count == table.flow_room:
+            self._grow_flows()
+        if table.event_count == table.event_room and table.event_room < MAX_EVENTS:
+            self._grow_events()
+        if holes.used == holes.room and holes.room < MAX_HOLES:
+            self._grow_holes()
 
-    def _grow(self, size: int) -> None:
-        for name in (*_COLUMNS, "by_type", "not_event"):
-            old = getattr(self, name)
-            new = np.zeros((size, *old.shape[1:]), old.dtype)
-            new[: len(old)] = old
-            setattr(self, name, new)
+    def _grow_flows(self) -> None:
+        room = max(_ROOM, 2 * len(self.rows))
+        self.rows, self.by_type, self._open = (_longer(one, room) for one in (self.rows, self.by_type, self._open))
+        self._slots = np.empty(4 * room, np.int32)
+        table = self._table
+        table.flows, table.by_type, table.open = (address(one) for one in (self.rows, self.by_type, self._open))
+        table.slots, table.slot_mask, table.flow_room = address(self._slots), len(self._slots) - 1, room
+        kernel.kernel().trace_enter(ctypes.byref(table))
+
+    def _grow_events(self) -> None:
+        self.events = _longer(self.events, min(MAX_EVENTS, max(_ROOM, 2 * len(self.events))))
+        self._table.events, self._table.event_room = address(self.events), len(self.events)
+
+    def _grow_holes(self) -> None:
+        self._holes = _longer(self._holes, min(MAX_HOLES, max(_ROOM, 2 * len(self._holes))))
+        self._table.holes.at, self._table.holes.room = address(self._holes), len(self._holes)
+
+
+def _longer(array: npt.NDArray[Any], room: int) -> npt.NDArray[Any]:
+    """With zeros behind it."""
+    new = np.zeros((room, *array.shape[1:]), array.dtype)
+    new[: len(array)] = array
+    return new

@@ -5,6 +5,8 @@ from typing import Final
 
 import numpy as np
 
+from agent.trace.kernel import Meanings as KernelMeanings
+from agent.trace.kernel import address
 from agent.trace.model import Format
 
 STATIC: Final[Mapping[int, Format]] = {
@@ -53,6 +55,8 @@ class Meanings:
         self.kind = np.zeros((0, 128), np.uint8)
         self.tick_ns = np.zeros((0, 128))
         """Nanoseconds per tick of the payload type's clock; nan where the clock is not known."""
+        self.columns = KernelMeanings()
+        """The same for the kernel."""
         self.refused = 0
         """Maps too many: taken for row 0."""
         self.number({}, encrypted=False)
@@ -75,5 +79,7 @@ class Meanings:
         self.tick_ns = np.concatenate([self.tick_ns, tick_ns])
         self.encrypted = np.append(self.encrypted, encrypted)
         self.formats.append(formats)
+        where = (address(one) for one in (self.kind, self.tick_ns, self.encrypted))
+        self.columns = KernelMeanings(*where, len(self.formats))
         self._numbers[key] = len(self.formats) - 1
         return len(self.formats) - 1

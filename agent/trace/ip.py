@@ -1,54 +1,39 @@
-"""IPv4 and IPv6 (RFC 791, 8200): UDP datagrams as columns; fragments put together; TCP segments handed on."""
+"""IPv4 and IPv6 (RFC 791, 8200): what may be RTP as packets; fragments put together; SIP and TCP handed on."""
 
+import ctypes
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from agent.trace.addresses import Addresses
-from agent.trace.link import ip_offsets
+from agent.trace.kernel import ODD, PACKET, Found, OddKind, Table, address, kernel
 from agent.trace.packet import TCP, UDP, Fragments, IpPacket, parse_ip
-from agent.trace.records import Bytes, Ints, Records, Skipped, joined, load, load_words
+from agent.trace.records import Records, Skipped, load
+from agent.trace.source import Bytes
 
-_HEADS: Final = 10
-"""Words of an IPv4 header without options, a UDP header, and the 12 bytes behind: one gather for all three."""
 CUT: Final = "packet cut before the end of its RTP header"
-_NOT_FIRST_OR_MORE: Final = 0xFF3F0000
-"""Fragment offset and More Fragments, in the second word of an IPv4 header as loaded."""
+DAMAGED_UDP: Final = "damaged UDP header"
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Datagrams:
-    """UDP datagrams in arrival order, as columns. Ports and addresses as addresses.Addresses numbers them."""
+    """A batch's UDP, in arrival order. Valid until the next batch."""
 
+    packets: Table
+    """kernel.PACKET: what may be RTP."""
+    odds: Table
+    """kernel.ODD, of the kinds SIP and DTLS: addresses as addresses.Addresses numbers them, ports as loaded."""
     data: Bytes
-    row: Ints
-    """Which record of the batch it was (the last one, of fragments)."""
-    time_ns: Ints
-    hosts: npt.NDArray[np.uint64]
-    """Source in the lower half, destination in the upper."""
-    ports: npt.NDArray[np.uint32]
-    """As they stand in the header, loaded little-endian: bytes swapped, source in the lower half."""
-    offset: Ints
-    """Of the payload."""
-    captured: Ints
-    """Bytes of it in `data`."""
-    wire: Ints
-    """Bytes it had."""
+    tail: Bytes
+    """Behind `data`: payloads that had been in pieces."""
 
-    head: npt.NDArray[np.uint32]
-    """Its first 12 bytes as little-endian words, shape (n, 3); what lies behind `captured` means nothing."""
-
-    def __len__(self) -> int:
-        return len(self.row)
-
-    def at(self, index: int) -> bytes:
-        """One payload."""
-        start = int(self.offset[index])
-        return self.data[start : start + int(self.captured[index])].tobytes()
+    def payload(self, begin: int, size: int) -> bytes:
+        """Some bytes, of `data` or of `tail`."""
+        behind = begin - len(self.data)
+        return (self.data[begin : begin + size] if behind < 0 else self.tail[behind : behind + size]).tobytes()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,115 +50,114 @@ class Segment:
     wire: int
 
 
+_NO_BYTES: Final = np.zeros(0, np.uint8)
+
+
+class _Room:
+    """Where the kernel puts what it finds."""
+
+    def __init__(self) -> None:
+        self.packets, self.odds, self.found = np.empty(0, PACKET), np.empty(0, ODD), Found()
+        self._where = ctypes.addressof(self.found)
+
+    def clear(self, rows: int) -> int:
+        """Makes room for so many; where the kernel's struct found is."""
+        if rows > len(self.packets):
+            self.packets, self.odds = np.empty(rows, PACKET), np.empty(rows, ODD)
+            self.found.packets, self.found.odds = address(self.packets), address(self.odds)
+        self.found.packet_count = self.found.odd_count = self.found.cut = self.found.damaged_udp = 0
+        return self._where
+
+
 class Internet:
-    """Everything above the link layer up to the transport's payload, with what must be remembered between batches."""
+    """Everything above the link layer up to RTP's header, with what must be remembered between batches."""
 
     def __init__(self, addresses: Addresses, skipped: Skipped) -> None:
         self._addresses, self.skipped = addresses, skipped
         self.fragments = Fragments()
+        self._usual, self._six, self._slow = _Room(), _Room(), _Room()
 
     def datagrams(self, records: Records, segment: Callable[[Segment], None]) -> Datagrams:
         """The batch's UDP; its TCP goes to `segment`, one by one."""
-        begin = ip_offsets(records, self.skipped)
-        words = load_words(records.data, np.maximum(begin, 0), _HEADS)
-        end = records.offset + records.captured
-        usual = (begin >= 0) & (words[:, 0] & 0xFF == 0x45) & (words[:, 2] & 0xFF00 == UDP << 8)
-        usual &= (words[:, 1] & _NOT_FIRST_OR_MORE == 0) & (end - begin >= 28) & (words[:, 3] & 0xFF != 0xFF)
-        usual &= words[:, 4] & 0xFF != 0xFF
-        if usual.all():
-            return self._udp(records, np.arange(len(begin)), begin + 20, end, words)
-        rows = np.flatnonzero(usual)
-        plain = self._udp(records, rows, begin[rows] + 20, end[rows], words[rows])
-        v6 = np.flatnonzero(~usual & (begin >= 0) & (end - begin >= 48) & (words[:, 0] & 0xF0 == 0x60))
-        v6 = v6[(words[v6, 1] >> np.uint32(16)) & 0xFF == UDP]
-        parts = [plain, self._udp6(records, v6, begin[v6], end[v6])]
-        rest = (begin >= 0) & ~usual
-        rest[v6] = False
-        parts.append(self._slow(records, np.flatnonzero(rest), begin, segment))
-        return _merged(parts)
-
-    def _udp(self, records: Records, rows: Ints, at: Ints, end: Ints, words: npt.NDArray[np.uint32]) -> Datagrams:
-        """Of IPv4 headers without options, loaded with the UDP header behind them."""
-        hosts = words[:, 3].astype(np.uint64) | words[:, 4].astype(np.uint64) << np.uint64(32)
-        return self._checked(records, rows, hosts=hosts, udp=words[:, 5:], at=at, end=end)
-
-    def _udp6(self, records: Records, rows: Ints, begin: Ints, end: Ints) -> Datagrams:
-        pairs = load(records.data, begin + 8, 32)
-        udp = load_words(records.data, begin + 40, 5)
-        distinct, index = np.unique(pairs, return_inverse=True)
-        numbers = [self._pair(pair[:16], pair[16:]) for pair in (bytes(one) for one in distinct)]
-        hosts = np.array(numbers, np.uint64)[index.ravel()] if len(rows) else np.zeros(0, np.uint64)
-        return self._checked(records, rows, hosts=hosts, udp=udp, at=begin + 40, end=end)
-
-    def _checked(
-        self,
-        records: Records,
-        rows: Ints,
-        *,
-        hosts: npt.NDArray[np.uint64],
-        udp: npt.NDArray[np.uint32],
-        at: Ints,
-        end: Ints,
-    ) -> Datagrams:
-        """Datagrams of UDP headers at `at`, loaded with 12 bytes more; their packets end, as captured, at `end`."""
-        low = udp[:, 1] & np.uint32(0xFFFF)
-        wire = ((low >> np.uint32(8)) | (low & np.uint32(0xFF)) << np.uint32(8)).astype(np.int64) - 8
-        whole = len(rows) == len(records)
-        found = Datagrams(
-            data=records.data,
-            row=rows,
-            time_ns=records.time_ns if whole else records.time_ns[rows],
-            hosts=hosts,
-            ports=udp[:, 0],
-            head=udp[:, 2:5],
-            offset=at + 8,
-            captured=np.minimum(wire, end - at - 8),
-            wire=wire,
+        data, table = records.data, records.table
+        kernel().trace_packets(address(data), len(data), address(table), len(table), self._usual.clear(len(table)))
+        packets, odds = self._taken(self._usual)
+        if not len(odds):
+            return Datagrams(packets=packets, odds=odds, data=data, tail=_NO_BYTES)
+        kind = odds["kind"]
+        for link, count in zip(*np.unique(odds["ports"][kind == OddKind.LINK], return_counts=True), strict=True):
+            self.skipped[f"link type {link}"] += int(count)
+        tail, whole = self._one_by_one(records, odds[kind == OddKind.IP], segment)
+        parts = [
+            (packets, odds[kind >= OddKind.SIP]),
+            self._read(self._six, records, data, 0, self._six_hosts(data, odds[kind == OddKind.UDP6])),
+            self._read(self._slow, records, tail, len(data), whole),
+        ]
+        return Datagrams(
+            packets=_merged([part for part, _ in parts]),
+            odds=_merged([part for _, part in parts]),
+            data=data,
+            tail=tail,
         )
-        bad = wire < 0
-        if bad.any():
-            self.skipped["damaged UDP header"] += int(bad.sum())
-            return chosen(found, ~bad)
-        return found
+
+    def _read(self, room: _Room, records: Records, data: Bytes, base: int, given: Table) -> tuple[Table, Table]:
+        """UDP datagrams in `data` (kernel.ODD, hosts known); `base` is added to where they are said to be."""
+        if not len(given):
+            return room.packets[:0], room.odds[:0]
+        where, rows = address(data), address(records.table)
+        kernel().trace_datagrams(where, len(data), base, rows, address(given), len(given), room.clear(len(given)))
+        packets, odds = self._taken(room)
+        odds["begin"] += base
+        odds["end"] += base
+        return packets, odds
+
+    def _taken(self, room: _Room) -> tuple[Table, Table]:
+        for reason, count in ((CUT, room.found.cut), (DAMAGED_UDP, room.found.damaged_udp)):
+            if count:
+                self.skipped[reason] += count
+        return room.packets[: room.found.packet_count], room.odds[: room.found.odd_count]
+
+    def _six_hosts(self, data: Bytes, six: Table) -> Table:
+        """IPv6 packets as their UDP datagrams."""
+        if len(six):
+            distinct, index = np.unique(load(data, six["begin"] + 8, 32), return_inverse=True)
+            numbers = [self._pair(pair[:16], pair[16:]) for pair in (bytes(one) for one in distinct)]
+            six["hosts"] = np.array(numbers, np.uint64)[index.ravel()]
+            six["begin"] += 40
+        return six
 
     def _pair(self, source: bytes, destination: bytes) -> int:
         return self._addresses.number(source) | self._addresses.number(destination) << 32
 
-    def _slow(self, records: Records, rows: Ints, begin: Ints, segment: Callable[[Segment], None]) -> Datagrams:
-        """Options, extension headers, fragments, TCP: one by one."""
-        found: list[tuple[int, IpPacket]] = []
-        for row in rows.tolist():
-            end = int(records.offset[row] + records.captured[row])
-            packet = parse_ip(records.data[int(begin[row]) : end].tobytes())
+    def _one_by_one(self, records: Records, odds: Table, segment: Callable[[Segment], None]) -> tuple[Bytes, Table]:
+        """Options, extension headers, fragments, TCP: UDP payloads' bytes, and where in them each datagram is."""
+        payloads, whole = list[bytes](), list[tuple[int, int, int, int, int, int]]()
+        at = 0
+        for row, begin, end in zip(*(odds[name].tolist() for name in ("row", "begin", "end")), strict=True):
+            packet = self._packet(records.data[begin:end].tobytes(), int(records.table["time_ns"][row]))
             if packet is None:
-                self.skipped["damaged IP packet"] += 1
                 continue
-            if packet.fragment:
-                whole = self.fragments.add(packet, int(records.time_ns[row]))
-                if whole is None:
-                    continue
-                packet = replace(packet, payload=whole, wire=len(whole))
             if packet.protocol == TCP:
-                self._segment(packet, row, int(records.time_ns[row]), segment)
+                self._segment(packet, row, int(records.table["time_ns"][row]), segment)
             elif packet.protocol == UDP and len(packet.payload) >= 8:
-                found.append((row, packet))
+                payloads.append(packet.payload)
+                pair = self._pair(packet.source, packet.destination)
+                whole.append((row, at, at + len(packet.payload), pair, 0, OddKind.IP))
+                at += len(packet.payload)
             elif packet.protocol == UDP:
                 self.skipped[CUT] += 1
-        return self._collected(records, found)
+        return np.frombuffer(b"".join(payloads), np.uint8), np.array(whole, ODD)
 
-    def _collected(self, records: Records, found: list[tuple[int, IpPacket]]) -> Datagrams:
-        """The same columns for packets one by one; their payloads behind the batch's data."""
-        data, starts = joined(records.data, [packet.payload for _, packet in found]) if found else (records.data, [])
-        at, rows = np.array(starts, np.int64), np.array([row for row, _ in found], np.int64)
-        udp = load_words(data, at, 5)
-        return self._checked(
-            replace(records, data=data),
-            rows,
-            hosts=np.array([self._pair(packet.source, packet.destination) for _, packet in found], np.uint64),
-            udp=udp,
-            at=at,
-            end=at + np.array([len(packet.payload) for _, packet in found], np.int64),
-        )
+    def _packet(self, content: bytes, time_ns: int) -> IpPacket | None:
+        """Whole; None: damaged, or pieces of it are missing yet."""
+        packet = parse_ip(content)
+        if packet is None:
+            self.skipped["damaged IP packet"] += 1
+            return None
+        if not packet.fragment:
+            return packet
+        payload = self.fragments.add(packet, time_ns)
+        return None if payload is None else replace(packet, payload=payload, wire=len(payload))
 
     def _segment(self, packet: IpPacket, row: int, time_ns: int, segment: Callable[[Segment], None]) -> None:
         if len(packet.payload) < 20:
@@ -196,35 +180,10 @@ class Internet:
         )
 
 
-def chosen(found: Datagrams, which: Ints | npt.NDArray[np.bool_]) -> Datagrams:
-    """Some of the rows."""
-    return Datagrams(
-        data=found.data,
-        row=found.row[which],
-        time_ns=found.time_ns[which],
-        hosts=found.hosts[which],
-        ports=found.ports[which],
-        offset=found.offset[which],
-        captured=found.captured[which],
-        wire=found.wire[which],
-        head=found.head[which],
-    )
-
-
-def _merged(parts: list[Datagrams]) -> Datagrams:
-    """In arrival order. The last part's data begins with the others'."""
+def _merged(parts: list[Table]) -> Table:
+    """In arrival order."""
     filled = [part for part in parts if len(part)]
-    if len(filled) == 1:
-        return filled[0]
-    both = Datagrams(
-        data=parts[-1].data,
-        row=np.concatenate([part.row for part in parts]),
-        time_ns=np.concatenate([part.time_ns for part in parts]),
-        hosts=np.concatenate([part.hosts for part in parts]),
-        ports=np.concatenate([part.ports for part in parts]),
-        offset=np.concatenate([part.offset for part in parts]),
-        captured=np.concatenate([part.captured for part in parts]),
-        wire=np.concatenate([part.wire for part in parts]),
-        head=np.concatenate([part.head for part in parts]),
-    )
-    return chosen(both, np.argsort(both.row, kind="stable"))
+    if len(filled) <= 1:
+        return filled[0] if filled else parts[0]
+    both = np.concatenate(filled)
+    return both[np.argsort(both["row"], kind="stable")]

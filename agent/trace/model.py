@@ -27,7 +27,7 @@ class DigitMethod(StrEnum):
     IN_BAND = "InBand"
 
 
-class Digit(Struct, frozen=True, kw_only=True, rename="camel"):
+class Digit(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """One digit, or another named event (RFC 4733 §3), once, however many packets carried it."""
 
     digit: str

@@ -1,15 +1,16 @@
 """The packets of streams with their payloads: what a second pass over a capture is for."""
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
 
 from agent.trace.analysis import Analysis
+from agent.trace.ip import Datagrams
+from agent.trace.kernel import Table
 from agent.trace.model import RtpPackets
-from agent.trace.records import Ints
+from agent.trace.records import Ints, Words
 from agent.trace.results import endpoints, ssrc
-from agent.trace.segments import before, extended
-from agent.trace.streams import Batch
 
 
 class Payloads:
@@ -27,48 +28,44 @@ class Payloads:
         ready, self._ready = self._ready, []
         yield from ready
 
-    def add(self, batch: Batch) -> None:
+    def add(self, found: Datagrams) -> None:
         """One batch of the analysis."""
-        segments = batch.segments
-        numbers = [self._number(flow) for flow in segments.flows.tolist()]
-        first = segments.timestamp[segments.starts].astype(np.int64).tolist()
-        last = [
-            first[at] if number is None else self._timestamps.get(number, first[at])
-            for at, number in enumerate(numbers)
-        ]
-        bases = np.array(last)
-        steps = segments.timestamp - before(segments.timestamp, segments.starts, (bases & 0xFFFFFFFF).astype(np.uint32))
-        timestamps = extended(steps.view(np.int32).astype(np.int64), segments, bases)
-        for at, number in enumerate(numbers):
-            if number is None:
-                continue
-            begin = int(segments.starts[at])
-            end = begin + int(segments.counts[at])
-            self._timestamps[number] = int(timestamps[end - 1])
-            cuts = (np.flatnonzero(np.diff(batch.meaning[begin:end])) + begin + 1).tolist()
-            for start, stop in zip([begin, *cuts], [*cuts, end], strict=True):
-                self._ready.append(self._packets(batch, number, timestamps, start, stop))
+        order = np.argsort(found.packets["flow"], kind="stable")
+        packets = found.packets[order]
+        for part in np.split(packets, np.flatnonzero(np.diff(packets["flow"])) + 1):
+            number = self._number(int(part["flow"][0]))
+            if number is not None:
+                timestamps = self._extended(number, part["timestamp"])
+                cuts = [0, *(np.flatnonzero(np.diff(part["meaning"])) + 1).tolist(), len(part)]
+                for rows in itertools.starmap(slice, itertools.pairwise(cuts)):
+                    self._ready.append(self._packets(found, number, part[rows], timestamps[rows]))
 
-    def _packets(self, batch: Batch, number: int, timestamps: Ints, start: int, stop: int) -> RtpPackets:
-        segments, rtp = batch.segments, batch.rtp
-        rows = segments.order[start:stop]
+    def _extended(self, number: int, timestamps: Words) -> Ints:
+        """Counted on over wraps, from that of the stream's last packet."""
+        last = self._timestamps.get(number, int(timestamps[0]))
+        steps = np.diff(timestamps, prepend=np.uint32(last & 0xFFFFFFFF)).view(np.int32)
+        extended: Ints = last + np.cumsum(steps, dtype=np.int64)
+        self._timestamps[number] = int(extended[-1])
+        return extended
+
+    def _packets(self, found: Datagrams, number: int, packets: Table, timestamps: Ints) -> RtpPackets:
         return RtpPackets(
             stream=number,
-            sequence=batch.sequence[start:stop].copy(),
-            timestamp=timestamps[start:stop].copy(),
-            arrival_ns=segments.time_ns[start:stop].copy(),
-            payload_type=segments.payload_type[start:stop].copy(),
-            is_event=batch.event[start:stop].copy(),
+            sequence=packets["sequence"].copy(),
+            timestamp=timestamps,
+            arrival_ns=packets["time_ns"].copy(),
+            payload_type=packets["payload_type"].copy(),
+            is_event=packets["event"].astype(bool),
             payloads=[
-                rtp.data[at : at + size].tobytes()
-                for at, size in zip(rtp.offset[rows].tolist(), rtp.captured[rows].tolist(), strict=True)
+                found.payload(at, size)
+                for at, size in zip(packets["offset"].tolist(), packets["captured"].tolist(), strict=True)
             ],
-            formats=self._analysis.meanings.formats[int(batch.meaning[start])],
+            formats=self._analysis.meanings.formats[int(packets["meaning"][0])],
         )
 
     def _number(self, flow: int) -> int | None:
         flows = self._analysis.streams.flows
-        key = (int(flows.hosts[flow]), int(flows.rest[flow]))
+        key = (int(flows.rows["hosts"][flow]), int(flows.rows["rest"][flow]))
         if key not in self._known:
             source, destination = endpoints(self._analysis, *key)
             self._known[key] = self._streams.get((source, destination, ssrc(key[1])))

@@ -7,18 +7,16 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from agent.trace.lanes import walk
-from agent.trace.pcap import FULL, NEAR
-from agent.trace.records import Bytes, Ints, Records, Skipped, load_words
-from agent.trace.source import MAX_RECORD, Source
+from agent.trace.kernel import RECORD, address, kernel
+from agent.trace.records import MAX_ROWS, Ints, Records, Skipped, load_words
+from agent.trace.source import MAX_RECORD, Bytes, Source
 
 MAGIC: Final = b"\x0a\x0d\x0d\x0a"
 SECTION, INTERFACE, OLD_PACKET, SIMPLE, ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
 _ORDERS: Final = {b"\x4d\x3c\x2b\x1a": "<u4", b"\x1a\x2b\x3c\x4d": ">u4"}
-_ORDER_MAGIC: Final = 0x1A2B3C4D
-"""As read in the section's own byte order."""
 _MIN_BLOCK: Final = 12
-_SEARCH: Final = 320
+_SEARCH: Final = 1 << 16
+"""Bytes searched at once after damage."""
 _TSRESOL, _TSOFFSET = 9, 14
 MAX_INTERFACES: Final = 65_536
 
@@ -43,10 +41,11 @@ class Pcapng:
         self._source, self._skipped = source, skipped
         self._order = "<u4"
         self._interfaces: list[Interface] = []
+        self._positions = np.empty((2, MAX_ROWS), np.int64)
 
     def batches(self) -> Iterator[Records]:
         """Until the end of the file; each is valid until the next."""
-        used, lost, looked, limit = 0, False, False, FULL
+        used, lost, looked = 0, False, False
         while True:
             grew = self._source.advance(used)
             data, end = self._source.readable, len(self._source.data)
@@ -68,7 +67,6 @@ class Pcapng:
                     continue
             if end >= _MIN_BLOCK and data[:4].tobytes() == MAGIC:
                 self._order = _ORDERS.get(data[8:12].tobytes(), self._order)
-            looked, end = end <= limit, min(end, limit)
             positions, lengths = self._blocks(data, end)
             used = 0
             if len(positions):
@@ -76,9 +74,7 @@ class Pcapng:
                 used = int(positions[-1] + lengths[-1])
             if end - used >= _MIN_BLOCK and self._bad(data, used, end):
                 self._skipped["damaged block"] += 1
-                used, lost, limit = used + 1, True, NEAR
-            else:
-                limit = min(8 * limit, FULL) if used else FULL
+                used, lost = used + 1, True
 
     def _field(self, data: Bytes, at: int) -> int:
         return int(data[at : at + 4].view(self._order)[0])
@@ -97,20 +93,10 @@ class Pcapng:
 
     def _blocks(self, data: Bytes, end: int) -> tuple[Ints, Ints]:
         """The sound and whole blocks from 0 on, as far as their byte order is the same; positions and lengths."""
-        every = np.ndarray((len(data) - 3,), self._order, data, strides=(1,))
-        total = every[4:]
-
-        def length(at: Ints) -> Ints:
-            lengths: Ints = np.maximum(total[at], _MIN_BLOCK).astype(np.int64)
-            return lengths
-
-        positions = walk(end, length, lambda cuts: self._find(data, cuts, end))
-        lengths = total[positions].astype(np.int64)
-        good = (lengths >= _MIN_BLOCK) & (lengths % 4 == 0) & (lengths <= MAX_RECORD) & (positions + lengths <= end)
-        good &= every[np.where(good, positions + lengths - 4, 0)] == lengths
-        good &= (every[positions] != SECTION) | (every[np.minimum(positions + 8, end)] == _ORDER_MAGIC)
-        count = len(good) if good.all() else int(np.argmin(good))
-        return positions[:count], lengths[:count]
+        swapped, found = self._order == ">u4", self._positions
+        where = (address(row) for row in found)
+        count = kernel().trace_pcapng(address(data), end, swapped, MAX_RECORD, *where, MAX_ROWS)
+        return found[0, :count], found[1, :count]
 
     def _records(self, data: Bytes, positions: Ints, lengths: Ints) -> Iterator[Records]:
         """Packets between two blocks that say what they mean are one batch."""
@@ -192,14 +178,10 @@ class Pcapng:
             where = interface == number
             time_ns[where] = _nanoseconds(ticks[where], self._interfaces[number])
         links = np.array([one.link for one in self._interfaces])
-        yield Records(
-            data=data,
-            offset=offset,
-            captured=sizes[:, 0].astype(np.int64),
-            wire=sizes[:, 1].astype(np.int64),
-            time_ns=time_ns,
-            link=links[interface],
-        )
+        table = np.zeros(len(offset), RECORD)
+        table["offset"], table["time_ns"], table["link"] = offset, time_ns, links[interface]
+        table["captured"], table["wire"] = sizes[:, 0], sizes[:, 1]
+        yield Records(data=data, table=table)
 
     def _other_packet(self, data: Bytes, kind: int, at: int, length: int) -> Iterator[Records]:
         """A Simple Packet Block has no time: nothing about a stream can be measured. The old Packet Block is whole."""
@@ -217,18 +199,6 @@ class Pcapng:
             data, interface, stamps=words[:, :2], sizes=words[:, 2:], offset=np.array([at + 28]), fits=fits
         )
 
-    def _find(self, data: Bytes, cuts: Ints, end: int) -> Ints:
-        """Find of lanes.walk: an Enhanced Packet Block whose length stands at both ends."""
-        found = np.full(len(cuts), -1)
-        places = np.minimum(cuts[:, None] + np.arange(0, _SEARCH), end)
-        types = np.ndarray((len(data) - 3,), self._order, data, strides=(1,))
-        lane, column = np.nonzero(types[places] == ENHANCED)
-        at = places[lane, column]
-        good = self._plausible(data, at, end)
-        lane, at = lane[good][::-1], at[good][::-1]
-        found[lane] = at
-        return found
-
     def _plausible(self, data: Bytes, at: Ints, end: int) -> npt.NDArray[np.bool_]:
         every = np.ndarray((len(data) - 3,), self._order, data, strides=(1,))
         lengths = every[at + 4].astype(np.int64)
@@ -240,7 +210,7 @@ class Pcapng:
     def _searched(self, data: Bytes, end: int) -> tuple[int, bool]:
         """After damage: bytes to drop up to the next plausible packet or section, and whether still lost."""
         every = np.ndarray((len(data) - 3,), self._order, data, strides=(1,))
-        near = min(end, NEAR)
+        near = min(end, _SEARCH)
         at = np.flatnonzero(every[: max(0, near - _MIN_BLOCK + 1)] == ENHANCED)
         whole = at[self._plausible(data, at, end)]
         window = data[:near].tobytes()

@@ -20,7 +20,7 @@ def trace(paths: Sequence[Path | str], *, progress: Progress | None = None, chun
     """
     analysis, files, begun = Analysis(), list[File](), dict[str, int]()
     for records in _records(paths, analysis, files, progress, chunk_bytes):
-        begun.setdefault(str(paths[len(files)]), int(records.time_ns[0]))
+        begun.setdefault(str(paths[len(files)]), int(records.table["time_ns"][0]))
         analysis.add(records)
     streams, digits, warnings = results(analysis)
     return Trace(files=files, streams=streams, digits=digits, warnings=[*_order(begun), *warnings])

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 
 from agent.trace.analysis import Analysis
+from agent.trace.digits import Digits
 from agent.trace.formats import COMFORT_NOISE, EVENT, EVENT_CLOCK_HZ, UNKNOWN
 from agent.trace.model import Digit, Format, Stream, Warning  # noqa: A004  # the document's word
 
@@ -16,29 +17,30 @@ def stream_flows(analysis: Analysis) -> list[int]:
     """The flows that are RTP streams, in the order of `Trace.streams`."""
     flows = analysis.streams.flows
     sure = np.flatnonzero(flows.confirmed())
-    return sure[np.argsort(flows.order[sure], kind="stable")].tolist()  # type: ignore[no-any-return]
+    return sure[np.argsort(flows.used["order"][sure], kind="stable")].tolist()  # type: ignore[no-any-return]
 
 
 def results(analysis: Analysis) -> tuple[list[Stream], list[Digit], list[Warning]]:
     """Streams, the digits that belong to none, warnings."""
     numbers = stream_flows(analysis)
     infos, homeless = _info_digits(analysis, numbers)
-    streams = [_stream(analysis, flow, infos.get(flow, [])) for flow in numbers]
+    events = Digits(analysis.streams.flows)
+    streams = [_stream(analysis, flow, events, infos.get(flow, [])) for flow in numbers]
     return streams, homeless, list(_warnings(analysis, numbers))
 
 
-def _stream(analysis: Analysis, flow: int, infos: list[Digit]) -> Stream:
-    flows, meanings = analysis.streams.flows, analysis.streams.meanings
-    hosts, rest, packets = int(flows.hosts[flow]), int(flows.rest[flow]), int(flows.packets[flow])
-    source, destination = endpoints(analysis, hosts, rest)
-    expected = int(flows.highest[flow] - flows.lowest[flow]) + 1
-    duplicates = int(flows.duplicates[flow])
+def _stream(analysis: Analysis, flow: int, events: Digits, infos: list[Digit]) -> Stream:
+    row, meanings = analysis.streams.flows.rows[flow], analysis.streams.meanings
+    sequence, jitter, rest = row["sequence"], row["jitter"], int(row["rest"])
+    source, destination = endpoints(analysis, int(row["hosts"]), rest)
+    packets, duplicates = int(sequence["packets"]), int(sequence["duplicates"])
+    expected = int(sequence["highest"] - sequence["lowest"]) + 1
     audio = audio_type(analysis, flow)
-    known = meanings.formats[int(flows.heard[flow])]
+    known = meanings.formats[int(row["heard"])]
     codec = known.get(audio) if audio is not None else None
     clock = codec.clock_rate_hz if codec else None
     encrypted = is_encrypted(analysis, flow)
-    digits = [] if encrypted else _digits(analysis, flow, 1e9 / clock if clock else _TICK_NS)
+    digits = [] if encrypted else list(events.of(flow, _never(row), 1e9 / clock if clock else _TICK_NS))
     if clock is None and audio is None:
         clock = _event_clock(analysis, flow)
     return Stream(
@@ -46,23 +48,28 @@ def _stream(analysis: Analysis, flow: int, infos: list[Digit]) -> Stream:
         dst=destination,
         ssrc=ssrc(rest),
         codec=codec.name if codec else None,
-        payload_types=np.flatnonzero(flows.by_type[flow]).tolist(),
+        payload_types=np.flatnonzero(analysis.streams.flows.by_type[flow]).tolist(),
         clock_rate_hz=clock,
         call_id=analysis.streams.calls.get(flow, (None, False))[0],
-        start=int(flows.first_ns[flow]) / 1e9,
-        end=int(flows.last_ns[flow]) / 1e9,
+        start=int(row["first_ns"]) / 1e9,
+        end=int(row["last_ns"]) / 1e9,
         packets=packets,
         expected=expected,
         lost=max(0, expected - (packets - duplicates)),
         duplicates=duplicates,
-        reordered=int(flows.reordered[flow]),
-        # To the nanosecond: where batches end changes the last bits of a sum.
-        jitter_ms=round(float(flows.jitter_ns[flow]) / 1e6, 6) if codec else None,
-        max_jitter_ms=round(float(flows.max_jitter_ns[flow]) / 1e6, 6) if codec else None,
-        max_delta_ms=int(flows.max_delta_ns[flow]) / 1e6 if packets > 1 else None,
+        reordered=int(sequence["reordered"]),
+        jitter_ms=round(float(jitter["value_ns"]) / 1e6, 6) if codec else None,
+        max_jitter_ms=round(float(jitter["max_ns"]) / 1e6, 6) if codec else None,
+        max_delta_ms=int(row["max_delta_ns"]) / 1e6 if packets > 1 else None,
         encrypted=encrypted,
         digits=sorted([*digits, *infos], key=lambda digit: digit.start),
     )
+
+
+def _never(row: np.void) -> int:
+    """A bit for each payload type that was not declared, and is too long for an event."""
+    low, high = row["not_event"].tolist()
+    return int(low | high << 64)
 
 
 def endpoints(analysis: Analysis, hosts: int, rest: int) -> tuple[str, str]:
@@ -83,10 +90,11 @@ def _port(rest: int) -> int:
 def is_event(analysis: Analysis, flow: int, payload_type: int) -> bool:
     """Whether the flow's packets of this type are RFC 4733 events, by SDP, else by their looks."""
     streams = analysis.streams
-    kind = int(streams.meanings.kind[int(streams.flows.heard[flow]), payload_type])
+    row = streams.flows.rows[flow]
+    kind = int(streams.meanings.kind[int(row["heard"]), payload_type])
     if kind != UNKNOWN:
         return kind == EVENT
-    return payload_type >= 96 and not streams.flows.not_event[flow, payload_type]
+    return payload_type >= 96 and not _never(row) >> payload_type & 1
 
 
 def audio_type(analysis: Analysis, flow: int) -> int | None:
@@ -98,28 +106,19 @@ def audio_type(analysis: Analysis, flow: int) -> int | None:
 
 def is_encrypted(analysis: Analysis, flow: int) -> bool:
     """By SDP, or by DTLS between the same addresses and ports."""
-    flows = analysis.streams.flows
-    by_sdp = bool(analysis.streams.meanings.encrypted[int(flows.heard[flow])])
-    return by_sdp or (int(flows.hosts[flow]), int(flows.rest[flow]) & 0xFFFFFFFF) in analysis.dtls
+    row = analysis.streams.flows.rows[flow]
+    by_sdp = bool(analysis.streams.meanings.encrypted[int(row["heard"])])
+    return by_sdp or (int(row["hosts"]), int(row["rest"]) & 0xFFFFFFFF) in analysis.dtls
 
 
 def _formats(analysis: Analysis, flow: int) -> list[Format]:
     """What the flow's payload types mean, as far as that is known."""
-    known = analysis.streams.meanings.formats[int(analysis.streams.flows.heard[flow])]
+    known = analysis.streams.meanings.formats[int(analysis.streams.flows.rows["heard"][flow])]
     return [known[one] for one in np.flatnonzero(analysis.streams.flows.by_type[flow]).tolist() if one in known]
 
 
 def _event_clock(analysis: Analysis, flow: int) -> int:
     return next((one.clock_rate_hz for one in _formats(analysis, flow)), EVENT_CLOCK_HZ)
-
-
-def _digits(analysis: Analysis, flow: int, tick_ns: float) -> list[Digit]:
-    never = analysis.streams.flows.not_event[flow]
-    return [
-        event.digit(tick_ns)
-        for event in analysis.streams.digits.events.get(flow, [])
-        if event.declared or not never[event.payload_type]
-    ]
 
 
 def _info_digits(analysis: Analysis, numbers: list[int]) -> tuple[dict[int, list[Digit]], list[Digit]]:
@@ -131,7 +130,7 @@ def _info_digits(analysis: Analysis, numbers: list[int]) -> tuple[dict[int, list
     found: dict[int, list[Digit]] = {}
     homeless: list[Digit] = []
     for info in analysis.sip.digits:
-        hosts = {flow: int(analysis.streams.flows.hosts[flow]) for flow in by_call.get(info.call_id, [])}
+        hosts = {flow: int(analysis.streams.flows.rows["hosts"][flow]) for flow in by_call.get(info.call_id, [])}
         same = [flow for flow, pair in hosts.items() if pair & 0xFFFFFFFF == info.source]
         if same:
             found.setdefault(same[0], []).append(info.digit)
@@ -141,39 +140,20 @@ def _info_digits(analysis: Analysis, numbers: list[int]) -> tuple[dict[int, list
 
 
 def _warnings(analysis: Analysis, numbers: list[int]) -> Iterator[Warning]:
-    streams, flows = analysis.streams, analysis.streams.flows
+    flows = analysis.streams.flows
     yield from _changes(analysis, numbers)
     for flow in numbers:
-        name = " to ".join(endpoints(analysis, int(flows.hosts[flow]), int(flows.rest[flow])))
-        if 0.9 * int(flows.packets[flow]) < 2 * int(flows.duplicates[flow]):
-            yield Warning(
-                code="CapturedTwice",
-                message=f"{name}: nearly every packet is there more than once: captured on several interfaces? "
-                "Capture on one, duplicates, jitter and gaps then mean something",
-            )
-        if "red" in (one.name.lower() for one in _formats(analysis, flow)):
-            yield Warning(
-                code="RedundantAudio",
-                message=f"{name}: packets of RFC 2198 (red) are counted, the digits inside them are not read",
-            )
-        jumps = streams.counters.jumps.get(flow, 0)
-        if jumps:
-            yield Warning(
-                code="SequenceJump",
-                message=f"{name}: {jumps} steps of more than 3,000 sequence numbers: its source began anew, or the "
-                "capture has a hole; lost and reordered count across them",
-            )
-        if streams.counters.forgotten_holes(flow):
-            yield Warning(
-                code="TooManyGaps",
-                message=f"{name}: more gaps than are remembered; what filled the oldest counts as duplicates",
-            )
+        yield from _stream_warnings(analysis, flow)
     for code, count, message in (
-        ("EventsCut", streams.cut_events, "packets of telephone events were cut before their payload (snap length)"),
-        ("TooManyEvents", streams.digits.refused, "packets of telephone events beyond a million digits are not shown"),
+        ("EventsCut", flows.cut_events, "packets of telephone events were cut before their payload (snap length)"),
+        ("TooManyEvents", flows.refused_events, "packets of telephone events beyond a million digits are not shown"),
         ("TooManyAddresses", analysis.addresses.refused, "packets of more addresses than are told apart"),
         ("TooManyFlows", flows.forgotten, "UDP flows that had not shown to be RTP were forgotten to save memory"),
-        ("TooManyPayloadMaps", streams.meanings.refused, "SDPs with more different payload types than are remembered"),
+        (
+            "TooManyPayloadMaps",
+            analysis.streams.meanings.refused,
+            "SDPs with more different payload types than are remembered",
+        ),
         (
             "FragmentsMissing",
             analysis.internet.fragments.lost + analysis.internet.fragments.open,
@@ -185,13 +165,41 @@ def _warnings(analysis: Analysis, numbers: list[int]) -> Iterator[Warning]:
             yield Warning(code=code, message=f"{count} {message}")
 
 
+def _stream_warnings(analysis: Analysis, flow: int) -> Iterator[Warning]:
+    row = analysis.streams.flows.rows[flow]
+    sequence = row["sequence"]
+    name = " to ".join(endpoints(analysis, int(row["hosts"]), int(row["rest"])))
+    if 0.9 * int(sequence["packets"]) < 2 * int(sequence["duplicates"]):
+        yield Warning(
+            code="CapturedTwice",
+            message=f"{name}: nearly every packet is there more than once: captured on several interfaces? "
+            "Capture on one, duplicates, jitter and gaps then mean something",
+        )
+    if "red" in (one.name.lower() for one in _formats(analysis, flow)):
+        yield Warning(
+            code="RedundantAudio",
+            message=f"{name}: packets of RFC 2198 (red) are counted, the digits inside them are not read",
+        )
+    if jumps := int(sequence["jumps"]):
+        yield Warning(
+            code="SequenceJump",
+            message=f"{name}: {jumps} steps of more than 3,000 sequence numbers: its source began anew, or the "
+            "capture has a hole; lost and reordered count across them",
+        )
+    if sequence["forgotten_holes"]:
+        yield Warning(
+            code="TooManyGaps",
+            message=f"{name}: more gaps than are remembered; what filled the oldest counts as duplicates",
+        )
+
+
 def _changes(analysis: Analysis, numbers: list[int]) -> Iterator[Warning]:
     """SSRCs that took over from others between the same addresses and ports."""
     flows = analysis.streams.flows
     last: dict[tuple[int, int], int] = {}
     changes: dict[tuple[int, int], int] = {}
     for flow in numbers:
-        path = (int(flows.hosts[flow]), int(flows.rest[flow]) & 0xFFFFFFFF)
+        path = (int(flows.rows["hosts"][flow]), int(flows.rows["rest"][flow]) & 0xFFFFFFFF)
         if path in last:
             changes[path] = changes.get(path, 0) + 1
         last[path] = flow

@@ -13,8 +13,6 @@ from agent.trace.model import Digit, DigitMethod, Format
 from agent.trace.sdp import parse_sdp
 from agent.trace.streams import Declaration
 
-METHODS: Final = (b"INVI", b"ACK ", b"PRAC", b"UPDA", b"INFO", b"SIP/")
-"""First bytes of the messages that matter."""
 NEGOTIATING: Final = ("INVITE", "ACK", "PRACK", "UPDATE")
 """Requests whose SDP, or whose responses' SDP, is an offer or answer: RFC 3261, 3262, 3311. OPTIONS only asks."""
 MAX_MESSAGE: Final = 65_535

@@ -15,6 +15,7 @@ BUILD_VERSION = "1"  # raise it when the way of building changes what comes out
 KEPT_PER_IMAGE = 3
 UV = artefacts.REPO / "dev" / "uv"
 PJSUA2 = artefacts.REPO / "dev" / "pjsua2"
+KERNEL = artefacts.REPO / "dev" / "kernel" / "build"
 # What one image needs and another does not: the operator hears nothing and reads no captures, agents know no cluster.
 PRUNED = {
     "controller": ("numpy", "zstandard", "typer", "rich"),
@@ -136,7 +137,7 @@ def _context(image: Image) -> Iterator[Path]:
 
 
 def _prepare_dependencies(context: Path, target: str) -> None:
-    """The locked dependencies with their hashes; for the agent the wheel and the Debian packages of pjsua2 too."""
+    """The locked dependencies with their hashes; for the agent what is compiled and pjsua2's Debian packages too."""
     folder = context / "build"
     folder.mkdir()
     pruned = [word for name in PRUNED[target] for word in ("--prune", name)]
@@ -147,6 +148,8 @@ def _prepare_dependencies(context: Path, target: str) -> None:
         log = artefacts.log_path("pjsua2-wheel")
         with steps.step("pjsua2 wheel (built once, about 5 min)"):
             wheel = Path(steps.logged_output([PJSUA2 / "build", "--for", base.SUITE], log=log).split()[-1])
+        (folder / "kernel").mkdir()
+        steps.run([KERNEL, folder / "kernel"], log=artefacts.log_path("kernel"))
         (folder / "pjsua2").mkdir()
         shutil.copy(wheel, folder / "pjsua2" / wheel.name)
         shutil.copy(PJSUA2 / f"runtime-packages.{base.SUITE}", folder / "agent-packages")

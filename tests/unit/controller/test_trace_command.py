@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from agent.trace.audio_codecs import mulaw_table
+from agent.trace.kernel import KernelError
 from agent.trace.model import Trace
 from controller import cli, trace_answer, trace_command
 from tests.unit.agent.trace import keypad
@@ -289,6 +290,16 @@ def test_a_fault_of_ours_does_not_look_like_a_broken_expectation(capture, monkey
     result = trace(capture([]))
     assert result.exit_code == 3
     assert "RuntimeError: a bug" in result.stderr
+
+
+def test_without_its_compiled_part_it_says_what_to_run(capture, monkeypatch):
+    def missing() -> None:
+        raise KernelError("not built: run dev/kernel/build")
+
+    monkeypatch.setattr("agent.trace.kernel.kernel", missing)
+    result = trace(capture(call("5")))
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr == "calltest: not built: run dev/kernel/build\n"
 
 
 def test_ctrl_c_does_not_look_like_a_broken_expectation(capture, monkeypatch):

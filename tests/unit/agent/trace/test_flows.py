@@ -5,10 +5,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.trace.flows import Flows
+from agent.trace.formats import Meanings
+from agent.trace.kernel import PACKET
+
+MEANINGS = Meanings()
 
 
-def keys(*numbers: int) -> np.ndarray:
-    return np.array(numbers, np.uint64)
+def packets(hosts: list[int], *, number: int = 0, time_ns: int = 0, **fields: int) -> np.ndarray:
+    """One of each flow."""
+    table = np.zeros(len(hosts), PACKET)
+    table["hosts"], table["number"] = np.array(hosts, np.uint64), number
+    table["time_ns"] = time_ns + np.arange(len(hosts))
+    for name, value in fields.items():
+        table[name] = value
+    return table
+
+
+def count(flows: Flows, table: np.ndarray) -> list[int]:
+    """The flow of each packet."""
+    assert flows.add(table, 0, len(table), MEANINGS.columns, tell_new=False) == len(table)
+    return table["flow"].tolist()
 
 
 @given(st.lists(st.lists(st.integers(0, 2**64 - 1), unique=True, max_size=3000), max_size=3))
@@ -16,31 +32,57 @@ def keys(*numbers: int) -> np.ndarray:
 def test_every_key_is_found_again_and_no_other(batches: list[list[int]]) -> None:
     flows, known = Flows(), dict[int, int]()
     for batch in batches:
-        new = keys(*(number for number in batch if number not in known))
-        known |= dict(zip(new.tolist(), flows.add(new, new ^ np.uint64(7)).tolist(), strict=True))
-    wanted = keys(*known)
-    assert flows.find(wanted, wanted ^ np.uint64(7)).tolist() == list(known.values())
-    assert (flows.find(wanted, wanted ^ np.uint64(6)) == -1).all()
+        for host, row in zip(batch, count(flows, packets(batch)), strict=True):
+            assert known.setdefault(host, row) == row
+    assert sorted(known.values()) == list(range(flows.count))
+    assert count(flows, packets(list(known))) == list(known.values())
+    assert not set(count(flows, packets(list(known), rest=7))) & set(known.values())
 
 
 def test_more_flows_at_once_than_the_table_has_room_for() -> None:
-    """Once a hang: the table grew by one step only."""
-    flows, many = Flows(), np.arange(70_000, dtype=np.uint64)
-    rows = flows.add(many, many)
-    assert (flows.find(many, many) == rows).all()
+    flows, many = Flows(), list(range(70_000))
+    assert count(flows, packets(many)) == many
+    assert count(flows, packets(many, number=1)) == many
+    assert flows.confirmed().all()
 
 
 def test_what_never_showed_to_be_rtp_is_forgotten_oldest_first_and_its_room_used_again() -> None:
-    flows, many = Flows(), np.arange(100, dtype=np.uint64)
-    rows = flows.add(many, many)
-    flows.last_ns[rows] = np.arange(100)
-    flows.runs[rows[:10]] = 1
-    gone = flows.forget(limit=50)
-    assert gone.tolist() == rows[10:55].tolist()
-    found = flows.find(many, many)
-    assert (found[:10] == rows[:10]).all()
-    assert (found[10:55] == -1).all()
-    assert (found[55:] == rows[55:]).all()
-    more = flows.add(many + np.uint64(1000), many)
+    flows, many = Flows(), list(range(100))
+    rows = count(flows, packets(many))
+    count(flows, packets(many[:10], number=1, time_ns=-1000))
+    assert flows.forget(limit=50).tolist() == rows[10:55]
+    assert flows.rows["live"][:100].tolist() == [True] * 10 + [False] * 45 + [True] * 45
+    kept = [*many[:10], *many[55:]]
+    assert count(flows, packets(kept)) == kept
+    more = count(flows, packets(list(range(1000, 1100))))
     assert flows.count == 155
-    assert not set(more.tolist()) & set(found[found >= 0].tolist())
+    assert not set(more) & set(kept)
+
+
+def test_what_a_forgotten_flow_left_is_no_other_flows() -> None:
+    """Its digits go, and its gaps; a flow that takes its row begins with nothing."""
+    flows = Flows()
+    digits = packets([1, 2, 3], payload_type=101, wire=4, captured=4, head=0x05_0A_00_A0)
+    digits["timestamp"] = [10, 20, 30]
+    count(flows, digits)
+    count(flows, packets([1], number=50, time_ns=-5))  # a gap, and the longest silence
+    count(flows, packets([3], number=1, time_ns=9))
+    assert flows.forget(limit=1).tolist() == [0]
+    assert flows.events["flow"][: flows.event_count].tolist() == [1, 2]
+    assert count(flows, digits) == [0, 1, 2]
+    events = flows.events[: flows.event_count]
+    assert events[["flow", "last_segment", "packets"]].tolist() == [(1, 20, 2), (2, 30, 2), (0, 10, 1)]
+    sequence = flows.rows["sequence"][0]
+    assert (sequence["packets"], sequence["holes"], sequence["duplicates"]) == (1, 0, 0)
+    assert flows.by_type[0].sum() == 1
+
+
+def test_however_many_events_there_were_the_last_ones_are_known() -> None:
+    flows = Flows()
+    digits = packets([1] * 40, payload_type=101, wire=4, captured=4, head=0x05_0A_00_A0)
+    digits["timestamp"] = np.repeat(np.arange(20), 2)
+    count(flows, digits[:2])
+    flows.rows["opened"][0] = (1 << 30) - 3
+    count(flows, digits[2:])
+    assert flows.rows["opened"][0] == 16 + 16
+    assert flows.events["packets"][: flows.event_count].tolist() == [2] * 20

@@ -1,0 +1,180 @@
+/* The hot path of `calltest trace`: what is done for each packet of a capture.
+ *
+ * walk.c      where the records of a capture are
+ * headers.c   link layer, IP, UDP, RTP: records to packets
+ * flows.c     which stream each packet belongs to, and what it adds to it
+ * counting.c  sequence numbers and jitter of one stream
+ * events.c    RFC 4733 events of one stream
+ *
+ * All memory is the caller's (agent/trace/kernel.py); nothing is read outside of what it says is there, whatever the
+ * capture claims. Structures marked "numpy" or "ctypes" are those of kernel.py: change both. Times are ns since 1970;
+ * those that damage made up wrap around.
+ */
+#ifndef CALLTEST_KERNEL_H
+#define CALLTEST_KERNEL_H
+
+#include "counting.h"
+
+/* ctypes. What it was built from, as agent/trace/kernel.py's sources_key says: a library of other sources could count
+ * anything. The build defines TRACE_SOURCES. */
+extern const char trace_sources[];
+extern const uint32_t trace_sizes[]; /* bytes of the structures marked "numpy": a test compares them */
+
+/* --- walk.c --- */
+
+/* numpy. One packet as a capture has it. */
+struct record {
+    int64_t offset; /* of its first byte in the data */
+    int64_t time_ns;
+    uint32_t captured; /* bytes there are */
+    uint32_t wire;     /* bytes it had */
+    uint32_t link;     /* LINKTYPE_ of www.tcpdump.org/linktypes.html */
+    uint32_t unused;
+};
+
+/* What a pcap file's header said. ctypes. */
+struct pcap_format {
+    uint8_t swapped;
+    uint32_t unit_ns; /* of the fraction of a second: 1000 or 1 */
+    uint32_t max_captured;
+    uint32_t link;
+};
+
+/* ctypes. How far a walk came. */
+struct walked {
+    int64_t used;    /* bytes */
+    uint8_t damaged; /* what is next is no record, however much more of the file comes */
+};
+
+int64_t trace_pcap(const uint8_t *data, int64_t end, const struct pcap_format *format, struct record *records,
+                   int64_t room, struct walked *walked);
+int64_t trace_pcapng(const uint8_t *data, int64_t end, uint8_t swapped, uint32_t max_length, int64_t *positions,
+                     int64_t *lengths, int64_t room);
+
+/* --- headers.c --- */
+
+/* numpy. A UDP datagram that may be RTP. */
+struct packet {
+    int64_t time_ns;
+    int64_t offset;   /* of the RTP payload */
+    int64_t sequence; /* extended: counting's word */
+    uint64_t hosts;   /* source in the lower half, destination in the upper, as agent/trace/addresses.py numbers them */
+    uint64_t rest;    /* ports, then SSRC, as they stand in the headers, loaded little-endian */
+    int32_t row;      /* which record it was */
+    uint32_t captured; /* bytes of the payload that there are, padding not counted where it is known */
+    uint32_t wire;     /* bytes the payload had */
+    uint32_t timestamp;
+    uint32_t head; /* first four bytes of the payload, big-endian; 0 where there are fewer */
+    int32_t flow, meaning; /* counting's word */
+    uint16_t number;       /* sequence number */
+    uint8_t payload_type;
+    uint8_t event; /* counting's word: no audio, RFC 4733 */
+};
+
+enum odd_kind {
+    ODD_LINK, /* a link layer that is not read: `ports` is its type */
+    ODD_IP,   /* an IP packet with options, extension headers, a fragment, no UDP: begin to end */
+    ODD_UDP6, /* IPv6 with UDP right behind: begin to end */
+    ODD_SIP,  /* a UDP payload */
+    ODD_DTLS, /* a UDP payload: a handshake */
+};
+
+/* numpy. What is not for this file to read. */
+struct odd {
+    int64_t row, begin, end;
+    uint64_t hosts;
+    uint32_t ports, kind;
+};
+
+/* ctypes. Where packets go. There is room for as many of each as there are records or datagrams. */
+struct found {
+    struct packet *packets;
+    struct odd *odds;
+    int64_t packet_count, odd_count;
+    int64_t cut;         /* datagrams cut before the end of an RTP header */
+    int64_t damaged_udp; /* datagrams whose length is impossible */
+};
+
+void trace_packets(const uint8_t *data, int64_t size, const struct record *records, int64_t count, struct found *found);
+void trace_datagrams(const uint8_t *data, int64_t size, int64_t base, const struct record *records,
+                     const struct odd *datagrams, int64_t count, struct found *found);
+
+/* --- events.c --- */
+
+#define OPEN_EVENTS 16      /* of a stream: packets may still come */
+#define MAX_EVENTS 1000000  /* of all streams */
+
+/* numpy. One event of one stream. */
+struct event {
+    int64_t start_ns;
+    int64_t earlier_ticks; /* of the segments of a long event before the one that is on */
+    double tick_ns;        /* nan: its payload type was not declared */
+    int32_t flow;
+    uint32_t last_segment; /* timestamp of the segment that is on */
+    uint32_t ticks;        /* of that one */
+    uint32_t packets, ends;
+    uint8_t code, payload_type, declared, volume;
+};
+
+/* numpy. Under which timestamp a stream's event goes on; `code` and all else is the event's. */
+struct open_event {
+    uint32_t timestamp;
+    int32_t event;
+};
+
+/* --- flows.c --- */
+
+/* numpy. One (source, destination, SSRC) that may be an RTP stream. */
+struct flow {
+    uint64_t hosts, rest; /* of struct packet */
+    int64_t source, destination; /* addresses and ports as agent/trace/flows.py's `place` makes them */
+    int64_t order; /* of its first packet */
+    int64_t first_ns, last_ns, max_delta_ns;
+    struct rtp_sequence sequence;
+    struct rtp_jitter jitter;
+    uint64_t not_event[2]; /* a bit for each undeclared payload type that is too long for an event */
+    int32_t meaning, heard; /* row of struct meanings in force, and that of the last packet */
+    int32_t opened;         /* its struct open_event, ever; a very high number goes back to OPEN_EVENTS */
+    int32_t next_free;      /* of rows that are not live */
+    uint8_t declared, live;
+    uint8_t unused[6];
+};
+
+/* ctypes. What payload types mean: `count` rows of 128. agent/trace/formats.py. */
+struct meanings {
+    const uint8_t *kind;
+    const double *tick_ns;
+    const uint8_t *encrypted; /* one for each row */
+    int64_t count;
+};
+
+enum meaning_kind { MEANS_UNKNOWN, MEANS_AUDIO, MEANS_EVENT };
+
+/* ctypes. All streams so far. */
+struct table {
+    struct flow *flows;
+    uint32_t *by_type;       /* packets by payload type, 128 for each flow */
+    struct open_event *open; /* OPEN_EVENTS for each flow */
+    int32_t *slots;          /* hash table of flows; -1: free. More than twice as many as there is room for flows */
+    struct event *events;
+    struct rtp_holes holes;
+    int64_t slot_mask;
+    uint64_t seed; /* of the hash, so that no capture can be made to fill it badly */
+    int64_t order; /* flows ever begun */
+    int64_t cut_events;     /* event packets whose payload was cut off */
+    int64_t refused_events; /* event packets beyond MAX_EVENTS */
+    int32_t flow_room, flow_count, free_flow, free_flows;
+    int32_t event_room, event_count;
+    int32_t max_holes; /* that `holes` may grow to */
+};
+
+enum counted { COUNTED_ALL, COUNTED_UP_TO_A_NEW_FLOW, COUNTED_AS_FAR_AS_THERE_IS_ROOM };
+
+int32_t trace_count(struct table *table, const struct meanings *meanings, struct packet *packets, int64_t *at,
+                    int64_t end, uint8_t tell_new);
+void trace_enter(struct table *table);
+void trace_forget(struct table *table, const int64_t *rows, int64_t count);
+
+void event_add(struct table *table, int32_t flow, const struct packet *packet, bool declared, double tick_ns);
+
+#endif
