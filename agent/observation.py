@@ -19,6 +19,7 @@ from agent.contract.result import (
     Rtp,
     Side,
     SipMessage,
+    StackCount,
 )
 from agent.contract.verdict import Role
 from agent.phone import (
@@ -131,8 +132,8 @@ def observe_leg(
         rtp_sent=crossed.sent,
         rtp_received=crossed.received,
         rtt_ms=ended.rtt_ms if ended else None,
-        stack_sent=ended.stack_sent if ended else None,
-        stack_received=ended.stack_received if ended else None,
+        stack_sent=_stack_count(ended.stack_sent if ended else None),
+        stack_received=_stack_count(ended.stack_received if ended else None),
         disagreements=crossed.disagreements,
         heard=heard,
         health=_with_own_sending(health, crossed, ended),
@@ -358,6 +359,12 @@ def _digits_received(events: Sequence[Event], answered_s: float | None) -> tuple
                     digit=last.digit, method=last.method, at_ms=last.at_ms, duration_ms=event.duration_ms
                 )
     return tuple(digits)
+
+
+def _stack_count(counted: Rtp | None) -> StackCount | None:
+    if counted is None or counted.packets is None:
+        return None
+    return StackCount(packets=counted.packets, lost=counted.lost, jitter_ms=counted.jitter_ms)
 
 
 def _with_own_sending(health: Health, crossed: _Media, ended: CallEnded | None) -> Health:

@@ -92,6 +92,14 @@ class Rtp(Document, frozen=True, kw_only=True):
         return None if self.packets is None else self.packets - (self.duplicates or 0)
 
 
+class StackCount(Document, frozen=True, kw_only=True):
+    """What the SIP stack itself counted in one direction: beside what was on the wire, and never judged."""
+
+    packets: int
+    lost: int | None = None
+    jitter_ms: float | None = None
+
+
 class Heard(Document, frozen=True, kw_only=True):
     """What the received audio was."""
 
@@ -167,9 +175,8 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
     rtp_received: Rtp | None = None
     rtt_ms: float | None = None
     """From RTCP; None where no report came."""
-    stack_sent: Rtp | None = None
-    """What the SIP stack itself counted: beside what was on the wire, and never judged."""
-    stack_received: Rtp | None = None
+    stack_sent: StackCount | None = None
+    stack_received: StackCount | None = None
     disagreements: tuple[str, ...] = ()
     """Where it counted or heard otherwise than the wire had it, in words."""
     heard: Heard | None = None

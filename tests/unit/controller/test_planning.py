@@ -9,10 +9,12 @@ from msgspec.structs import replace
 
 from agent.contract import plan as contract
 from agent.contract.plan import MAX_PLAN_BYTES, Behaviour, DialRoute, decode_plan
+from agent.contract.result import Digit, Rtp, StackCount, encode_line
 from agent.contract.verdict import Reason, Role
 from controller.api.run import Endpoint
 from controller.limits import Limits, PlanningError
-from controller.planning import Mounts, check_test, plan_run
+from controller.planning import DIGIT_BYTES, LEG_BYTES, Mounts, check_test, plan_run
+from tests.unit.builders import caller_leg
 from tests.unit.controller.objects import NO_CALLEE, RUN, endpoints, spec
 
 LANES = {"caller.uri": "sip:a{endpoint}@x", "callee.uri": "sip:b{endpoint}@x", "calls.0.to": "sip:b{endpoint}@x"}
@@ -227,7 +229,7 @@ def test_a_claim_outside_the_prefix_is_refused():
 
 
 def test_evidence_takes_room_in_results_and_on_the_disk():
-    many = {"calls.0.count": 700, "activeDeadlineSeconds": 86400}
+    many = {"calls.0.count": 410, "activeDeadlineSeconds": 86400}
     kept = {"evidence": {"claimName": "kept"}}
     plan_run(RUN, spec(many), endpoints(3), WIDE)
     assert "of results" in refusal(spec(many | kept), 3, WIDE).message
@@ -272,10 +274,10 @@ def test_more_recordings_than_an_agent_can_hold_are_refused():
 
 
 def test_more_results_than_an_agent_can_tell_are_refused():
-    test = spec({**LANES, "calls.0.count": 1000, "calls.0.concurrency": 200, "activeDeadlineSeconds": 86_400})
+    test = spec({**LANES, "calls.0.count": 500, "calls.0.concurrency": 200, "activeDeadlineSeconds": 86_400})
     refused = refusal(test, 3)
     assert refused.reason is Reason.LIMIT_EXCEEDED
-    assert "5.1 MiB of results, and it tells at most 4 MiB" in refused.message
+    assert "4.8 MiB of results, and it tells at most 4 MiB" in refused.message
     plan_run(RUN, replace(test, target=replace(test.target, endpoint_parallelism=2)), endpoints(3), WIDE)
 
 
@@ -303,7 +305,7 @@ def test_a_run_that_cannot_end_in_time_is_refused(changes, count, seconds):
 
 def test_a_plan_that_does_not_fit_its_annotation_is_refused():
     call = {"to": "sip:" + "x" * 200 + "@example.com"}
-    test = spec({"calls": [{"name": f"call-{n}", **call} for n in range(16)], "activeDeadlineSeconds": 86400})
+    test = spec({"calls": [{"name": f"call-{n}", **call} for n in range(11)], "activeDeadlineSeconds": 86400})
     far = tuple(replace(endpoint, address="255.255.255.255:65535", pod="x" * 253) for endpoint in endpoints(200))
     with pytest.raises(PlanningError) as error:
         plan_run(RUN, test, far, WIDE)
@@ -317,3 +319,24 @@ def test_permitted_destinations_go_to_the_agents():
     )[0]
     assert plan.allowed_targets == ("192.0.2.1/32", "192.0.2.0/24")
     assert plan.stages[0].name == "192.0.2.1:5060"
+
+
+@pytest.mark.parametrize("count", [0, 1, 64])
+def test_a_leg_of_an_hour_tells_no_more_than_is_planned_for(count):
+    """With every figure as long as it gets, and no finding: the messages of those have a bound of their own."""
+    digit = Digit(
+        digit="1", method=contract.DtmfMethod.RFC4733, at_ms=3_600_000.1, duration_ms=2000.125,
+        last_ms=3_600_000.1, volume_dbm0=-36, marker=False, packets=102, end_packets=3,
+    )  # fmt: skip
+    received = Rtp(
+        packets=180_000, lost=180_000, duplicates=180_000, reordered=180_000, unnegotiated=180_000, jitter_ms=1000.125,
+        max_jitter_ms=1000.125, first_ms=3_600_000.1, last_ms=3_600_000.1, max_gap_ms=3_600_000.1,
+    )  # fmt: skip
+    leg = caller_leg(
+        call_key="c122e99a-7bbd-47dc-90a0-220516994899/99/a-name-of-32-characters-of-a-call/1999",
+        sip_call_id="c122e99a-7bbd-47dc-90a0-220516994899", dtmf_sent=(digit,) * count, dtmf_received=(digit,) * count,
+        rtp_sent=replace(received, duplicates=None, reordered=None, unnegotiated=None), rtp_received=received,
+        stack_sent=StackCount(packets=180_000, lost=180_000, jitter_ms=1000.125),
+        stack_received=StackCount(packets=180_000, lost=180_000, jitter_ms=1000.125), health__rtp_lateness_ms=1000.1,
+    )  # fmt: skip
+    assert len(encode_line(leg)) <= LEG_BYTES + DIGIT_BYTES * count
