@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from agent.contract.plan import DtmfMethod
+from agent.contract.plan import DtmfMethod, ExpectLeg
 from agent.contract.result import Digit
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.leg import judge_leg
+from agent.judge.run import judge_run
 from tests.unit.agent.judge.judging import CALLEE, CALLER, both, callee_alone, caller_alone, note_of, said
-from tests.unit.builders import callee_leg, change, digits, plan
+from tests.unit.builders import callee_leg, caller_leg, change, digits, plan, report
 
 NOTHING_ASKED = {"group__expect__callee__dtmf": None}
 BY_INFO = digits("1234#", DtmfMethod.INFO)
@@ -91,3 +92,9 @@ def test_the_echo_of_a_parrot_is_held_against_what_the_parrot_sent():
     assert said(seen.findings) == [(Check.DTMF, Reason.DTMF_NOT_ENDED)]
     assert note_of(seen, CALLER, Check.DTMF) == "the callee sent 1234# to their end"
     assert caller_alone(dtmf_received=crossed()) == []
+
+
+def test_a_digit_without_its_end_fails_where_the_sut_itself_sent_it():
+    its_plan = plan(CALLER, callee_declared=False, group__expect__callee=ExpectLeg())
+    [call] = judge_run([report(its_plan, caller_leg(dtmf_received=crossed(end_packets=0)))]).calls
+    assert said(call.findings) == [(Check.DTMF, Reason.DTMF_NOT_ENDED)]
