@@ -34,16 +34,21 @@ class Rtp:
     payload: bytes
 
 
-def read(path: str | Path) -> list[Datagram]:
+RAW, ETHERNET = 101, 1
+
+
+def read(path: str | Path, link: int = RAW) -> list[Datagram]:
     raw = Path(path).read_bytes()
-    magic, version, _, _, snaplen, link = struct.unpack_from("<6I", raw)
-    assert (magic, version, snaplen, link) == (0xA1B23C4D, 0x00040002, 262144, 101)
+    magic, version, _, _, snaplen, found = struct.unpack_from("<6I", raw)
+    assert (magic, version, snaplen, found) == (0xA1B23C4D, 0x00040002, 262144, link)
+    before_ip = 14 if link == ETHERNET else 0
     at, out = 24, []
     while at < len(raw):
         seconds, nanoseconds, kept, length = struct.unpack_from("<4I", raw, at)
-        datagram = raw[at + 16 : at + 16 + kept]
+        datagram = raw[at + 16 + before_ip : at + 16 + kept]
         at += 16 + kept
-        assert kept == length == len(datagram)
+        assert kept == length == len(datagram) + before_ip
+        length -= before_ip
         assert datagram[0] == 0x45
         assert struct.unpack(">H", datagram[2:4]) == (length,)
         assert checksum(datagram[:20]) == 0
@@ -60,11 +65,11 @@ def checksum(header: bytes) -> int:
     return ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF
 
 
-def rtp(path: str | Path, *, source: str | None = None, target: str | None = None) -> list[Rtp]:
+def rtp(path: str | Path, *, source: str | None = None, target: str | None = None, link: int = RAW) -> list[Rtp]:
     """The RTP packets from, or to, an address."""
     out = []
-    for seen in read(path):
-        if seen.is_sip or seen.is_rtcp or source not in {None, seen.source} or target not in {None, seen.target}:
+    for seen in read(path, link):
+        if source not in {None, seen.source} or target not in {None, seen.target} or seen.is_sip or seen.is_rtcp:
             continue
         first, second, sequence, timestamp, ssrc = struct.unpack_from(">BBHII", seen.payload)
         assert first == 0x80

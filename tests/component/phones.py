@@ -21,10 +21,10 @@ NOBODY = 900
 class PhoneProcess:
     """A PjsuaPhone in a process of its own."""
 
-    def __init__(self, recordings: Path, *, sip_port: int = 0, settle_s: float = 2.0) -> None:
+    def __init__(self, recordings: Path, *, sip_port: int = 0, settle_s: float = 2.0, srtp: bool = False) -> None:
         recordings.mkdir(exist_ok=True)
         folder = str(recordings)
-        options = {"bind": "127.0.0.1", "sip_port": sip_port, "settle_s": settle_s}
+        options = {"bind": "127.0.0.1", "sip_port": sip_port, "settle_s": settle_s, "srtp": srtp}
         options |= {"recordings": folder, "captures": folder}
         self.stderr = (recordings / "stderr").open("w+")
         self.process = subprocess.Popen(

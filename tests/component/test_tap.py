@@ -1,5 +1,6 @@
 """What the tap sees of real calls on loopback: every packet, both ways, counted as it crossed the wire."""
 
+import contextlib
 import re
 import shutil
 import signal
@@ -16,10 +17,13 @@ import pytest
 
 from agent.media_facts import DIGITS
 from agent.trace.read import trace
-from tests.component.pcaps import Datagram, Rtp, read, rtp
+from tests.component.pcaps import ETHERNET, Datagram, Rtp, read, rtp
 from tests.component.phones import NOBODY, Fields, Make, Peer, PhoneProcess, peer, response, sdp
 from tests.component.relay import Relay
 from tests.component.test_pjsua_phone import connect, pair, registrar, send_rtp, wait_for_audio
+
+SRTP_TAG_BYTES = 10
+"""AES_CM_128_HMAC_SHA1_80: RFC 4568 §6.2."""
 
 
 def one(ended: Fields, *, sent: bool, mark: int) -> Fields:
@@ -41,6 +45,9 @@ class Talk:
     callee: PhoneProcess
     ended: Fields
     answered: Fields
+    dump: Path
+    """What tcpdump saw of it."""
+    is_encrypted: bool
 
     @property
     def sent(self) -> Fields:
@@ -61,24 +68,46 @@ class Talk:
         return next(d.at_ns for d in self.sip(self.ended) if d.payload.startswith(b"BYE ")) - 500_000_000
 
 
-@pytest.fixture(scope="module")
-def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
+@contextlib.contextmanager
+def sniffer(path: Path) -> Iterator[None]:
+    """tcpdump on the loopback, where there is one and it may; the file is missing else."""
+    if shutil.which("tcpdump") is None:
+        yield
+        return
+    command = ["tcpdump", "-i", "lo", "-w", path, "-U", "--immediate-mode", "--time-stamp-precision=nano", "-B", "8192"]
+    with subprocess.Popen([*command, "udp and ip"], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        process.stderr.readline()  # that it listens, or why not
+        try:
+            yield
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module", params=["plain", "SRTP"])
+def talk(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Talk]:
     phones: list[PhoneProcess] = []
+    dump = tmp_path_factory.mktemp("dump") / "lo.pcap"
 
     def make(**options: object) -> PhoneProcess:
-        phones.append(PhoneProcess(tmp_path_factory.mktemp("phone"), **options))
+        phones.append(PhoneProcess(tmp_path_factory.mktemp("phone"), srtp=request.param == "SRTP", **options))
         return phones[-1]
 
     caller, callee, account = pair(make)
+    with sniffer(dump):
+        ended, answered = conversation(caller, callee, account)
+    yield Talk(caller, callee, ended, answered, dump, is_encrypted=request.param == "SRTP")
+    for each in phones:
+        each.close()
+
+
+def conversation(caller: PhoneProcess, callee: PhoneProcess, account: int) -> tuple[Fields, Fields]:
     call, incoming = connect(caller, callee, account)
     caller.do("send_digits", call=call, digits="19*D", tone_ms=200)
     callee.do("send_digits", call=incoming, digits="55", tone_ms=60)
     callee.wait("DigitEnded", digit="D")
     wait_for_audio(caller)
-    ended, answered = hang_up(caller, callee, call)
-    yield Talk(caller, callee, ended, answered)
-    for each in phones:
-        each.close()
+    return hang_up(caller, callee, call)
 
 
 def content(packets: Sequence[Rtp]) -> list[tuple[object, ...]]:
@@ -95,6 +124,24 @@ def test_both_ends_see_the_same_packets(talk: Talk) -> None:
     assert all(p.at_ns > talk.ending_ns for p in back[0][arrived:]), "only what is under way at the end is missing"
     for packets in (*there, *back):
         assert [p.at_ns for p in packets] == sorted(p.at_ns for p in packets)
+
+
+def test_both_ends_see_what_tcpdump_sees_and_when(talk: Talk) -> None:
+    if not talk.dump.exists():
+        pytest.skip("no tcpdump, or it may not")
+    for stream, receiver in ((talk.sent, talk.answered), (talk.returned, talk.ended)):
+        seen = rtp(talk.dump, source=stream["local"], link=ETHERNET)
+        written = rtp(receiver["capture"], source=stream["local"])
+        assert len(written) > 60
+        for passed, received in zip(seen, written, strict=False):
+            assert content([passed])[0][:5] == content([received])[0][:5]
+            assert abs(passed.at_ns - received.at_ns) < 1_000_000, "the kernel's time, in both"
+            is_same = passed.payload == received.payload
+            assert is_same is not talk.is_encrypted
+            if talk.is_encrypted:
+                assert len(passed.payload) == len(received.payload) + SRTP_TAG_BYTES
+        assert len(seen) >= len(written)
+        assert all(p.at_ns > talk.ending_ns for p in seen[len(written) :])
 
 
 def test_each_end_counts_what_it_wrote(talk: Talk) -> None:
@@ -167,6 +214,9 @@ def test_digits_are_what_calltest_trace_reads_in_the_capture(talk: Talk) -> None
             stream = one(end, sent=sent, mark=mark)
             path = (stream["local"], stream["remote"]) if sent else (stream["remote"], stream["local"])
             read_back = streams[path].digits
+            assert streams[path].encrypted is talk.is_encrypted, "the SDP says so, and trace believes it"
+            if talk.is_encrypted:
+                continue
             assert "".join(d.digit for d in read_back) == "".join(DIGITS[d["code"]] for d in stream["digits"])
             assert len(read_back) in {2, 4}
             for digit, counted in zip(read_back, stream["digits"], strict=True):
