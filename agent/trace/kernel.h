@@ -18,7 +18,7 @@
 /* ctypes. What it was built from, as agent/trace/kernel.py's sources_key says: a library of other sources could count
  * anything. The build defines TRACE_SOURCES. */
 extern const char trace_sources[];
-extern const uint32_t trace_sizes[]; /* bytes of the structures marked "numpy": a test compares them */
+extern const uint32_t trace_sizes[]; /* bytes of the structures that kernel.py has too: a test compares them */
 
 /* --- walk.c --- */
 
