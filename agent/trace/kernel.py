@@ -150,7 +150,7 @@ class Flows(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("flows", "by_type", "open", "slots", "events")),
         ("holes", Holes),
-        ("slot_mask", ctypes.c_int64),
+        *((name, ctypes.c_int64) for name in ("slot_mask", "slot_shift")),
         ("seed", ctypes.c_uint64),
         *((name, ctypes.c_int64) for name in ("order", "cut_events", "refused_events")),
         *((name, ctypes.c_int32) for name in ("flow_room", "flow_count", "free_flow", "free_flows")),
