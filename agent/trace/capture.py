@@ -10,7 +10,7 @@ from agent.trace.pcapng import MAGIC, Pcapng
 from agent.trace.records import Records, Skipped
 from agent.trace.source import Source, opened
 
-CHUNK_BYTES: Final = 1 << 20
+CHUNK_BYTES: Final = 1 << 19
 
 
 def batches(

@@ -121,7 +121,7 @@ void rtp_jitter_add(struct rtp_jitter *jitter, int64_t arrival_ns, uint32_t time
     if (jitter->tick_ns == tick_ns) {
         double ticks = (int32_t)(timestamp - jitter->timestamp);
         double moved_ns = (double)rtp_waited_ns(jitter->arrival_ns, arrival_ns) - ticks * tick_ns;
-        jitter->value_ns += ((moved_ns < 0 ? -moved_ns : moved_ns) - jitter->value_ns) / 16;
+        jitter->value_ns += (__builtin_fabs(moved_ns) - jitter->value_ns) / 16;
         if (jitter->value_ns > jitter->max_ns) jitter->max_ns = jitter->value_ns;
     }
     jitter->arrival_ns = arrival_ns;

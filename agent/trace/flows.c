@@ -10,8 +10,7 @@
 static int64_t first_slot(const struct table *table, uint64_t hosts, uint64_t rest) {
     uint64_t mixed = (hosts ^ table->seed) * 0x9E3779B97F4A7C15u;
     mixed = (mixed ^ mixed >> 32 ^ rest) * 0xC2B2AE3D27D4EB4Fu;
-    mixed = (mixed ^ mixed >> 29) * 0x9E3779B97F4A7C15u;
-    return (int64_t)(mixed >> 32) & table->slot_mask;
+    return (int64_t)(mixed >> table->slot_shift); /* only its highest bits depend on all of the key */
 }
 
 /* The slot that has the flow, or the free one where it belongs. There always is a free one: struct table. */

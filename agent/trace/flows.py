@@ -133,6 +133,7 @@ class Flows:
         table = self._table
         table.flows, table.by_type, table.open = (address(one) for one in (self.rows, self.by_type, self._open))
         table.slots, table.slot_mask, table.flow_room = address(self._slots), len(self._slots) - 1, room
+        table.slot_shift = 64 - table.slot_mask.bit_length()
         kernel.kernel().trace_enter(ctypes.byref(table))
 
     def _grow_events(self) -> None:

@@ -96,7 +96,8 @@ static bool trim(struct packet *packet, const uint8_t *payload, uint8_t flags) {
 /* An RTP header with `size` bytes from it on; `base` is added to offsets. */
 static void rtp(const uint8_t *header, uint32_t size, uint32_t wire, int64_t offset, uint32_t ports,
                 const struct datagram *one, struct found *found) {
-    struct packet packet = {
+    struct packet *packet = &found->packets[found->packet_count]; /* in its place: a copy takes as long again */
+    *packet = (struct packet){
         .time_ns = one->time_ns,
         .offset = offset + RTP_HEADER,
         .hosts = one->hosts,
@@ -108,9 +109,9 @@ static void rtp(const uint8_t *header, uint32_t size, uint32_t wire, int64_t off
         .number = big16(header + 2),
         .payload_type = header[1] & 127,
     };
-    if (header[0] & 0x3F && !trim(&packet, header + RTP_HEADER, header[0])) return;
-    if (packet.captured >= 4) packet.head = big32(header + (packet.offset - offset));
-    found->packets[found->packet_count++] = packet;
+    if (header[0] & 0x3F && !trim(packet, header + RTP_HEADER, header[0])) return;
+    if (packet->captured >= 4) packet->head = big32(header + (packet->offset - offset));
+    found->packet_count++;
 }
 
 /* A UDP datagram (8 bytes at least) of data; `base` is added to where its payload is. */

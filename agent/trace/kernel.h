@@ -18,7 +18,7 @@
 /* ctypes. What it was built from, as agent/trace/kernel.py's sources_key says: a library of other sources could count
  * anything. The build defines TRACE_SOURCES. */
 extern const char trace_sources[];
-extern const uint32_t trace_sizes[]; /* bytes of the structures marked "numpy": a test compares them */
+extern const uint32_t trace_sizes[]; /* bytes of the structures that kernel.py has too: a test compares them */
 
 /* --- walk.c --- */
 
@@ -158,7 +158,8 @@ struct table {
     int32_t *slots;          /* hash table of flows; -1: free. More than twice as many as there is room for flows */
     struct event *events;
     struct rtp_holes holes;
-    int64_t slot_mask;
+    int64_t slot_mask; /* their number, a power of two, less 1 */
+    int64_t slot_shift; /* 64 less its logarithm */
     uint64_t seed; /* of the hash, so that no capture can be made to fill it badly */
     int64_t order; /* flows ever begun */
     int64_t cut_events;     /* event packets whose payload was cut off */

@@ -88,8 +88,6 @@ OPEN: Final = np.dtype([("timestamp", "<u4"), ("event", "<i4")])
 HOLE: Final = np.dtype(
     [*((name, "<i8") for name in ("begin", "end")), *((name, "<i4") for name in ("higher", "lower"))]
 )
-STRUCTURES: Final = (RECORD, PACKET, ODD, SEQUENCE, JITTER, FLOW, EVENT, OPEN, HOLE)
-"""In the order of kernel.h's trace_sizes."""
 
 
 class OddKind(IntEnum):
@@ -152,12 +150,19 @@ class Flows(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("flows", "by_type", "open", "slots", "events")),
         ("holes", Holes),
-        ("slot_mask", ctypes.c_int64),
+        *((name, ctypes.c_int64) for name in ("slot_mask", "slot_shift")),
         ("seed", ctypes.c_uint64),
         *((name, ctypes.c_int64) for name in ("order", "cut_events", "refused_events")),
         *((name, ctypes.c_int32) for name in ("flow_room", "flow_count", "free_flow", "free_flows")),
         *((name, ctypes.c_int32) for name in ("event_room", "event_count", "max_holes")),
     )
+
+
+SIZES: Final = (
+    *(one.itemsize for one in (RECORD, PACKET, ODD, SEQUENCE, JITTER, FLOW, EVENT, OPEN, HOLE)),
+    *(ctypes.sizeof(one) for one in (PcapFormat, Walked, Found, Meanings, Holes, Flows)),
+)
+"""Bytes of each, in the order of kernel.c's trace_sizes."""
 
 
 class KernelError(Exception):

@@ -25,8 +25,8 @@ def fresh() -> Iterator[None]:
 
 
 def test_structures_have_the_same_size_on_both_sides() -> None:
-    sizes = (ctypes.c_uint32 * len(kernel.STRUCTURES)).in_dll(kernel.kernel(), "trace_sizes")
-    assert list(sizes) == [one.itemsize for one in kernel.STRUCTURES]
+    sizes = (ctypes.c_uint32 * len(kernel.SIZES)).in_dll(kernel.kernel(), "trace_sizes")
+    assert tuple(sizes) == kernel.SIZES
 
 
 @pytest.mark.usefixtures("fresh")
