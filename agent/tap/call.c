@@ -188,11 +188,21 @@ int tap_live_calls(void) {
 
 /* --- what crosses the wire --- */
 
+/* What was agreed on before stays known: packets sent before a re-INVITE was answered are still under way. */
+static void learn(struct tap_formats *known, const struct tap_formats *agreed) {
+    for (unsigned i = 0; i < 128; i++) {
+        if (!agreed->clock_hz[i]) continue;
+        known->clock_hz[i] = agreed->clock_hz[i];
+        known->codec[i] = agreed->codec[i];
+    }
+}
+
+/* Media was negotiated, for the first time or again. */
 void tap_call_formats(struct tap_call *call, struct tap_path *path, const struct tap_formats *sent,
                       const struct tap_formats *received) {
     pthread_mutex_lock(&call->lock);
-    path->sent = *sent;
-    path->received = *received;
+    learn(&path->sent, sent);
+    learn(&path->received, received);
     pthread_mutex_unlock(&call->lock);
 }
 

@@ -55,7 +55,7 @@ class TapStream:
     reordered: int
     """Packets with a lower sequence number than one already seen; a copy that comes late is both."""
     unnegotiated: int
-    """Packets whose payload type was not in the SDP of the side that received them, when they came."""
+    """Packets whose payload type had not been in the SDP of the side that received them until they came."""
     jitter_samples: int
     jitter_ms: float | None
     """RFC 3550 A.8 after the last audio packet; None before the second one of a known clock rate."""

@@ -71,7 +71,7 @@ struct tap_stream {
     uint64_t lost;       /* expected - distinct sequence numbers */
     uint64_t duplicates; /* sequence number seen before */
     uint64_t reordered;  /* lower than one already seen; a copy that comes late is both */
-    uint64_t unnegotiated; /* packets whose payload type the SDP did not have then */
+    uint64_t unnegotiated; /* packets whose payload type no SDP had had until then */
     uint64_t jitter_samples;
     double jitter_ms, mean_jitter_ms, max_jitter_ms; /* RFC 3550 A.8, audio packets; meaningless without samples */
     int64_t max_gap_ns;                              /* between two consecutive packets; -1: there was only one */

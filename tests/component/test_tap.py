@@ -20,7 +20,16 @@ from agent.trace.read import trace
 from tests.component.pcaps import ETHERNET, Datagram, Rtp, read, rtp
 from tests.component.phones import NOBODY, Fields, Make, Peer, PhoneProcess, peer, response, sdp
 from tests.component.relay import Relay
-from tests.component.test_pjsua_phone import connect, pair, registrar, send_rtp, wait_for_audio
+from tests.component.test_pjsua_phone import (
+    answering,
+    connect,
+    dial,
+    in_dialog,
+    pair,
+    registrar,
+    send_rtp,
+    wait_for_audio,
+)
 
 SRTP_TAG_BYTES = 10
 """AES_CM_128_HMAC_SHA1_80: RFC 4568 §6.2."""
@@ -446,6 +455,24 @@ def test_packets_of_payload_types_that_nobody_agreed_on_are_told(phone: Make) ->
         caller.do("hang_up", call=call)
         stream = one(caller.wait("CallEnded"), sent=False, mark=1)
     assert (stream["packets"], stream["unnegotiated"]) == (15, 5)
+
+
+def test_what_was_agreed_on_before_a_reinvite_may_still_be_under_way(phone: Make) -> None:
+    with peer(answering(sdp(NOBODY))) as moving:
+        caller = phone()
+        call = dial(caller, moving)
+        caller.wait("CallConfirmed")
+        invite = next(text for text in moving.got if text.startswith("INVITE "))
+        moving.send(in_dialog(moving, "INVITE", 1, body=sdp(NOBODY, "8 101").replace("o=- 1 1", "o=- 1 2")))
+        while caller.wait("MediaActive")["negotiated"]["codec"] != "PCMA":
+            pass  # the first negotiation
+        moving.send(in_dialog(moving, "ACK", 1))
+        send_rtp(moving.socket, invite, range(5))
+        send_rtp(moving.socket, invite, range(5, 10), payload_type=8)
+        wait_for_audio(caller)
+        caller.do("hang_up", call=call)
+        stream = one(caller.wait("CallEnded"), sent=False, mark=1)
+    assert (stream["packets"], stream["unnegotiated"]) == (10, 0)
 
 
 def test_every_message_is_told_with_its_connection(phone: Make) -> None:
