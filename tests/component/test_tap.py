@@ -401,23 +401,15 @@ def test_a_packet_came_when_the_kernel_had_it_however_late_it_was_read(phone: Ma
 
 
 def test_a_recording_has_each_packet_at_its_place_in_time_and_silence_where_none_came(phone: Make) -> None:
-    invites: list[str] = []
-
-    def script(self: Peer, text: str) -> list[str]:
-        if text.startswith("INVITE "):
-            invites.append(text)
-            return [response(text, "200 OK", body=sdp(NOBODY), contact=self.address)]
-        return [response(text, "200 OK")] if text.startswith("BYE ") else []
-
-    with peer(script) as server:
+    with peer(answering(sdp(NOBODY))) as server:
         caller = phone()
-        account = caller.account("sip:alice@example.com", server.address)
-        call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
+        call = dial(caller, server)
         caller.wait("CallConfirmed")
-        send_rtp(server.socket, invites[0], [10, 11, 14, 13, 13, 18], sample=b"\x8f")
-        send_rtp(server.socket, invites[0], [15], payload_type=77, sample=b"\x8f")
+        invite = next(text for text in server.got if text.startswith("INVITE "))
+        send_rtp(server.socket, invite, [10, 11, 14, 13, 13, 18], sample=b"\x8f")
+        send_rtp(server.socket, invite, [15], payload_type=77, sample=b"\x8f")
         wait_for_audio(caller)
-        send_rtp(server.socket, invites[0], [9000], sample=b"\x0f")  # three minutes later, its timestamp says
+        send_rtp(server.socket, invite, [9000], sample=b"\x0f")  # three minutes later, its timestamp says
         wait_for_audio(caller)
         caller.do("hang_up", call=call)
         ended = caller.wait("CallEnded")
@@ -435,22 +427,14 @@ def test_a_recording_has_each_packet_at_its_place_in_time_and_silence_where_none
 
 
 def test_packets_of_payload_types_that_nobody_agreed_on_are_told(phone: Make) -> None:
-    invites: list[str] = []
-
-    def script(self: Peer, text: str) -> list[str]:
-        if text.startswith("INVITE "):
-            invites.append(text)
-            return [response(text, "200 OK", body=sdp(NOBODY), contact=self.address)]
-        return [response(text, "200 OK")] if text.startswith("BYE ") else []
-
-    with peer(script) as server:
+    with peer(answering(sdp(NOBODY))) as server:
         caller = phone()
-        account = caller.account("sip:alice@example.com", server.address)
-        call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
+        call = dial(caller, server)
         caller.wait("CallConfirmed")
-        send_rtp(server.socket, invites[0], range(10))
-        send_rtp(server.socket, invites[0], range(10, 13), payload_type=8)  # offered, and not in the answer
-        send_rtp(server.socket, invites[0], range(13, 15), payload_type=77)
+        invite = next(text for text in server.got if text.startswith("INVITE "))
+        send_rtp(server.socket, invite, range(10))
+        send_rtp(server.socket, invite, range(10, 13), payload_type=8)  # offered, and not in the answer
+        send_rtp(server.socket, invite, range(13, 15), payload_type=77)
         wait_for_audio(caller)
         caller.do("hang_up", call=call)
         stream = one(caller.wait("CallEnded"), sent=False, mark=1)
