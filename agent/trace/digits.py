@@ -1,6 +1,5 @@
 """Named events (RFC 4733, and 2833 before it) as digits."""
 
-from collections.abc import Iterator
 from math import isnan
 from typing import Final
 
@@ -26,18 +25,15 @@ class Digits:
         self._flow = found["flow"][order]
         self._columns = [found[name][order].tolist() for name in _COLUMNS]
 
-    def of(self, flow: int, never: int, tick_ns: float) -> Iterator[Digit]:
+    def of(self, flow: int, never: int, tick_ns: float) -> list[Digit]:
         """One flow's, without those of undeclared payload types in `never` (a bit each).
 
         `tick_ns` is taken where the event's own clock is not known.
         """
         begin, end = np.searchsorted(self._flow, [flow, flow + 1]).tolist()
-        for code, payload_type, declared, start_ns, earlier, ticks, tick, volume, packets, ends in zip(
-            *(column[begin:end] for column in self._columns), strict=True
-        ):
-            if not declared and never >> payload_type & 1:
-                continue
-            yield Digit(
+        rows = zip(*(column[begin:end] for column in self._columns), strict=True)
+        return [
+            Digit(
                 digit=NAMES[code] if code < len(NAMES) else f"event {code}",
                 method=DigitMethod.RFC4733,
                 start=start_ns / 1e9,
@@ -47,3 +43,6 @@ class Digits:
                 end_packets=ends,
                 complete=ends > 0,
             )
+            for code, payload_type, declared, start_ns, earlier, ticks, tick, volume, packets, ends in rows
+            if declared or not never >> payload_type & 1
+        ]

@@ -40,7 +40,7 @@ def _stream(analysis: Analysis, flow: int, events: Digits, infos: list[Digit]) -
     codec = known.get(audio) if audio is not None else None
     clock = codec.clock_rate_hz if codec else None
     encrypted = is_encrypted(analysis, flow)
-    digits = [] if encrypted else list(events.of(flow, _never(row), 1e9 / clock if clock else _TICK_NS))
+    digits = [] if encrypted else events.of(flow, _never(row), 1e9 / clock if clock else _TICK_NS)
     if clock is None and audio is None:
         clock = _event_clock(analysis, flow)
     return Stream(
