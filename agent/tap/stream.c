@@ -1,24 +1,24 @@
 /* Running counters of one RTP stream. Not thread-safe: its call guards it. */
+#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "counting.h"
 #include "tap.h"
 
-#define SEEN_BITS 65536 /* a sequence number is resolved to within half of it of the highest: more is never asked */
+#define MAX_MISSING 256 /* gaps that late packets may still fill */
 #define RTP_HEADER_BYTES 12
 #define SEGMENT_TICKS 0xFFFF /* RFC 4733 §2.5.1.3 */
 #define OPEN_DIGITS 16       /* digits whose packets may still come */
 
 struct tap_counter {
     struct tap_stream shown;
-    int64_t highest, lowest; /* extended sequence numbers */
-    uint64_t distinct;
-    double jitter_ns, jitter_sum_ns, max_jitter_ns;
-    int64_t audio_ns; /* when the last audio packet came */
-    uint32_t audio_timestamp, audio_clock_hz;
-    bool has_audio, has_grid;
+    struct rtp_sequence sequence;
+    struct rtp_jitter jitter;
+    double jitter_sum_ns;
+    bool has_grid;
     double offset_ns, earliest_ns; /* of the grid: how far the last audio packet, and the earliest, were behind it */
-    uint8_t seen[SEEN_BITS / 8];
+    struct rtp_holes holes;
+    struct rtp_hole missing[MAX_MISSING];
 };
 
 struct tap_counter *tap_counter_new(bool sent) {
@@ -26,6 +26,8 @@ struct tap_counter *tap_counter_new(bool sent) {
     if (counter) {
         counter->shown.sent = sent;
         counter->shown.max_gap_ns = counter->shown.max_late_ns = -1;
+        counter->jitter.tick_ns = NAN;
+        counter->holes = (struct rtp_holes){.at = counter->missing, .room = MAX_MISSING, .spare = -1};
     }
     return counter;
 }
@@ -37,49 +39,14 @@ bool tap_is_rtp(const uint8_t *packet, size_t length) {
     return length >= RTP_HEADER_BYTES && packet[0] >> 6 == 2 && !(packet[1] >= 192 && packet[1] <= 223);
 }
 
-static bool take(struct tap_counter *counter, int64_t sequence) {
-    uint32_t bit = (uint32_t)sequence % SEEN_BITS;
-    bool seen = counter->seen[bit / 8] >> bit % 8 & 1;
-    counter->seen[bit / 8] |= (uint8_t)(1 << bit % 8);
-    return !seen;
-}
-
-static void forget(struct tap_counter *counter, int64_t sequence) {
-    uint32_t bit = (uint32_t)sequence % SEEN_BITS;
-    counter->seen[bit / 8] &= (uint8_t)~(1 << bit % 8);
-}
-
-static void count_sequence(struct tap_counter *counter, uint16_t sequence) {
-    if (counter->shown.packets == 0) {
-        /* A cycle above zero, so that packets from before the first one are no negative bit. */
-        counter->highest = counter->lowest = SEEN_BITS + sequence;
-        counter->distinct = take(counter, counter->highest);
-        return;
-    }
-    int64_t extended = counter->highest + (int16_t)(sequence - (uint16_t)counter->highest);
-    if (extended < counter->highest) counter->shown.reordered++;
-    /* Their bits still say what was seen a whole cycle ago. */
-    for (int64_t next = counter->highest + 1; next <= extended; next++) forget(counter, next);
-    if (extended > counter->highest) counter->highest = extended;
-    if (extended < counter->lowest) counter->lowest = extended;
-    if (take(counter, extended))
-        counter->distinct++;
-    else
-        counter->shown.duplicates++;
-}
-
-/* Jitter (RFC 3550 A.8, times not rounded to ticks) and how far behind the grid of its timestamps a packet is. */
+/* Jitter, and how far behind the grid of its timestamps a packet is. */
 static void count_audio(struct tap_counter *counter, uint32_t timestamp, uint32_t clock_hz, int64_t now_ns) {
-    double moved_ns = 0;
-    if (counter->has_audio && counter->audio_clock_hz == clock_hz) {
-        double due_ns = (int32_t)(timestamp - counter->audio_timestamp) * (1e9 / clock_hz);
-        moved_ns = (double)(now_ns - counter->audio_ns) - due_ns;
-        counter->jitter_ns += ((moved_ns < 0 ? -moved_ns : moved_ns) - counter->jitter_ns) / 16;
-        counter->jitter_sum_ns += counter->jitter_ns;
-        counter->shown.jitter_samples++;
-        if (counter->jitter_ns > counter->max_jitter_ns) counter->max_jitter_ns = counter->jitter_ns;
-    } else {
+    double moved_ns = rtp_jitter_add(&counter->jitter, now_ns, timestamp, 1e9 / clock_hz);
+    if (isnan(moved_ns)) {
         counter->has_grid = false;
+    } else {
+        counter->jitter_sum_ns += counter->jitter.value_ns;
+        counter->shown.jitter_samples++;
     }
     if (!counter->has_grid) counter->offset_ns = counter->earliest_ns = moved_ns = 0;
     counter->has_grid = true;
@@ -87,10 +54,6 @@ static void count_audio(struct tap_counter *counter, uint32_t timestamp, uint32_
     if (counter->offset_ns < counter->earliest_ns) counter->earliest_ns = counter->offset_ns;
     int64_t late_ns = (int64_t)(counter->offset_ns - counter->earliest_ns);
     if (late_ns > counter->shown.max_late_ns) counter->shown.max_late_ns = late_ns;
-    counter->has_audio = true;
-    counter->audio_clock_hz = clock_hz;
-    counter->audio_timestamp = timestamp;
-    counter->audio_ns = now_ns;
 }
 
 /* The payload of an RTP packet: its offset, and its length in `length`; 0 where it has none that can be told. */
@@ -148,7 +111,9 @@ void tap_count(struct tap_counter *counter, const struct tap_formats *formats, c
     struct tap_stream *shown = &counter->shown;
     uint8_t payload_type = packet[1] & 127;
     uint32_t timestamp = (uint32_t)packet[4] << 24 | packet[5] << 16 | packet[6] << 8 | packet[7];
-    count_sequence(counter, (uint16_t)(packet[2] << 8 | packet[3]));
+    uint16_t number = (uint16_t)(packet[2] << 8 | packet[3]);
+    if (shown->packets == 0) rtp_sequence_begin(&counter->sequence, number);
+    rtp_sequence_add(&counter->sequence, &counter->holes, number);
     if (shown->packets == 0)
         shown->first_ns = real_ns, shown->first_monotonic_ns = monotonic_ns;
     else if (monotonic_ns - shown->last_monotonic_ns > shown->max_gap_ns)
@@ -173,10 +138,13 @@ void tap_counter_regrid(struct tap_counter *counter) { counter->has_grid = false
 /* The counters as they stand; the caller fills in whose they are. */
 struct tap_stream *tap_counter_read(struct tap_counter *counter) {
     struct tap_stream *shown = &counter->shown;
-    shown->expected = shown->packets ? (uint64_t)(counter->highest - counter->lowest + 1) : 0;
-    shown->lost = shown->expected - counter->distinct;
-    shown->jitter_ms = counter->jitter_ns / 1e6;
-    shown->max_jitter_ms = counter->max_jitter_ns / 1e6;
+    const struct rtp_sequence *sequence = &counter->sequence;
+    shown->expected = shown->packets ? (uint64_t)(sequence->highest - sequence->lowest + 1) : 0;
+    shown->duplicates = (uint64_t)sequence->duplicates;
+    shown->reordered = (uint64_t)sequence->reordered;
+    shown->lost = shown->expected - (shown->packets - shown->duplicates);
+    shown->jitter_ms = counter->jitter.value_ns / 1e6;
+    shown->max_jitter_ms = counter->jitter.max_ns / 1e6;
     shown->mean_jitter_ms = shown->jitter_samples ? counter->jitter_sum_ns / 1e6 / (double)shown->jitter_samples : 0;
     return shown;
 }

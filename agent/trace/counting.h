@@ -51,7 +51,7 @@ struct rtp_jitter {
 void rtp_sequence_begin(struct rtp_sequence *sequence, uint16_t number);
 int64_t rtp_sequence_add(struct rtp_sequence *sequence, struct rtp_holes *holes, uint16_t number);
 void rtp_sequence_end(struct rtp_sequence *sequence, struct rtp_holes *holes);
-void rtp_jitter_add(struct rtp_jitter *jitter, int64_t arrival_ns, uint32_t timestamp, double tick_ns);
+double rtp_jitter_add(struct rtp_jitter *jitter, int64_t arrival_ns, uint32_t timestamp, double tick_ns);
 int64_t rtp_waited_ns(int64_t before_ns, int64_t now_ns);
 
 #endif
