@@ -23,7 +23,7 @@ def sound_of(capture: Path, local_rtp: str, directory: Path) -> dict[str, Path]:
     if capture.stat().st_size > MAX_CAPTURE_BYTES:
         LOG.warning("%s: too long for its sound to be made now; use calltest trace --wav", capture)
         return {}
-    found = trace([capture])
+    found = trace([capture], decrypted=True)
     directions = {
         "sent": [index for index, stream in enumerate(found.streams) if stream.src == local_rtp],
         "received": [index for index, stream in enumerate(found.streams) if stream.dst == local_rtp],

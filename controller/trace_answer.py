@@ -33,6 +33,7 @@ class Request:
     call_id: str | None = None
     wav: Path | None = None
     in_band: bool = False
+    decrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ def answer(request: Request, stdin: BinaryIO, watch: Watch) -> Answer:
     try:
         with _readable(request, stdin) as paths:
             with watch("reading") as progress:
-                found = trace(paths, progress=progress)
+                found = trace(paths, decrypted=request.decrypted, progress=progress)
             kept = [index for index, stream in enumerate(found.streams) if _is_wanted(stream, request)]
             sound = Sound(wavs={}, digits={}, unheard=frozenset(), warnings=[])
             if kept and (request.wav is not None or request.in_band):

@@ -45,6 +45,10 @@ def trace(
         Path | None, typer.Option(metavar="DIR", help="Write what was heard in here: a WAV file for each call.")
     ] = None,
     inband: Annotated[bool, typer.Option("--inband", help="Also find digits sent as tones in the audio.")] = False,
+    decrypted: Annotated[
+        bool,
+        typer.Option("--decrypted", help="Media is in plain where SDP says SRTP, as in captures of calltest's agents."),
+    ] = False,
     expect: Annotated[str | None, typer.Option(metavar="DIGITS", help="Digits that must have been sent.")] = None,
     max_loss_percent: Annotated[
         float | None, typer.Option(metavar="N", help="The share of its packets that a stream may lose.")
@@ -86,6 +90,7 @@ def trace(
             call_id=call_id,
             wav=wav,
             in_band=inband,
+            decrypted=decrypted,
         )
         broken = _run(request, keys, max_loss_percent, digits=digits, json=json)
     except UnusableInputError as error:

@@ -18,8 +18,8 @@ MAX_DTLS: Final = 65_536
 class Analysis:
     """What is known after the batches so far."""
 
-    def __init__(self) -> None:
-        self.addresses, self.meanings, self.tcp = Addresses(), Meanings(), Tcp()
+    def __init__(self, *, decrypted: bool = False) -> None:
+        self.addresses, self.meanings, self.tcp = Addresses(), Meanings(decrypted=decrypted), Tcp()
         self.streams = Streams(self.meanings)
         self.sip = Sip(self.addresses, self.meanings)
         self.skipped = Skipped()

@@ -48,7 +48,9 @@ MAX_MEANINGS: Final = 4096
 class Meanings:
     """The different maps of payload types that a capture's SDPs gave, as rows of tables; row 0 is RFC 3551's alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, decrypted: bool = False) -> None:
+        """`decrypted`: no SDP tells of SRTP what the capture holds."""
+        self._decrypted = decrypted
         self._numbers: dict[object, int] = {}
         self.formats: list[dict[int, Format]] = []
         self.encrypted = np.zeros(0, bool)
@@ -63,6 +65,7 @@ class Meanings:
 
     def number(self, declared: Mapping[int, Format], *, encrypted: bool) -> int:
         """The row of a map, made when it is new."""
+        encrypted = encrypted and not self._decrypted
         key = (frozenset(declared.items()), encrypted)
         known = self._numbers.get(key)
         if known is not None:

@@ -12,13 +12,20 @@ from agent.trace.records import Records
 from agent.trace.results import results
 
 
-def trace(paths: Sequence[Path | str], *, progress: Progress | None = None, chunk_bytes: int = CHUNK_BYTES) -> Trace:
+def trace(
+    paths: Sequence[Path | str],
+    *,
+    decrypted: bool = False,
+    progress: Progress | None = None,
+    chunk_bytes: int = CHUNK_BYTES,
+) -> Trace:
     """Reads captures, one after the other as if they were one (`tcpdump -C` cuts them so); `-` is standard input.
 
+    `decrypted`: media is in plain where an SDP says SRTP, as in the captures of calltest's agents.
     Memory does not grow with the files. Raises UnusableCaptureError where a file cannot be opened or is no capture;
     damage inside one is survived and counted in `File.skipped`.
     """
-    analysis, files, begun = Analysis(), list[File](), dict[str, int]()
+    analysis, files, begun = Analysis(decrypted=decrypted), list[File](), dict[str, int]()
     for records in _records(paths, analysis, files, progress, chunk_bytes):
         begun.setdefault(str(paths[len(files)]), int(records.table["time_ns"][0]))
         analysis.add(records)

@@ -59,7 +59,7 @@ def in_band(keys: str, **options: Any) -> list[Any]:
 
 def test_streams_and_digits_are_shown(capture):
     result = trace(capture(call("12#", lose={7}), back("")))
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert (result.exit_code, result.stderr) == (0, "calltest: as expected: digits 1\n")
     lines = result.stdout.splitlines()
     assert lines[0].endswith("call.pcap: pcap, 229 packets, 48,950 bytes")
     assert [line for line in lines if line.endswith("12#")]
@@ -244,6 +244,13 @@ def test_srtp_is_said_and_neither_written_nor_as_expected(capture, tmp_path):
     assert "SRTP: not decoded" in result.stderr
     assert "10.0.0.1:4000 → 10.0.0.2:5000 is encrypted: its digits cannot be read" in result.stderr
     assert list((tmp_path / "wav").iterdir()) == []
+
+
+def test_media_that_an_agent_captured_in_plain_is_read_where_sdp_says_srtp(capture, tmp_path):
+    path = capture([invite("abc", profile="RTP/SAVP")], call("1"))
+    result = trace(path, "--decrypted", "--wav", tmp_path / "wav", "--expect", "1")
+    assert (result.exit_code, result.stderr) == (0, "calltest: as expected: digits 1\n")
+    assert len(list((tmp_path / "wav").iterdir())) == 1
 
 
 def test_what_cannot_be_decoded_is_said_and_holds_nothing(capture, tmp_path):
