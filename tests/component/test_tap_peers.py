@@ -1,0 +1,223 @@
+"""The tap opposite peers that a test scripts: early media, recordings, re-INVITEs, what was agreed on, digests."""
+
+import re
+import signal
+import struct
+import wave
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.component.pcaps import read, rtp
+from tests.component.phones import NOBODY, Make, Peer, peer, response, sdp
+from tests.component.test_pjsua_phone import (
+    answering,
+    connect,
+    dial,
+    in_dialog,
+    pair,
+    registrar,
+    send_rtp,
+    wait_for_audio,
+)
+from tests.component.test_tap import hang_up, one
+
+
+def test_media_before_the_answer_is_seen_and_counted_apart(phone: Make) -> None:
+    invites: list[str] = []
+
+    def script(self: Peer, text: str) -> list[str]:
+        if text.startswith("INVITE "):
+            invites.append(text)
+            return [response(text, "183 Session Progress", body=sdp(NOBODY), contact=self.address)]
+        return [response(text, "200 OK")] if text.startswith("BYE ") else []
+
+    with peer(script) as server:
+        caller = phone()
+        account = caller.account("sip:alice@example.com", server.address)
+        call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
+        caller.wait("MediaActive")
+        send_rtp(server.socket, invites[0], range(10))
+        wait_for_audio(caller)
+        server.send(response(invites[0], "200 OK", body=sdp(NOBODY), contact=server.address))
+        caller.wait("CallConfirmed")
+        send_rtp(server.socket, invites[0], [*range(12, 22), 20, 15])
+        wait_for_audio(caller)
+        caller.do("hang_up", call=call)
+        ended = caller.wait("CallEnded")
+    early, late = (one(ended, sent=False, mark=mark) for mark in (0, 1))
+    assert (early["packets"], early["lost"], early["duplicates"]) == (10, 0, 0)
+    assert (late["packets"], late["lost"], late["duplicates"], late["reordered"]) == (12, 0, 2, 2)
+    assert len(rtp(ended["capture"], source=early["remote"])) == 22
+    assert one(ended, sent=True, mark=0)["packets"] > 10
+
+
+def test_a_packet_came_when_the_kernel_had_it_however_late_it_was_read(phone: Make) -> None:
+    """The callee's process stands still: what comes meanwhile waits in its socket, and came on time."""
+    caller, callee, account = pair(phone)
+    call, _ = connect(caller, callee, account)
+    wait_for_audio(caller)
+    callee.process.send_signal(signal.SIGSTOP)
+    try:
+        wait_for_audio(caller)
+    finally:
+        callee.process.send_signal(signal.SIGCONT)
+    wait_for_audio(caller)
+    ended, answered = hang_up(caller, callee, call)
+    there, back = one(answered, sent=False, mark=0), one(answered, sent=True, mark=0)
+    assert back["max_late_ms"] > 700, "it did stand still"
+    assert (there["packets"], there["lost"]) == (one(ended, sent=True, mark=1)["packets"], 0)
+    assert there["max_gap_ms"] < 300
+    read_back = [p.at_ns for p in rtp(answered["capture"], source=there["remote"])]
+    assert max(b - a for a, b in pairwise(read_back)) < 300_000_000
+
+
+def test_a_recording_has_each_packet_at_its_place_in_time_and_silence_where_none_came(phone: Make) -> None:
+    with peer(answering(sdp(NOBODY))) as server:
+        caller = phone()
+        call = dial(caller, server)
+        caller.wait("CallConfirmed")
+        invite = next(text for text in server.got if text.startswith("INVITE "))
+        send_rtp(server.socket, invite, [10, 11, 14, 13, 13, 18], sample=b"\x8f")
+        send_rtp(server.socket, invite, [15], payload_type=77, sample=b"\x8f")
+        wait_for_audio(caller)
+        send_rtp(server.socket, invite, [9000], sample=b"\x0f")  # three minutes later, its timestamp says
+        wait_for_audio(caller)
+        caller.do("hang_up", call=call)
+        ended = caller.wait("CallEnded")
+    with wave.open(ended["recording"]) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (8000, 1, 2)
+        frames = struct.unpack(f"<{file.getnframes()}h", file.readframes(file.getnframes()))
+    assert len(frames) == pytest.approx(16_000, abs=3200)
+    first = next(place for place, value in enumerate(frames) if value)
+    heard = [frames[at : at + 160] for at in range(first, first + 9 * 160, 160)]
+    loud, silent = (16764,) * 160, (0,) * 160
+    assert heard == [loud, loud, silent, loud, loud, silent, silent, silent, loud]
+    later = frames.index(-16764)
+    assert later - first == pytest.approx(8000, abs=1600), "where it came: its timestamp cannot be"
+    assert frames.count(-16764) == 160
+
+
+def test_packets_of_payload_types_that_nobody_agreed_on_are_told(phone: Make) -> None:
+    with peer(answering(sdp(NOBODY))) as server:
+        caller = phone()
+        call = dial(caller, server)
+        caller.wait("CallConfirmed")
+        invite = next(text for text in server.got if text.startswith("INVITE "))
+        send_rtp(server.socket, invite, range(10))
+        send_rtp(server.socket, invite, range(10, 13), payload_type=8)  # offered, and not in the answer
+        send_rtp(server.socket, invite, range(13, 15), payload_type=77)
+        wait_for_audio(caller)
+        caller.do("hang_up", call=call)
+        stream = one(caller.wait("CallEnded"), sent=False, mark=1)
+    assert (stream["packets"], stream["unnegotiated"]) == (15, 5)
+
+
+def test_what_was_agreed_on_before_a_reinvite_may_still_be_under_way(phone: Make) -> None:
+    with peer(answering(sdp(NOBODY))) as moving:
+        caller = phone()
+        call = dial(caller, moving)
+        caller.wait("CallConfirmed")
+        invite = next(text for text in moving.got if text.startswith("INVITE "))
+        moving.send(in_dialog(moving, "INVITE", 1, body=sdp(NOBODY, "8 101").replace("o=- 1 1", "o=- 1 2")))
+        while caller.wait("MediaActive")["negotiated"]["codec"] != "PCMA":
+            pass  # the first negotiation
+        moving.send(in_dialog(moving, "ACK", 1))
+        send_rtp(moving.socket, invite, range(5))
+        send_rtp(moving.socket, invite, range(5, 10), payload_type=8)
+        wait_for_audio(caller)
+        caller.do("hang_up", call=call)
+        stream = one(caller.wait("CallEnded"), sent=False, mark=1)
+    assert (stream["packets"], stream["unnegotiated"]) == (10, 0)
+
+
+def test_every_message_is_told_with_its_connection(phone: Make) -> None:
+    with peer(registrar) as server:
+        caller = phone()
+        caller.account("sip:alice@example.com", server.address, register=True, username="alice", password="x")
+        caller.wait("RegistrationConcluded")
+        told = caller.do("tapped_messages")
+    seen, first = told["messages"], told["messages"][0]
+    assert told["missed"] == 0
+    assert [(m["sent"], m["peer"], m["text"]) for m in seen] == [
+        (m["sent"], m["peer"], m["text"]) for m in caller.all("MessageSeen")
+    ]
+    assert sum(m["text"].startswith("REGISTER ") for m in seen) == 2
+    assert {(m["protocol"], m["secure"], m["connection"]) for m in seen} == {("UDP", False, first["connection"])}
+    assert first["connection"] is not None
+    assert {m["local"] for m in seen} == {caller.address}
+
+
+def test_a_capture_has_no_digest(phone: Make) -> None:
+    def script(_peer: Peer, text: str) -> list[str]:
+        if not text.startswith("INVITE "):
+            return []
+        challenge = 'WWW-Authenticate: Digest realm="r", nonce="n", qop="auth"\r\n'
+        return [response(text, "486 Busy Here" if "Authorization:" in text else "401 Unauthorized", extra=challenge)]
+
+    with peer(script) as server:
+        caller = phone()
+        account = caller.account("sip:alice@example.com", server.address, username="alice", password="x")
+        caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
+        ended = caller.wait("CallEnded")
+        answers = [found[1] for text in server.got if (found := re.search(r'response="(\w+)"', text))]
+    raw = Path(ended["capture"]).read_bytes()
+    assert len(answers) == 1
+    assert answers[0].encode() not in raw
+    assert b'response="' + b"x" * len(answers[0]) + b'"' in raw
+    assert raw.count(b'nonce="n"') == 3, "the challenge, again in the 486, and the answer's"
+
+
+def test_retransmissions_are_in_the_capture(phone: Make) -> None:
+    with peer(lambda _peer, _text: []) as silent:
+        caller = phone()
+        account = caller.account("sip:alice@example.com", silent.address)
+        call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
+        wait_for_audio(caller)
+        caller.do("hang_up", call=call)
+        ended = caller.wait("CallEnded")
+        sent = [text for text in silent.got if text.startswith("INVITE ")]
+    written = [d for d in read(ended["capture"]) if d.payload.startswith(b"INVITE ")]
+    assert len(written) >= len(sent) >= 2
+    assert {d.target for d in written} == {silent.address}
+    assert ended["tapped"] == []
+
+
+def test_what_the_kernel_would_not_send_was_not_on_the_wire(phone: Make) -> None:
+    nowhere = sdp(NOBODY).replace("127.0.0.1", "255.255.255.255")  # EACCES: it leaves no socket of ours
+
+    def script(self: Peer, text: str) -> list[str]:
+        body = nowhere if text.startswith("INVITE ") else ""
+        return [] if text.startswith("ACK ") else [response(text, "200 OK", body=body, contact=self.address)]
+
+    with peer(script) as server:
+        caller = phone()
+        account = caller.account("sip:alice@example.com", server.address)
+        call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
+        caller.wait("CallConfirmed")
+        wait_for_audio(caller)
+        caller.do("hang_up", call=call)
+        ended = caller.wait("CallEnded")
+    assert ended["tapped"] == []
+    assert not any(d.target.startswith("255.") for d in read(ended["capture"]))
+
+
+def test_many_calls_leave_nothing_behind(phone: Make) -> None:
+    """Refused, cancelled, hung up at once: in each the media lines and the phone let go at different times."""
+    caller, callee, account = pair(phone)
+    for number in range(30):
+        call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
+        incoming = callee.wait("IncomingCall")["call"]
+        callee.do("answer", call=incoming, code=486 if number % 3 == 0 else 200, playback={})
+        if number % 3 == 2:
+            caller.wait("CallConfirmed")
+        caller.do("hang_up", call=call)
+        caller.wait("CallEnded", call=call)
+        callee.wait("CallEnded", call=incoming)
+    for each in (caller, callee):
+        for _ in range(10):
+            if each.do("live_calls") == 0:
+                break
+            wait_for_audio(each)
+        assert each.do("live_calls") == 0
