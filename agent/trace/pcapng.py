@@ -13,6 +13,8 @@ from agent.trace.source import MAX_RECORD, Bytes, Source
 
 MAGIC: Final = b"\x0a\x0d\x0d\x0a"
 SECTION, INTERFACE, OLD_PACKET, SIMPLE, ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
+_SILENT: Final = (4, 5, 7, 8, 9, 10, 0xBAD, 0x40000BAD, 0x80000001)
+"""Name resolution, statistics, clocks, journals, secrets, custom blocks, Apple's processes: nothing to hear in them."""
 _ORDERS: Final = {b"\x4d\x3c\x2b\x1a": "<u4", b"\x1a\x2b\x3c\x4d": ">u4"}
 _MIN_BLOCK: Final = 12
 _SEARCH: Final = 1 << 16
@@ -102,9 +104,11 @@ class Pcapng:
         """Packets between two blocks that say what they mean are one batch."""
         types = np.ndarray((len(data) - 3,), self._order, data, strides=(1,))[positions]
         packets = types == ENHANCED
+        marks = np.isin(types, (SIMPLE, OLD_PACKET, SECTION, INTERFACE))
+        if unknown := int((~packets & ~marks & ~np.isin(types, _SILENT)).sum()):
+            self._skipped["block of an unknown type"] += unknown  # it may be a packet whose type was damaged
         begin = 0
-        # Name resolution, statistics, secrets: nothing to hear in them.
-        for index in np.flatnonzero(np.isin(types, (SIMPLE, OLD_PACKET, SECTION, INTERFACE))).tolist():
+        for index in np.flatnonzero(marks).tolist():
             between = begin + np.flatnonzero(packets[begin:index])
             yield from self._enhanced(data, positions[between], lengths[between])
             begin = index + 1

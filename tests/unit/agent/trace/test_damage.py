@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agent.trace.model import Trace, UnusableCaptureError
 from tests.unit.agent.trace.reading import read
-from tests.unit.agent.trace.wire import Frame, Packet, event, frames, invite, pcap, pcapng, rtp, sip, speech
+from tests.unit.agent.trace.wire import Frame, Packet, block, event, frames, invite, pcap, pcapng, rtp, sip, speech
 
 PACKETS = [
     sip(Packet(payload=b""), invite("10.0.0.2", 4002, "0 101=telephone-event/8000")),
@@ -153,3 +153,11 @@ def test_whatever_is_changed_nothing_raises(seed: int) -> None:
         except UnusableCaptureError:
             continue
         assert all(stream.packets >= 1 and stream.lost >= 0 for stream in found.streams)
+
+
+@pytest.mark.parametrize(("kind", "skipped"), [(0xFF000006, 1), (77, 1), (5, 0), (0x80000001, 0)])
+def test_a_block_that_nobody_knows_may_be_a_packet_whose_type_was_damaged(kind: int, skipped: int) -> None:
+    before = pcapng(FRAMES[:30])
+    found = read(before + block(kind, bytes(40)) + pcapng(FRAMES[30:])[48:])
+    assert found.files[0].packets == len(FRAMES)
+    assert found.files[0].skipped == ({"block of an unknown type": 1} if skipped else {})
