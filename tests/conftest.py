@@ -3,5 +3,5 @@
 from hypothesis import settings
 
 # A test that waited for a CPU is not a slow one; pytest's own limit holds what hangs.
-settings.register_profile("calltest", deadline=None)
+settings.register_profile("calltest", parent=settings(), deadline=None)
 settings.load_profile("calltest")
