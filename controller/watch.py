@@ -68,12 +68,12 @@ class LiveWatch:
     """Lines that change in place, for a terminal. A context manager: the terminal is given back at the end."""
 
     def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, refresh_per_second=8, transient=True)
+        self._live = Live(console=console, auto_refresh=False, transient=True)
 
     def show(self, agents: Sequence[AgentFacts], elapsed_s: float) -> None:
         """Redraws."""
         lines = [f"{agent.plan.agent:<10} {_joined(describe(agent))}" for agent in agents]
-        self._live.update(Text("\n".join([f"{elapsed_s:.0f} s", *lines])))
+        self._live.update(Text("\n".join([f"{elapsed_s:.0f} s", *lines])), refresh=True)
 
     def __enter__(self) -> Self:
         self._live.start()

@@ -3,18 +3,21 @@
     python -m tests.sut basic failing-loss      start each one's SUT, `calltest run` it, compare with expected.yaml
     python -m tests.sut --all --times 10
     python -m tests.sut --hold basic            start it, print how to reach it, wait for Ctrl-C
+    python -m tests.sut --prepare               only make what it is started from; nothing, where it is there
 
 Needs root. Exit status 0: all came to what they must.
 """
 
 import argparse
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 
 from tests.sut.compare import differences
+from tests.sut.rootfs import sut_rootfs
 from tests.sut.running import Running, running
 from tests.sut.scenario import Scenario, load_scenario, scenarios
 
@@ -30,8 +33,12 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="all of them")
     parser.add_argument("--times", type=int, default=1, metavar="N", help="so often each")
     parser.add_argument("--hold", action="store_true", help="only start it")
+    parser.add_argument("--prepare", action="store_true", help="start nothing; without root, do nothing")
     parser.add_argument("--verbose", action="store_true", help="show what calltest run says")
     options = parser.parse_args()
+    if options.prepare:
+        print(sut_rootfs() if os.geteuid() == 0 else "not root: tests against a local system will be skipped")
+        return 0
     names = local if options.all else options.names
     if not names or set(names) - set(local):
         parser.error(f"name scenarios out of: {', '.join(local)}")

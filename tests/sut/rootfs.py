@@ -1,10 +1,11 @@
 """A Debian trixie folder with the SUT's packages: what the image holds, without building an image.
 
-    python -m tests.sut.rootfs      make it (about 90 s), print where it is
+    python -m tests.sut --prepare      make it (about 90 s), print where it is
 
 Kept in the cache, keyed by the package list; made under another name and renamed, so that half of one is never used.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -31,15 +32,17 @@ def sut_rootfs() -> Path:
     packages = (EXAMPLES / "sut" / "packages").read_text().split()
     key = hashlib.sha256(f"{SUITE} {packages}".encode()).hexdigest()[:16]
     made = cache_folder() / f"sut-rootfs-{key}"
-    if not made.is_dir():
-        _make(made, packages)
+    made.parent.mkdir(parents=True, exist_ok=True)
+    with made.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of several that need it, one makes it
+        if not made.is_dir():
+            _make(made, packages)
     return made
 
 
 def _make(made: Path, packages: list[str]) -> None:
     if not shutil.which("debootstrap"):
         raise RuntimeError("debootstrap is not installed: apt-get install --no-install-recommends debootstrap")
-    made.parent.mkdir(parents=True, exist_ok=True)
     partial = made.with_name(f"{made.name}.{os.getpid()}")
     log = made.with_name(f"{made.name}.log")
     began = time.monotonic()
@@ -51,8 +54,7 @@ def _make(made: Path, packages: list[str]) -> None:
         with log.open("w") as out:
             subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, timeout=TIMEOUT_S, check=True)
         shutil.rmtree(partial / "var" / "cache" / "apt", ignore_errors=True)
-        if not made.is_dir():
-            partial.rename(made)
+        partial.rename(made)
     except subprocess.SubprocessError as error:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-10:])
         raise RuntimeError(f"the SUT's root folder could not be made, see {log}:\n{tail}") from error
@@ -67,7 +69,3 @@ def _unmount_below(folder: Path) -> None:
     points = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     for point in sorted((p for p in points if p.startswith(f"{folder}/")), reverse=True):
         subprocess.run(["umount", point], check=True, timeout=30)
-
-
-if __name__ == "__main__":
-    print(sut_rootfs())
