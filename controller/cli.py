@@ -161,7 +161,8 @@ def _run_all(files: Sequence[str], options: Options, output: Output) -> list[Fin
             typer.echo(f"calltest: {ready.test.name} via {', '.join(e.address for e in ready.endpoints)}", err=True)
             if note := evidence_note(ready.test.spec, options):
                 typer.echo(f"calltest: {ready.test.name}: {note}", err=True)
-            live = LiveWatch(console) if console.is_terminal else nullcontext(PlainWatch(console))
+            redraws = console.is_terminal and not console.is_dumb_terminal
+            live = LiveWatch(console) if redraws else nullcontext(PlainWatch(console))
             with live as watch:
                 done = run_test(ready, inputs, options, lambda: len(interrupts), watch.show)
             finished.append(done)

@@ -79,7 +79,7 @@ def test_plain_lines_say_changes_once_and_counts_now_and_then() -> None:
 
 def test_a_terminal_is_given_back() -> None:
     out = io.StringIO()
-    with LiveWatch(Console(file=out, force_terminal=True, width=100)) as watch:
+    with LiveWatch(Console(file=out, force_terminal=True, width=100, _environ={"TERM": "xterm"})) as watch:
         watch.show([agent(1, 0, 0)], 3.0)
     assert "caller-0" in out.getvalue()
     assert out.getvalue().rstrip().endswith("\x1b[2K") or "\x1b[?25h" in out.getvalue()
