@@ -3,7 +3,7 @@
 import pytest
 
 from agent.contract.plan import DtmfMethod, Play, identity_code
-from agent.contract.result import Heard, Rtp, Side
+from agent.contract.result import Heard, Rtp, Side, StackCount
 from agent.contract.verdict import Check, Reason
 from agent.identity import FRAME_MS
 from agent.judge.leg import judge_leg
@@ -328,3 +328,9 @@ def test_copies_make_up_for_no_packet_that_is_missing():
     assert caller_alone(**lost) == [], "4 of 404"
     lost |= {"rtp_received__lost": 5}
     assert caller_alone(**lost) == [(Check.RTP_LOSS, Reason.PACKET_LOSS)], "5 of 405, not of 505"
+
+
+@pytest.mark.parametrize("asked", [{}, {"group__expect__caller__rtp": None}])
+def test_media_that_the_tap_could_not_count_passes_nothing(asked):
+    uncounted = {"rtp_received": None, "stack_received": StackCount(packets=400)}
+    assert (Check.RTP_PACKETS, Reason.NOT_MEASURED) in caller_alone(asked, **uncounted)
