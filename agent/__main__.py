@@ -19,16 +19,16 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from agent.clock import SystemClock
 from agent.contract.plan import Plan, PlanError, decode_plan, plan_digest
 from agent.contract.verdict import Check, Finding, Reason, Role
-from agent.evidence import Evidence, capture_bytes
-from agent.health import HealthMonitor, Sentinel, SocketDrops, throttled_ms
-from agent.inputs import InputMissingError, SignalFile
-from agent.metrics import AgentMetrics
-from agent.parrot import run_parrot
-from agent.phone import Phone, PhoneError
-from agent.playlist import Playlist, require_playable
-from agent.registration import read_login
-from agent.report import Report, claim_stdout, open_result
-from agent.runner import Runner, calls_at_once
+from agent.phone.protocol import Phone, PhoneError
+from agent.report.evidence import Evidence, capture_bytes
+from agent.report.lines import Report, claim_stdout, open_result
+from agent.report.metrics import AgentMetrics
+from agent.run.health import HealthMonitor, Sentinel, SocketDrops, throttled_ms
+from agent.run.inputs import InputMissingError, SignalFile
+from agent.run.parrot import run_parrot
+from agent.run.playlist import Playlist, require_playable
+from agent.run.registration import read_login
+from agent.run.runner import Runner, calls_at_once
 from agent.tap.call import Captures
 
 UNUSABLE: Final = 2
@@ -161,7 +161,7 @@ def _parrot(given: Sequence[str]) -> int:
 
 def _open_phone(bind: str, port: int, recordings: Path, *, captures: Captures | None = None) -> Phone:
     """The only place where pjsua2 comes in, late: command line errors need none."""
-    from agent.pjsua_phone import PjsuaPhone  # noqa: PLC0415
+    from agent.phone.pjsua.phone import PjsuaPhone  # noqa: PLC0415
 
     return PjsuaPhone(bind=bind, sip_port=port, recordings=recordings, captures=captures)
 

@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from agent.trace.audio import Sound, listen
+from agent.trace.audio.listen import Sound, listen
 from agent.trace.kernel import KernelError
 from agent.trace.model import Progress, Stream, Trace, UnusableCaptureError, Warning  # noqa: A004  # the document's word
 from agent.trace.read import rtp_packets, trace

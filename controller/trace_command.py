@@ -189,6 +189,6 @@ def _check_percent(percent: float | None) -> None:
 
 
 def _printable(text: str) -> str:
-    from agent.sip_text import printable  # noqa: PLC0415
+    from agent.sip.text import printable  # noqa: PLC0415
 
     return printable(text)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from agent.sip_text import printable
+from agent.sip.text import printable
 from agent.trace.model import Digit, DigitMethod, File, Stream, Trace
 from controller.render import NOT_MEASURED
 from controller.trace_expectations import KEYS, METHODS

@@ -17,7 +17,7 @@ AUDIBLE_MS: Final = 200.0
 SILENT_MS: Final = 40.0
 """More than this (two packets, where a decoder starts) is not silence."""
 IDENTITY_FRAME_MS: Final = 480
-"""One frame of the identity signal (agent/identity.py)."""
+"""One frame of the identity signal (agent/sound/identity.py)."""
 MIN_IDENTITY_MS: Final = 1000.0
 """A shorter recording need not hold one whole frame, whoever plays."""
 MAX_SILENT_SHARE: Final = 0.2

@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.sip_text import printable
+from agent.sip.text import printable
 from agent.tap import MAX_CAPTURE_BYTES, Tap, TapError
 from agent.tap.model import TapStream
 

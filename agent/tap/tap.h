@@ -4,7 +4,7 @@
  * sip.c     a pjsip module: every SIP message with the connection that carried it
  * call.c    the calls that were asked for, by Call-ID: their streams, their capture
  * audio.c   a WAV file of what was received
- * stream.c  running counters of one RTP stream, with those of agent/trace/counting.h; no I/O, no clock, no pjsip
+ * stream.c  running counters of one RTP stream, with those of agent/rtp/counting.h; no I/O, no clock, no pjsip
  * capture.c a pcap file
  *
  * Functions and structures marked "ctypes" are read by agent/tap/__init__.py: change both.

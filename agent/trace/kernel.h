@@ -58,7 +58,7 @@ struct packet {
     int64_t time_ns;
     int64_t offset;   /* of the RTP payload */
     int64_t sequence; /* extended: counting's word */
-    uint64_t hosts;   /* source in the lower half, destination in the upper, as agent/trace/addresses.py numbers them */
+    uint64_t hosts;   /* source in the lower half, destination in the upper, as agent/trace/wire/addresses.py numbers them */
     uint64_t rest;    /* ports, then SSRC, as they stand in the headers, loaded little-endian */
     int32_t row;      /* which record it was */
     uint32_t captured; /* bytes of the payload that there are, padding not counted where it is known */
@@ -127,7 +127,7 @@ struct open_event {
 /* numpy. One (source, destination, SSRC) that may be an RTP stream. */
 struct flow {
     uint64_t hosts, rest; /* of struct packet */
-    int64_t source, destination; /* addresses and ports as agent/trace/flows.py's `place` makes them */
+    int64_t source, destination; /* addresses and ports as agent/trace/streams/flows.py's `place` makes them */
     int64_t order; /* of its first packet */
     int64_t first_ns, last_ns, max_delta_ns;
     struct rtp_sequence sequence;
@@ -140,7 +140,7 @@ struct flow {
     uint8_t unused[6];
 };
 
-/* ctypes. What payload types mean: `count` rows of 128. agent/trace/formats.py. */
+/* ctypes. What payload types mean: `count` rows of 128. agent/trace/streams/formats.py. */
 struct meanings {
     const uint8_t *kind;
     const double *tick_ns;

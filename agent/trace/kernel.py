@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 MODULE: Final = "_calltest_trace"
-SOURCES: Final = tuple(sorted(Path(__file__).parent.glob("*.[ch]")))
+SOURCES: Final = tuple(sorted([*Path(__file__).parent.rglob("*.[ch]"), *Path(__file__).parents[1].glob("rtp/*.[ch]")]))
 BUILD: Final = "run dev/kernel/build (make setup does), or rebuild the agent image"
 TYPES: Final = 128
 OPEN_EVENTS: Final = 16

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from agent.trace.analysis import Analysis
-from agent.trace.capture import CHUNK_BYTES, batches
+from agent.trace.audio.payloads import Payloads
+from agent.trace.file.capture import CHUNK_BYTES, batches
+from agent.trace.file.records import Records
 from agent.trace.model import File, Progress, RtpPackets, Trace, Warning  # noqa: A004  # the document's word
-from agent.trace.payloads import Payloads
-from agent.trace.records import Records
 from agent.trace.results import results
+from agent.trace.streams.analysis import Analysis
 
 
 def trace(

@@ -5,10 +5,10 @@ from typing import Final
 
 import numpy as np
 
-from agent.trace.analysis import Analysis
-from agent.trace.digits import Digits
-from agent.trace.formats import COMFORT_NOISE, EVENT, EVENT_CLOCK_HZ, UNKNOWN
 from agent.trace.model import Digit, Format, Stream, Warning  # noqa: A004  # the document's word
+from agent.trace.streams.analysis import Analysis
+from agent.trace.streams.digits import Digits
+from agent.trace.streams.formats import COMFORT_NOISE, EVENT, EVENT_CLOCK_HZ, UNKNOWN
 
 _TICK_NS: Final = 1e9 / EVENT_CLOCK_HZ
 

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import pjsua2 as pj
 
-from agent import pjsua_phone
-from agent.phone import AccountId, CallHandle, PhoneError, Playback, SipAccount
-from agent.pjsua_phone import PjsuaPhone
+from agent.phone.pjsua import phone as pjsua_phone
+from agent.phone.pjsua.phone import PjsuaPhone
+from agent.phone.protocol import AccountId, CallHandle, PhoneError, Playback, SipAccount
 from agent.tap.call import Captures
 
 

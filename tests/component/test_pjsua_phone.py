@@ -510,8 +510,8 @@ def test_a_refused_registration_concludes_with_the_code_on_the_wire(phone: Make)
 FLOODED = """
 import os, pathlib, socket, sys
 from unittest.mock import patch
-from agent import pjsua_objects, pjsua_phone
-from agent.phone import PhoneError
+from agent.phone.pjsua import objects as pjsua_objects, phone as pjsua_phone
+from agent.phone.protocol import PhoneError
 
 headers = ("Via: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK1", "From: <sip:a@b>;tag=1", "To: <sip:x@b>", "Call-ID: 1",
            "CSeq: 1 OPTIONS", "Content-Length: 0")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.media_facts import DIGITS
+from agent.observe.media import DIGITS
 from agent.trace.read import trace
 from tests.component.pcaps import ETHERNET, Datagram, Rtp, read, rtp
 from tests.component.phones import Fields, PhoneProcess

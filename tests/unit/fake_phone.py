@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agent.contract.plan import DtmfMethod
 from agent.contract.result import Negotiated, Rtp
-from agent.phone import (
+from agent.phone.protocol import (
     AccountId,
     CallConfirmed,
     CallEnded,
@@ -24,7 +24,7 @@ from agent.phone import (
     RegistrationConcluded,
     SipAccount,
 )
-from agent.sound import read_wav, write_wav
+from agent.sound.samples import read_wav, write_wav
 from agent.tap.model import TapDigit, TapStream
 from tests.unit.fake_clock import FakeClock
 from tests.unit.sip_messages import request, response

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agent.media_facts import DIGITS
+from agent.observe.media import DIGITS
 from agent.tap.model import TapDigit, TapStream
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from agent.identity import SAMPLE_RATE, Samples
+from agent.sound.identity import SAMPLE_RATE, Samples
 
 PACKET = 160
 DTMF_HZ = ((697, 770, 852, 941), (1209, 1336, 1477, 1633))

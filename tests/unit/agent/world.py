@@ -23,11 +23,11 @@ from agent.contract.result import (
     detail_digest,
 )
 from agent.contract.verdict import Role
-from agent.evidence import Evidence
-from agent.health import HealthMonitor
-from agent.playlist import Playlist
-from agent.report import Report
-from agent.runner import Runner
+from agent.report.evidence import Evidence
+from agent.report.lines import Report
+from agent.run.health import HealthMonitor
+from agent.run.playlist import Playlist
+from agent.run.runner import Runner
 from tests.unit.fake_clock import FakeClock
 from tests.unit.fake_phone import FakePhone, Peer
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from agent.trace.audio_codecs import mulaw_table
+from agent.trace.audio.codecs import mulaw_table
 from agent.trace.kernel import KernelError
 from agent.trace.model import Trace
 from controller import cli, trace_answer, trace_command

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from agent.trace.tones import HIGH_HZ, KEYS, LOW_HZ
+from agent.trace.audio.tones import HIGH_HZ, KEYS, LOW_HZ
 
 
 def digit(key, *, ms=60.0, rate_hz=8000, low=4000.0, high=4000.0, off=0.0):

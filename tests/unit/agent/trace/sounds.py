@@ -5,8 +5,8 @@ import wave
 import av
 import numpy as np
 
-from agent.trace.audio_codecs import mulaw_table
-from agent.trace.audio_track import Track
+from agent.trace.audio.codecs import mulaw_table
+from agent.trace.audio.track import Track
 
 RNG = np.random.default_rng(7)
 NOISE = [RNG.integers(0, 256, 160, dtype=np.uint8).tobytes() for _ in range(200)]

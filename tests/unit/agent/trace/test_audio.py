@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from agent.trace.audio import listen, recordings
-from agent.trace.audio_codecs import mulaw_table
+from agent.trace.audio.codecs import mulaw_table
+from agent.trace.audio.listen import listen, recordings
 from agent.trace.model import Format
 from tests.unit.agent.trace.keypad import dialled
 from tests.unit.agent.trace.packets import EVENTS, FORMATS, START_NS, arrivals, stream, trace
@@ -47,7 +47,7 @@ def test_the_size_of_the_blocks_that_are_worked_on_changes_nothing(tmp_path, mon
     found = trace(stream(), stream(src="10.0.0.2:5000", dst="10.0.0.1:4000"))
     files = []
     for size in (1 << 16, 997):
-        monkeypatch.setattr("agent.trace.audio._BLOCK", size)
+        monkeypatch.setattr("agent.trace.audio.listen._BLOCK", size)
         files.append(listen([arrivals(NOISE), wide], found, {0, 1}, wav=tmp_path / str(size)).wavs[0].read_bytes())
     assert files[0] == files[1]
     assert len(files[0]) == 44 + 2 * 2 * 64_000

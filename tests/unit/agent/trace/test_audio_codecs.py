@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agent.trace.audio_codecs import DamagedPayloadError, NoDecoderError, alaw_table, decoder, mulaw_table
+from agent.trace.audio.codecs import DamagedPayloadError, NoDecoderError, alaw_table, decoder, mulaw_table
 from agent.trace.model import Format
 from tests.unit.agent.trace.packets import PCMU, arrivals
 from tests.unit.agent.trace.sounds import encoded, ffmpeg, filled, whole
@@ -67,7 +67,7 @@ def test_without_pyav_the_codec_and_the_remedy_are_named(monkeypatch):
     def fails(name):
         raise ImportError(name)
 
-    monkeypatch.setattr("agent.trace.audio_codecs.importlib.import_module", fails)
+    monkeypatch.setattr("agent.trace.audio.codecs.importlib.import_module", fails)
     with pytest.raises(NoDecoderError, match=r"G722 needs PyAV: install calltest\[audio\]"):
         decoder(Format(name="G722", clock_rate_hz=8000))
     assert decoder(PCMU).sample_rate_hz == 8000

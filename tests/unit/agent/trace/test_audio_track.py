@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.trace import audio_track
-from agent.trace.audio_codecs import alaw_table
-from agent.trace.audio_track import MAX_SILENCE_S, stretched
+from agent.trace.audio import track as audio_track
+from agent.trace.audio.codecs import alaw_table
+from agent.trace.audio.track import MAX_SILENCE_S, stretched
 from agent.trace.model import Format
 from tests.unit.agent.trace.packets import FORMATS, START_NS, arrivals, rows
 from tests.unit.agent.trace.sounds import NOISE, RNG, SOUND, encoded, filled, whole

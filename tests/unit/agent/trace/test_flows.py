@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.trace.flows import Flows
-from agent.trace.formats import Meanings
 from agent.trace.kernel import PACKET
+from agent.trace.streams.flows import Flows
+from agent.trace.streams.formats import Meanings
 
 MEANINGS = Meanings()
 

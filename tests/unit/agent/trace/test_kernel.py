@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.trace import kernel
-from agent.trace.flows import Flows
-from agent.trace.formats import Meanings
 from agent.trace.kernel import PACKET, KernelError
+from agent.trace.streams.flows import Flows
+from agent.trace.streams.formats import Meanings
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_gaps_beyond_what_is_remembered_are_forgotten_lowest_first() -> None:
 
 
 def test_where_there_is_no_room_for_a_gap_it_takes_that_of_its_streams_lowest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agent.trace.flows.MAX_HOLES", 2)
+    monkeypatch.setattr("agent.trace.streams.flows.MAX_HOLES", 2)
     packets = np.zeros(9, PACKET)
     packets["hosts"] = [1, 1, 1, 2, 2, 1, 1, 1, 1]
     packets["number"] = [0, 2, 4, 0, 2, 6, 1, 3, 5]  # gaps at 1, 3; one of the other stream at 1; at 5; filled

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.trace.tones import KEYS, detect
+from agent.trace.audio.tones import KEYS, detect
 from tests.unit.agent.trace.keypad import dialled, digit, samples, silence, speech
 
 ALL = "".join(KEYS)

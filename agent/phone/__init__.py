@@ -1,0 +1,1 @@
+"""The telephone: a protocol (protocol.py), and the real one, made of pjsua2 (pjsua/)."""

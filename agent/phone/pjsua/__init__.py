@@ -1,0 +1,1 @@
+"""pjsua2, and nothing else imports it."""

@@ -1,0 +1,172 @@
+"""Facts out of what pjsua2 reports: log entries, digit events, stream counters, the end of a dialog. Pure."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from agent.contract.plan import DtmfMethod
+from agent.contract.result import Rtp
+from agent.phone.protocol import CallHandle, DigitEnded, DigitReceived, MessageSeen
+from agent.sip.text import SipHead, printable
+
+_LOGGED = re.compile(r"(RX|TX) [0-9]+ bytes [^\n]* (?:from|to) \S+ (\S+):\n(.*)\n--end msg--\s*", re.DOTALL)
+
+
+def logged_message(at_s: float, entry: str) -> MessageSeen | None:
+    """The SIP message in a log entry of pjsip's message logger (level 4); None when the entry is something else."""
+    found = _LOGGED.fullmatch(entry)
+    if found is None:
+        return None
+    return MessageSeen(at_s=at_s, sent=found[1] == "TX", peer=printable(found[2]), text=printable(found[3]))
+
+
+# --- the end of a dialog ---------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Dialog:
+    """Which of our requests of one call still wait for their final response."""
+
+    waiting: set[tuple[int, str]] = field(default_factory=set)
+    answered: bool = False
+    bye: bool = False
+
+    def saw(self, head: SipHead, *, sent: bool) -> None:
+        """Takes note of a message of this call."""
+        if head.code is None:
+            self.bye |= head.method == "BYE"
+            if sent and head.method != "ACK":
+                self.waiting.add((head.cseq, head.method))
+        elif head.code >= 200:
+            self.answered |= head.method == "INVITE" and head.code < 300
+            if not sent:
+                self.waiting.discard((head.cseq, head.method))
+
+    @property
+    def settled(self) -> bool:
+        """True once nothing more is due on the wire for a call that is over (RFC 3261 §15)."""
+        return not self.waiting and (self.bye or not self.answered)
+
+
+# --- digits ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Digits:
+    """Makes one digit of the packets of one RFC 4733 event (§2.5.1.2: the RTP timestamp identifies it)."""
+
+    call: CallHandle
+    _digit: str = ""
+    _timestamp: int = -1
+    _ended: bool = True
+
+    def packet(
+        self, *, at_s: float, digit: str, timestamp: int, duration_ms: int, update: bool, end: bool
+    ) -> list[DigitReceived | DigitEnded]:
+        """What this packet tells that the ones before did not. `update`: pjsip takes it for the same event."""
+        same = (digit, timestamp) == (self._digit, self._timestamp) or (update and not self._ended)
+        out: list[DigitReceived | DigitEnded] = []
+        if not same:
+            self._digit, self._timestamp, self._ended = digit, timestamp, False
+            out.append(DigitReceived(at_s=at_s, call=self.call, digit=digit, method=DtmfMethod.RFC4733))
+        if end and not self._ended:
+            self._ended = True
+            out.append(DigitEnded(at_s=at_s, call=self.call, digit=digit, duration_ms=duration_ms))
+        return out
+
+
+# --- RTP counters ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """Samples of a value: how many, their mean and maximum, in µs."""
+
+    samples: int
+    mean_us: float
+    max_us: float
+
+    def since(self, past: "Spread") -> "Spread":
+        """Without the samples that were there at `past`; the maximum stays, as nobody knows when it was."""
+        samples = self.samples - past.samples
+        if samples <= 0:
+            return Spread(samples=0, mean_us=0.0, max_us=0.0)
+        mean_us = max(0.0, (self.mean_us * self.samples - past.mean_us * past.samples) / samples)
+        return Spread(samples=samples, mean_us=mean_us, max_us=self.max_us)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamCount:
+    """What pjsip counted on one RTP stream. A call has more than one when its media was negotiated again."""
+
+    sending_s: float
+    """How long it was meant to send; 0 when its direction was receive only."""
+    sent: int
+    received: int
+    lost: int
+    """RFC 3550 A.3, of what was received."""
+    jitter: Spread
+    reports: int
+    """RTCP reports that came about what we sent."""
+    reported_lost: int
+    reported_jitter: Spread
+    rtt: Spread
+
+    def since(self, past: "StreamCount") -> "StreamCount":
+        """Without what had been counted at `past`. `sending_s` is this one's: it is not of pjsip's counting."""
+        return StreamCount(
+            sending_s=self.sending_s,
+            sent=self.sent - past.sent,
+            received=self.received - past.received,
+            lost=max(0, self.lost - past.lost),  # a packet that was late has made it smaller
+            jitter=self.jitter.since(past.jitter),
+            reports=self.reports - past.reports,
+            reported_lost=max(0, self.reported_lost - past.reported_lost),
+            reported_jitter=self.reported_jitter.since(past.reported_jitter),
+            rtt=self.rtt.since(past.rtt),
+        )
+
+
+def rtp_received(streams: Sequence[StreamCount]) -> Rtp | None:
+    """All streams' reception as one; None without a stream, all but the packets None without packets."""
+    if not streams:
+        return None
+    packets = sum(s.received for s in streams)
+    if not packets:
+        return Rtp(packets=0)
+    mean, peak = _milliseconds(s.jitter for s in streams)
+    return Rtp(
+        packets=packets,
+        lost=sum(s.lost for s in streams),
+        jitter_ms=mean,
+        max_jitter_ms=peak,
+    )
+
+
+def rtp_sent(streams: Sequence[StreamCount]) -> Rtp | None:
+    """All streams' sending as one; loss and jitter as the peer's RTCP last reported them, None where none came."""
+    if not streams:
+        return None
+    reported = [s for s in streams if s.reports]
+    mean, peak = _milliseconds(s.reported_jitter for s in reported)
+    lost = sum(s.reported_lost for s in reported) if reported else None
+    return Rtp(packets=sum(s.sent for s in streams), lost=lost, jitter_ms=mean, max_jitter_ms=peak)
+
+
+def rtt_ms(streams: Sequence[StreamCount]) -> float | None:
+    """Mean round trip time of RTCP (RFC 3550 §6.4.1), None where no report allowed to tell."""
+    return _milliseconds(s.rtt for s in streams)[0]
+
+
+def media_s(streams: Sequence[StreamCount]) -> float | None:
+    """How long media was meant to be sent."""
+    return sum(s.sending_s for s in streams) or None
+
+
+def _milliseconds(spreads: Iterable[Spread]) -> tuple[float | None, float | None]:
+    """Mean over all samples, and maximum."""
+    with_samples = [s for s in spreads if s.samples]
+    if not with_samples:
+        return None, None
+    mean = sum(s.mean_us * s.samples for s in with_samples) / sum(s.samples for s in with_samples)
+    return round(mean / 1e3, 3), round(max(s.max_us for s in with_samples) / 1e3, 3)

@@ -1,0 +1,376 @@
+"""pjsua2's objects as the phone uses them: what their callbacks copy out, and how they are configured.
+
+Callbacks run in pjsip's threads, often with its locks held. They copy data, wire media and put an item on the phone's
+queue; nothing else.
+"""
+
+import functools
+import logging
+import queue
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ParamSpec
+
+import pjsua2 as pj
+
+from agent.contract.plan import DtmfMethod
+from agent.contract.result import Negotiated
+from agent.phone.pjsua.facts import Dialog, Digits, Spread, StreamCount
+from agent.phone.protocol import (
+    AccountId,
+    CallConfirmed,
+    CallHandle,
+    DigitEnded,
+    DigitReceived,
+    Event,
+    MediaActive,
+    RegistrationConcluded,
+    SipAccount,
+)
+from agent.sip.text import parse_head, printable
+from agent.tap import Tap
+from agent.tap.call import TappedCall
+
+LOG = logging.getLogger(__name__)
+P = ParamSpec("P")
+
+MAX_CALLS = 1000
+"""PJSUA_MAX_CALLS of dev/pjsua2/config_site.h. pjsip hands out call ids round-robin, so an id comes back late."""
+FIRST_RTP_PORT, RTP_PORTS = 10_000, 20_000
+"""Below Linux's ephemeral ports; an account starts at a random one and skips those in use."""
+MAX_QUEUED = 20_000
+"""Items waiting for their reader. Only a flood gets there; its SIP messages are what is dropped."""
+DTMF_UPDATE, DTMF_END = 1, 2
+"""PJMEDIA_STREAM_DTMF_IS_UPDATE and _END, which the binding leaves out."""
+MAX_COMPLAINTS = 200
+"""Errors of pjsip that are logged, per phone: it complains about every datagram that is no SIP, in full."""
+LOG_LEVEL = 4
+"""Where pjsip logs every SIP message that it sends (again) or receives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """An entry of pjsip's message log."""
+
+    at_s: float
+    entry: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """An INVITE came in; the call exists."""
+
+    at_s: float
+    leg: "Leg"
+    account: AccountId | None
+    invite: str
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """pjsip says that the call is over."""
+
+    at_s: float
+    leg: "Leg"
+    reason: str
+
+
+Item = Event | Logged | Invited | Over
+Queue = queue.SimpleQueue[Item]
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Leg:
+    """One call, from the first to the last we know of it."""
+
+    handle: CallHandle
+    digits: Digits
+    sip_call_id: str
+    outgoing: bool
+    tapped: TappedCall
+    call: "Call | None" = None
+    dialog: Dialog = field(default_factory=Dialog)
+    to_send: deque[tuple[str, int]] = field(default_factory=deque)
+    sending: bool = False
+    echo: bool = False
+    player: pj.AudioMediaPlayer | None = None
+    answered: bool = False
+    """An outgoing call's 2xx has come."""
+    early: dict[int, StreamCount] = field(default_factory=dict)
+    """What media lines had counted before the answer."""
+    stream_began_s: dict[int, float] = field(default_factory=dict)
+    streams: list[StreamCount] = field(default_factory=list)
+    over: Over | None = None
+
+
+def guarded(callback: Callable[P, None]) -> Callable[P, None]:
+    """Keeps exceptions inside a callback: one that escapes keeps references to pjsua2 objects alive."""
+
+    @functools.wraps(callback)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            callback(*args, **kwargs)
+        except pj.Error as error:
+            LOG.warning("%s: %s", callback.__name__, printable(error.info()))
+        except Exception:
+            LOG.exception("%s failed", callback.__name__)
+
+    return run
+
+
+class Log(pj.LogWriter):  # type: ignore[misc]
+    """Takes SIP messages and errors out of pjsip's log. Called in any thread."""
+
+    def __init__(self, items: Queue) -> None:
+        super().__init__()
+        self.items = items
+        self.dropped = 0
+        self.complaints = 0
+
+    @guarded
+    def write(self, entry: pj.LogEntry) -> None:
+        """Queues a SIP message, logs an error, drops everything else."""
+        text = entry.msg
+        if text.startswith(("RX ", "TX ")):
+            if self.items.qsize() < MAX_QUEUED:
+                self.items.put(Logged(time.monotonic(), text))
+            else:
+                self.dropped += 1
+        elif entry.level <= 1 and self.complaints < MAX_COMPLAINTS:
+            self.complaints += 1
+            LOG.warning("pjsip: %s", printable(text.strip()[:300]))
+
+
+class Account(pj.Account):  # type: ignore[misc]
+    """A SIP identity. `identifier` None: the one that takes calls for nobody we know."""
+
+    def __init__(self, identifier: AccountId | None, items: Queue, adopt: Callable[["Account", int, str], Leg]) -> None:
+        super().__init__()
+        self.identifier, self.items, self.adopt = identifier, items, adopt
+
+    @guarded
+    def onRegState(self, prm: pj.OnRegStateParam) -> None:  # noqa: N802
+        """A REGISTER ended: with a response, or without one (then the code is pjsip's own invention)."""
+        if self.identifier is not None:
+            self.items.put(
+                RegistrationConcluded(
+                    at_s=time.monotonic(),
+                    account=self.identifier,
+                    active=prm.code // 100 == 2 and prm.expiration > 0,
+                    local_reason=printable(prm.reason),
+                )
+            )
+
+    @guarded
+    def onIncomingCall(self, prm: pj.OnIncomingCallParam) -> None:  # noqa: N802
+        """An INVITE made a call: its object has to exist before this returns."""
+        at_s, invite = time.monotonic(), printable(prm.rdata.wholeMsg)
+        head = parse_head(invite)
+        leg = self.adopt(self, prm.callId, head.call_id if head else "")
+        self.items.put(Invited(at_s, leg, self.identifier, invite))
+
+
+class Call(pj.Call):  # type: ignore[misc]
+    """One call's callbacks."""
+
+    def __init__(self, account: Account, leg: Leg, call_id: int = pj.PJSUA_INVALID_ID) -> None:
+        super().__init__(account, call_id)
+        self.leg, self.items = leg, account.items
+
+    @guarded
+    def onCallState(self, _prm: pj.OnCallStateParam) -> None:  # noqa: N802
+        """Answered, confirmed, or over. For a call that we hang up, this comes before the BYE is sent."""
+        info, at_s = self.getInfo(), time.monotonic()
+        if info.state == pj.PJSIP_INV_STATE_CONNECTING and self.leg.outgoing:
+            self._leave_early_media(at_s)
+        elif info.state == pj.PJSIP_INV_STATE_CONFIRMED:
+            self.items.put(CallConfirmed(at_s=at_s, call=self.leg.handle))
+        elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
+            self.items.put(Over(at_s, self.leg, printable(info.lastReason)))
+
+    def _leave_early_media(self, at_s: float) -> None:
+        """Counts from here on: what the SUT itself said before the answer (a 183's media) is no call's.
+
+        The 2xx has come, and its SDP is not looked at yet: all streams that there are began before it.
+        """
+        self.leg.answered = True
+        self.leg.tapped.answered()
+        for index in self.leg.stream_began_s:
+            self.leg.stream_began_s[index] = at_s
+            self.leg.early[index] = stream_count(self.getStreamStat(index), 0.0)
+
+    @guarded
+    def onCallMediaState(self, _prm: pj.OnCallMediaStateParam) -> None:  # noqa: N802
+        """Media (again) negotiated: its ports are new, so everything is wired again."""
+        info = self.getInfo()  # held: its media list is freed with it
+        usable = (pj.PJSUA_CALL_MEDIA_ACTIVE, pj.PJSUA_CALL_MEDIA_REMOTE_HOLD)
+        for index, media in enumerate(info.media):
+            if media.type == pj.PJMEDIA_TYPE_AUDIO and media.status in usable:
+                self._wire(index)
+                self.items.put(self._media_active(index))
+
+    def _wire(self, index: int) -> None:
+        audio = self.getAudioMedia(index)
+        if self.leg.player is not None:
+            self.leg.player.startTransmit(audio)
+        if self.leg.echo:
+            audio.startTransmit(audio)
+
+    def _media_active(self, index: int) -> MediaActive:
+        stream = self.getStreamInfo(index)
+        local = self.getMedTransportInfo(index).localRtpName
+        event_type = stream.audTxEventPt if stream.audRxEventPt > 0 else -1
+        return MediaActive(
+            at_s=time.monotonic(),
+            call=self.leg.handle,
+            negotiated=Negotiated(
+                codec=printable(stream.codecName),
+                telephone_event_payload_type=event_type if event_type > 0 else None,
+                remote_rtp=stream.remoteRtpAddress or None,
+            ),
+            local_rtp=local or None,
+        )
+
+    @guarded
+    def onStreamCreated(self, prm: pj.OnStreamCreatedParam) -> None:  # noqa: N802
+        """Remembers when a stream began."""
+        self.leg.stream_began_s[prm.streamIdx] = time.monotonic()
+
+    @guarded
+    def onStreamDestroyed(self, prm: pj.OnStreamDestroyedParam) -> None:  # noqa: N802
+        """Reads the counters for the last time: our build stops the stream's sending before it calls this."""
+        index, now_s = prm.streamIdx, time.monotonic()
+        began_s = self.leg.stream_began_s.pop(index, now_s)
+        if self.leg.outgoing and not self.leg.answered:
+            return  # all of it was early media
+        sends = self.getStreamInfo(index).dir & pj.PJMEDIA_DIR_ENCODING
+        count = stream_count(self.getStreamStat(index), now_s - began_s if sends else 0.0)
+        early = self.leg.early.pop(index, None)
+        self.leg.streams.append(count if early is None else count.since(early))
+
+    @guarded
+    def onDtmfEvent(self, prm: pj.OnDtmfEventParam) -> None:  # noqa: N802
+        """One RFC 4733 packet, or one INFO."""
+        at_s, handle = time.monotonic(), self.leg.handle
+        if prm.method == pj.PJSUA_DTMF_METHOD_SIP_INFO:
+            self.items.put(DigitReceived(at_s=at_s, call=handle, digit=printable(prm.digit), method=DtmfMethod.INFO))
+            if 0 < prm.duration < 2**32 - 1:  # the latter is pjsip's "unknown"
+                self.items.put(DigitEnded(at_s=at_s, call=handle, digit=printable(prm.digit), duration_ms=prm.duration))
+            return
+        for event in self.leg.digits.packet(
+            at_s=at_s,
+            digit=prm.digit,
+            timestamp=prm.timestamp,
+            duration_ms=prm.duration,
+            update=bool(prm.flags & DTMF_UPDATE),
+            end=bool(prm.flags & DTMF_END),
+        ):
+            self.items.put(event)
+
+    @guarded
+    def onCallTransferRequest(self, prm: pj.OnCallTransferRequestParam) -> None:  # noqa: N802
+        """A REFER is refused: it would let the peer choose whom we call. Redirects pjsua2 stops by itself."""
+        prm.statusCode = pj.PJSIP_SC_FORBIDDEN
+
+    @guarded
+    def onCallReplaceRequest(self, prm: pj.OnCallReplaceRequestParam) -> None:  # noqa: N802
+        """An INVITE that wants to take over a running test call is refused."""
+        prm.statusCode = pj.PJSIP_SC_FORBIDDEN
+
+
+def stream_count(stat: pj.StreamStat, sending_s: float) -> StreamCount:
+    """The counters of one stream, as a value."""
+    received, sent = stat.rtcp.rxStat, stat.rtcp.txStat
+    return StreamCount(
+        sending_s=sending_s,
+        sent=sent.pkt,
+        received=received.pkt,
+        lost=received.loss,
+        jitter=_spread(received.jitterUsec),
+        reports=sent.updateCount,
+        reported_lost=sent.loss,
+        reported_jitter=_spread(sent.jitterUsec),
+        rtt=_spread(stat.rtcp.rttUsec),
+    )
+
+
+def _spread(stat: pj.MathStat) -> Spread:
+    return Spread(samples=stat.n, mean_us=stat.mean, max_us=stat.max)
+
+
+# --- configuration ---------------------------------------------------------------------------------------------
+
+
+def endpoint_config(log: Log) -> pj.EpConfig:
+    """One worker thread, G.711 at 8 kHz without voice activity detection, the message log to us."""
+    config = pj.EpConfig()
+    config.uaConfig.threadCnt = 1
+    config.uaConfig.maxCalls = MAX_CALLS
+    config.uaConfig.userAgent = "calltest"
+    config.logConfig.level = config.logConfig.consoleLevel = LOG_LEVEL
+    config.logConfig.msgLogging = 1
+    config.logConfig.decor = 0
+    config.logConfig.writer = log
+    config.medConfig.clockRate = config.medConfig.sndClockRate = 8000
+    config.medConfig.quality = 1
+    config.medConfig.ecTailLen = 0
+    config.medConfig.noVad = True
+    return config
+
+
+def start(endpoint: pj.Endpoint, log: Log, tap: Tap, bind: str, sip_port: int) -> int:
+    """Starts pjsip, tapped, on a UDP socket; gives its transport. G.711 is the only codec."""
+    endpoint.libCreate()
+    config = endpoint_config(log)
+    log.__disown__()  # libDestroy deletes it
+    endpoint.libInit(config)
+    tap.install()
+    udp = pj.TransportConfig()
+    udp.boundAddress, udp.port = bind, sip_port
+    transport = endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, udp)
+    endpoint.libStart()
+    endpoint.audDevManager().setNullDev()
+    for codec in endpoint.codecEnum2():
+        name = codec.codecId.partition("/")[0]
+        endpoint.codecSetPriority(codec.codecId, {"PCMU": 255, "PCMA": 254}.get(name, 0))
+    return int(transport)
+
+
+def account_config(account: SipAccount, transport: int, bind: str) -> pj.AccountConfig:
+    """Everything through the proxy; no keep-alives, retries, IPv6 look-ups or re-INVITEs of pjsip's own."""
+    config = pj.AccountConfig()
+    config.idUri = account.uri
+    config.sipConfig.transportId = transport
+    config.sipConfig.ipv6Use = config.mediaConfig.ipv6Use = pj.PJSUA_IPV6_DISABLED
+    if account.proxy:
+        config.sipConfig.proxies.append(f"sip:{account.proxy};lr;hide")
+    if account.username is not None:
+        cred = pj.AuthCredInfo("digest", account.realm, account.username, 0, account.password or "")
+        config.sipConfig.authCreds.append(cred)
+    if account.register:
+        config.regConfig.registrarUri = registrar(account.uri)
+        config.regConfig.registerOnAdd = True
+    config.regConfig.retryIntervalSec = config.regConfig.firstRetryIntervalSec = 0
+    config.natConfig.udpKaIntervalSec = 0
+    config.mediaConfig.lockCodecEnabled = False
+    config.mediaConfig.transportConfig.boundAddress = bind
+    config.mediaConfig.transportConfig.port = FIRST_RTP_PORT
+    config.mediaConfig.transportConfig.portRange = RTP_PORTS
+    config.mediaConfig.transportConfig.randomizePort = True
+    return config
+
+
+def registrar(uri: str) -> str:
+    """The registrar of an address of record: its host part (RFC 3261 §10.2)."""
+    scheme, _, rest = uri.strip("<> ").partition(":")
+    return f"{scheme}:{rest.rpartition('@')[2].partition(';')[0]}"
+
+
+def call_settings(code: int = 0) -> pj.CallOpParam:
+    """Parameters of a call operation: one audio stream, no T.140 text (2.17 offers it otherwise)."""
+    param = pj.CallOpParam(True)
+    param.statusCode = code
+    param.opt.audioCount, param.opt.videoCount, param.opt.textCount = 1, 0, 0
+    return param

@@ -1,0 +1,381 @@
+"""The real phone: pjsua2 2.17, one endpoint on one UDP socket.
+
+The pattern: one pjsip worker thread; callbacks only queue (objects.py), the rest happens in `next_event`
+on the one thread that uses the phone; every pjsua2 object is owned here for longer than pjsip needs it, and dropped
+before `libDestroy`. After `close` the process should end with `os._exit`: interpreter teardown can hang.
+"""
+
+import gc
+import itertools
+import logging
+import queue
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pjsua2 as pj
+
+from agent.phone.pjsua.digits import DigitSender
+from agent.phone.pjsua.facts import Digits, logged_message, media_s, rtp_received, rtp_sent, rtt_ms
+from agent.phone.pjsua.objects import (
+    Account,
+    Call,
+    Invited,
+    Item,
+    Leg,
+    Log,
+    Logged,
+    Over,
+    account_config,
+    call_settings,
+    start,
+)
+from agent.phone.protocol import (
+    AccountId,
+    CallEnded,
+    CallHandle,
+    Event,
+    IncomingCall,
+    PhoneError,
+    Playback,
+    RegistrationConcluded,
+    SipAccount,
+)
+from agent.sip.text import parse_head, printable
+from agent.tap import Tap, TapError
+from agent.tap.call import Captures, TappedCall
+from agent.timers import Timers
+
+LOG = logging.getLogger(__name__)
+
+SETTLE_S = 8.0
+"""How long a call that is over waits for the answer to its BYE (sent 5 times by then, RFC 3261 §17.1.2.1) or CANCEL."""
+SETTLE_POLL_S = 0.02
+KEEP_DEAD_S = 5.0
+"""A dropped Call object clears its id's owner in pjsip: it is kept until nothing of it is left, not until a reuse."""
+
+
+@dataclass(slots=True, eq=False)
+class _Line:
+    """An account and where its registration stands."""
+
+    account: Account
+    concluded: bool
+    registered: bool = False
+    leaving: bool = False
+
+
+class PjsuaPhone:
+    """A `Phone` (agent/phone/protocol.py) made of pjsua2."""
+
+    def __init__(
+        self,
+        *,
+        bind: str,
+        sip_port: int,
+        recordings: Path,
+        captures: Captures | None = None,
+        settle_s: float = SETTLE_S,
+    ) -> None:
+        """Opens the SIP socket; `sip_port` 0: any free one. PhoneError.
+
+        One WAV per call goes to `recordings`, one pcap to `captures`, where given.
+        """
+        self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._ready: deque[Event] = deque()
+        self._timers = Timers()
+        self._digits = DigitSender(self._timers, self._ready)
+        self._numbers = itertools.count(1)
+        self._legs: dict[CallHandle, Leg] = {}
+        self._by_call_id: dict[str, Leg] = {}
+        self._lines: dict[AccountId, _Line] = {}
+        self._dropped: list[Account] = []
+        self._bind, self._recordings, self._captures, self._settle_s = bind, recordings, captures, settle_s
+        self._log = Log(self._items)
+        self._endpoint = pj.Endpoint()
+        try:
+            self._tap = Tap()
+            self._transport = start(self._endpoint, self._log, self._tap, bind, sip_port)
+            self._address = str(self._endpoint.transportGetInfo(self._transport).localName)
+            anybody = SipAccount(uri=f"sip:calltest@{self._address}", proxy="", register=False)
+            self._anybody = Account(None, self._items, self._adopt)
+            self._anybody.create(account_config(anybody, self._transport, bind), True)
+        except TapError as error:
+            self._endpoint.libDestroy()
+            raise PhoneError(str(error)) from error
+        except pj.Error as error:
+            self._endpoint.libDestroy()
+            where = f"UDP {bind}:{sip_port or 'any port'}"
+            raise PhoneError(f"cannot open the phone on {where}: {_why(error)}; is the port in use?") from error
+
+    @property
+    def address(self) -> str:
+        """`ip:port` of the SIP socket."""
+        return self._address
+
+    # --- accounts ----------------------------------------------------------------------------------------------
+
+    def add_account(self, account: SipAccount) -> AccountId:
+        """Makes the account; registers when it says so. PhoneError names what pjsip does not take."""
+        identifier = AccountId(next(self._numbers))
+        made = Account(identifier, self._items, self._adopt)
+        self._lines[identifier] = _Line(made, concluded=not account.register)
+        try:
+            made.create(account_config(account, self._transport, self._bind))
+        except pj.Error as error:
+            del self._lines[identifier]
+            raise PhoneError(f"account {account.uri} by way of {account.proxy}: {_why(error)}") from error
+        return identifier
+
+    def remove_account(self, account: AccountId) -> None:
+        """Unregisters (if registered) and forgets it."""
+        line = self._lines[account]
+        line.leaving = True
+        if line.registered:
+            try:
+                line.account.setRegistration(False)
+            except pj.Error as error:
+                LOG.warning("cannot unregister: %s", _why(error))
+            else:
+                return
+        self._forget(account)
+
+    def _forget(self, account: AccountId) -> None:
+        line = self._lines.pop(account)
+        line.account.shutdown()
+        self._dropped.append(line.account)  # Call objects refer to it
+
+    def _registration(self, event: RegistrationConcluded) -> None:
+        line = self._lines.get(event.account)
+        if line is None:
+            return
+        if line.leaving:
+            self._forget(event.account)
+        elif line.concluded:  # a refresh, after the one that was asked for
+            line.registered = event.active
+            return
+        line.concluded, line.registered = True, event.active
+        self._ready.append(event)
+
+    # --- calls -------------------------------------------------------------------------------------------------
+
+    def _adopt(self, account: Account, call_id: int, sip_call_id: str) -> Leg:
+        """A leg for an incoming call; runs in a pjsip thread."""
+        leg = self._leg(sip_call_id, outgoing=False)
+        leg.call = Call(account, leg, call_id)
+        return leg
+
+    def _leg(self, sip_call_id: str, *, outgoing: bool) -> Leg:
+        handle = CallHandle(next(self._numbers))
+        tapped = TappedCall(self._tap, sip_call_id, self._captures, f"call-{handle}.pcap")
+        leg = Leg(handle=handle, digits=Digits(handle), sip_call_id=sip_call_id, outgoing=outgoing, tapped=tapped)
+        self._legs[handle] = leg
+        return leg
+
+    def call(self, account: AccountId, to: str, headers: dict[str, str], playback: Playback) -> tuple[CallHandle, str]:
+        """Sends an INVITE; gives the handle and the SIP Call-ID. PhoneError if it could not be sent."""
+        param = call_settings()
+        for name, value in headers.items():
+            if not (name + value).isprintable():
+                raise PhoneError(f"header {name!r}: control characters")
+            header = pj.SipHeader()
+            header.hName, header.hValue = name, value
+            param.txOption.headers.append(header)
+        # Ours, because a call that is refused at once is gone before pjsip could be asked for its own.
+        param.opt.customCallId = str(uuid.uuid4())
+        leg = self._leg(param.opt.customCallId, outgoing=True)
+        self._by_call_id[leg.sip_call_id] = leg
+        try:
+            self._equip(leg, playback)
+            leg.call = Call(self._lines[account].account, leg)
+            leg.call.makeCall(to, param)
+        except pj.Error as error:
+            self._unequip(leg)
+            leg.tapped.abandon()
+            del self._legs[leg.handle], self._by_call_id[leg.sip_call_id]
+            self._after(KEEP_DEAD_S, lambda: self._bury(leg))
+            raise PhoneError(f"cannot call {to}: {_why(error)}") from error
+        return leg.handle, leg.sip_call_id
+
+    def ring(self, call: CallHandle) -> None:
+        """Answers 180."""
+        self._respond(call, 180)
+
+    def answer(self, call: CallHandle, code: int, playback: Playback) -> None:
+        """Answers with a final code; media starts on 2xx."""
+        leg = self._legs.get(call)
+        if leg is not None and code < 300:
+            try:
+                self._equip(leg, playback)
+            except pj.Error as error:
+                raise PhoneError(f"cannot play or record: {_why(error)}") from error
+        self._respond(call, code)
+
+    def _respond(self, handle: CallHandle, code: int) -> None:
+        """A response, unless the caller has gone meanwhile."""
+        leg = self._legs.get(handle)
+        if leg is None or leg.call is None or leg.over is not None:
+            return
+        try:
+            leg.call.answer(call_settings(code))
+        except pj.Error as error:
+            if leg.call.isActive():
+                raise PhoneError(f"cannot answer {code}: {_why(error)}") from error
+
+    def hang_up(self, call: CallHandle) -> None:
+        """CANCEL, BYE or a 480, as the state asks. CallEnded follows."""
+        leg = self._legs.get(call)
+        if leg is None or leg.call is None or leg.over is not None:
+            return
+        leg.to_send.clear()
+        try:
+            leg.call.hangup(call_settings(0 if leg.outgoing else 480))
+        except pj.Error as error:
+            if leg.call.isActive():
+                raise PhoneError(f"cannot hang up: {_why(error)}") from error
+
+    def _equip(self, leg: Leg, playback: Playback) -> None:
+        """Opens what the call plays, and what is recorded of it, before its media starts."""
+        leg.echo = playback.echo
+        if playback.wav is not None:
+            leg.player = pj.AudioMediaPlayer()
+            leg.player.createPlayer(str(playback.wav))
+        leg.tapped.record(self._recordings / f"call-{leg.handle}.wav")
+
+    def _unequip(self, leg: Leg) -> None:
+        leg.player = None
+
+    def send_digits(self, call: CallHandle, digits: str, tone_ms: int) -> None:
+        """Sends RFC 4733 digits one after the other; each gives a DigitSent, unless the call ends before.
+
+        Where the peer's SDP has no telephone-event nothing is sent.
+        """
+        leg = self._legs.get(call)
+        if leg is not None and leg.over is None:
+            self._digits.send(leg, digits, tone_ms)
+
+    # --- events ------------------------------------------------------------------------------------------------
+
+    def next_event(self, timeout_s: float) -> Event | None:
+        """The next event, or None after `timeout_s`. PhoneError once a message was lost to us.
+
+        No verdict may rest on what is left: a response that we dropped would be one that the SUT never sent.
+        """
+        if self._log.dropped:
+            raise PhoneError(f"{self._log.dropped} SIP messages came faster than they could be read")
+        until_s = time.monotonic() + timeout_s
+        while True:
+            self._timers.run(time.monotonic())
+            if self._ready:
+                return self._ready.popleft()
+            next_s = self._timers.next_s(until_s)
+            try:
+                item = self._items.get(timeout=max(0.0, next_s - time.monotonic()))
+            except queue.Empty:
+                if time.monotonic() >= until_s:
+                    return None
+            else:
+                self._take(item)
+
+    def _take(self, item: Item) -> None:
+        match item:
+            case Logged():
+                self._message(item)
+            case Invited():
+                self._invited(item)
+            case RegistrationConcluded():
+                self._registration(item)
+            case Over():
+                self._over(item)
+            case _:
+                self._ready.append(item)
+
+    def _message(self, logged: Logged) -> None:
+        message = logged_message(logged.at_s, logged.entry)
+        if message is None:
+            LOG.error("a SIP message in pjsip's log could not be read: %s", printable(logged.entry[:200]))
+            return
+        head = parse_head(message.text)
+        leg = self._by_call_id.get(head.call_id) if head else None
+        if leg is not None and head is not None:
+            leg.dialog.saw(head, sent=message.sent)
+        self._ready.append(message)
+
+    def _invited(self, item: Invited) -> None:
+        leg = item.leg
+        self._by_call_id[leg.sip_call_id] = leg
+        self._ready.append(
+            IncomingCall(
+                at_s=item.at_s,
+                call=leg.handle,
+                account=item.account,
+                sip_call_id=printable(leg.sip_call_id),
+                invite=item.invite,
+            )
+        )
+
+    def _over(self, item: Over) -> None:
+        if item.leg.over is not None or item.leg.handle not in self._legs:
+            return
+        item.leg.over = item
+        self._unequip(item.leg)
+        self._settle(item.leg)
+
+    def _settle(self, leg: Leg) -> None:
+        """Ends the leg once its last request is answered, or the time for that is up."""
+        if leg.over is None:
+            return
+        if not leg.dialog.settled and time.monotonic() - leg.over.at_s < self._settle_s:
+            self._after(SETTLE_POLL_S, lambda: self._settle(leg))
+            return
+        self._by_call_id.pop(leg.sip_call_id, None)
+        self._after(KEEP_DEAD_S, lambda: self._bury(leg))
+        recording = leg.tapped.recorded(leg.over.at_s) if leg.streams else None
+        tapped, capture = leg.tapped.end()
+        self._ready.append(
+            CallEnded(
+                at_s=leg.over.at_s,
+                call=leg.handle,
+                local_reason=leg.over.reason,
+                stack_sent=rtp_sent(leg.streams),
+                stack_received=rtp_received(leg.streams),
+                rtt_ms=rtt_ms(leg.streams),
+                media_s=media_s(leg.streams),
+                recording=recording,
+                tapped=tapped,
+                capture=capture,
+            )
+        )
+
+    def _bury(self, leg: Leg) -> None:
+        self._legs.pop(leg.handle, None)
+        leg.call = None
+
+    def _after(self, wait_s: float, action: Callable[[], None]) -> None:
+        self._timers.at(time.monotonic() + wait_s, action)
+
+    def close(self) -> None:
+        """Hangs up, unregisters, and ends pjsip. No events follow; the process ends next (os._exit)."""
+        idle = not self._by_call_id and not any(line.registered for line in self._lines.values())
+        self._timers.clear()
+        self._endpoint.hangupAllCalls()
+        for leg in list(self._legs.values()):
+            leg.tapped.end()
+            self._unequip(leg)
+            leg.call = None
+        for kept in (self._legs, self._by_call_id, self._lines, self._dropped):
+            kept.clear()
+        while not self._items.empty():  # they refer to legs too
+            self._items.get()
+        del self._anybody
+        gc.collect()
+        # Where a call or registration is still up, pjsip stays for a second to hear the answers to its last requests.
+        self._endpoint.libDestroy(pj.PJSUA_DESTROY_NO_RX_MSG if idle else 0)
+
+
+def _why(error: pj.Error) -> str:
+    """The stack's words for what went wrong."""
+    return printable(error.reason or error.info())

@@ -1,0 +1,197 @@
+"""The telephone an agent uses: a protocol and its events, so that all logic runs against a fake phone and a fake clock.
+
+A phone has one event queue and is used from one thread. It reports what happened on the wire (SIP messages as they
+crossed the socket) and leaves all meaning to `agent.observe.leg`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NewType, Protocol
+
+from agent.contract.plan import DtmfMethod
+from agent.contract.result import Negotiated, Rtp
+from agent.tap.model import TapStream
+
+AccountId = NewType("AccountId", int)
+CallHandle = NewType("CallHandle", int)
+"""Never reused within one phone's life."""
+
+
+class PhoneError(Exception):
+    """The phone could not do what it was asked: our own trouble, never the SUT's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SipAccount:
+    """An identity at one endpoint."""
+
+    uri: str
+    proxy: str
+    """`ip:port` that every request is sent to (outbound proxy, without a Route on the wire)."""
+    register: bool
+    username: str | None = None
+    password: str | None = None
+    realm: str = "*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSeen:
+    """A SIP message crossed our socket (retransmissions and REGISTER included)."""
+
+    at_s: float
+    """Monotonic clock, as all `at_s` here."""
+    sent: bool
+    peer: str
+    """`ip:port`."""
+    text: str
+    """Printable: control characters but CR LF TAB are replaced."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationConcluded:
+    """The stack's word that a REGISTER ended; the code is in the messages."""
+
+    at_s: float
+    account: AccountId
+    active: bool
+    local_reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingCall:
+    """An INVITE created a call; it rings until answered."""
+
+    at_s: float
+    call: CallHandle
+    account: AccountId | None
+    sip_call_id: str
+    invite: str
+    """The INVITE's text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallConfirmed:
+    """The dialog is confirmed (ACK sent or received)."""
+
+    at_s: float
+    call: CallHandle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaActive:
+    """Media was negotiated (again); recording and playing are wired."""
+
+    at_s: float
+    call: CallHandle
+    negotiated: Negotiated
+    local_rtp: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigitReceived:
+    """A DTMF digit began (RFC 4733) or came (INFO)."""
+
+    at_s: float
+    call: CallHandle
+    digit: str
+    method: DtmfMethod
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigitEnded:
+    """The digit's end packet came: its duration is known."""
+
+    at_s: float
+    call: CallHandle
+    digit: str
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigitSent:
+    """The stack finished sending a digit (or, where it cannot tell, the time for it passed with the call up)."""
+
+    at_s: float
+    call: CallHandle
+    digit: str
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEnded:
+    """The call is over and all that was counted is here: its last event.
+
+    It is held back until the BYE or CANCEL that we sent was answered, or was not for 8 s; `at_s`: when the call ended.
+    """
+
+    at_s: float
+    call: CallHandle
+    local_reason: str
+    stack_sent: Rtp | None
+    """What the SIP stack counted since the answer; None: it had no stream."""
+    stack_received: Rtp | None
+    rtt_ms: float | None
+    media_s: float | None
+    """How long media ran, for the ratio of packets sent to packets due."""
+    recording: Path | None
+    """16-bit mono WAV of what was heard; the reader deletes it."""
+    tapped: tuple[TapStream, ...] | None = None
+    """RTP as it crossed the wire, early media included; None: not measured."""
+    capture: Path | None = None
+    """pcap of the call, where one was asked for; the reader deletes it."""
+
+
+Event = (
+    MessageSeen
+    | RegistrationConcluded
+    | IncomingCall
+    | CallConfirmed
+    | MediaActive
+    | DigitReceived
+    | DigitEnded
+    | DigitSent
+    | CallEnded
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Playback:
+    """What a call plays: a WAV file in a loop, its own received audio (echo), or silence (neither)."""
+
+    wav: Path | None = None
+    echo: bool = False
+
+
+class Phone(Protocol):
+    """One SIP user agent on one UDP socket."""
+
+    @property
+    def address(self) -> str:
+        """`ip:port` of the SIP socket."""
+
+    def add_account(self, account: SipAccount) -> AccountId:
+        """Makes the account; registers when it says so. RegistrationConcluded follows then."""
+
+    def remove_account(self, account: AccountId) -> None:
+        """Unregisters if registered (RegistrationConcluded, active=False, follows then) and forgets it."""
+
+    def call(self, account: AccountId, to: str, headers: dict[str, str], playback: Playback) -> tuple[CallHandle, str]:
+        """Sends an INVITE; gives the handle and the SIP Call-ID. PhoneError if it could not be sent."""
+
+    def ring(self, call: CallHandle) -> None:
+        """Answers 180."""
+
+    def answer(self, call: CallHandle, code: int, playback: Playback) -> None:
+        """Answers with a final code; media starts on 2xx."""
+
+    def send_digits(self, call: CallHandle, digits: str, tone_ms: int) -> None:
+        """Sends RFC 4733 digits one after the other. Each gives a DigitSent."""
+
+    def hang_up(self, call: CallHandle) -> None:
+        """CANCEL, BYE or a final response, as the state asks. CallEnded follows."""
+
+    def next_event(self, timeout_s: float) -> Event | None:
+        """The next event, or None after `timeout_s`."""
+
+    def close(self) -> None:
+        """Ends everything. No events follow."""

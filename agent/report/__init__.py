@@ -1,0 +1,1 @@
+"""What an agent tells: lines, result, metrics, evidence."""

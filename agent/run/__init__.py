@@ -1,0 +1,1 @@
+"""Walks a plan: stages, registrations, calls, and what is made of each leg."""

@@ -1,0 +1,144 @@
+"""The agent's identity at one endpoint: its account, its credentials, and how its registration goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from agent.clock import Clock
+from agent.contract.plan import Credentials, Plan, Stage, for_endpoint
+from agent.contract.result import RegistrationObservation, RegistrationOutcome
+from agent.observe.leg import observe_registration
+from agent.phone.protocol import AccountId, Event, MessageSeen, Phone, PhoneError, RegistrationConcluded, SipAccount
+from agent.run.inputs import InputMissingError
+from agent.sip.text import parse_head
+
+REGISTER_LIMIT_S: Final = 40.0
+"""A REGISTER ends by Timer F after 32 s (RFC 3261 §17.1.2.2); a challenge may have taken some seconds before."""
+LEAVE_LIMIT_S: Final = 3.0
+"""A registrar that doesn't answer the un-REGISTER is not waited for: the binding expires."""
+MAX_MESSAGES: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """A digest identity."""
+
+    username: str
+    password: str
+    realm: str = "*"
+
+
+def read_login(credentials: Credentials) -> Login:
+    """From one file per key; only `realm` may be absent. InputMissingError names Secret and key."""
+    directory = Path(credentials.directory)
+    values: dict[str, str] = {}
+    for key in ("username", "password", "realm"):
+        try:
+            values[key] = (directory / key).read_text().rstrip("\r\n")
+        except FileNotFoundError:
+            if key == "realm":
+                continue
+            raise InputMissingError(f"Secret {credentials.secret_name} has no key {key}, or is not there") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputMissingError(f"Secret {credentials.secret_name}, key {key}: cannot be read: {error}") from error
+        if not values[key].isprintable():  # it would become lines of its own in a SIP message
+            raise InputMissingError(f"Secret {credentials.secret_name}, key {key}: contains a control character")
+    return Login(**values)
+
+
+class Registration:
+    """The account at one stage's endpoint, from its making to its end."""
+
+    def __init__(
+        self, *, plan: Plan, stage: Stage, phone: Phone, clock: Clock, login: Login | None, past: Registration | None
+    ) -> None:
+        """Makes the account; registers where the plan says so. `past`: the one before, whose messages may linger."""
+        self._plan = plan
+        self._stage = stage
+        self._phone = phone
+        self._clock = clock
+        self._began_s = clock.monotonic_s()
+        self._left_by_s: float | None = None
+        self._past_call_ids: frozenset[str] = past.call_ids if past else frozenset()
+        self.call_ids: frozenset[str] = self._past_call_ids
+        """Of all REGISTERs so far."""
+        self._messages: list[MessageSeen] = []
+        self._word: RegistrationConcluded | None = None
+        self._failure: str | None = None
+        self.account: AccountId | None = None
+        """None where it could not be made."""
+        self.observation: RegistrationObservation | None = None
+        """Once concluded; None where nothing was to be registered."""
+        try:
+            self.account = phone.add_account(self._sip_account(login))
+        except PhoneError as error:
+            self._failure = str(error)
+
+    def _sip_account(self, login: Login | None) -> SipAccount:
+        return SipAccount(
+            uri=for_endpoint(self._plan.account.uri, self._stage.endpoint),
+            proxy=self._stage.address,
+            register=self._plan.account.register,
+            username=login.username if login else None,
+            password=login.password if login else None,
+            realm=login.realm if login else "*",
+        )
+
+    def handle(self, event: Event) -> None:
+        """Takes note of REGISTER messages and of the stack's word; what an earlier account's is, is ignored."""
+        match event:
+            case MessageSeen():
+                head = parse_head(event.text)
+                if head is None or head.method != "REGISTER" or head.call_id in self._past_call_ids:
+                    return
+                self.call_ids |= {head.call_id}
+                if len(self._messages) < MAX_MESSAGES:
+                    self._messages.append(event)
+            case RegistrationConcluded() if event.account == self.account:
+                self._word = event
+
+    def concluded(self) -> bool:
+        """True once it is known whether calls can be made; `observation` is there from then on."""
+        if self.observation is None and not self._is_idle:
+            if self._failure is not None:
+                self.observation = RegistrationObservation(
+                    role=self._plan.role,
+                    endpoint=self._stage.endpoint,
+                    outcome=RegistrationOutcome.ERROR,
+                    local_reason=self._failure,
+                )
+            elif self._word or self._clock.monotonic_s() >= self._began_s + REGISTER_LIMIT_S:
+                self.observation = observe_registration(
+                    self._plan.role, self._stage.endpoint, self._messages, self._word
+                )
+        return self.observation is not None or self._is_idle
+
+    @property
+    def _is_idle(self) -> bool:
+        """Nothing was to be registered, and the account is there."""
+        return self._failure is None and not self._plan.account.register
+
+    @property
+    def usable(self) -> bool:
+        """Calls can be made: registered, or nothing was to be registered."""
+        if self.observation is None:
+            return self._is_idle
+        return self.observation.outcome is RegistrationOutcome.REGISTERED
+
+    def leave(self) -> None:
+        """Unregisters and forgets the account, once."""
+        if self._left_by_s is not None:
+            return
+        self._left_by_s = self._clock.monotonic_s()
+        if self.account is None:
+            return
+        if self.usable and self._plan.account.register:
+            self._left_by_s += LEAVE_LIMIT_S
+        self._word = None
+        self._phone.remove_account(self.account)
+
+    def left(self) -> bool:
+        """After leave: the registrar has answered, or was waited for long enough."""
+        return self._word is not None or (self._left_by_s is not None and self._clock.monotonic_s() >= self._left_by_s)

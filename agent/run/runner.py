@@ -1,0 +1,338 @@
+"""Drives a plan: stage after stage, as the signal allows, with one thread and one event at a time."""
+
+import contextlib
+import logging
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Final
+
+from agent.clock import Clock
+from agent.contract.plan import Behaviour, Plan, Signal, Stage
+from agent.contract.result import LegObservation
+from agent.contract.verdict import Check, Finding, Reason, Role
+from agent.observe.leg import LegFacts, read_invite
+from agent.phone.protocol import Event, IncomingCall, Phone, PhoneError, Playback
+from agent.report.evidence import Evidence
+from agent.report.lines import Report
+from agent.run.callee import Callee
+from agent.run.caller import HANG_UP_LIMIT_S, Caller, Dialling
+from agent.run.health import HealthMonitor
+from agent.run.inputs import SignalSource, is_allowed
+from agent.run.legs import LegBook
+from agent.run.playlist import Playlist
+from agent.run.registration import Login, Registration
+from agent.timers import Timers
+
+POLL_S: Final = 0.05
+"""The signal file is read this often."""
+HEALTH_S: Final = 0.25
+PROGRESS_S: Final = 2.0
+PROGRESS_CHANGE_S: Final = 0.5
+"""A change in how many calls are up is told this often at most; a change of stage at once."""
+LAST_CALLS_S: Final = 2.0
+"""What a callee's calls get to end by themselves once their stage is over."""
+STOP_S: Final = 3.0
+"""What hanging up gets when told to stop: a pod has some 30 s before it is killed."""
+SPARE_CALLS: Final = 20
+"""More calls at a time than planned that a callee takes: strays are reported, a flood is refused."""
+
+log = logging.getLogger(__name__)
+
+
+class Phase(Enum):
+    """Where the agent stands in its current stage."""
+
+    WAITING = auto()
+    """For the signal to prepare it."""
+    REGISTERING = auto()
+    READY = auto()
+    CALLING = auto()
+    HOLDING = auto()
+    """A callee, for as long as the stage lasts."""
+    LAST_CALLS = auto()
+    LAST_BYES = auto()
+    LEAVING = auto()
+    """Unregistering."""
+    STOPPING = auto()
+    FINISHED = auto()
+
+
+class Runner:
+    """One agent. `run` returns when the plan is done, or it was told to stop: the final result is written then."""
+
+    def __init__(
+        self,
+        *,
+        plan: Plan,
+        phone: Phone,
+        login: Login | None,
+        signals: SignalSource,
+        stop_asked: Callable[[], bool],
+        clock: Clock,
+        health: HealthMonitor,
+        playlist: Playlist,
+        evidence: Evidence,
+        report: Report,
+        on_leg: Callable[[LegObservation], None],
+    ) -> None:
+        """`stop_asked`: whether SIGTERM came. `on_leg`: for metrics."""
+        self._plan = plan
+        self._phone = phone
+        self._login = login
+        self._signals = signals
+        self._stop_asked = stop_asked
+        self._clock = clock
+        self._health = health
+        self._report = report
+        self._on_leg = on_leg
+        self._timers = Timers()
+        self._evidence = evidence
+        self._book = LegBook(
+            plan=plan, clock=clock, timers=self._timers, health=health, evidence=evidence, on_leg=self._leg_over
+        )
+        self._caller = Caller(
+            plan=plan, phone=phone, book=self._book, clock=clock, timers=self._timers, playlist=playlist
+        )
+        self._callee = self._new_callee()
+        self._registration: Registration | None = None
+        self._phase = Phase.WAITING
+        self._index = 0
+        self._deadline_s = clock.monotonic_s() + plan.deadline_s
+        self._until_s = 0.0
+        self._stopped = False
+        self._blocked = False
+        """The current stage's address is not allowed."""
+        self._told_stage = self._told_calls = (-1, -1)
+        self._told_s = float("-inf")
+
+    def _new_callee(self) -> Callee:
+        return Callee(
+            phone=self._phone,
+            clock=self._clock,
+            timers=self._timers,
+            behaviour=self._plan.behaviour or Behaviour.ABSORBER,
+            capacity=calls_at_once(self._plan),
+            on_call=self._call_came,
+        )
+
+    def run(self) -> bool:
+        """Until finished; then writes the final result. Whether the plan was done to its end."""
+        self._report.write()
+        self._timers.at(self._clock.monotonic_s(), self._watch_health)
+        while self._phase is not Phase.FINISHED:
+            self.step()
+        self._book.conclude_all()  # a stray may have come after the last stage
+        self._evidence.settle()
+        self._tell_progress()
+        self._report.write(final=True, stopped=self._stopped)
+        return not self._stopped
+
+    def step(self) -> None:
+        """One event at most, then whatever is due."""
+        now_s = self._clock.monotonic_s()
+        event = self._phone.next_event(max(0.0, self._timers.next_s(now_s + POLL_S) - now_s))
+        if event is not None:
+            self._handle(event)
+        self._timers.run(self._clock.monotonic_s())
+        self._evidence.poll()
+        self._advance(self._signals.poll())
+        self._tell_progress()
+
+    @property
+    def active(self) -> int:
+        """Legs up."""
+        return self._book.open
+
+    # --- events ------------------------------------------------------------------------------------------------
+
+    def _handle(self, event: Event) -> None:
+        """To the book first: a leg's end is on record before anybody acts on it."""
+        self._book.record(event)
+        if self._registration is not None:
+            self._registration.handle(event)
+        if self._plan.role is Role.CALLEE:
+            self._callee.handle(event)
+        elif isinstance(event, IncomingCall):
+            log.warning("call %s came to the caller: refused", event.sip_call_id)
+            with contextlib.suppress(PhoneError):  # it has gone meanwhile
+                self._phone.answer(event.call, 480, Playback())
+        else:
+            self._caller.handle(event)
+
+    def _call_came(self, event: IncomingCall) -> bool:
+        """Begins the leg. Whether it is for us: another run's call, which names that run, has a callee of its own."""
+        invite = read_invite(self._plan, event.invite)
+        facts = LegFacts(
+            role=self._plan.role,
+            # One that comes between two stages, or after the last, belongs to the one before.
+            endpoint=self._plan.stages[min(self._index, len(self._plan.stages) - 1)].endpoint,
+            call=invite.call,
+            number=invite.number,
+            call_key=invite.call_key,
+            sip_call_id=event.sip_call_id,
+            started_at=self._clock.unix_s(),
+        )
+        self._book.begin(facts, event.call)
+        return invite.call_key is None or invite.call_key.startswith(f"{self._plan.run.uid}/")
+
+    def _leg_over(self, leg: LegObservation) -> None:
+        self._report.leg(leg)
+        self._on_leg(leg)
+
+    def _watch_health(self) -> None:
+        if self._book.open:
+            self._health.sample(self._clock.monotonic_s())
+        self._timers.at(self._clock.monotonic_s() + HEALTH_S, self._watch_health)
+
+    # --- stages ------------------------------------------------------------------------------------------------
+
+    def _advance(self, signal: Signal) -> None:
+        """Takes the next steps, as far as what they need is there."""
+        if self._phase is not Phase.STOPPING and (reason := self._why_stop(signal)):
+            self._stop(reason)
+        before = None
+        while self._phase is not before:
+            before = self._phase
+            self._advance_once(signal)
+
+    def _advance_once(self, signal: Signal) -> None:
+        match self._phase:
+            case Phase.WAITING:
+                self._prepare(signal)
+            case Phase.REGISTERING:
+                self._register()
+            case Phase.READY:
+                self._begin(signal)
+            case Phase.LEAVING if self._registration is None or self._registration.left():
+                self._index += 1
+                self._phase = Phase.WAITING
+            case _:
+                self._wait_for_calls(signal)
+
+    def _prepare(self, signal: Signal) -> None:
+        if signal.prepare < self._index:
+            return
+        if self._index == len(self._plan.stages):
+            self._phase = Phase.FINISHED
+            return
+        stage = self._plan.stages[self._index]
+        if not is_allowed(stage.address, self._plan.allowed_targets):
+            self._report.finding(not_allowed(self._plan, stage))
+            self._blocked = True
+            self._phase = Phase.READY
+            return
+        self._blocked = False
+        self._registration = Registration(
+            plan=self._plan,
+            stage=stage,
+            phone=self._phone,
+            clock=self._clock,
+            login=self._login,
+            past=self._registration,
+        )
+        self._phase = Phase.REGISTERING
+
+    def _register(self) -> None:
+        assert self._registration is not None
+        if not self._registration.concluded():
+            return
+        if self._registration.observation is not None:
+            self._evidence.take(self._registration.observation, None, self._report.registration)
+        self._phase = Phase.READY
+
+    def _begin(self, signal: Signal) -> None:
+        """A caller calls when it may, or moves on where the stage is over already; a callee waits for calls."""
+        if self._plan.role is Role.CALLEE:
+            self._phase = Phase.HOLDING
+        elif signal.prepare > self._index:
+            self._leave()
+        elif signal.go >= self._index:
+            self._phase = Phase.CALLING
+            registration = self._registration
+            if not self._blocked and registration and registration.usable and registration.account is not None:
+                stage = self._plan.stages[self._index]
+                self._caller.begin(
+                    Dialling(stage=stage, account=registration.account, peer_address=signal.peer_address)
+                )
+
+    def _wait_for_calls(self, signal: Signal) -> None:
+        """Waits for the stage's calls to end; some phases do so for a limited time."""
+        over = not self._book.open
+        late = self._clock.monotonic_s() >= self._until_s
+        match self._phase:
+            case Phase.CALLING if self._caller.idle and over:
+                self._leave()
+            case Phase.HOLDING if signal.prepare > self._index:
+                self._limit(Phase.LAST_CALLS, LAST_CALLS_S)
+            case Phase.LAST_CALLS if late and not over:
+                self._hang_up_all("the stage was over")
+                self._limit(Phase.LAST_BYES, HANG_UP_LIMIT_S)
+            case Phase.LAST_CALLS | Phase.LAST_BYES if over or late:
+                self._leave()
+            case Phase.STOPPING if over or late:
+                self._leave()
+                self._phase = Phase.FINISHED
+
+    def _limit(self, phase: Phase, limit_s: float) -> None:
+        self._phase, self._until_s = phase, self._clock.monotonic_s() + limit_s
+
+    def _leave(self) -> None:
+        self._book.conclude_all()
+        if self._registration is not None and not self._blocked:
+            self._registration.leave()
+        self._phase = Phase.LEAVING
+
+    def _hang_up_all(self, reason: str) -> None:
+        self._caller.hang_up_all(reason)
+        for handle in self._callee.hang_up_all():
+            self._book.because(handle, reason)
+
+    # --- the end -----------------------------------------------------------------------------------------------
+
+    def _why_stop(self, signal: Signal) -> str | None:
+        if self._phase is Phase.FINISHED or self._index == len(self._plan.stages):
+            return None
+        if self._stop_asked():
+            return "the agent was terminated"
+        if signal.stop:
+            return "the run was stopped"
+        if self._clock.monotonic_s() >= self._deadline_s:
+            return f"the agent's deadline of {self._plan.deadline_s:g} s was over"
+        return None
+
+    def _stop(self, reason: str) -> None:
+        log.warning("stopping: %s", reason)
+        self._stopped = True
+        self._hang_up_all(reason)
+        self._limit(Phase.STOPPING, STOP_S)
+
+    def _tell_progress(self) -> None:
+        """On each change, and now and then."""
+        prepared = self._phase not in (Phase.WAITING, Phase.REGISTERING)
+        stage = (min(self._index + prepared, len(self._plan.stages)), self._index)
+        calls = (self._book.open, self._report.ended)
+        quiet_s = self._clock.monotonic_s() - self._told_s
+        changed = stage != self._told_stage or (calls != self._told_calls and quiet_s >= PROGRESS_CHANGE_S)
+        if changed or quiet_s >= PROGRESS_S:
+            self._told_stage, self._told_calls, self._told_s = stage, calls, self._clock.monotonic_s()
+            self._report.progress(ready=stage[0], done=stage[1], active=calls[0], address=self._phone.address)
+
+
+def calls_at_once(plan: Plan) -> int:
+    """So many are up at most, strays included."""
+    return max((group.concurrency for group in plan.calls), default=0) + SPARE_CALLS
+
+
+def not_allowed(plan: Plan, stage: Stage) -> Finding:
+    """The finding on a stage whose address the operator does not allow."""
+    return Finding(
+        call="",
+        number=0,
+        endpoint=stage.endpoint,
+        leg=plan.role,
+        check=Check.RUN,
+        reason=Reason.TARGET_NOT_ALLOWED,
+        expected=", ".join(plan.allowed_targets),
+        observed=stage.address,
+        note="nothing was sent there; the operator allows targets by --allow-target",
+    )

@@ -1,0 +1,1 @@
+"""SIP messages as text, and what they are of. Pure."""

@@ -1,0 +1,1 @@
+"""Sound as samples, and the signal that identifies a call."""

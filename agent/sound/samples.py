@@ -1,0 +1,97 @@
+"""Sound as files and numbers: what a call plays, and what its recording held. 8 kHz, 16 bit, mono."""
+
+import math
+import wave
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from agent.contract.plan import Play
+from agent.contract.result import Heard
+from agent.sound.identity import SAMPLE_RATE, Samples, decode, encode
+
+PLAYABLE_RATES: Final = (8000, 16000)
+IDENTITY_FRAMES: Final = 5  # 2.4 s in the file, whole 20 ms packets; it is played in a loop
+DIGITAL_SILENCE_DBFS: Final = -120.0
+ACTIVE_DBFS: Final = -50.0
+"""A 20 ms part is active above this. G.711 silence is up to -66 dBFS; the identity signal, 20 dB weaker, is -35."""
+
+_PART: Final = SAMPLE_RATE // 50
+_TONE_AMPLITUDE: Final = 8192
+_FULL_SCALE: Final = 32768.0
+
+
+class SoundError(Exception):
+    """A WAV file that cannot be used; the text names the file and the fault."""
+
+
+def read_wav(path: Path) -> Samples:
+    """The samples of an 8 kHz 16-bit mono WAV file; SoundError when it is none."""
+    rate, samples = _read(path)
+    if rate != SAMPLE_RATE:
+        raise SoundError(f"{path.name}: {rate} Hz, expected {SAMPLE_RATE}")
+    return samples
+
+
+def check_playable(path: Path) -> None:
+    """SoundError unless it is a 16-bit mono PCM WAV file of 8 or 16 kHz and at least 20 ms."""
+    rate, samples = _read(path)
+    if rate not in PLAYABLE_RATES:
+        raise SoundError(f"{path.name}: {rate} Hz, expected 8000 or 16000")
+    if len(samples) * 50 < rate:
+        raise SoundError(f"{path.name}: {len(samples)} samples, expected at least {rate // 50} (20 ms)")
+
+
+def _read(path: Path) -> tuple[int, Samples]:
+    try:
+        with wave.open(str(path), "rb") as file:
+            channels, bits = file.getnchannels(), 8 * file.getsampwidth()
+            if (channels, bits) != (1, 16):
+                raise SoundError(f"{path.name}: {channels} channels of {bits} bits, expected 1 of 16")
+            return file.getframerate(), np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+    except (wave.Error, EOFError, OSError, ValueError) as error:
+        raise SoundError(f"{path.name}: not a readable WAV file: {error}") from error
+
+
+def write_wav(path: Path, samples: Samples) -> None:
+    """Writes an 8 kHz 16-bit mono WAV file."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(samples.astype("<i2").tobytes())
+
+
+def tone(frequency_hertz: int) -> Samples:
+    """One second of a sine at -15 dBFS: whole cycles, so that a loop has no click."""
+    phases = 2 * np.pi * frequency_hertz * np.arange(SAMPLE_RATE) / SAMPLE_RATE
+    samples: Samples = np.rint(_TONE_AMPLITUDE * np.sin(phases)).astype(np.int16)
+    return samples
+
+
+def samples_to_play(play: Play, code: int) -> Samples | None:
+    """What a call with this identity code plays; None for silence and for a WAV file (played as it is)."""
+    if play.identity:
+        return encode(code, frames=IDENTITY_FRAMES)
+    return tone(play.tone.frequency_hertz) if play.tone else None
+
+
+def hear(samples: Samples) -> Heard:
+    """Level, activity and identity codes of a recording."""
+    parts = samples[: len(samples) // _PART * _PART].reshape(-1, _PART).astype(np.float32)
+    powers = np.mean(parts**2, axis=1)
+    active = powers >= (_FULL_SCALE * 10 ** (ACTIVE_DBFS / 20)) ** 2
+    chosen = powers[active] if active.any() else powers
+    return Heard(
+        duration_ms=1000 * len(samples) / SAMPLE_RATE,
+        level_dbfs=_dbfs(float(chosen.mean())) if len(chosen) else DIGITAL_SILENCE_DBFS,
+        active_ms=float(1000 * _PART / SAMPLE_RATE * active.sum()),
+        codes={str(code): count for code, count in decode(samples).items()},
+    )
+
+
+def _dbfs(power: float) -> float:
+    if power <= 0:
+        return DIGITAL_SILENCE_DBFS
+    return round(max(10 * math.log10(power / _FULL_SCALE**2), DIGITAL_SILENCE_DBFS), 1)

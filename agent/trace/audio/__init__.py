@@ -1,0 +1,1 @@
+"""What streams sound like."""

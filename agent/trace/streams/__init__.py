@@ -1,0 +1,1 @@
+"""RTP flows, the SIP and SDP that explain them, digits."""

@@ -1,0 +1,48 @@
+"""Named events (RFC 4733, and 2833 before it) as digits."""
+
+from math import isnan
+from typing import Final
+
+import numpy as np
+
+from agent.trace.model import Digit, DigitMethod
+from agent.trace.streams.flows import Flows
+
+NAMES: Final = (*"0123456789*#ABCD", "flash")
+"""RFC 4733 §3.2, by event code."""
+_COLUMNS: Final = (
+    *("code", "payload_type", "declared", "start_ns", "earlier_ticks", "ticks", "tick_ns", "volume"),
+    *("packets", "ends"),
+)
+
+
+class Digits:
+    """The events of all flows, as they were when this was made."""
+
+    def __init__(self, flows: Flows) -> None:
+        found = flows.events[: flows.event_count]
+        order = np.argsort(found["flow"], kind="stable")
+        self._flow = found["flow"][order]
+        self._columns = [found[name][order].tolist() for name in _COLUMNS]
+
+    def of(self, flow: int, never: int, tick_ns: float) -> list[Digit]:
+        """One flow's, without those of undeclared payload types in `never` (a bit each).
+
+        `tick_ns` is taken where the event's own clock is not known.
+        """
+        begin, end = np.searchsorted(self._flow, [flow, flow + 1]).tolist()
+        rows = zip(*(column[begin:end] for column in self._columns), strict=True)
+        return [
+            Digit(
+                digit=NAMES[code] if code < len(NAMES) else f"event {code}",
+                method=DigitMethod.RFC4733,
+                start=start_ns / 1e9,
+                duration_ms=round((earlier + ticks) * (tick_ns if isnan(tick) else tick) / 1e6, 6),
+                volume_dbm0=-volume,
+                packets=packets,
+                end_packets=ends,
+                complete=ends > 0,
+            )
+            for code, payload_type, declared, start_ns, earlier, ticks, tick, volume, packets, ends in rows
+            if declared or not never >> payload_type & 1
+        ]

@@ -1,0 +1,1 @@
+"""From frames to datagrams and segments."""

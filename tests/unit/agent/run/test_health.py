@@ -1,0 +1,191 @@
+"""The agent knows its own troubles under both cgroup versions, and says nothing where it cannot know."""
+
+import threading
+
+import pytest
+
+from agent.contract.result import Health
+from agent.run.health import HealthMonitor, Lateness, Sentinel, SocketDrops, throttled_ms
+
+UDP_HEADER = (
+    "  sl local_address rem_address st tx_queue rx_queue tr tm->when retrnsmt uid timeout inode ref pointer drops"
+)
+
+
+def put(root, path, text):
+    file = root / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def v2_stat(usec):
+    return f"usage_usec 100\nuser_usec 60\nsystem_usec 40\nnr_periods 9\nnr_throttled 3\nthrottled_usec {usec}\n"
+
+
+def v1_stat(nanoseconds):
+    return f"nr_periods 9\nnr_throttled 3\nthrottled_time {nanoseconds}\n"
+
+
+def test_cgroup_v2_in_a_container(tmp_path):
+    put(tmp_path, "proc/self/cgroup", "0::/\n")
+    put(tmp_path, "sys/fs/cgroup/cpu.stat", v2_stat(12_500))
+    assert throttled_ms(tmp_path) == 12.5
+
+
+def test_cgroup_v2_with_a_quota_on_a_parent(tmp_path):
+    put(tmp_path, "proc/self/cgroup", "0::/kubepods/pod1/agent\n")
+    put(tmp_path, "sys/fs/cgroup/cpu.stat", "usage_usec 100\n")  # the root has no quota
+    put(tmp_path, "sys/fs/cgroup/kubepods/pod1/cpu.stat", v2_stat(2_000))
+    put(tmp_path, "sys/fs/cgroup/kubepods/pod1/agent/cpu.stat", v2_stat(1_000))
+    assert throttled_ms(tmp_path) == 3.0
+
+
+def test_cgroup_v1_on_a_host(tmp_path):
+    put(tmp_path, "proc/self/cgroup", "12:pids:/x\n4:cpu,cpuacct:/docker/abc\n3:cpuset:/docker/abc\n0::/x\n")
+    put(tmp_path, "sys/fs/cgroup/cpu,cpuacct/docker/abc/cpu.stat", v1_stat(7_000_000))
+    (tmp_path / "sys/fs/cgroup/cpu").symlink_to("cpu,cpuacct")
+    assert throttled_ms(tmp_path) == 7.0
+
+
+def test_cgroup_v1_in_a_container_whose_path_is_the_hosts(tmp_path):
+    put(tmp_path, "proc/self/cgroup", "4:cpu:/docker/abc\n")
+    put(tmp_path, "sys/fs/cgroup/cpu/cpu.stat", v1_stat(5_000_000))
+    assert throttled_ms(tmp_path) == 5.0
+
+
+@pytest.mark.parametrize("stat", ["", "throttled_usec many\n", "usage_usec 1\n", "\n \nthrottled_usec\n"])
+def test_a_stat_without_the_figure_is_not_zero(tmp_path, stat):
+    put(tmp_path, "proc/self/cgroup", "0::/\n")
+    put(tmp_path, "sys/fs/cgroup/cpu.stat", stat)
+    assert throttled_ms(tmp_path) is None
+
+
+@pytest.mark.parametrize("cgroup", ["", "garbage\n", "4:cpu:/x\n", "3:pids:/x\n"])
+def test_without_a_cpu_cgroup_nothing_is_known(tmp_path, cgroup):
+    put(tmp_path, "proc/self/cgroup", cgroup)
+    assert throttled_ms(tmp_path) is None
+
+
+def test_without_proc_nothing_is_known(tmp_path):
+    assert throttled_ms(tmp_path) is None
+    assert SocketDrops(tmp_path).read() is None
+
+
+def row(inode, drops):
+    return (
+        f"  1: 0100007F:13C4 00000000:0000 07 00000000:00000000 00:00000000 00000000 0 0 {inode} 2 0000000000 {drops}"
+    )
+
+
+def sockets(root, *inodes):
+    descriptors = root / "proc/self/fd"
+    descriptors.mkdir(parents=True, exist_ok=True)
+    for old in descriptors.iterdir():
+        old.unlink()
+    (descriptors / "0").symlink_to("/dev/null")
+    (descriptors / "9").write_text("not a link")
+    for number, inode in enumerate(inodes, start=10):
+        (descriptors / str(number)).symlink_to(f"socket:[{inode}]")
+
+
+def udp(root, *rows, table="udp"):
+    put(root, f"proc/net/{table}", "\n".join([UDP_HEADER, *rows]) + "\n")
+
+
+def test_drops_of_our_own_sockets_only_and_of_both_families(tmp_path):
+    sockets(tmp_path, 100, 200)
+    udp(tmp_path, row(100, 3), row(999, 50))
+    udp(tmp_path, row(200, 4), table="udp6")
+    assert SocketDrops(tmp_path).read() == 7
+
+
+def test_drops_of_a_socket_closed_since_still_count(tmp_path):
+    drops = SocketDrops(tmp_path)
+    sockets(tmp_path, 100, 200)
+    udp(tmp_path, row(100, 3), row(200, 1))
+    assert drops.read() == 4
+    sockets(tmp_path, 200)
+    udp(tmp_path, row(200, 2))
+    assert drops.read() == 5
+
+
+def test_malformed_rows_are_skipped(tmp_path):
+    sockets(tmp_path, 100)
+    udp(tmp_path, "short row", row(100, "many"), row(100, 6))
+    assert SocketDrops(tmp_path).read() == 6
+
+
+def test_no_table_is_not_zero_drops(tmp_path):
+    sockets(tmp_path, 100)
+    assert SocketDrops(tmp_path).read() is None
+
+
+def test_the_worst_lateness_since_a_time():
+    lateness = Lateness()
+    for at_s, late_s in ((1, 0.5), (2, 0.1), (3, 0.3), (4, 0.2), (5, 0.2)):
+        lateness.add(at_s, late_s)
+    assert [lateness.worst_since(begin_s) for begin_s in (0, 1, 2, 3.5, 5, 6)] == [0.5, 0.5, 0.3, 0.2, 0.2, None]
+
+
+def test_the_sentinel_runs_and_ends(monkeypatch):
+    sentinel = Sentinel()
+    assert sentinel.worst_ms(0.0) is None
+    ran = threading.Event()
+    add = sentinel._lateness.add
+    monkeypatch.setattr(sentinel._lateness, "add", lambda *entry: (add(*entry), ran.set()))
+    sentinel.start()
+    assert ran.wait(1.5)
+    sentinel.stop()
+    worst_ms = sentinel.worst_ms(0.0)
+    assert worst_ms is not None
+    assert worst_ms >= 0
+
+
+class Counters:
+    """What the system would say."""
+
+    def __init__(self):
+        self.throttled, self.drops, self.reads = 10.0, 2, 0
+
+    def read_throttled(self):
+        self.reads += 1
+        return self.throttled
+
+    def monitor(self):
+        return HealthMonitor(throttled=self.read_throttled, drops=lambda: self.drops, worst_ms=lambda begin_s: begin_s)
+
+
+def test_a_window_holds_what_changed_in_it():
+    counters = Counters()
+    monitor = counters.monitor()
+    window = monitor.begin(5.0)
+    counters.throttled, counters.drops = 13.5, 6
+    assert monitor.end(window, 8.0) == Health(throttled_ms=3.5, lateness_ms=5.0, socket_drops=4)
+
+
+def test_windows_overlap():
+    counters = Counters()
+    monitor = counters.monitor()
+    first = monitor.begin(1.0)
+    counters.drops = 3
+    second = monitor.begin(2.0)
+    counters.drops = 7
+    assert (monitor.end(first, 3.0).socket_drops, monitor.end(second, 3.0).socket_drops) == (5, 4)
+
+
+def test_counters_are_not_read_more_often_than_they_can_change():
+    counters = Counters()
+    monitor = counters.monitor()
+    for now_s in (1.0, 1.05, 1.09, 1.2):
+        monitor.sample(now_s)
+    assert counters.reads == 2
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, 5.0), (5.0, None), (5.0, 1.0), (None, None)])
+def test_what_was_not_read_at_both_ends_is_not_known(before, after):
+    counters = Counters()
+    monitor = counters.monitor()
+    counters.throttled = before
+    window = monitor.begin(1.0)
+    counters.throttled = after
+    assert monitor.end(window, 2.0).throttled_ms is None

@@ -1,0 +1,116 @@
+"""An agent is registered before it calls, and says how that went."""
+
+import pytest
+
+from agent.contract.plan import (
+    Credentials,
+    Signal,
+)
+from agent.contract.result import (
+    RegistrationOutcome,
+)
+from agent.phone.protocol import AccountId, RegistrationConcluded
+from agent.run.inputs import InputMissingError
+from agent.run.registration import Login, read_login
+from tests.unit.agent.world import all_at_once, one_stage, plan, stages
+from tests.unit.fake_phone import Peer
+from tests.unit.sip_messages import request, response
+
+
+def test_calls_are_placed_once_registered_and_the_account_left(world):
+    it = world(plan(register=True), login=Login(username="u", password="p", realm="r"))
+    it.run()
+    (seen,) = it.registrations
+    assert (seen.outcome, seen.messages) == (RegistrationOutcome.REGISTERED, ())
+    account = it.did("add_account")[0][2]
+    assert (account.username, account.password, account.realm, account.register) == ("u", "p", "r", True)
+    assert len(it.legs) == 1
+    assert len(it.did("remove_account")) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "outcome"), [(403, RegistrationOutcome.REJECTED), (None, RegistrationOutcome.TIMEOUT)]
+)
+def test_no_call_is_placed_where_the_registration_failed(world, code, outcome):
+    it = world(plan(register=True), Peer(register_code=code))
+    final = it.run()
+    (seen,) = it.registrations
+    assert (seen.outcome, seen.code) == (outcome, code)
+    assert seen.messages
+    assert it.did("call") == []
+    assert (final.legs, it.progress[-1].done) == (0, 1)
+
+
+def test_a_registration_that_the_stack_forgets_is_a_timeout(world):
+    it = world(plan(register=True), Peer(register_code=None), one_stage(100))
+    it.phone._register = lambda account: it.phone.sent(request("REGISTER", "r"))
+    it.run()
+    assert it.registrations[0].outcome is RegistrationOutcome.TIMEOUT
+    assert it.registrations[0].local_reason == "the SIP stack did not conclude it in time"
+
+
+@pytest.mark.parametrize("register", [True, False])
+def test_an_account_that_cannot_be_made_is_our_own_error(world, register):
+    it = world(plan(register=register))
+    it.phone.refuses.add("add_account")
+    it.run()
+    assert it.registrations[0].outcome is RegistrationOutcome.ERROR
+    assert it.registrations[0].local_reason == "add_account refused"
+    assert it.did("call") == it.did("remove_account") == []
+
+
+def test_a_registrar_that_does_not_answer_the_unregister_is_not_waited_for(world):
+    it = world(plan(register=True, stages=stages(2)), Peer(answers_unregister=False), all_at_once(2))
+    it.run()
+    assert it.clock.now_s - 1000 < 8
+
+
+def test_messages_of_the_account_before_do_not_count(world):
+    it = world(
+        plan(register=True, stages=stages(2)),
+        steps=[(0.0, Signal(prepare=1)), (2.0, Signal(prepare=1)), (9.0, Signal(prepare=2))],
+    )
+    it.step_until(0.02)
+    first = AccountId(1)
+    for after_s in (0.3, 0.4, 0.5):
+        it.phone.received(response(403, f"reg-{first}", method="REGISTER"), after_s)
+    it.phone.at(0.3, RegistrationConcluded, account=first, active=False, local_reason="late")
+    it.run()
+    assert [seen.outcome for seen in it.registrations] == [RegistrationOutcome.REGISTERED] * 2
+
+
+def test_a_flood_of_register_messages_is_cut(world):
+    it = world(plan(register=True))
+    for _ in range(2000):
+        it.phone.received(response(401, "flood", method="REGISTER"), 0.01)
+    it.run()
+    assert it.registrations
+
+
+@pytest.mark.parametrize("key", ["username", "password"])
+def test_a_missing_key_is_named(tmp_path, key):
+    for name in {"username", "password"} - {key}:
+        (tmp_path / name).write_text("x\n")
+    with pytest.raises(InputMissingError, match=f"Secret sip-alice has no key {key}"):
+        read_login(Credentials(directory=str(tmp_path), secret_name="sip-alice"))
+
+
+def test_a_login_is_read_without_its_last_newline(tmp_path):
+    (tmp_path / "username").write_text("alice\n")
+    (tmp_path / "password").write_text(" with spaces \n")
+    credentials = Credentials(directory=str(tmp_path), secret_name="s")
+    assert read_login(credentials) == Login(username="alice", password=" with spaces ")
+    (tmp_path / "realm").write_text("example.com")
+    assert read_login(credentials).realm == "example.com"
+
+
+def test_a_key_that_is_no_text_is_named(tmp_path):
+    (tmp_path / "username").write_bytes(b"\xff\xfe")
+    with pytest.raises(InputMissingError, match="key username: cannot be read"):
+        read_login(Credentials(directory=str(tmp_path), secret_name="s"))
+
+
+def test_a_control_character_in_a_key_is_named(tmp_path):
+    (tmp_path / "username").write_text("alice\r\nX-Evil: 1")
+    with pytest.raises(InputMissingError, match="key username: contains a control character"):
+        read_login(Credentials(directory=str(tmp_path), secret_name="s"))
