@@ -8,7 +8,8 @@ import pytest
 import yaml
 from msgspec import UNSET
 
-from agent.contract.verdict import Result, result_of
+from agent.contract.verdict import Result
+from agent.judge.reasons import result_of
 from controller.api.parse import parse_test
 from controller.api.test import Route
 from tests.sut.rootfs import EXAMPLES
