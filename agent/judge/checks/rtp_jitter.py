@@ -7,8 +7,9 @@ from agent.contract.observation import Rtp
 from agent.contract.plan import ExpectLeg
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg
-from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Row
+from agent.judge.checks.check import CheckRule, Row
 from agent.judge.checks.rtp_packets import no_packets
+from agent.judge.overload import Excuse
 
 
 def _asked(expect: ExpectLeg) -> str | None:
@@ -37,7 +38,13 @@ RULE: Final = CheckRule(
     leg=_leg,
     media=True,
     shared=True,
-    rows=(Row(reason=Reason.JITTER, meaning="mean jitter above `maxJitterMilliseconds`", excused_by=ANY_TROUBLE),),
+    rows=(
+        Row(
+            reason=Reason.JITTER,
+            meaning="mean jitter above `maxJitterMilliseconds`",
+            excused_by=frozenset({Excuse.LATE}),
+        ),
+    ),
     sentence="{leg} saw {observed} of jitter, expected {expected}",
     on="that leg",
     asked_by="`rtp.maxJitterMilliseconds`",

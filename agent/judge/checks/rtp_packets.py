@@ -9,6 +9,7 @@ from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Row
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
+from agent.judge.overload import Excuse
 
 STOPPED_MS: Final = 2000.0
 """Longer than any relay takes to learn a new address, or a sender to change what it plays."""
@@ -125,7 +126,11 @@ RULE: Final = CheckRule(
     media=True,
     shared=True,
     rows=(
-        Row(reason=Reason.NO_RTP, meaning="not one RTP packet arrived", excused_by=ANY_TROUBLE),
+        Row(
+            reason=Reason.NO_RTP,
+            meaning="not one RTP packet arrived",
+            excused_by=frozenset({Excuse.DROPPED, Excuse.UNSENT}),
+        ),
         Row(
             reason=Reason.MEDIA_STOPPED,
             meaning="RTP arrived, but none in the last 2 s or more of the call, asked for or not",
@@ -134,7 +139,6 @@ RULE: Final = CheckRule(
         Row(
             reason=Reason.UNNEGOTIATED_PAYLOAD,
             meaning="RTP arrived with payload types that offer and answer did not agree on, asked for or not",
-            excused_by=ANY_TROUBLE,
         ),
         Row(
             reason=Reason.TOO_FEW_PACKETS,
