@@ -122,7 +122,7 @@ class Runner:
         while self._phase is not Phase.FINISHED:
             self.step()
         self._book.conclude_all()  # a stray may have come after the last stage
-        self._evidence.settle()
+        self._evidence.settle(lambda: self._why_stop(self._signals.poll()) is not None)
         self._tell_progress()
         self._report.write(final=True, stopped=self._stopped)
         return not self._stopped
@@ -188,7 +188,7 @@ class Runner:
 
     def _advance(self, signal: Signal) -> None:
         """Takes the next steps, as far as what they need is there."""
-        if self._phase is not Phase.STOPPING and (reason := self._why_stop(signal)):
+        if self._phase not in (Phase.STOPPING, Phase.FINISHED) and (reason := self._why_stop(signal)):
             self._stop(reason)
         before = None
         while self._phase is not before:
@@ -290,8 +290,6 @@ class Runner:
     # --- the end -----------------------------------------------------------------------------------------------
 
     def _why_stop(self, signal: Signal) -> str | None:
-        if self._phase is Phase.FINISHED or self._index == len(self._plan.stages):
-            return None
         if self._stop_asked():
             return "the agent was terminated"
         if signal.stop:
@@ -302,6 +300,9 @@ class Runner:
 
     def _stop(self, reason: str) -> None:
         log.warning("stopping: %s", reason)
+        if self._index == len(self._plan.stages):  # it only waited to be let go: its plan is done
+            self._phase = Phase.FINISHED
+            return
         self._stopped = True
         self._hang_up_all(reason)
         self._limit(Phase.STOPPING, STOP_S)

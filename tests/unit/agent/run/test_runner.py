@@ -160,6 +160,19 @@ def test_a_stop_after_all_is_done_changes_nothing(world):
     assert not it.run().stopped
 
 
+@pytest.mark.parametrize("how", ["SIGTERM", "signal", "deadline"])
+def test_told_to_stop_after_its_last_stage_it_ends_at_once_with_its_plan_done(world, how):
+    steps = [(0.0, Signal(go=0))] + ([(20.0, Signal(go=0, stop=True))] if how == "signal" else [])
+    it = world(plan(register=True, deadline_s=20.0 if how == "deadline" else 600.0), steps=steps)
+    if how == "SIGTERM":
+        it.terminated_s = 20.0
+    it.step_until(19.0)
+    assert it.progress[-1].done == 1
+    final = it.run()
+    assert it.clock.now_s - 1000 == pytest.approx(20.0, abs=0.1)
+    assert (final.legs, final.stopped, final.findings) == (1, False, it.legs[0].findings)
+
+
 def test_an_agent_that_dies_leaves_what_it_knew(world):
     it = world(plan(calls=(group(count=2), group(name="later"))), Peer(code=503))
     it.step_until(0.5)
