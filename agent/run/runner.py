@@ -164,8 +164,7 @@ class Runner:
         invite = read_invite(self._plan, event.invite)
         facts = LegFacts(
             role=self._plan.role,
-            # One that comes between two stages, or after the last, belongs to the one before.
-            endpoint=self._plan.stages[min(self._index, len(self._plan.stages) - 1)].endpoint,
+            endpoint=self._plan.stages[self._stage_of_calls].endpoint,
             call=invite.call,
             number=invite.number,
             call_key=invite.call_key,
@@ -174,6 +173,15 @@ class Runner:
         )
         self._book.begin(facts, event.call)
         return invite.call_key is None or invite.call_key.startswith(f"{self._plan.run.uid}/")
+
+    @property
+    def _stage_of_calls(self) -> int:
+        """Of a call that comes now: between two stages, or after the last, it belongs to the one before.
+
+        Nobody places calls at a stage before all its agents are ready there.
+        """
+        is_between = self._phase in (Phase.WAITING, Phase.REGISTERING, Phase.FINISHED)
+        return max(0, self._index - 1 if is_between else self._index)
 
     def _leg_over(self, leg: LegObservation) -> None:
         self._report.leg(leg)
