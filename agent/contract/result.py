@@ -26,6 +26,17 @@ class Side(StrEnum):
     REMOTE = "Remote"
 
 
+class StopCause(StrEnum):
+    """What told an agent to stop before its plan was done."""
+
+    SIGNAL = "Signal"
+    """Its controller."""
+    TERMINATED = "Terminated"
+    """SIGTERM or SIGINT: whoever ended its pod or process."""
+    DEADLINE = "Deadline"
+    """Its own (plan.deadline_s)."""
+
+
 class SipMessage(Document, frozen=True, kw_only=True):
     """One SIP message as it crossed the agent's socket; text cut to printable characters."""
 
@@ -160,6 +171,8 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
     final_phrase: str | None = None
     local_reason: str | None = None
     """Why the agent itself ended or could not do it (pjsip's words): never a SIP code."""
+    told_to_stop: bool = False
+    """The agent ended it (or would have) because it was itself told to stop, and for no other reason."""
     ended_by: Side | None = None
     """Who sent the BYE or CANCEL that ended it."""
     bye_answered: bool | None = None
@@ -260,8 +273,8 @@ class AgentResult(Document, frozen=True, kw_only=True):
     detail: DetailDigest
     findings: tuple[Finding, ...] = ()
     """As many as fit, Failed first."""
-    stopped: bool = False
-    """It was told to stop (signal, SIGTERM or its own deadline) before the plan was done."""
+    stopped: StopCause | None = None
+    """What told it to stop before the plan was done; None: nothing did."""
     error: Finding | None = None
     """Why it could not do its plan at all (a missing Secret key, a port in use)."""
 

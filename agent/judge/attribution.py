@@ -10,10 +10,10 @@ from agent.contract.result import Side
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.call_leg import CallLeg
 from agent.judge.digits import without_telephone_event
-from agent.judge.ends import CallEnds, peer_of
+from agent.judge.ends import CallEnds, Gone, peer_of
 from agent.judge.leg import inconclusive
 from agent.judge.media import MEDIA_CHECKS, STOPPED_MS, needed_packets
-from agent.judge.signalling import refused_by_agent
+from agent.judge.signalling import refused_by_agent, stopped_unanswered
 
 SLOW_CALLEE_MS: Final = 5000.0
 """Our callee answers at once. One that had an INVITE this long without answering it is what was slow."""
@@ -66,11 +66,12 @@ def _cut_with_its_peer(ends: CallEnds, finding: Finding) -> Finding | None:
 
 def _told_to_stop(ends: CallEnds, finding: Finding) -> Finding:
     gone = ends.gone(finding.leg)
-    if gone is None or finding.reason is not Reason.NOT_MEASURED or finding.check not in _STOPPABLE:
+    if gone is None or finding.reason not in _UNFINISHED or finding.check not in _STOPPABLE:
         return finding
     return inconclusive(finding, gone.reason, gone.note)
 
 
+_UNFINISHED = frozenset({Reason.NOT_MEASURED, Reason.ABORTED})
 _STOPPABLE = frozenset({Check.REGISTERED, Check.ANSWERED, Check.COMPLETED})
 
 
@@ -94,11 +95,14 @@ def _answered(ends: CallEnds, finding: Finding) -> Finding:
             return inconclusive(finding, registration.reason, note)
     if not ends.declared:
         return finding
-    return _unreached(ends, finding) if ends.callee is None else _reached(ends.callee, finding)
+    return _unreached(ends, finding) if ends.callee is None else _reached(ends, ends.callee, finding)
 
 
-def _reached(callee: CallLeg, finding: Finding) -> Finding:
+def _reached(ends: CallEnds, callee: CallLeg, finding: Finding) -> Finding:
     code = callee.leg.final_code
+    if stopped_unanswered(callee):
+        gone = ends.callee_gone or Gone(reason=Reason.ABORTED, note="the callee agent was told to stop")
+        return inconclusive(finding, gone.reason, gone.note)
     if callee.excuse is not None:
         return inconclusive(finding, Reason.PEER_LOST, f"the callee agent was overloaded: {callee.excuse}")
     if refused_by_agent(callee):
@@ -110,7 +114,9 @@ def _reached(callee: CallLeg, finding: Finding) -> Finding:
 
 def _unreached(ends: CallEnds, finding: Finding) -> Finding:
     if ends.callee_died is not None:
-        return inconclusive(finding, Reason.PEER_LOST, ends.callee_died.note)
+        was_stopped = ends.callee_died.reason in (Reason.ABORTED, Reason.DEADLINE_EXCEEDED)
+        reason = ends.callee_died.reason if was_stopped else Reason.PEER_LOST
+        return inconclusive(finding, reason, ends.callee_died.note)
     if ends.callee_gone is not None or ends.ambiguous is not None or ends.registration:
         return finding
     return noted(finding, "no INVITE reached the callee")

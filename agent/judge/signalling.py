@@ -50,7 +50,9 @@ def _is_on_the_wire(seen: RegistrationObservation) -> bool:
 
 def answered(leg: CallLeg) -> list[Finding]:
     """The INVITE's final response has the expected code and came in time."""
-    return _callee_answered(leg) if leg.leg.role is Role.CALLEE else _caller_answered(leg)
+    if leg.leg.role is Role.CALLEE:
+        return _callee_answered(leg)
+    return [_stopped(leg, "before the SUT answered")] if stopped_unanswered(leg) else _caller_answered(leg)
 
 
 def _caller_answered(leg: CallLeg) -> list[Finding]:
@@ -70,6 +72,17 @@ def _caller_answered(leg: CallLeg) -> list[Finding]:
     if answered_ms > _limit_ms(leg):
         return [_late(leg, expected, f"{observed} after {answered_ms / 1000:.1f} s")]
     return []
+
+
+def stopped_unanswered(leg: CallLeg) -> bool:
+    """The agent was told to stop while the INVITE had no final response; one that came after its CANCEL is none."""
+    own_end = leg.leg.final_code is None or leg.leg.ended_by is Side.LOCAL or leg.leg.role is Role.CALLEE
+    return leg.leg.told_to_stop and not leg.answered and own_end
+
+
+def _stopped(leg: CallLeg, when: str) -> Finding:
+    note = _own_words(leg, f"the agent was told to stop {when}")
+    return leg.finding(Check.ANSWERED, Reason.ABORTED, expected=str(leg.call.group.expect.sip_code), note=note)
 
 
 def _late(leg: CallLeg, expected: str, observed: str) -> Finding:
@@ -100,6 +113,8 @@ def _callee_answered(leg: CallLeg) -> list[Finding]:
     own_doing = refused_by_agent(leg)
     if leg.answered or not (leg.call.expects_answer or own_doing):
         return []
+    if stopped_unanswered(leg):
+        return [_stopped(leg, "before it answered")]
     code = leg.leg.final_code
     observed = "no final response" if code is None else _spoken(code, leg.leg.final_phrase)
     note = "this callee refused the call itself" if own_doing else "the call ended before this callee answered it"

@@ -20,6 +20,7 @@ from agent.contract.result import (
     ProgressLine,
     RegistrationObservation,
     RegistrationOutcome,
+    StopCause,
     encode_line,
     encode_result,
 )
@@ -114,7 +115,7 @@ class Report:
         )
         self._write_line(encode_line(line))
 
-    def write(self, *, final: bool = False, stopped: bool = False, error: Finding | None = None) -> None:
+    def write(self, *, final: bool = False, stopped: StopCause | None = None, error: Finding | None = None) -> None:
         """The result as of now."""
         self._findings.sort(key=lambda finding: finding.result is not Result.FAILED)
         del self._findings[MAX_FINDINGS:]

@@ -96,11 +96,13 @@ class Caller:
                 self._playlist.over(self._calls.pop(handle).code)
                 self._place_more()
 
-    def hang_up_all(self, reason: str) -> None:
-        """Ends all calls, and places no more."""
+    def hang_up_all(self) -> list[CallHandle]:
+        """Ends all calls, and places no more; gives those that were not about to end."""
         self._waiting.clear()
-        for handle in list(self._calls):
-            self._hang_up(handle, reason)
+        up = [handle for handle, call in self._calls.items() if call.state is not _State.ENDING]
+        for handle in up:
+            self._hang_up(handle)
+        return up
 
     def _place_more(self) -> None:
         """Places what pace and concurrency allow; a group waits for the one before it to end."""

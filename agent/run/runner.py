@@ -3,12 +3,13 @@
 import contextlib
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
 from agent.clock import Clock
 from agent.contract.plan import Behaviour, Plan, Signal, Stage
-from agent.contract.result import LegObservation
+from agent.contract.result import LegObservation, StopCause
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.observe.leg import LegFacts, read_invite
 from agent.phone.protocol import Event, IncomingCall, Phone, PhoneError, Playback
@@ -57,6 +58,14 @@ class Phase(Enum):
     FINISHED = auto()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stop:
+    """Why the agent ends before its plan is done."""
+
+    cause: StopCause
+    words: str
+
+
 class Runner:
     """One agent. `run` returns when the plan is done, or it was told to stop: the final result is written then."""
 
@@ -99,7 +108,7 @@ class Runner:
         self._index = 0
         self._deadline_s = clock.monotonic_s() + plan.deadline_s
         self._until_s = 0.0
-        self._stopped = False
+        self._stopped: _Stop | None = None
         self._blocked = False
         """The current stage's address is not allowed."""
         self._told_stage = self._told_calls = (-1, -1)
@@ -124,8 +133,8 @@ class Runner:
         self._book.conclude_all()  # a stray may have come after the last stage
         self._evidence.settle(lambda: self._why_stop(self._signals.poll()) is not None)
         self._tell_progress()
-        self._report.write(final=True, stopped=self._stopped)
-        return not self._stopped
+        self._report.write(final=True, stopped=self._stopped.cause if self._stopped else None)
+        return self._stopped is None
 
     def step(self) -> None:
         """One event at most, then whatever is due."""
@@ -172,6 +181,9 @@ class Runner:
             started_at=self._clock.unix_s(),
         )
         self._book.begin(facts, event.call)
+        if self._stopped is not None:
+            self._book.because(event.call, self._stopped.words, told_to_stop=True)
+            return False
         return invite.call_key is None or invite.call_key.startswith(f"{self._plan.run.uid}/")
 
     @property
@@ -196,8 +208,8 @@ class Runner:
 
     def _advance(self, signal: Signal) -> None:
         """Takes the next steps, as far as what they need is there."""
-        if self._phase not in (Phase.STOPPING, Phase.FINISHED) and (reason := self._why_stop(signal)):
-            self._stop(reason)
+        if self._phase not in (Phase.STOPPING, Phase.FINISHED) and (why := self._why_stop(signal)):
+            self._stop(why)
         before = None
         while self._phase is not before:
             before = self._phase
@@ -290,29 +302,29 @@ class Runner:
             self._registration.leave()
         self._phase = Phase.LEAVING
 
-    def _hang_up_all(self, reason: str) -> None:
-        self._caller.hang_up_all(reason)
-        for handle in self._callee.hang_up_all():
-            self._book.because(handle, reason)
+    def _hang_up_all(self, reason: str, *, told_to_stop: bool = False) -> None:
+        for handle in (*self._caller.hang_up_all(), *self._callee.hang_up_all()):
+            self._book.because(handle, reason, told_to_stop=told_to_stop)
 
     # --- the end -----------------------------------------------------------------------------------------------
 
-    def _why_stop(self, signal: Signal) -> str | None:
-        if self._stop_asked():
-            return "the agent was terminated"
+    def _why_stop(self, signal: Signal) -> _Stop | None:
         if signal.stop:
-            return "the run was stopped"
+            return _Stop(cause=StopCause.SIGNAL, words="the run was stopped")
+        if self._stop_asked():
+            return _Stop(cause=StopCause.TERMINATED, words="the agent was terminated")
         if self._clock.monotonic_s() >= self._deadline_s:
-            return f"the agent's deadline of {self._plan.deadline_s:g} s was over"
+            words = f"the agent's deadline of {self._plan.deadline_s:g} s was over"
+            return _Stop(cause=StopCause.DEADLINE, words=words)
         return None
 
-    def _stop(self, reason: str) -> None:
-        log.warning("stopping: %s", reason)
+    def _stop(self, why: _Stop) -> None:
+        log.warning("stopping: %s", why.words)
         if self._index == len(self._plan.stages):  # it only waited to be let go: its plan is done
             self._phase = Phase.FINISHED
             return
-        self._stopped = True
-        self._hang_up_all(reason)
+        self._stopped = why
+        self._hang_up_all(why.words, told_to_stop=True)
         self._limit(Phase.STOPPING, STOP_S)
 
     def _tell_progress(self) -> None:
