@@ -12,6 +12,18 @@ from pathlib import Path
 
 import msgspec
 
+from agent.contract.observation import (
+    Digit,
+    Health,
+    Heard,
+    LegObservation,
+    Negotiated,
+    Progress,
+    RegistrationObservation,
+    RegistrationOutcome,
+    Rtp,
+    Side,
+)
 from agent.contract.plan import (
     CallGroup,
     DtmfMethod,
@@ -26,17 +38,7 @@ from agent.contract.plan import (
 from agent.contract.result import (
     AgentResult,
     DetailLine,
-    Digit,
-    Health,
-    Heard,
-    LegObservation,
-    Negotiated,
-    Progress,
     ProgressLine,
-    RegistrationObservation,
-    RegistrationOutcome,
-    Rtp,
-    Side,
     StopCause,
     detail_digest,
     encode_line,

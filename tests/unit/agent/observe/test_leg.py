@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.contract.observation import Digit, Health, Negotiated, Progress, RegistrationOutcome, Rtp, Side, StackCount
 from agent.contract.plan import Account, CallGroup, DtmfMethod, Plan, Play, RunRef, call_key
-from agent.contract.result import Digit, Health, Negotiated, Progress, RegistrationOutcome, Rtp, Side, StackCount
 from agent.contract.verdict import Role
 from agent.observe.leg import (
     MAX_MESSAGE_CHARS,

@@ -2,13 +2,11 @@
 
 import pytest
 
+from agent.contract.observation import Side
 from agent.contract.plan import (
     Behaviour,
     Signal,
     call_key,
-)
-from agent.contract.result import (
-    Side,
 )
 from agent.contract.verdict import Role
 from agent.phone.protocol import Playback

@@ -4,8 +4,8 @@ import wave
 
 import pytest
 
+from agent.contract.observation import LegObservation, Negotiated
 from agent.contract.plan import Play
-from agent.contract.result import LegObservation, Negotiated
 from agent.contract.verdict import Role
 from agent.observe.leg import LegFacts
 from agent.phone.protocol import CallEnded, CallHandle, DigitReceived, DtmfMethod, MediaActive, MessageSeen
