@@ -51,6 +51,7 @@ CAUSES_FIRST: Final = (
     Reason.AGENT_OVERLOADED,
     Reason.DEADLINE_EXCEEDED,
     Reason.ABORTED,
+    Reason.CALLEE_SHARED,
     Reason.PEER_LOST,
     Reason.ACK_MISSING,
     Reason.BYE_REJECTED,

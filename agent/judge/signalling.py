@@ -64,14 +64,21 @@ def _caller_answered(leg: CallLeg) -> list[Finding]:
     if given_up:
         return [_not_answered(leg, expected)]
     observed = _spoken(code, leg.leg.final_phrase)
-    if str(code) != expected:
-        return [leg.finding(Check.ANSWERED, Reason.SIP_CODE_MISMATCH, expected=expected, observed=observed)]
+    if leg.leg.callee_shared or str(code) != expected:
+        return [_other_code(leg, expected, observed)]
     if answered_ms is None:
         note = "when the response came was not measured"
         return [leg.finding(Check.ANSWERED, Reason.NOT_MEASURED, expected=expected, observed=observed, note=note)]
     if answered_ms > _limit_ms(leg):
         return [_late(leg, expected, f"{observed} after {answered_ms / 1000:.1f} s")]
     return []
+
+
+def _other_code(leg: CallLeg, expected: str, observed: str) -> Finding:
+    if not leg.leg.callee_shared:
+        return leg.finding(Check.ANSWERED, Reason.SIP_CODE_MISMATCH, expected=expected, observed=observed)
+    note = "another run's callee refused the call: give each test a callee.uri of its own"
+    return leg.finding(Check.ANSWERED, Reason.CALLEE_SHARED, expected=expected, observed=observed, note=note)
 
 
 def stopped_unanswered(leg: CallLeg) -> bool:

@@ -2,18 +2,18 @@
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
 from agent.clock import Clock
 from agent.contract.observation import LegObservation
-from agent.contract.plan import Behaviour, Plan, Signal, Stage
+from agent.contract.plan import CALLEE_SHARED, REFUSED_HEADER, Behaviour, Plan, Signal, Stage
 from agent.contract.result import StopCause
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.observe.leg import LegFacts, read_invite
-from agent.phone.protocol import Event, IncomingCall, Phone, PhoneError, Playback
+from agent.phone.protocol import NO_HEADERS, Event, IncomingCall, Phone, PhoneError, Playback
 from agent.report.evidence import Evidence
 from agent.report.lines import Report
 from agent.run.callee import Callee
@@ -169,8 +169,11 @@ class Runner:
         else:
             self._caller.handle(event)
 
-    def _call_came(self, event: IncomingCall) -> bool:
-        """Begins the leg. Whether it is for us: another run's call, which names that run, has a callee of its own."""
+    def _call_came(self, event: IncomingCall) -> Mapping[str, str] | None:
+        """Begins the leg. None: it is for us; else the headers to refuse it with.
+
+        Another run's call, which names that run, has a callee of its own.
+        """
         invite = read_invite(self._plan, event.invite)
         facts = LegFacts(
             role=self._plan.role,
@@ -184,8 +187,9 @@ class Runner:
         self._book.begin(facts, event.call)
         if self._stopped is not None:
             self._book.because(event.call, self._stopped.words, told_to_stop=True)
-            return False
-        return invite.call_key is None or invite.call_key.startswith(f"{self._plan.run.uid}/")
+            return NO_HEADERS
+        is_ours = invite.call_key is None or invite.call_key.startswith(f"{self._plan.run.uid}/")
+        return None if is_ours else {REFUSED_HEADER: CALLEE_SHARED}
 
     @property
     def _stage_of_calls(self) -> int:

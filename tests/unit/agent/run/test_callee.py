@@ -100,11 +100,12 @@ def test_the_same_call_twice_is_two_legs(world):
 def test_another_runs_call_is_left_to_its_own_callee(world):
     """Two tests with one callee URI: the SUT forks each call to both callees, and the first to answer gets it."""
     it = callee(world)
-    it.phone.invite(after_s=1.0, key=call_key("another-run", 0, "pin", 1))
+    call = it.phone.invite(after_s=1.0, key=call_key("another-run", 0, "pin", 1))
     it.run()
     assert it.did("ring") == []
     assert [entry[3] for entry in it.did("answer")] == [480]
     assert [(leg.call, leg.final_code) for leg in it.legs] == [(None, 480)]
+    assert call.headers == {"X-Calltest-Refused": "CalleeShared"}
 
 
 def test_a_call_of_nobodys_is_a_stray_and_still_told(world):

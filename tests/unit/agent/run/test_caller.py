@@ -4,6 +4,7 @@ import pytest
 
 from agent.contract.observation import Side
 from agent.contract.plan import (
+    Expect,
     Play,
     SendDtmf,
     Tone,
@@ -115,6 +116,29 @@ def test_the_peer_refuses(world):
     assert (leg.final_code, leg.ended_by) == (486, None)
     assert it.did("hang_up") == []
     assert it.result.findings[0].reason is Reason.SIP_CODE_MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("code", "headers", "reason"),
+    [
+        (480, {"X-Calltest-Refused": "CalleeShared"}, Reason.CALLEE_SHARED),
+        (486, {"x-calltest-refused": "CalleeShared"}, Reason.CALLEE_SHARED),
+        (480, {"X-Calltest-Refused": "Whatever"}, Reason.SIP_CODE_MISMATCH),
+        (480, {}, Reason.SIP_CODE_MISMATCH),
+    ],
+)
+def test_the_refusal_of_another_runs_callee_is_not_the_suts(world, code, headers, reason):
+    """A B2BUA may make another code of it, or drop the header: then it stays a code that was not expected."""
+    it = world(plan(), Peer(code=code, headers=headers))
+    it.run()
+    assert [finding.reason for finding in it.legs[0].findings] == [reason]
+
+
+def test_a_refusal_that_was_expected_is_not_passed_by_another_runs_callee(world):
+    refused = group(expect=Expect(sip_code=480))
+    it = world(plan(calls=(refused,)), Peer(code=480, headers={"X-Calltest-Refused": "CalleeShared"}))
+    it.run()
+    assert [finding.reason for finding in it.legs[0].findings] == [Reason.CALLEE_SHARED]
 
 
 def test_the_peer_hangs_up_early(world):
