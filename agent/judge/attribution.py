@@ -28,11 +28,12 @@ def peers_doing(ends: CallEnds, finding: Finding) -> str | None:
 
 def _broken_off(ends: CallEnds, finding: Finding) -> Finding:
     """What could not be measured because an agent died in the middle of the call, or was told to stop."""
-    if finding.reason is not Reason.NOT_MEASURED:
+    if finding.reason not in (Reason.NOT_MEASURED, Reason.ABORTED):
         return finding
     rule, other = RULE_OF[finding.check], peer_of(finding.leg)
     lost = ends.caller_gone if other is Role.CALLER else ends.callee_died
-    if rule.shared and lost is not None and ends.leg(other) is None:
+    unmeasured = finding.reason is Reason.NOT_MEASURED
+    if unmeasured and rule.shared and lost is not None and ends.leg(other) is None:
         return inconclusive(finding, Reason.PEER_LOST, lost.note)
     own = ends.gone(finding.leg)
     return inconclusive(finding, own.reason, own.note) if rule.stoppable and own is not None else finding
