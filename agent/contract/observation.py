@@ -370,6 +370,10 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
     """Where it counted or heard otherwise than the wire had it, in words."""
     dialog: Dialog | None = None
     sections: tuple[Section, ...] = ()
+    answer_faults: tuple[str, ...] = ()
+    """What of the peer's answers is forbidden, each with its line or section."""
+    no_media: str | None = None
+    """Why the peer's answer to our INVITE lets no audio run, though nothing forbids that (no SDP, port 0, inactive)."""
     received: tuple[Source, ...] = ()
     sent: tuple[Source, ...] = ()
     left_out: int = 0

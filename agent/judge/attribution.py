@@ -5,7 +5,7 @@ from agent.judge.checks import RULE_OF
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive
 from agent.judge.leg import excuses
-from agent.judge.reasons import failed
+from agent.judge.reasons import ROW_OF, failed
 
 
 def attribute(ends: CallEnds, finding: Finding) -> Finding:
@@ -23,7 +23,8 @@ def attribute(ends: CallEnds, finding: Finding) -> Finding:
 def peers_doing(ends: CallEnds, finding: Finding) -> str | None:
     """What our agent at the other end may have broken it with (truth rule 4); None: it cannot be its doing."""
     rule, kinds = RULE_OF[finding.check], excuses(ends.leg(finding.leg), finding)
-    return ends.peer_trouble(finding.leg, kinds, media=rule.media) if rule.shared and kinds else None
+    shared = rule.shared and ROW_OF[finding.reason].shared
+    return ends.peer_trouble(finding.leg, kinds, media=rule.media) if shared and kinds else None
 
 
 def _broken_off(ends: CallEnds, finding: Finding) -> Finding:

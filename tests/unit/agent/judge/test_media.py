@@ -127,7 +127,7 @@ def test_the_setup_of_a_short_call_may_be_silent():
 
 
 def test_a_callee_that_waits_for_a_bye_is_not_to_hear_anything_meanwhile():
-    times = {"ended_by": Side.LOCAL, "progress__bye_ms": 12_030.0, "progress__ended_ms": 12_040.0}
+    times = {"dialog__bye__by": Side.LOCAL, "progress__bye_ms": 12_030.0, "progress__ended_ms": 12_040.0}
     waited = callee_alone(heard=heard({code(): 13}, duration_ms=12_000, active_ms=7000), **times)
 
     assert waited == [(Check.COMPLETED, Reason.NOT_MEASURED)]

@@ -113,7 +113,7 @@ def test_what_a_late_agent_misses_is_not_the_suts_failure():
     }
 
     assert caller_alone(**DROPS, **gave_up) == [(Check.ANSWERED, Reason.AGENT_OVERLOADED)]
-    assert (Check.COMPLETED, Reason.AGENT_OVERLOADED) in caller_alone(**DROPS, bye_answered=False)
+    assert (Check.COMPLETED, Reason.AGENT_OVERLOADED) in caller_alone(**DROPS, dialog__bye__code=None)
     assert (Check.COMPLETED, Reason.AGENT_OVERLOADED) in callee_alone(**DROPS, progress__bye_ms=2000.0)
 
 
@@ -134,8 +134,8 @@ def test_an_overloaded_callee_makes_a_good_call_inconclusive():
         ({"dtmf_received": digits("1")}, Check.DTMF),
         ({"rtp_received__packets": 300}, Check.RTP_PACKETS),
         ({"rtp_received__lost": 40}, Check.RTP_LOSS),
-        ({"bye_answered": False}, Check.COMPLETED),
-        ({"ended_by": Side.REMOTE}, Check.COMPLETED),
+        ({"dialog__bye__code": None}, Check.COMPLETED),
+        ({"dialog__bye__by": Side.REMOTE, "progress__bye_ms": 3000.0}, Check.COMPLETED),
     ],
 )
 def test_what_breaks_opposite_an_overloaded_agent_may_be_its_doing(broken, check):

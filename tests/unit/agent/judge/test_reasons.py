@@ -13,7 +13,7 @@ FAILED = {
     "RegistrationRejected", "RegistrationTimeout", "SipCodeMismatch", "NoResponse", "NoAnswer", "AnsweredElsewhere",
     "CallDropped", "ByeUnanswered", "ByeMissing", "DtmfMismatch", "DtmfNotNegotiated", "DtmfOtherMethod",
     "DtmfNotEnded", "DtmfCutShort", "NoRtp", "MediaStopped", "TooFewPackets", "UnnegotiatedPayload", "PacketLoss",
-    "Jitter", "NoAudio", "WrongAudio", "UnexpectedAudio",
+    "InvalidAnswer", "AckMissing", "ByeRejected", "Jitter", "NoAudio", "WrongAudio", "UnexpectedAudio",
 }  # fmt: skip
 CHECKS = Path(run.__file__).parent
 
