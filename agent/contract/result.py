@@ -9,7 +9,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from agent.contract.plan import Document, DtmfMethod
+from agent.contract.call import DtmfMethod
+from agent.contract.document import Document
 from agent.contract.verdict import Finding, Role
 
 RESULT_VERSION: Final = "calltest.dev/result/v1"

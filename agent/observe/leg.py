@@ -6,7 +6,8 @@ from typing import Final
 
 import msgspec
 
-from agent.contract.plan import CALL_HEADER, DtmfMethod, Plan
+from agent.contract.call import DtmfMethod
+from agent.contract.plan import CALL_HEADER, Plan
 from agent.contract.result import (
     Digit,
     Health,

@@ -6,7 +6,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from agent.contract.plan import DtmfMethod
+from agent.contract.call import DtmfMethod
 from agent.contract.result import Digit, Rtp
 from agent.tap.model import TapDigit, TapStream
 

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from agent.contract.plan import Account, CallGroup, Plan, Play, RunRef, Stage, plan_digest
+from agent.contract.call import Call
+from agent.contract.plan import Account, Plan, RunRef, Stage, plan_digest
 from agent.contract.result import (
     AgentResult,
     LegObservation,
@@ -24,7 +25,7 @@ PLAN = Plan(
     account=Account(uri="sip:alice@x", register=False),
     callee_declared=False,
     stages=(Stage(endpoint=3, address="127.0.0.1:5060", name="sut"),),
-    calls=(CallGroup(name="pin", to="sip:bob@x", hold_s=1, answer_timeout_s=5, play=Play(silence=True)),),
+    calls=(Call(name="pin", to="sip:bob@x", hold_seconds=1, answer_timeout_seconds=5),),
     allowed_targets=("127.0.0.1/32",),
     max_calls_per_second=1,
     deadline_s=60,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent.contract.plan import DtmfMethod, ExpectLeg
+from agent.contract.call import DtmfMethod, ExpectLeg
 from agent.contract.result import Digit
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.leg import judge_leg

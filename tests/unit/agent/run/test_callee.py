@@ -2,10 +2,8 @@
 
 import pytest
 
-from agent.contract.plan import (
-    Behaviour,
-    call_key,
-)
+from agent.contract.call import Behaviour
+from agent.contract.plan import call_key
 from agent.contract.result import (
     Side,
 )

@@ -2,10 +2,7 @@
 
 import pytest
 
-from agent.contract.plan import (
-    Credentials,
-    Signal,
-)
+from agent.contract.plan import Credentials, Signal
 from agent.contract.result import (
     RegistrationOutcome,
 )
