@@ -23,7 +23,7 @@ def without_nulls(value: Any) -> Any:
     """As the API server does: a null field is an absent one."""
     if isinstance(value, dict):
         return {key: without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [without_nulls(item) for item in value]
     return value
 
