@@ -5,8 +5,9 @@ from typing import Final
 
 import msgspec
 
+from agent.contract.call import Audio, Behaviour
 from agent.contract.observation import Side
-from agent.contract.plan import Audio, Behaviour, identity_code
+from agent.contract.plan import identity_code
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.call_leg import CallLeg
 from agent.judge.digits import without_telephone_event
@@ -140,7 +141,7 @@ def _digits_to_callee(ends: CallEnds, finding: Finding) -> Finding:
     caller, callee = ends.caller, ends.callee
     if caller is None or callee is None:
         return finding
-    planned = ends.call.group.dtmf.digits if ends.call.group.dtmf else ""
+    planned = ends.call.group.caller.dtmf.digits if ends.call.group.caller.dtmf else ""
     sent = caller.digits_sent
     if not planned and not callee.digits_received:
         return inconclusive(finding, Reason.NOT_MEASURED, "this call sends no digits")
@@ -158,7 +159,7 @@ def _digits_to_caller(ends: CallEnds, finding: Finding) -> Finding:
     caller, callee = ends.caller, ends.callee
     if callee is None or caller is None:
         return finding
-    nobody_sends = ends.behaviour is Behaviour.ABSORBER or ends.call.group.dtmf is None
+    nobody_sends = ends.behaviour is Behaviour.ABSORBER or ends.call.group.caller.dtmf is None
     if nobody_sends and not caller.digits_received:
         return inconclusive(finding, Reason.NOT_MEASURED, "nobody sends this caller any digits")
     if finding.reason is Reason.DTMF_NOT_NEGOTIATED:

@@ -103,7 +103,7 @@ def _not_the_paths(finding: Finding) -> Finding:
 
 def _unsent(leg: CallLeg, finding: Finding) -> Finding:
     """A caller that never sent all its digits cannot get them back; others than those it sent are still wrong."""
-    planned = leg.call.group.dtmf
+    planned = leg.call.group.caller.dtmf
     if leg.leg.role is Role.CALLEE or finding.reason is not Reason.DTMF_MISMATCH:
         return finding
     if planned is None or leg.digits_sent == planned.digits or not planned.digits.startswith(leg.digits_received):

@@ -6,8 +6,9 @@ from functools import lru_cache
 from math import isfinite
 from typing import Final
 
+from agent.contract.call import Audio, ExpectLeg, ExpectRtp
 from agent.contract.observation import Heard, Rtp
-from agent.contract.plan import Audio, ExpectLeg, ExpectRtp, Plan, identity_code
+from agent.contract.plan import Plan, identity_code
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg, planned_calls
 from agent.judge.digits import dtmf
@@ -46,8 +47,8 @@ def asked(expect: ExpectLeg) -> dict[Check, str]:
         checks[Check.RTP_PACKETS] = f"at least {needed_packets(expect.rtp)} packets"
         if expect.rtp.max_loss_percent is not None:
             checks[Check.RTP_LOSS] = f"at most {expect.rtp.max_loss_percent} %"
-        if expect.rtp.max_jitter_ms is not None:
-            checks[Check.RTP_JITTER] = f"at most {expect.rtp.max_jitter_ms} ms"
+        if expect.rtp.max_jitter_milliseconds is not None:
+            checks[Check.RTP_JITTER] = f"at most {expect.rtp.max_jitter_milliseconds} ms"
     if expect.audio is not None:
         checks[Check.AUDIO] = expect.audio.value
     if expect.dtmf is not None:
@@ -150,11 +151,11 @@ def _loss(leg: CallLeg, rtp: Rtp, expect: ExpectRtp) -> list[Finding]:
 
 def _jitter(leg: CallLeg, rtp: Rtp, expect: ExpectRtp) -> list[Finding]:
     """RFC 3550 A.8, mean over the call."""
-    if expect.max_jitter_ms is None:
+    if expect.max_jitter_milliseconds is None:
         return []
     if rtp.jitter_ms is None or not isfinite(rtp.jitter_ms):
         return [_failed(leg, Check.RTP_JITTER, Reason.NOT_MEASURED)]
-    if rtp.jitter_ms > expect.max_jitter_ms:
+    if rtp.jitter_ms > expect.max_jitter_milliseconds:
         return [_failed(leg, Check.RTP_JITTER, Reason.JITTER, f"{rtp.jitter_ms:.1f} ms")]
     return []
 
@@ -202,7 +203,7 @@ def _silence(leg: CallLeg, heard: Heard) -> list[Finding]:
 
 def _own(leg: CallLeg, heard: Heard) -> list[Finding]:
     """The call's own signal, for most of the call, and no other call's."""
-    if not leg.call.group.play.identity:
+    if leg.call.group.caller.play.signal is None:
         return [_failed(leg, Check.AUDIO, Reason.NOT_MEASURED, note="the call does not play the identity signal")]
     codes = _codes(heard)
     own = codes.pop(str(identity_code(leg.call.key)), 0)

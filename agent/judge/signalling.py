@@ -73,7 +73,7 @@ def _caller_answered(leg: CallLeg) -> list[Finding]:
 
 
 def _late(leg: CallLeg, expected: str, observed: str) -> Finding:
-    limit = f"{expected} within {leg.call.group.answer_timeout_s:g} s"
+    limit = f"{expected} within {leg.call.group.answer_timeout_seconds:g} s"
     return leg.finding(Check.ANSWERED, Reason.NO_ANSWER, expected=limit, observed=observed)
 
 
@@ -185,11 +185,11 @@ def _unfinished(leg: CallLeg, note: str) -> Finding:
 
 
 def _until(leg: CallLeg) -> str:
-    return f"the caller's BYE after {leg.call.group.hold_s:g} s"
+    return f"the caller's BYE after {leg.call.group.hold_seconds:g} s"
 
 
 def _limit_ms(leg: CallLeg) -> float:
-    return leg.call.group.answer_timeout_s * 1000
+    return leg.call.group.answer_timeout_seconds * 1000
 
 
 def _own_words(leg: CallLeg, note: str) -> str:

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
-from agent.contract.plan import Audio, Behaviour
+from agent.contract.call import Audio, Behaviour
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.attribution import attribute, slow_callee
 from agent.judge.call_leg import CallLeg
