@@ -25,15 +25,7 @@ from agent.contract.observation import (
     Rtp,
     Side,
 )
-from agent.contract.plan import (
-    Plan,
-    Signal,
-    call_key,
-    decode_plan,
-    decode_signal,
-    identity_code,
-    plan_digest,
-)
+from agent.contract.plan import Plan, Signal, call_key, decode_plan, decode_signal, identity_code, plan_digest
 from agent.contract.result import AgentResult, DetailLine, ProgressLine, detail_digest, encode_line, encode_result
 from agent.contract.verdict import Check, Finding, Reason, Role
 

@@ -7,17 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from agent.contract.call import (
-    Audio,
-    Behaviour,
-    Call,
-    CallCaller,
-    Expect,
-    ExpectDtmf,
-    ExpectLeg,
-    ExpectRtp,
-    SendDtmf,
-)
+from agent.contract.call import Audio, Behaviour, Call, CallCaller, Expect, ExpectDtmf, ExpectLeg, ExpectRtp, SendDtmf
 from agent.contract.call import DtmfMethod as Method
 from agent.contract.observation import (
     Digit,
