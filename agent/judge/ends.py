@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from agent.contract.plan import Behaviour
+from agent.contract.call import Behaviour
 from agent.contract.verdict import Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, PlannedCall
 from agent.judge.overload import Excuse

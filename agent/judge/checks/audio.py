@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
+from agent.contract.call import Audio, Behaviour, ExpectLeg
 from agent.contract.observation import Heard
-from agent.contract.plan import Audio, Behaviour, ExpectLeg, Plan, identity_code
+from agent.contract.plan import Plan, identity_code
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, planned_calls
 from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Row
@@ -83,7 +84,7 @@ def _silence(leg: CallLeg, heard: Heard) -> list[Finding]:
 
 def _own(leg: CallLeg, heard: Heard) -> list[Finding]:
     """The call's own signal, for most of the call, and no other call's."""
-    if not leg.call.group.play.identity:
+    if leg.call.group.caller.play.signal is None:
         return [_failed(leg, Reason.NOT_MEASURED, note="the call does not play the identity signal")]
     codes = _codes(heard)
     own = codes.pop(str(identity_code(leg.call.key)), 0)

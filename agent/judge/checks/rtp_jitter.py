@@ -3,8 +3,8 @@
 from math import isfinite
 from typing import Final
 
+from agent.contract.call import ExpectLeg
 from agent.contract.observation import Rtp
-from agent.contract.plan import ExpectLeg
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import CheckRule, Row
@@ -13,17 +13,19 @@ from agent.judge.overload import Excuse
 
 
 def _asked(expect: ExpectLeg) -> str | None:
-    return None if expect.rtp is None or expect.rtp.max_jitter_ms is None else f"at most {expect.rtp.max_jitter_ms} ms"
+    if expect.rtp is None or expect.rtp.max_jitter_milliseconds is None:
+        return None
+    return f"at most {expect.rtp.max_jitter_milliseconds} ms"
 
 
 def _leg(leg: CallLeg) -> list[Finding]:
     """RFC 3550 A.8, mean over the call."""
     expect, rtp = leg.expect.rtp, leg.leg.rtp_received or Rtp()
-    if expect is None or expect.max_jitter_ms is None or no_packets(leg):
+    if expect is None or expect.max_jitter_milliseconds is None or no_packets(leg):
         return []
     if rtp.jitter_ms is None or not isfinite(rtp.jitter_ms):
         return [_failed(leg, Reason.NOT_MEASURED)]
-    if rtp.jitter_ms > expect.max_jitter_ms:
+    if rtp.jitter_ms > expect.max_jitter_milliseconds:
         return [_failed(leg, Reason.JITTER, f"{rtp.jitter_ms:.1f} ms")]
     return []
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
+from agent.contract.call import ExpectLeg, ExpectRtp
 from agent.contract.observation import Rtp
-from agent.contract.plan import ExpectLeg, ExpectRtp
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Row

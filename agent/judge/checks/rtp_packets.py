@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from agent.contract.call import ExpectLeg, ExpectRtp
 from agent.contract.observation import Rtp
-from agent.contract.plan import ExpectLeg, ExpectRtp
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Row

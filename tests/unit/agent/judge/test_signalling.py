@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from agent.contract.call import Audio, ExpectDtmf, ExpectLeg, ExpectRtp
 from agent.contract.observation import Fork, RegistrationOutcome, Section, Side
-from agent.contract.plan import Audio, ExpectDtmf, ExpectLeg, ExpectRtp
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.leg import judge_leg
 from agent.judge.run import judge_run
@@ -45,7 +45,7 @@ def test_no_response_at_all_is_no_response():
 def test_the_stack_gives_up_after_timer_b_whatever_the_answer_timeout():
     leg = GAVE_UP | {"progress__first_response_ms": None, "progress__ended_ms": 32_000.0}
 
-    assert caller_alone({"group__answer_timeout_s": 60.0}, **leg) == [(Check.ANSWERED, Reason.NO_RESPONSE)]
+    assert caller_alone({"group__answer_timeout_seconds": 60}, **leg) == [(Check.ANSWERED, Reason.NO_RESPONSE)]
 
 
 def test_only_provisional_responses_is_no_answer():
@@ -278,7 +278,7 @@ def test_an_agent_in_trouble_may_have_missed_the_ack(health):
 
 def test_a_call_without_ack_that_our_callee_must_end_after_32_s_is_ack_missing():
     """RFC 3261 §13.3.1.4: the BYE is our callee's, and right; nothing of it is the caller's or the agent's fault."""
-    hold = {"group__hold_s": 60.0, "group__expect__caller": ExpectLeg(), "group__expect__callee": ExpectLeg()}
+    hold = {"group__hold_seconds": 60, "group__expect__caller": ExpectLeg(), "group__expect__callee": ExpectLeg()}
     ended = {"progress__bye_ms": 32_030.0, "progress__ended_ms": 32_040.0}
     verdict = both(
         caller=ended | {"dialog__bye__by": Side.REMOTE},
