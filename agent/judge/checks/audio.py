@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-from agent.contract.call import Audio, Behaviour, ExpectLeg
+from agent.contract.call import Audio, Behaviour, Call, ExpectLeg
 from agent.contract.observation import Heard
 from agent.contract.plan import Plan, identity_code
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, planned_calls
-from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Row
+from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Impossible, Row
+from agent.judge.checks.dtmf import sending_ms
 from agent.judge.checks.rtp_packets import attribute_missing, no_packets
 from agent.judge.ends import CallEnds
 from agent.judge.findings import inconclusive, noted
@@ -32,12 +33,32 @@ DIGIT_MS: Final = 200.0
 """How long a digit takes the audio's place where its duration is not known."""
 DIGIT_PAUSE_MS: Final = 100.0
 """Between two digits: too short for a frame."""
+OWN_MS: Final = 2000
+"""Of undisturbed identity signal, for a leg to be sure whose it is."""
 CERTAIN_FRAMES: Final = 2
 """A code that no call of the plan plays, decoded once, may be an error of decoding; twice it is a signal."""
 
 
 def _asked(expect: ExpectLeg) -> str | None:
     return None if expect.audio is None else expect.audio.value
+
+
+def _impossible(call: Call, callee: Behaviour | None) -> Impossible | None:
+    for name, leg in (("caller", call.expect.caller), ("callee", call.expect.callee)):
+        field = f"expect.{name}.audio"
+        if leg.audio is not Audio.OWN:
+            continue
+        if name == "caller" and callee is Behaviour.ABSORBER:
+            return Impossible(field=field, fault="Own needs a Parrot: an Absorber plays nothing back")
+        if call.caller.play.signal is None:
+            return Impossible(field=field, fault="Own needs caller.play.signal: Identity")
+    return None
+
+
+def _needs_ms(call: Call, _: Behaviour | None) -> int:
+    """Some of the signal that no digit disturbs."""
+    own = Audio.OWN in (call.expect.caller.audio, call.expect.callee.audio)
+    return sending_ms(call) + OWN_MS if own else 0
 
 
 def _failed(leg: CallLeg, reason: Reason, observed: str | None = None, note: str | None = None) -> Finding:
@@ -195,6 +216,8 @@ def _excusable(leg: CallLeg, finding: Finding) -> bool:
 RULE: Final = CheckRule(
     check=Check.AUDIO,
     asked=_asked,
+    impossible=_impossible,
+    needs_ms=_needs_ms,
     leg=_leg,
     ends=_absorbed,
     attribute=_attribute,

@@ -2,21 +2,33 @@
 
 from typing import Final
 
-from agent.contract.call import ExpectLeg, ExpectRtp
+from agent.contract.call import Behaviour, Call, ExpectLeg, ExpectRtp
 from agent.contract.observation import Rtp
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg
-from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Row
+from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Impossible, Row
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
 from agent.judge.overload import Excuse
 
+PACKETS_PER_SECOND: Final = 50
+"""RTP of PCMU and PCMA in packets of 20 ms."""
 STOPPED_MS: Final = 2000.0
 """Longer than any relay takes to learn a new address, or a sender to change what it plays."""
 
 
 def _asked(expect: ExpectLeg) -> str | None:
     return None if expect.rtp is None else f"at least {needed_packets(expect.rtp)} packets"
+
+
+def _impossible(call: Call, _: Behaviour | None) -> Impossible | None:
+    at_most = call.hold_seconds * PACKETS_PER_SECOND
+    for name, leg in (("caller", call.expect.caller), ("callee", call.expect.callee)):
+        least = leg.rtp and leg.rtp.min_packets
+        if least and least > at_most:
+            fault = f"{least} cannot arrive in {call.hold_seconds} s: at most {at_most}"
+            return Impossible(field=f"expect.{name}.rtp.minPackets", fault=fault)
+    return None
 
 
 def needed_packets(expect: ExpectRtp) -> int:
@@ -121,6 +133,7 @@ def _stopped(ends: CallEnds, finding: Finding) -> Finding:
 RULE: Final = CheckRule(
     check=Check.RTP_PACKETS,
     asked=_asked,
+    impossible=_impossible,
     leg=_leg,
     attribute=_attribute,
     media=True,
