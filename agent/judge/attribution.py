@@ -6,8 +6,8 @@ from typing import Final
 import msgspec
 
 from agent.contract.call import Audio, Behaviour
+from agent.contract.observation import Side
 from agent.contract.plan import identity_code
-from agent.contract.result import Side
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.call_leg import CallLeg
 from agent.judge.digits import without_telephone_event

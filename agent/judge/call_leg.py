@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.contract.call import Call, DtmfMethod, ExpectLeg
+from agent.contract.observation import Digit, LegObservation, Side
 from agent.contract.plan import Plan, call_key
-from agent.contract.result import Digit, LegObservation, Side
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.overload import excuse, overload
 

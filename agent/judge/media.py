@@ -7,8 +7,8 @@ from math import isfinite
 from typing import Final
 
 from agent.contract.call import Audio, ExpectLeg, ExpectRtp
+from agent.contract.observation import Heard, Rtp
 from agent.contract.plan import Plan, identity_code
-from agent.contract.result import Heard, Rtp
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg, planned_calls
 from agent.judge.digits import dtmf

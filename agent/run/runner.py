@@ -8,8 +8,8 @@ from typing import Final
 
 from agent.clock import Clock
 from agent.contract.call import Behaviour
+from agent.contract.observation import LegObservation
 from agent.contract.plan import Plan, Signal, Stage
-from agent.contract.result import LegObservation
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.observe.leg import LegFacts, read_invite
 from agent.phone.protocol import Event, IncomingCall, Phone, PhoneError, Playback

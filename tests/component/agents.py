@@ -8,17 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from agent.contract.call import Behaviour, Call, CallCaller, Play, PlaySignal, SendDtmf
+from agent.contract.observation import LegObservation
 from agent.contract.plan import Account, Credentials, DialRoute, Evidence, Plan, RunRef, Signal, Stage
-from agent.contract.result import (
-    AgentResult,
-    DetailLine,
-    LegObservation,
-    Line,
-    ProgressLine,
-    decode_line,
-    decode_result,
-    detail_digest,
-)
+from agent.contract.result import AgentResult, DetailLine, Line, ProgressLine, decode_line, decode_result, detail_digest
 from agent.contract.verdict import Role
 
 IDENTITY = Play(signal=PlaySignal.IDENTITY)

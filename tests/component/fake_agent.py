@@ -13,25 +13,20 @@ from pathlib import Path
 import msgspec
 
 from agent.contract.call import Call, DtmfMethod
-from agent.contract.plan import Plan, Signal, call_key, decode_plan, decode_signal, identity_code, plan_digest
-from agent.contract.result import (
-    AgentResult,
-    DetailLine,
+from agent.contract.observation import (
     Digit,
     Health,
     Heard,
     LegObservation,
     Negotiated,
     Progress,
-    ProgressLine,
     RegistrationObservation,
     RegistrationOutcome,
     Rtp,
     Side,
-    detail_digest,
-    encode_line,
-    encode_result,
 )
+from agent.contract.plan import Plan, Signal, call_key, decode_plan, decode_signal, identity_code, plan_digest
+from agent.contract.result import AgentResult, DetailLine, ProgressLine, detail_digest, encode_line, encode_result
 from agent.contract.verdict import Check, Finding, Reason, Role
 
 POLL_S = 0.01

@@ -10,8 +10,9 @@ import urllib.request
 import pytest
 
 from agent.contract.call import Audio, Behaviour, Expect, ExpectDtmf, ExpectLeg, ExpectRtp, Play, WavReference
+from agent.contract.observation import LegObservation, Side
 from agent.contract.plan import Credentials, call_key, identity_code
-from agent.contract.result import LegObservation, Side, decode_result
+from agent.contract.result import decode_result
 from agent.contract.verdict import Finding, Reason, Role
 from tests.component.agents import PATIENCE_S, Agent, lane, make_group, make_plan
 

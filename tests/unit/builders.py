@@ -7,20 +7,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from agent.contract.call import (
-    Audio,
-    Behaviour,
-    Call,
-    CallCaller,
-    Expect,
-    ExpectDtmf,
-    ExpectLeg,
-    ExpectRtp,
-    SendDtmf,
-)
+from agent.contract.call import Audio, Behaviour, Call, CallCaller, Expect, ExpectDtmf, ExpectLeg, ExpectRtp, SendDtmf
 from agent.contract.call import DtmfMethod as Method
-from agent.contract.plan import Account, Plan, RunRef, Stage, call_key, identity_code
-from agent.contract.result import (
+from agent.contract.observation import (
     Digit,
     Health,
     Heard,
@@ -32,6 +21,7 @@ from agent.contract.result import (
     Rtp,
     Side,
 )
+from agent.contract.plan import Account, Plan, RunRef, Stage, call_key, identity_code
 from agent.contract.verdict import Role
 from agent.judge.run import AgentReport
 

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.contract.call import Call, DtmfMethod
+from agent.contract.observation import Digit, Health, Negotiated, Progress, RegistrationOutcome, Rtp, Side, StackCount
 from agent.contract.plan import Account, Plan, RunRef, call_key
-from agent.contract.result import Digit, Health, Negotiated, Progress, RegistrationOutcome, Rtp, Side, StackCount
 from agent.contract.verdict import Role
 from agent.observe.leg import (
     MAX_MESSAGE_CHARS,

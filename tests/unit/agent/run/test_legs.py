@@ -5,7 +5,7 @@ import wave
 import pytest
 
 from agent.contract.call import Play, WavReference
-from agent.contract.result import LegObservation, Negotiated
+from agent.contract.observation import LegObservation, Negotiated
 from agent.contract.verdict import Role
 from agent.observe.leg import LegFacts
 from agent.phone.protocol import CallEnded, CallHandle, DigitReceived, DtmfMethod, MediaActive, MessageSeen
