@@ -182,3 +182,13 @@ def is_success(code: int) -> bool:
 def joined(digits: tuple[Digit, ...], method: DtmfMethod) -> str:
     """The digits that came by one method, in order."""
     return "".join(digit.digit for digit in digits if digit.method is method)
+
+
+def spoken(code: int, phrase: str | None) -> str:
+    """A status line, as people say it."""
+    return f"{code} {phrase}" if phrase else str(code)
+
+
+def own_words(leg: CallLeg, note: str) -> str:
+    """A note, with what the agent itself said of the leg."""
+    return f"{note} ({leg.leg.local_reason})" if leg.leg.local_reason else note

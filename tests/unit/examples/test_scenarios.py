@@ -7,7 +7,8 @@ from types import ModuleType
 import pytest
 import yaml
 
-from agent.contract.verdict import Result, result_of
+from agent.contract.verdict import Result
+from agent.judge.reasons import result_of
 from controller.api.parse import parse_test
 from controller.api.test import Route
 from tests.sut.rootfs import EXAMPLES

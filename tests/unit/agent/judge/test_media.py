@@ -6,8 +6,8 @@ from agent.contract.call import Play, Silence
 from agent.contract.observation import Heard, Rtp, Side, StackCount
 from agent.contract.plan import identity_code
 from agent.contract.verdict import Check, Reason
+from agent.judge.checks.audio import IDENTITY_FRAME_MS
 from agent.judge.leg import judge_leg
-from agent.judge.media import IDENTITY_FRAME_MS
 from agent.sound.identity import FRAME_MS
 from tests.unit.agent.judge.judging import CALLEE, callee_alone, caller_alone
 from tests.unit.builders import RUN_UID, callee_leg, caller_leg, change, digits, plan
