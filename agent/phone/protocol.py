@@ -10,8 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, NewType, Protocol
 
+from agent.contract.call import DtmfMethod
 from agent.contract.observation import Negotiated, Rtp
-from agent.contract.plan import DtmfMethod
 from agent.tap.model import TapStream
 
 AccountId = NewType("AccountId", int)

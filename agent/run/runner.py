@@ -8,8 +8,9 @@ from enum import Enum, auto
 from typing import Final
 
 from agent.clock import Clock
+from agent.contract.call import Behaviour
 from agent.contract.observation import LegObservation
-from agent.contract.plan import CALLEE_SHARED, REFUSED_HEADER, Behaviour, Plan, Signal, Stage
+from agent.contract.plan import CALLEE_SHARED, REFUSED_HEADER, Plan, Signal, Stage
 from agent.contract.result import StopCause
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.observe.leg import LegFacts, read_invite

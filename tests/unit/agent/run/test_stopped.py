@@ -38,7 +38,7 @@ def test_a_caller_stopped_before_the_answer_blames_nobody(world, how, peer):
 
 
 def test_a_timeout_that_was_over_before_the_stop_stays_the_suts(world):
-    it = stopped(world, "SIGTERM", DEAF, calls=(group(answer_timeout_s=1.0),))
+    it = stopped(world, "SIGTERM", DEAF, calls=(group(answer_timeout_seconds=1),))
     it.run()
     assert [finding.reason for finding in it.legs[0].findings] == [Reason.NO_ANSWER]
 
