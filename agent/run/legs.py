@@ -25,6 +25,7 @@ from agent.phone.protocol import (
 )
 from agent.report.evidence import Evidence
 from agent.run.health import HealthMonitor, Window
+from agent.run.leg_events import LegEvents
 from agent.sip.text import parse_head
 from agent.sound.samples import SoundError, hear, read_wav
 from agent.timers import Timers
@@ -34,8 +35,6 @@ SETTLE_S: Final = 0.2
 MAX_UNCLAIMED_CALL_IDS: Final = 64
 MAX_UNCLAIMED_MESSAGES: Final = 16
 """Messages are kept this many per Call-ID that is no leg's yet: the INVITE is seen before its call is told."""
-MAX_LEG_EVENTS: Final = 2000
-"""More than any call of good faith brings; the end of a call is always taken."""
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +45,12 @@ class Leg:
 
     facts: LegFacts
     handle: CallHandle | None
-    events: list[Event] = field(default_factory=list)
+    events: LegEvents = field(default_factory=LegEvents)
     window: Window | None = None
     health: Health = field(default_factory=Health)
     own_reason: str | None = None
     """Why this agent ended it."""
+    told_to_stop: bool = False
 
 
 class LegBook:
@@ -77,7 +77,7 @@ class LegBook:
         self._on_leg = on_leg
         self._by_handle: dict[CallHandle, Leg] = {}
         self._by_call_id: dict[str, list[Leg]] = {}
-        self._unclaimed: OrderedDict[str, list[Event]] = OrderedDict()
+        self._unclaimed: OrderedDict[str, list[MessageSeen]] = OrderedDict()
 
     @property
     def open(self) -> int:
@@ -89,18 +89,19 @@ class LegBook:
         leg = Leg(facts=facts, handle=handle)
         self._by_handle[handle] = leg
         if facts.sip_call_id is not None:
-            leg.events += self._unclaimed.pop(facts.sip_call_id, ())
+            for message in self._unclaimed.pop(facts.sip_call_id, ()):
+                leg.events.add(message, parse_head(message.text))
             self._by_call_id.setdefault(facts.sip_call_id, []).append(leg)
 
     def never_began(self, facts: LegFacts, reason: str) -> None:
         """A call that could not be placed is a leg as well."""
         self._conclude(Leg(facts=facts, handle=None, own_reason=reason))
 
-    def because(self, handle: CallHandle, reason: str) -> None:
+    def because(self, handle: CallHandle, reason: str, *, told_to_stop: bool = False) -> None:
         """Says why this agent is about to end a call; the first reason stands."""
         leg = self._by_handle.get(handle)
-        if leg and leg.own_reason is None:
-            leg.own_reason = reason
+        if leg and leg.own_reason is None and leg.events.ended is None:
+            leg.own_reason, leg.told_to_stop = reason, told_to_stop
 
     def record(self, event: Event) -> None:
         """Gives the event to its leg, or legs where one Call-ID has come twice."""
@@ -132,8 +133,9 @@ class LegBook:
         self.record(ended)
 
     def conclude_all(self) -> None:
-        """Judges whatever is left, as it is."""
-        for leg in list(self._by_handle.values()):
+        """Judges whatever is left, as it is: what the phone has not ended by now lasted until now."""
+        for handle, leg in list(self._by_handle.items()):
+            self.abandon(handle, "it was not over when the agent had to go on")
             self._conclude(leg)
 
     def _record_message(self, message: MessageSeen) -> None:
@@ -142,8 +144,7 @@ class LegBook:
             return
         if legs := self._by_call_id.get(head.call_id):
             for leg in legs:
-                if len(leg.events) < MAX_LEG_EVENTS:
-                    leg.events.append(message)
+                leg.events.add(message, head)
             return
         unclaimed = self._unclaimed.setdefault(head.call_id, [])
         if len(unclaimed) < MAX_UNCLAIMED_MESSAGES:
@@ -154,16 +155,16 @@ class LegBook:
     def _record_call_event(self, leg: Leg, event: Event) -> None:
         if isinstance(event, CallEnded):
             self._end(leg, event)
-        elif len(leg.events) < MAX_LEG_EVENTS:
-            leg.events.append(event)
+        else:
+            leg.events.add(event)
         if isinstance(event, MediaActive) and leg.window is None:
             leg.window = self._health.begin(event.at_s)
 
     def _end(self, leg: Leg, event: CallEnded) -> None:
-        if any(isinstance(earlier, CallEnded) for earlier in leg.events):
+        if leg.events.ended is not None:
             _delete_files(event)
             return
-        leg.events.append(event)
+        leg.events.add(event)
         if leg.window is not None:
             leg.health = self._health.end(leg.window, event.at_s)
         self._timers.at(self._clock.monotonic_s() + SETTLE_S, lambda: self._conclude(leg))
@@ -174,10 +175,13 @@ class LegBook:
             return
         self._forget(leg)
         observation = observe_leg(
-            leg.facts, leg.events, own_reason=leg.own_reason, heard=_heard(leg.events), health=leg.health
+            leg.facts, leg.events, own_reason=leg.own_reason, heard=_heard(leg.events.ended), health=leg.health
+        )
+        observation = msgspec.structs.replace(
+            observation, told_to_stop=leg.told_to_stop, events_left_out=leg.events.left_out
         )
         findings = judge_leg(self._plan, observation)
-        capture = next((event.capture for event in leg.events if isinstance(event, CallEnded)), None)
+        capture = leg.events.ended.capture if leg.events.ended else None
         self._evidence.take(msgspec.structs.replace(observation, findings=findings), capture, self._on_leg)
 
     def _forget(self, leg: Leg) -> None:
@@ -190,9 +194,9 @@ class LegBook:
             del self._by_call_id[call_id]
 
 
-def _heard(events: list[Event]) -> Heard | None:
+def _heard(ended: CallEnded | None) -> Heard | None:
     """What the recording held; the file is deleted. None where there is none, it is empty, or it cannot be read."""
-    recording = next((event.recording for event in events if isinstance(event, CallEnded)), None)
+    recording = ended.recording if ended else None
     if recording is None:
         return None
     try:
