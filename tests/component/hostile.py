@@ -281,7 +281,8 @@ def main() -> int:
     for title, counts in (("sent", tally.sent), ("verdicts of runs", tally.verdicts), ("reasons", tally.reasons)):
         print(f"\n| {title} | |\n|---|---|")
         print("\n".join(f"| {name} | {count:,} |" for name, count in counts.most_common()))
-    print(f"\n{tally.runs} runs, {tally.calls} calls; most memory of an agent {tally.peak_mb:.0f} MB, of {MAX_MB} MB")
+    peaks = ", ".join(f"{kind} {mb:.0f} MB" for kind, mb in tally.peak_mb.items())
+    print(f"\n{tally.runs} runs, {tally.calls} calls; most memory: {peaks}, of {MAX_MB} MB")
     print("\n".join(tally.faults) or "no crash, no hang, no Passed")
     return int(bool(tally.faults))
 

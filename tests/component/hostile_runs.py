@@ -51,7 +51,8 @@ class Tally:
     reasons: Counter[str] = field(default_factory=Counter)
     runs: int = 0
     calls: int = 0
-    peak_mb: float = 0.0
+    peak_mb: dict[str, float] = field(default_factory=dict)
+    """The most memory of each kind of agent."""
     faults: list[str] = field(default_factory=list)
 
 
@@ -67,7 +68,7 @@ def placed(folder: Path, kind: str, number: int, target: str, calls: int, tally:
     began_s = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         while process.poll() is None and time.monotonic() - began_s < HANG_S:
-            watch(str(kept), tally)
+            watch(kind, str(kept), tally)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(0.5)
         if process.poll() is None:
@@ -98,13 +99,17 @@ def judge(name: str, out: bytes, kept: Path, tally: Tally) -> None:
             tally.faults.append(f"{words}: no final result; {status.get('message')}\n{log}")
 
 
-def watch(words: str, tally: Tally) -> None:
-    """Notes the most memory of each agent whose command line has these words."""
+def watch(kind: str, words: str, tally: Tally) -> None:
+    """Notes the most memory of the agents whose command line has these words."""
     for pid in pids(words):
-        mb = peak_mb(pid)
-        tally.peak_mb = max(tally.peak_mb, mb)
-        if mb > MAX_MB and f"memory {pid}" not in "".join(tally.faults):
-            tally.faults.append(f"{words}: memory {pid}: more than {MAX_MB} MB")
+        note_memory(kind, pid, tally)
+
+
+def note_memory(kind: str, pid: int, tally: Tally) -> None:
+    before, now = tally.peak_mb.get(kind, 0.0), peak_mb(pid)
+    tally.peak_mb[kind] = max(before, now)
+    if before <= MAX_MB < now:
+        tally.faults.append(f"{kind}: an agent of {now:.0f} MB, more than {MAX_MB}")
 
 
 def pids(words: str) -> list[int]:
@@ -139,9 +144,7 @@ def watched_parrot(folder: Path, tally: Tally) -> Iterator[Address]:
             yield place
             if process.poll() is None and not answers(place):
                 tally.faults.append("the parrot does not answer any more")
-            tally.peak_mb = max(tally.peak_mb, peak_mb(process.pid))
-            if peak_mb(process.pid) > MAX_MB:
-                tally.faults.append(f"the parrot: {peak_mb(process.pid):.0f} MB")
+            note_memory("parrot", process.pid, tally)
             if process.poll() is not None:
                 tally.faults.append(f"the parrot died: {process.returncode}\n{log.read_text(errors='replace')[-2000:]}")
             process.send_signal(signal.SIGTERM)

@@ -24,7 +24,7 @@ def test_no_crash_no_hang_no_passed() -> None:
     assert tally.runs == 2
     assert tally.sent["SIP"] > 100
     assert tally.sent["RTP"] > 100
-    assert tally.peak_mb > 20, "somebody was watched"
+    assert {"callers", "ends", "parrot"} == set(tally.peak_mb)
 
 
 def test_what_it_sends_as_a_200_never_answers_the_invite_with_media() -> None:
