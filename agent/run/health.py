@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from agent.contract.result import Health
+from agent.contract.observation import Health
 
 SENTINEL_PERIOD_S: Final = 0.02
 """One RTP packet's time."""

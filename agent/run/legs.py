@@ -10,8 +10,8 @@ from typing import Final
 import msgspec
 
 from agent.clock import Clock
+from agent.contract.observation import Health, Heard, LegObservation
 from agent.contract.plan import Plan
-from agent.contract.result import Health, Heard, LegObservation
 from agent.judge.leg import judge_leg
 from agent.observe.leg import LegFacts, observe_leg
 from agent.phone.protocol import (

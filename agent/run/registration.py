@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from agent.clock import Clock
+from agent.contract.observation import RegistrationObservation, RegistrationOutcome
 from agent.contract.plan import Credentials, Plan, Stage, for_endpoint
-from agent.contract.result import RegistrationObservation, RegistrationOutcome
 from agent.observe.leg import observe_registration
 from agent.phone.protocol import AccountId, Event, MessageSeen, Phone, PhoneError, RegistrationConcluded, SipAccount
 from agent.run.inputs import InputMissingError
