@@ -4,12 +4,13 @@
 #define GOES_ON_NS INT64_C(1000000000)  /* an old life that goes on within this time was never over */
 #define ABOUT_NS INT64_C(200000000)     /* what the network's delay may differ by: timestamps and time passed agree */
 #define MARKED_NS INT64_C(1000000000)   /* the same where the marker bit says that a pause ends */
+#define LATE_NS INT64_C(10000000000)    /* behind the line, of a low number: no more than this */
 #define MAX_STEP_NS 200e6               /* RFC 3551 §4.2: the longest packet */
 #define MAX_STEP 20000                  /* the same in ticks, of a clock that is not known */
 #define EVENT_SLACK 50                  /* packets: how far an event may have come is not said to the packet */
 #define RANGE 65536                     /* between the numbers of two lives */
 
-enum fit { NOT, BY_NUMBER /* alone: its timestamp says otherwise */, AFTER_PAUSE, ON_LINE };
+enum fit { NOT, BY_NUMBER /* alone: its timestamp says otherwise, or nothing */, AFTER_PAUSE, ON_LINE };
 
 /* --- holes --- */
 
@@ -181,6 +182,15 @@ int64_t rtp_sequence_expected(const struct rtp_sequence *sequence) {
     return sequence->expected_before + size_of(&sequence->now) + (sequence->beside ? size_of(&sequence->aside) : 0);
 }
 
+/* How a packet with a low number, whose timestamp is not on the line, fits: late, or a copy, of before a pause, say. */
+static enum fit fit_low(const struct rtp_sequence *sequence, const struct rtp_holes *holes, const struct rtp_life *life,
+                        const struct rtp_arrival *packet, int64_t number) {
+    if (hole_at(sequence, holes, number) >= 0 || life->line.tick_ns <= 0) return ON_LINE;
+    if (is_told(&sequence->before, packet) && is_on(&sequence->before, packet, &number)) return ON_LINE;
+    double behind_ns = -(double)ticks_since(&life->line, packet) * life->line.tick_ns;
+    return behind_ns > 0 && behind_ns <= (double)LATE_NS ? BY_NUMBER : NOT;
+}
+
 /* Whether a packet is of a life, and its extended number there: the one nearest to that of the packet before it, unless
  * its timestamp says that more than half of all numbers went by. */
 static enum fit fit(const struct rtp_sequence *sequence, const struct rtp_holes *holes, const struct rtp_life *life,
@@ -192,12 +202,8 @@ static enum fit fit(const struct rtp_sequence *sequence, const struct rtp_holes 
     if (!told) return NOT;
     if (is_on(&life->line, packet, number)) return ON_LINE;
     if (!is_near) return NOT;
-    if (is_about_now(&life->line, packet)) return AFTER_PAUSE;
-    if (step > 0) return BY_NUMBER;
-    int64_t before = *number; /* a pause, or restart, that a late packet or copy comes after */
-    bool late = hole_at(sequence, holes, *number) >= 0 || (is_told(&sequence->before, packet) &&
-                                                           is_on(&sequence->before, packet, &before));
-    return late ? ON_LINE : NOT;
+    if (step > 0) return is_about_now(&life->line, packet) ? AFTER_PAUSE : BY_NUMBER;
+    return fit_low(sequence, holes, life, packet, *number);
 }
 
 /* Counts a number of a life. */
@@ -347,7 +353,7 @@ static int64_t add_oddly(struct rtp_sequence *sequence, struct rtp_holes *holes,
     }
     sequence->watched = false;
     put(sequence, holes, now, number, packet);
-    if (fits == BY_NUMBER) {
+    if (fits == BY_NUMBER && number > now->line.number) {
         timestamp_jumps(sequence, packet, number);
         return number;
     }

@@ -69,8 +69,8 @@ void tap_audio_add(struct tap_audio *audio, enum tap_codec codec, const struct r
     if (position < 0) return;
     for (size_t i = 0; i < length; i++)
         samples[i] = (int16_t)(codec == TAP_PCMU ? pjmedia_ulaw2linear(coded[i]) : pjmedia_alaw2linear(coded[i]));
-    ssize_t bytes = (ssize_t)(length * sizeof *samples);
-    if (pwrite(audio->fd, samples, (size_t)bytes, HEADER_BYTES + position * (off_t)sizeof *samples) != bytes)
+    ssize_t written = (ssize_t)(length * sizeof *samples);
+    if (pwrite(audio->fd, samples, (size_t)written, HEADER_BYTES + position * (off_t)sizeof *samples) != written)
         audio->error = errno ? errno : EIO;
 }
 
