@@ -1,27 +1,27 @@
 """From what the phone reported to an observation: pure, and from the messages on the wire wherever they say it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from agent.contract.observation import (
+    MAX_SECTIONS,
     Digit,
     Health,
-    Heard,
     LegObservation,
     Progress,
     RegistrationObservation,
     RegistrationOutcome,
-    Rtp,
     Side,
     SipMessage,
-    StackCount,
 )
 from agent.contract.plan import CALL_HEADER, DtmfMethod, Plan
 from agent.contract.verdict import Role
-from agent.observe import media as media_facts
+from agent.observe.media import Media, media, sent_ratio
+from agent.observe.sections import Agreement, agree
+from agent.observe.sound import Codes, Sound, listen
 from agent.phone.protocol import (
     CallConfirmed,
     CallEnded,
@@ -29,19 +29,16 @@ from agent.phone.protocol import (
     DigitReceived,
     DigitSent,
     Event,
-    MediaActive,
     MessageSeen,
     RegistrationConcluded,
 )
+from agent.sip import dialogs
 from agent.sip.text import SipHead, blank_digests, parse_head
+from agent.sound.identity import Samples
 
 MAX_MESSAGES: Final = 64
 """Of one leg; a peer that sends more has its first ones kept."""
 MAX_MESSAGE_CHARS: Final = 4096
-PACKETS_PER_S: Final = 50
-"""RTP packets due per second of media: 20 ms each."""
-MIN_RATIO_S: Final = 1.0
-"""Shorter media says nothing of packets sent against packets due."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,20 +91,30 @@ def _is_index(text: str) -> bool:
 
 
 def observe_leg(
-    facts: LegFacts, events: Sequence[Event], *, own_reason: str | None, heard: Heard | None, health: Health
+    facts: LegFacts,
+    events: Sequence[Event],
+    *,
+    own_reason: str | None,
+    health: Health,
+    tracks: Mapping[str, Samples] | None = None,
+    codes: Codes | None = None,
 ) -> LegObservation:
     """One leg, from all its events in order.
 
     `own_reason`: why the agent itself ended the call or could not place it; it stands before the stack's words.
-    `health.sent_ratio` and `health.rtp_lateness_ms` are filled in here.
+    `tracks`, `codes`: as of `listen`. `health.sent_ratio` and `health.rtp_lateness_ms` are filled in here.
     """
     wire = _read(events)
     outgoing = facts.role is Role.CALLER
     final = _final_response(wire, outgoing=outgoing)
-    media = next((event for event in reversed(events) if isinstance(event, MediaActive)), None)
     ended = next((event for event in reversed(events) if isinstance(event, CallEnded)), None)
-    crossed = _media(events, ended, _answered_at(events, final), outgoing=outgoing)
+    answered_s = _answered_at(events, final)
+    agreement = _agreement(events, answered_s, outgoing=outgoing)
+    sound = _sound(ended, agreement, tracks or {}, codes or Codes(), outgoing=outgoing)
+    crossed = _media(ended, agreement, answered_s, sound.proven, outgoing=outgoing)
     first_invite = next((at for at in wire if at.sip.method == "INVITE" and at.sip.from_user), None)
+    bye = next(iter(_requests(wire, "BYE")), None)
+    end_s = bye.at_s if bye else ended.at_s if ended else None
     return LegObservation(
         role=facts.role,
         endpoint=facts.endpoint,
@@ -116,7 +123,6 @@ def observe_leg(
         call_key=facts.call_key,
         sip_call_id=facts.sip_call_id,
         from_user=first_invite.sip.from_user if first_invite else None,
-        local_rtp=media.local_rtp if media else None,
         started_at=facts.started_at,
         progress=_progress(wire, final, ended, outgoing=outgoing),
         final_code=final.sip.code if final else None,
@@ -126,17 +132,23 @@ def observe_leg(
         acknowledged=None if outgoing else _acknowledged(wire, final),
         bye_answered=_bye_answered(wire),
         bye_code=_bye_code(wire),
-        negotiated=media.negotiated if media else None,
-        dtmf_sent=crossed.dtmf_sent,
-        dtmf_received=crossed.dtmf_received,
-        rtp_sent=crossed.sent,
-        rtp_received=crossed.received,
+        sections=tuple(agreed.section for agreed in agreement.sections[:MAX_SECTIONS]),
+        answer_faults=agreement.faults,
+        no_media=agreement.no_media,
+        dtmf_sent=_digits_sent(crossed, events, answered_s),
+        dtmf_received=_digits_received(crossed, events, answered_s),
+        received=crossed.received if crossed else None,
+        sent=crossed.sent if crossed else None,
+        left_out=crossed.left_out if crossed else 0,
+        gaps=crossed.gaps if crossed else (),
+        gaps_left_out=crossed.gaps_left_out if crossed else 0,
         rtt_ms=ended.rtt_ms if ended else None,
-        stack_sent=_stack_count(ended.stack_sent if ended else None),
-        stack_received=_stack_count(ended.stack_received if ended else None),
-        disagreements=crossed.disagreements,
-        heard=heard,
-        health=_with_own_sending(health, crossed, ended),
+        heard=sound.heard,
+        health=msgspec.structs.replace(
+            health,
+            rtp_lateness_ms=crossed.lateness_ms if crossed else None,
+            sent_ratio=sent_ratio(crossed.sent_ms, agreement.sections, end_s) if crossed else None,
+        ),
         messages=kept_messages(events),
     )
 
@@ -296,44 +308,42 @@ def _answered_at(events: Sequence[Event], final: _Crossed | None) -> float | Non
     return confirmed.at_s if confirmed else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Media:
-    """A leg's media as it crossed the wire."""
-
-    sent: Rtp | None = None
-    received: Rtp | None = None
-    dtmf_sent: tuple[Digit, ...] = ()
-    dtmf_received: tuple[Digit, ...] = ()
-    rtp_lateness_ms: float | None = None
-    disagreements: tuple[str, ...] = ()
+def _agreement(events: Sequence[Event], answered_s: float | None, *, outgoing: bool) -> Agreement:
+    messages = [event for event in events if isinstance(event, MessageSeen)]
+    heads = [(message, message.head or parse_head(message.text)) for message in messages]
+    crossed = [
+        dialogs.Crossed(at_s=message.at_s, sent=message.sent, head=head) for message, head in heads if head is not None
+    ]
+    leg = dialogs.signalling(dialogs.Conversation(crossed), outgoing=outgoing)
+    return agree(messages, leg, answered_s=answered_s)
 
 
-def _media(events: Sequence[Event], ended: CallEnded | None, answered_s: float | None, *, outgoing: bool) -> _Media:
-    """By the tap. Where that saw nothing, RTP is not measured, and digits are those that the stack told of."""
-    told_sent, told_received = _digits_sent(events, answered_s), _digits_received(events, answered_s)
-    if ended is None or ended.tapped is None or ended.stack_sent is None or ended.stack_received is None:
-        return _Media(dtmf_sent=told_sent, dtmf_received=told_received)
-    streams = media_facts.since_answer(ended.tapped, outgoing=outgoing)
-    sent = media_facts.sent(streams, answered_s, ended.stack_sent)
-    received = media_facts.received(streams, answered_s)
-    by_rtp = media_facts.digits(streams, answered_s, sent=False)
-    info = [digit for digit in told_received if digit.method is not DtmfMethod.RFC4733]
-    heard = [digit for digit in told_received if digit not in info and (digit.at_ms or 0.0) >= 0]
-    return _Media(
-        sent=sent,
-        received=received,
-        dtmf_sent=tuple(digit for digit in media_facts.digits(streams, answered_s, sent=True) if digit.end_packets),
-        dtmf_received=tuple(sorted((*by_rtp, *info), key=lambda digit: digit.at_ms or 0.0)),
-        rtp_lateness_ms=media_facts.lateness_ms(streams),
-        disagreements=(
-            *media_facts.disagreements(sent, ended.stack_sent, direction="sent"),
-            *media_facts.disagreements(received, ended.stack_received, direction="received"),
-            *media_facts.digit_disagreement(by_rtp, heard),
-        ),
-    )
+def _sound(
+    ended: CallEnded | None, agreement: Agreement, tracks: Mapping[str, Samples], codes: Codes, *, outgoing: bool
+) -> Sound:
+    if ended is None or ended.tapped is None:
+        return Sound()
+    return listen(tracks, ended.tapped, agreement.sections, codes, outgoing=outgoing)
 
 
-def _digits_sent(events: Sequence[Event], answered_s: float | None) -> tuple[Digit, ...]:
+def _media(
+    ended: CallEnded | None,
+    agreement: Agreement,
+    answered_s: float | None,
+    proven: frozenset[str],
+    *,
+    outgoing: bool,
+) -> Media | None:
+    """By the tap; None where that saw nothing."""
+    if ended is None or ended.tapped is None:
+        return None
+    return media(ended.tapped, agreement.sections, outgoing=outgoing, answered_s=answered_s, proven=proven)
+
+
+def _digits_sent(crossed: Media | None, events: Sequence[Event], answered_s: float | None) -> tuple[Digit, ...]:
+    """By the tap, those that were sent to their end; without it, those that the stack told of."""
+    if crossed is not None:
+        return tuple(digit for digit in crossed.digits_sent if digit.end_packets)
     return tuple(
         Digit(
             digit=event.digit,
@@ -346,7 +356,16 @@ def _digits_sent(events: Sequence[Event], answered_s: float | None) -> tuple[Dig
     )
 
 
-def _digits_received(events: Sequence[Event], answered_s: float | None) -> tuple[Digit, ...]:
+def _digits_received(crossed: Media | None, events: Sequence[Event], answered_s: float | None) -> tuple[Digit, ...]:
+    """RFC 4733 by the tap, and without it those that the stack told of; INFO as told. In the order they came."""
+    told = _digits_told(events, answered_s)
+    if crossed is None:
+        return told
+    info = (digit for digit in told if digit.method is not DtmfMethod.RFC4733)
+    return tuple(sorted((*crossed.digits_received, *info), key=lambda digit: digit.at_ms or 0.0))
+
+
+def _digits_told(events: Sequence[Event], answered_s: float | None) -> tuple[Digit, ...]:
     """One per digit that began; its duration from the end that follows it, None where none came."""
     digits: list[Digit] = []
     for event in events:
@@ -354,26 +373,8 @@ def _digits_received(events: Sequence[Event], answered_s: float | None) -> tuple
             case DigitReceived():
                 digits.append(Digit(digit=event.digit, method=event.method, at_ms=_since(answered_s, event.at_s)))
             case DigitEnded() if digits and digits[-1].digit == event.digit and digits[-1].duration_ms is None:
-                last = digits[-1]
-                digits[-1] = Digit(
-                    digit=last.digit, method=last.method, at_ms=last.at_ms, duration_ms=event.duration_ms
-                )
+                digits[-1] = msgspec.structs.replace(digits[-1], duration_ms=event.duration_ms)
     return tuple(digits)
-
-
-def _stack_count(counted: Rtp | None) -> StackCount | None:
-    if counted is None or counted.packets is None:
-        return None
-    return StackCount(packets=counted.packets, lost=counted.lost, jitter_ms=counted.jitter_ms)
-
-
-def _with_own_sending(health: Health, crossed: _Media, ended: CallEnded | None) -> Health:
-    """Adds how late our own RTP was, and packets sent ÷ packets due, where media ran long enough."""
-    ratio, sent = None, crossed.sent
-    media_s = (ended.media_s if ended else None) or 0.0
-    if sent and sent.packets is not None and media_s >= MIN_RATIO_S:
-        ratio = round(sent.packets / (media_s * PACKETS_PER_S), 3)
-    return msgspec.structs.replace(health, rtp_lateness_ms=crossed.rtp_lateness_ms, sent_ratio=ratio)
 
 
 def _since(begin_s: float | None, at_s: float) -> float | None:

@@ -4,12 +4,13 @@ A phone has one event queue and is used from one thread. It reports what happene
 crossed the socket) and leaves all meaning to `agent.observe.leg`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NewType, Protocol
 
 from agent.contract.observation import Negotiated, Rtp
 from agent.contract.plan import DtmfMethod
+from agent.sip.text import SipHead
 from agent.tap.model import TapStream
 
 AccountId = NewType("AccountId", int)
@@ -43,8 +44,14 @@ class MessageSeen:
     sent: bool
     peer: str
     """`ip:port`."""
+    local: str = ""
+    protocol: str = "UDP"
+    connection: int | None = None
     text: str
     """Printable: control characters but CR LF TAB are replaced."""
+    head: SipHead | None = None
+    epoch: int = 0
+    """How many messages of its Call-ID had carried an SDP by then, this one included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +142,8 @@ class CallEnded:
     """How long media ran, for the ratio of packets sent to packets due."""
     recording: Path | None
     """16-bit mono WAV of what was heard; the reader deletes it."""
+    recordings: dict[str, Path] = field(default_factory=dict)
+    """16-bit mono WAV of what was heard from each remote `ip:port`, all from the answer on; the reader deletes them."""
     tapped: tuple[TapStream, ...] | None = None
     """RTP as it crossed the wire, early media included; None: not measured."""
     capture: Path | None = None

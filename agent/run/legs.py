@@ -1,19 +1,21 @@
 """The legs that are up: which event belongs to which, and what is made of a leg once it is over."""
 
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from agent.clock import Clock
-from agent.contract.observation import Health, Heard, LegObservation
-from agent.contract.plan import Plan
+from agent.contract.observation import Health, LegObservation
+from agent.contract.plan import Plan, call_key, identity_code
 from agent.judge.leg import judge_leg
 from agent.observe.leg import LegFacts, observe_leg
+from agent.observe.sound import MAX_OTHERS, Codes
 from agent.phone.protocol import (
     CallEnded,
     CallHandle,
@@ -26,7 +28,8 @@ from agent.phone.protocol import (
 from agent.report.evidence import Evidence
 from agent.run.health import HealthMonitor, Window
 from agent.sip.text import parse_head
-from agent.sound.samples import SoundError, hear, read_wav
+from agent.sound.identity import Samples
+from agent.sound.samples import SoundError, read_wav
 from agent.timers import Timers
 
 SETTLE_S: Final = 0.2
@@ -78,6 +81,8 @@ class LegBook:
         self._by_handle: dict[CallHandle, Leg] = {}
         self._by_call_id: dict[str, list[Leg]] = {}
         self._unclaimed: OrderedDict[str, list[Event]] = OrderedDict()
+        self._codes_begun: deque[int] = deque(maxlen=MAX_OTHERS)
+        """Of the last legs that began: those that are up are among them."""
 
     @property
     def open(self) -> int:
@@ -88,6 +93,8 @@ class LegBook:
         """A call was placed or came in."""
         leg = Leg(facts=facts, handle=handle)
         self._by_handle[handle] = leg
+        if (code := _own_code(facts)) is not None:
+            self._codes_begun.append(code)
         if facts.sip_call_id is not None:
             leg.events += self._unclaimed.pop(facts.sip_call_id, ())
             self._by_call_id.setdefault(facts.sip_call_id, []).append(leg)
@@ -174,11 +181,26 @@ class LegBook:
             return
         self._forget(leg)
         observation = observe_leg(
-            leg.facts, leg.events, own_reason=leg.own_reason, heard=_heard(leg.events), health=leg.health
+            leg.facts,
+            leg.events,
+            own_reason=leg.own_reason,
+            health=leg.health,
+            tracks=_tracks(leg.events),
+            codes=self._codes(leg.facts),
         )
         findings = judge_leg(self._plan, observation)
         capture = next((event.capture for event in leg.events if isinstance(event, CallEnded)), None)
         self._evidence.take(msgspec.structs.replace(observation, findings=findings), capture, self._on_leg)
+
+    def _codes(self, facts: LegFacts) -> Codes:
+        own = _own_code(facts)
+        if own is not None:
+            return Codes(own=own, others=tuple(code for code in self._codes_begun if code != own))
+        calls = ((group.name, number) for group in self._plan.calls for number in range(group.count))
+        keys = (
+            call_key(self._plan.run.uid, facts.endpoint, name, number) for name, number in islice(calls, MAX_OTHERS)
+        )
+        return Codes(others=tuple(identity_code(key) for key in keys))
 
     def _forget(self, leg: Leg) -> None:
         call_id = leg.facts.sip_call_id
@@ -190,19 +212,22 @@ class LegBook:
             del self._by_call_id[call_id]
 
 
-def _heard(events: list[Event]) -> Heard | None:
-    """What the recording held; the file is deleted. None where there is none, it is empty, or it cannot be read."""
-    recording = next((event.recording for event in events if isinstance(event, CallEnded)), None)
-    if recording is None:
-        return None
-    try:
-        samples = read_wav(recording)
-        return hear(samples) if len(samples) else None
-    except SoundError as error:
-        log.warning("recording of what was heard: %s", error)
-        return None
-    finally:
-        _delete(recording)
+def _own_code(facts: LegFacts) -> int | None:
+    """None where it is not known to be a call of this run."""
+    return identity_code(facts.call_key) if facts.call is not None and facts.call_key is not None else None
+
+
+def _tracks(events: list[Event]) -> dict[str, Samples]:
+    """What was recorded of each remote address; the files are deleted. Without those that cannot be read."""
+    ended = next((event for event in events if isinstance(event, CallEnded)), None)
+    tracks: dict[str, Samples] = {}
+    for address, file in ended.recordings.items() if ended else ():
+        try:
+            tracks[address] = read_wav(file)
+        except SoundError as error:
+            log.warning("recording of what was heard: %s", error)
+        _delete(file)
+    return tracks
 
 
 def _delete(file: Path | None) -> None:
@@ -211,5 +236,7 @@ def _delete(file: Path | None) -> None:
 
 
 def _delete_files(event: CallEnded) -> None:
+    for file in event.recordings.values():
+        _delete(file)
     _delete(event.recording)
     _delete(event.capture)

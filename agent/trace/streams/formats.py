@@ -5,39 +5,21 @@ from typing import Final
 
 import numpy as np
 
+from agent.sip import sdp
 from agent.trace.kernel import Meanings as KernelMeanings
 from agent.trace.kernel import address
 from agent.trace.model import Format
 
-STATIC: Final[Mapping[int, Format]] = {
-    0: Format(name="PCMU", clock_rate_hz=8000),
-    3: Format(name="GSM", clock_rate_hz=8000),
-    4: Format(name="G723", clock_rate_hz=8000),
-    5: Format(name="DVI4", clock_rate_hz=8000),
-    6: Format(name="DVI4", clock_rate_hz=16000),
-    7: Format(name="LPC", clock_rate_hz=8000),
-    8: Format(name="PCMA", clock_rate_hz=8000),
-    9: Format(name="G722", clock_rate_hz=8000),  # samples at 16 kHz, but its timestamps count at 8: RFC 3551 §4.5.2
-    10: Format(name="L16", clock_rate_hz=44100, channels=2),
-    11: Format(name="L16", clock_rate_hz=44100),
-    12: Format(name="QCELP", clock_rate_hz=8000),
-    13: Format(name="CN", clock_rate_hz=8000),
-    14: Format(name="MPA", clock_rate_hz=90000),
-    15: Format(name="G728", clock_rate_hz=8000),
-    16: Format(name="DVI4", clock_rate_hz=11025),
-    17: Format(name="DVI4", clock_rate_hz=22050),
-    18: Format(name="G729", clock_rate_hz=8000),
-    25: Format(name="CelB", clock_rate_hz=90000),
-    26: Format(name="JPEG", clock_rate_hz=90000),
-    28: Format(name="nv", clock_rate_hz=90000),
-    31: Format(name="H261", clock_rate_hz=90000),
-    32: Format(name="MPV", clock_rate_hz=90000),
-    33: Format(name="MP2T", clock_rate_hz=90000),
-    34: Format(name="H263", clock_rate_hz=90000),
-}
-"""RFC 3551 §6, tables 4 and 5."""
 
-EVENT_NAME: Final = "telephone-event"
+def as_format(encoding: sdp.Encoding) -> Format:
+    """As a trace tells it."""
+    return Format(name=encoding.name, clock_rate_hz=encoding.clock_hz, channels=encoding.channels, fmtp=encoding.fmtp)
+
+
+STATIC: Final[Mapping[int, Format]] = {number: as_format(encoding) for number, encoding in sdp.STATIC.items()}
+"""RFC 3551 §6."""
+
+EVENT_NAME: Final = sdp.EVENT_NAME
 EVENT_CLOCK_HZ: Final = 8000
 """RFC 4733 §7.1.1: where the rate is not said."""
 COMFORT_NOISE: Final = 13
