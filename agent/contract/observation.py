@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final
 
-from agent.contract.plan import Document, DtmfMethod
+from agent.contract.call import DtmfMethod
+from agent.contract.document import Document
 from agent.contract.verdict import Finding, Role
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from agent.contract.call import DtmfMethod
 from agent.contract.observation import (
     MAX_SECTIONS,
     Digit,
@@ -17,7 +18,7 @@ from agent.contract.observation import (
     Side,
     SipMessage,
 )
-from agent.contract.plan import CALL_HEADER, DtmfMethod, Plan
+from agent.contract.plan import CALL_HEADER, Plan
 from agent.contract.verdict import Role
 from agent.observe.media import Media, media, sent_ratio
 from agent.observe.sections import Agreement, agree

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from agent.contract.call import DtmfMethod
 from agent.contract.observation import Digit, Gap, Source, total
-from agent.contract.plan import DtmfMethod
 from agent.observe.sections import Agreed
 from agent.observe.sources import Placed, as_sources, gaps, place, since_answer
 from agent.tap.model import TapDigit, TapStream

@@ -5,9 +5,10 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
+from agent.contract.call import DtmfMethod
 from agent.sip.sdp import parse_sdp
 from agent.sip.text import SipHead, parse_head
-from agent.trace.model import Digit, DigitMethod, Format
+from agent.trace.model import Digit, Format
 from agent.trace.streams.flows import place
 from agent.trace.streams.formats import Meanings, as_format
 from agent.trace.streams.streams import Declaration
@@ -92,7 +93,7 @@ class Sip:
         duration = _DURATION.search(body)
         digit = Digit(
             digit=_CODES.get(found[1], found[1].upper()),
-            method=DigitMethod.INFO,
+            method=DtmfMethod.INFO,
             start=time_ns / 1e9,
             duration_ms=float(duration[1]) if duration else None,
             volume_dbm0=None,
