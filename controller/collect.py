@@ -6,13 +6,12 @@ Pure, and the same for pods and for local processes: the host only says what it 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from agent.contract.observation import LegObservation, RegistrationObservation
 from agent.contract.plan import Plan, plan_digest
 from agent.contract.result import (
     AgentResult,
     DetailLine,
-    LegObservation,
     ProgressLine,
-    RegistrationObservation,
     ResultError,
     decode_line,
     decode_result,

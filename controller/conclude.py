@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import msgspec
 from msgspec import UNSET
 
-from agent.contract.result import LegObservation, RegistrationObservation
+from agent.contract.observation import LegObservation, RegistrationObservation
 from agent.contract.verdict import Check, Finding, Reason, Result, result_of
 from agent.judge.rank import worst_first
 from agent.judge.run import judge_run

@@ -32,7 +32,7 @@ RECORDED_BYTES_PER_S: Final = 16_000
 """Of a call: 8 kHz, 16 bit."""
 CAPTURED_BYTES_PER_S: Final = 22_000
 """Of a call: 100 packets of G.711 with their headers, both ways."""
-LEG_BYTES: Final = 1800
+LEG_BYTES: Final = 2_200
 EVIDENCE_BYTES: Final = 200
 DIGIT_BYTES: Final = 310
 """Of a detail line, of the evidence named in it, and of each digit in it, sent and received. What does not fit into

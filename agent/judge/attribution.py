@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
+from agent.contract.observation import Side
 from agent.contract.plan import Audio, Behaviour, identity_code
-from agent.contract.result import Side
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.call_leg import CallLeg
 from agent.judge.digits import without_telephone_event

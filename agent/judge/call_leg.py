@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from agent.contract.observation import Digit, LegObservation, Side
 from agent.contract.plan import CallGroup, DtmfMethod, ExpectLeg, Plan, call_key
-from agent.contract.result import Digit, LegObservation, Side
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.overload import excuse, overload
 

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from agent.contract.observation import Digit
 from agent.contract.plan import DtmfMethod
-from agent.contract.result import Digit
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg, joined
 

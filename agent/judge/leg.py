@@ -2,8 +2,8 @@
 
 import msgspec
 
+from agent.contract.observation import LegObservation
 from agent.contract.plan import Plan, call_key
-from agent.contract.result import LegObservation
 from agent.contract.verdict import Finding, Reason, Result, Role
 from agent.judge.call_leg import CallLeg, PlannedCall
 from agent.judge.media import MEDIA_CHECKS, asked, media

@@ -6,8 +6,8 @@ from functools import lru_cache
 from math import isfinite
 from typing import Final
 
+from agent.contract.observation import Heard, Rtp
 from agent.contract.plan import Audio, ExpectLeg, ExpectRtp, Plan, identity_code
-from agent.contract.result import Heard, Rtp
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg, planned_calls
 from agent.judge.digits import dtmf

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from agent.contract.result import LegObservation
+from agent.contract.observation import LegObservation
 from agent.judge.call_leg import CallId, PlannedCall, is_success
 from agent.judge.verdicts import PairedBy, Stray
 

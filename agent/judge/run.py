@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from agent.contract.result import LegObservation
+from agent.contract.observation import LegObservation
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.call_leg import CallId, CallLeg, PlannedCall, planned_calls
 from agent.judge.ends import CallEnds, Gone

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.contract.result import RegistrationObservation, RegistrationOutcome, Side
+from agent.contract.observation import RegistrationObservation, RegistrationOutcome, Side
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, PlannedCall, is_success
 

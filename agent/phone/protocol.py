@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NewType, Protocol
 
+from agent.contract.observation import Negotiated, Rtp
 from agent.contract.plan import DtmfMethod
-from agent.contract.result import Negotiated, Rtp
 from agent.sip.text import SipHead
 from agent.tap.model import TapStream
 
@@ -55,6 +55,19 @@ class MessageSeen:
     """None: it cannot be read as RFC 3261 §7 has it."""
     epoch: int
     """How many messages of its Call-ID had carried an SDP by then, this one included."""
+    unread_ms: float = 0.0
+    """How long it lay at our socket before the stack read it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent:
+    """A SIP message of ours could not be sent, or its connection never came up: it is on no wire."""
+
+    at_s: float
+    peer: str
+    head: SipHead | None
+    reason: str
+    """The stack's words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +187,7 @@ class CallEnded:
 
 Event = (
     MessageSeen
+    | NotSent
     | Unparsed
     | StackRefused
     | RegistrationConcluded

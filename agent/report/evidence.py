@@ -19,8 +19,8 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from agent.clock import Clock
+from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome
 from agent.contract.plan import Keep, Plan
-from agent.contract.result import LegObservation, RegistrationObservation, RegistrationOutcome
 from agent.report.evidence_files import CAPTURE, EvidenceFiles, folder_of
 from agent.report.evidence_sound import sound_of
 from agent.sip.text import printable

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome
 from agent.contract.plan import Plan
 from agent.contract.result import (
     MAX_DETAIL_BYTES,
@@ -16,10 +17,7 @@ from agent.contract.result import (
     AgentResult,
     DetailDigest,
     DetailLine,
-    LegObservation,
     ProgressLine,
-    RegistrationObservation,
-    RegistrationOutcome,
     encode_line,
     encode_result,
 )

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
+from agent.contract.observation import Heard
 from agent.contract.plan import Play
-from agent.contract.result import Heard
 from agent.sound.identity import SAMPLE_RATE, Samples, decode, encode
 
 PLAYABLE_RATES: Final = (8000, 16000)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from agent.contract.observation import LegObservation
 from agent.contract.plan import (
     Account,
     Behaviour,
@@ -21,16 +22,7 @@ from agent.contract.plan import (
     Signal,
     Stage,
 )
-from agent.contract.result import (
-    AgentResult,
-    DetailLine,
-    LegObservation,
-    Line,
-    ProgressLine,
-    decode_line,
-    decode_result,
-    detail_digest,
-)
+from agent.contract.result import AgentResult, DetailLine, Line, ProgressLine, decode_line, decode_result, detail_digest
 from agent.contract.verdict import Role
 
 PATIENCE_S = 40.0

@@ -12,6 +12,18 @@ from pathlib import Path
 
 import msgspec
 
+from agent.contract.observation import (
+    Digit,
+    Health,
+    Heard,
+    LegObservation,
+    Negotiated,
+    Progress,
+    RegistrationObservation,
+    RegistrationOutcome,
+    Rtp,
+    Side,
+)
 from agent.contract.plan import (
     CallGroup,
     DtmfMethod,
@@ -23,24 +35,7 @@ from agent.contract.plan import (
     identity_code,
     plan_digest,
 )
-from agent.contract.result import (
-    AgentResult,
-    DetailLine,
-    Digit,
-    Health,
-    Heard,
-    LegObservation,
-    Negotiated,
-    Progress,
-    ProgressLine,
-    RegistrationObservation,
-    RegistrationOutcome,
-    Rtp,
-    Side,
-    detail_digest,
-    encode_line,
-    encode_result,
-)
+from agent.contract.result import AgentResult, DetailLine, ProgressLine, detail_digest, encode_line, encode_result
 from agent.contract.verdict import Check, Finding, Reason, Role
 
 POLL_S = 0.01

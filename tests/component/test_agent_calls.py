@@ -9,6 +9,7 @@ import urllib.request
 
 import pytest
 
+from agent.contract.observation import LegObservation, Side
 from agent.contract.plan import (
     Audio,
     Behaviour,
@@ -21,7 +22,7 @@ from agent.contract.plan import (
     call_key,
     identity_code,
 )
-from agent.contract.result import LegObservation, Side, decode_result
+from agent.contract.result import decode_result
 from agent.contract.verdict import Finding, Reason, Role
 from tests.component.agents import PATIENCE_S, Agent, lane, make_group, make_plan
 

@@ -7,6 +7,18 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from agent.contract.observation import (
+    Digit,
+    Health,
+    Heard,
+    LegObservation,
+    Negotiated,
+    Progress,
+    RegistrationObservation,
+    RegistrationOutcome,
+    Rtp,
+    Side,
+)
 from agent.contract.plan import (
     Account,
     Audio,
@@ -25,18 +37,6 @@ from agent.contract.plan import (
     identity_code,
 )
 from agent.contract.plan import DtmfMethod as Method
-from agent.contract.result import (
-    Digit,
-    Health,
-    Heard,
-    LegObservation,
-    Negotiated,
-    Progress,
-    RegistrationObservation,
-    RegistrationOutcome,
-    Rtp,
-    Side,
-)
 from agent.contract.verdict import Role
 from agent.judge.run import AgentReport
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.contract.observation import LegObservation, RegistrationObservation
 from agent.contract.plan import (
     Account,
     Behaviour,
@@ -13,15 +14,7 @@ from agent.contract.plan import (
     Signal,
     Stage,
 )
-from agent.contract.result import (
-    AgentResult,
-    LegObservation,
-    ProgressLine,
-    RegistrationObservation,
-    decode_line,
-    decode_result,
-    detail_digest,
-)
+from agent.contract.result import AgentResult, ProgressLine, decode_line, decode_result, detail_digest
 from agent.contract.verdict import Role
 from agent.report.evidence import Evidence
 from agent.report.lines import Report

@@ -3,17 +3,9 @@
 import msgspec
 import pytest
 
+from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome
 from agent.contract.plan import Account, CallGroup, Plan, Play, RunRef, Stage, plan_digest
-from agent.contract.result import (
-    AgentResult,
-    LegObservation,
-    ProgressLine,
-    RegistrationObservation,
-    RegistrationOutcome,
-    detail_digest,
-    encode_line,
-    encode_result,
-)
+from agent.contract.result import AgentResult, ProgressLine, detail_digest, encode_line, encode_result
 from agent.contract.verdict import Check, Finding, Reason, Role
 from controller.collect import Ending, Log, collect, read_log
 

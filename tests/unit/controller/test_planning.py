@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from agent.contract import plan as contract
+from agent.contract.observation import Digit, Rtp, StackCount
 from agent.contract.plan import MAX_PLAN_BYTES, Behaviour, DialRoute, decode_plan
-from agent.contract.result import Digit, Rtp, StackCount, encode_line
+from agent.contract.result import encode_line
 from agent.contract.verdict import Reason, Role
 from controller.api.run import Endpoint
 from controller.limits import Limits, PlanningError

@@ -2,8 +2,8 @@
 
 import pytest
 
+from agent.contract.observation import Heard, Rtp, Side, StackCount
 from agent.contract.plan import DtmfMethod, Play, identity_code
-from agent.contract.result import Heard, Rtp, Side, StackCount
 from agent.contract.verdict import Check, Reason
 from agent.judge.leg import judge_leg
 from agent.judge.media import IDENTITY_FRAME_MS

@@ -7,8 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.contract.observation import (
+    Health,
+    Heard,
+    LegObservation,
+    Negotiated,
+    Progress,
+    RegistrationOutcome,
+    Rtp,
+    Side,
+)
 from agent.contract.plan import DtmfMethod
-from agent.contract.result import Health, Heard, LegObservation, Negotiated, Progress, RegistrationOutcome, Rtp, Side
 from agent.contract.verdict import Check, Finding, Reason, Result, Role, result_of
 from agent.judge.run import AgentReport, RunVerdict, judge_run
 from tests.unit.agent.judge.judging import CALLEE, CALLER, both

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from agent.contract.observation import Heard, Side
 from agent.contract.plan import Audio, Behaviour, ExpectLeg, Play, identity_code
-from agent.contract.result import Heard, Side
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.run import judge_run
 from tests.unit.agent.judge.judging import CALLEE, CALLER, both, note_of, reports_of, said

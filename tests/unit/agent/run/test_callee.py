@@ -2,12 +2,10 @@
 
 import pytest
 
+from agent.contract.observation import Side
 from agent.contract.plan import (
     Behaviour,
     call_key,
-)
-from agent.contract.result import (
-    Side,
 )
 from agent.contract.verdict import Role
 from agent.phone.protocol import Playback

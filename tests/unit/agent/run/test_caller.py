@@ -2,16 +2,14 @@
 
 import pytest
 
+from agent.contract.observation import Side
 from agent.contract.plan import (
     Play,
     SendDtmf,
     Tone,
     call_key,
 )
-from agent.contract.result import (
-    Side,
-    decode_result,
-)
+from agent.contract.result import decode_result
 from agent.contract.verdict import Reason, Role
 from tests.unit.agent.world import UID, group, one_stage, plan
 from tests.unit.fake_phone import Peer

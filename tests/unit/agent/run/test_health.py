@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from agent.contract.result import Health
+from agent.contract.observation import Health
 from agent.run.health import HealthMonitor, Lateness, Sentinel, SocketDrops, throttled_ms
 
 UDP_HEADER = (

@@ -2,12 +2,10 @@
 
 import pytest
 
+from agent.contract.observation import RegistrationOutcome
 from agent.contract.plan import (
     Credentials,
     Signal,
-)
-from agent.contract.result import (
-    RegistrationOutcome,
 )
 from agent.phone.protocol import AccountId, RegistrationConcluded
 from agent.run.inputs import InputMissingError
