@@ -40,6 +40,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all of these;
 static struct message *ring[MESSAGES];
 static uint64_t oldest = 1, newest; /* numbers of messages kept: none where oldest > newest */
 static uint64_t unkept, unkept_told; /* for want of memory */
+static uint64_t told;                /* captures have all up to this number */
 static size_t bytes_kept;
 static unsigned unparsed;
 static struct connection *connections;
@@ -204,23 +205,35 @@ static struct tap_call *call_of(struct message *message) {
     return call;
 }
 
+/* Tells captures and the reader of what has crossed, in its order: none beyond one that is being sent. With our lock. */
+static void tell(void) {
+    if (told + 1 < oldest) told = oldest - 1;
+    for (; told < newest; told++) {
+        struct message *message = ring[(told + 1) % MESSAGES];
+        if (message && message->sending) break;
+        struct tap_call *call = message && !message->shown.unsent ? call_of(message) : NULL;
+        if (!call) continue;
+        write_to(call, message);
+        tap_call_release(call);
+    }
+    wake_reader();
+}
+
 /* Keeps a message that has crossed the wire, or is about to; its number, or 0. */
 static uint64_t saw(struct message *message, bool sending) {
-    struct tap_call *call = NULL;
     uint64_t number = 0;
     pthread_mutex_lock(&lock);
     if (message) {
         message->sending = sending;
         keep(message);
         number = message->shown.number;
-        call = call_of(message);
-        if (call && !sending) write_to(call, message);
-        if (!sending) wake_reader();
+        struct tap_call *call = call_of(message); /* a new epoch begins now, even where it will be told of later */
+        if (call) tap_call_release(call);
+        tell();
     } else {
         unkept++;
     }
     pthread_mutex_unlock(&lock);
-    if (call) tap_call_release(call);
     return number;
 }
 
@@ -235,7 +248,7 @@ bool tap_messages_into(struct tap_call *call, const char *id, struct tap_capture
         if (!message || message->id_length != length || memcmp(message->text + message->shown.length, id, length) != 0)
             continue;
         struct tap_call *same = call_of(message);
-        if (first && !message->sending && !message->shown.unsent) write_to(call, message);
+        if (first && number <= told && !message->shown.unsent) write_to(call, message);
         if (same) tap_call_release(same);
     }
     pthread_mutex_unlock(&lock);
@@ -281,12 +294,7 @@ struct pending { /* a message that its transport sends later: a socket is full, 
 static void settle(struct message *message, pj_status_t status) {
     message->sending = false;
     message->shown.unsent = status;
-    struct tap_call *call = status ? NULL : call_of(message);
-    if (call) {
-        write_to(call, message);
-        tap_call_release(call);
-    }
-    wake_reader();
+    tell();
 }
 
 static struct message *kept(uint64_t number) {
@@ -340,7 +348,7 @@ static pj_status_t send_msg(pjsip_transport *transport, pjsip_tx_data *tdata, co
     } else if (!ended) {
         pending->message = pending->number ? take_out(pending->number) : NULL;
         pending->returned = true;
-        wake_reader(); /* those behind it can be read */
+        tell(); /* of those behind it */
     }
     pthread_mutex_unlock(&lock);
     if (ended) free(pending);
