@@ -12,7 +12,7 @@ from agent.contract.observation import LegObservation
 from agent.contract.plan import Plan, Signal, Stage
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.observe.leg import LegFacts, read_invite
-from agent.phone.protocol import Event, IncomingCall, Phone, PhoneError, Playback
+from agent.phone.protocol import Event, IncomingCall, MessageSeen, Phone, PhoneError, Playback
 from agent.report.evidence import Evidence
 from agent.report.lines import Report
 from agent.run.callee import Callee
@@ -89,7 +89,13 @@ class Runner:
         self._timers = Timers()
         self._evidence = evidence
         self._book = LegBook(
-            plan=plan, clock=clock, timers=self._timers, health=health, evidence=evidence, on_leg=self._leg_over
+            plan=plan,
+            clock=clock,
+            timers=self._timers,
+            health=health,
+            evidence=evidence,
+            on_leg=self._leg_over,
+            on_invite=self._invite_came,
         )
         self._caller = Caller(
             plan=plan, phone=phone, book=self._book, clock=clock, timers=self._timers, playlist=playlist
@@ -131,13 +137,18 @@ class Runner:
     def step(self) -> None:
         """One event at most, then whatever is due."""
         now_s = self._clock.monotonic_s()
-        event = self._phone.next_event(max(0.0, self._timers.next_s(now_s + POLL_S) - now_s))
+        wait_s = max(0.0, self._timers.next_s(now_s + POLL_S) - now_s)
+        event = self._phone.next_event(wait_s)
+        woke_s = self._clock.monotonic_s()
         if event is not None:
             self._handle(event)
         self._timers.run(self._clock.monotonic_s())
         self._evidence.poll()
         self._advance(self._signals.poll())
         self._tell_progress()
+        # What became due while it slept too long, or was busy with something else, was late by that much.
+        done_s = self._clock.monotonic_s()
+        self._health.loop_was_late(done_s, max(woke_s - now_s - wait_s, done_s - woke_s))
 
     @property
     def active(self) -> int:
@@ -149,8 +160,15 @@ class Runner:
     def _handle(self, event: Event) -> None:
         """To the book first: a leg's end is on record before anybody acts on it."""
         self._book.record(event)
+        if isinstance(event, MessageSeen):
+            now_s, unread_s = self._clock.monotonic_s(), event.unread_ms / 1000
+            self._health.loop_was_late(now_s, max(0.0, now_s - event.at_s - unread_s))
+            if not event.sent:
+                self._health.stack_was_late(now_s, unread_s)
         if self._registration is not None:
             self._registration.handle(event)
+            if (lapsed := self._registration.lapsed()) is not None:
+                self._evidence.take(lapsed, None, self._report.registration)
         if self._plan.role is Role.CALLEE:
             self._callee.handle(event)
         elif isinstance(event, IncomingCall):
@@ -160,21 +178,32 @@ class Runner:
         else:
             self._caller.handle(event)
 
+    def _invite_came(self, message: MessageSeen) -> LegFacts | None:
+        """Begins a callee's leg, also of an INVITE that the stack refuses by itself; a caller takes no calls."""
+        if self._plan.role is Role.CALLER or message.head is None:
+            return None
+        return self._facts(message.text, message.head.call_id, message.head.branch)
+
     def _call_came(self, event: IncomingCall) -> bool:
-        """Begins the leg. Whether it is for us: another run's call, which names that run, has a callee of its own."""
-        invite = read_invite(self._plan, event.invite)
-        facts = LegFacts(
+        """The INVITE's call. Whether it is for us: another run's, which names that run, has a callee of its own."""
+        if not self._book.attach(event):
+            self._book.begin(self._facts(event.invite, event.sip_call_id, None), event.call)
+        key = read_invite(self._plan, event.invite).call_key
+        return key is None or key.startswith(f"{self._plan.run.uid}/")
+
+    def _facts(self, invite: str, sip_call_id: str, branch: str | None) -> LegFacts:
+        facts = read_invite(self._plan, invite)
+        return LegFacts(
             role=self._plan.role,
             # One that comes between two stages, or after the last, belongs to the one before.
             endpoint=self._plan.stages[min(self._index, len(self._plan.stages) - 1)].endpoint,
-            call=invite.call,
-            number=invite.number,
-            call_key=invite.call_key,
-            sip_call_id=event.sip_call_id,
+            call=facts.call,
+            number=facts.number,
+            call_key=facts.call_key,
+            sip_call_id=sip_call_id,
             started_at=self._clock.unix_s(),
+            branch=branch,
         )
-        self._book.begin(facts, event.call)
-        return invite.call_key is None or invite.call_key.startswith(f"{self._plan.run.uid}/")
 
     def _leg_over(self, leg: LegObservation) -> None:
         self._report.leg(leg)

@@ -27,6 +27,8 @@ class Crossed:
     sent: bool
     head: SipHead
     connection: int | None = None
+    text: str = ""
+    """All of it, where its body is asked for."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -327,8 +329,9 @@ def signalling(conversation: Conversation, *, outgoing: bool, branch: str | None
 
 
 def settled(conversation: Conversation, *, outgoing: bool, branch: str | None = None) -> bool:
-    """Nothing more is due on the wire for a leg that is over (RFC 3261 §15): all that we asked is answered, and it
-    was hung up if it was answered.
+    """Nothing more is due on the wire for a leg that is over (RFC 3261 §15).
+
+    All that we asked is answered, and it was hung up if it was answered.
     """
     if any(t.sent and not t.finals for t in conversation.transactions):
         return False

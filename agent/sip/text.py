@@ -23,6 +23,8 @@ _ANGLED: Final = re.compile(r"<[^>]*>")
 _TAG: Final = re.compile(r";\s*tag\s*=\s*([^;,\s>]+)", re.IGNORECASE)
 _BRANCH: Final = re.compile(r";\s*branch\s*=\s*([^;,\s]+)", re.IGNORECASE)
 _CONTACT: Final = re.compile(r"<([^>]*)>|(?:^|,)\s*([^<>\s,;\"]+:[^<>\s,;\"]+)")
+CALL_ID: Final = re.compile(r"^(?:call-id|i)[ \t]*:[ \t]*(\S{1,256})", re.IGNORECASE | re.MULTILINE)
+"""Where a message as a whole cannot be read."""
 MAX_CONTACTS: Final = 8
 """Of one message, as far as anybody tells of them."""
 _COMPACT: Final = {

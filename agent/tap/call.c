@@ -27,6 +27,7 @@ struct tap_call {
     struct tap_capture *capture;
     struct tap_audio *audio;
     uint32_t mark;
+    uint32_t epoch; /* messages with an SDP so far */
     unsigned stream_count;
     uint64_t uncounted; /* packets of more streams than there is room for */
     struct counted streams[TAP_MAX_STREAMS];
@@ -138,7 +139,7 @@ int tap_open(const char *id, const char *path, uint64_t max_bytes) {
         if (capture) tap_capture_close(capture), unlink(path);
         return ENOMEM;
     }
-    if (capture && !tap_messages_into(call, id, capture)) {
+    if (!tap_messages_into(call, id, capture) && capture) {
         tap_capture_close(capture);
         unlink(path);
     }
@@ -153,6 +154,14 @@ bool tap_call_capture(struct tap_call *call, struct tap_capture *capture) {
     if (first) call->capture = capture;
     pthread_mutex_unlock(&call->lock);
     return first;
+}
+
+/* A message of the call has an SDP: a new epoch begins. */
+uint32_t tap_call_sdp(struct tap_call *call) {
+    pthread_mutex_lock(&call->lock);
+    uint32_t epoch = ++call->epoch;
+    pthread_mutex_unlock(&call->lock);
+    return epoch;
 }
 
 /* Ends what tap_open began. 0, or ENOENT. A call that goes on is not counted any more. */

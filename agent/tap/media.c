@@ -290,5 +290,6 @@ int tap_install(void) {
         wrapped = pjsua->ua_cfg.cb.on_create_media_transport;
         pjsua->ua_cfg.cb.on_create_media_transport = &wrap;
     }
-    return tap_sip_install();
+    int status = tap_sip_install();
+    return status ? status : tap_answers_install();
 }

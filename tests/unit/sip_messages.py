@@ -50,7 +50,7 @@ def response(
     )
 
 
-def message(at_s, text, *, sent, peer="127.0.0.1:5060", epoch=0, connection=1) -> MessageSeen:
+def message(at_s, text, sent, *, peer="127.0.0.1:5060", epoch=0, connection=1) -> MessageSeen:
     """As the tap gives it."""
     return MessageSeen(
         at_s=at_s,

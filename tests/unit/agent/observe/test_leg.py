@@ -9,14 +9,13 @@ from agent.contract.observation import Digit, Health, Negotiated, Progress, Regi
 from agent.contract.plan import Account, Plan, RunRef, call_key
 from agent.contract.verdict import Role
 from agent.observe.leg import (
-    MAX_MESSAGE_CHARS,
-    MAX_MESSAGES,
     InviteFacts,
     LegFacts,
     observe_leg,
-    observe_registration,
     read_invite,
 )
+from agent.observe.registration import observe_registration
+from agent.observe.signalling import MAX_MESSAGE_CHARS, MAX_MESSAGES
 from agent.phone.protocol import (
     AccountId,
     CallConfirmed,
@@ -29,18 +28,18 @@ from agent.phone.protocol import (
     MessageSeen,
     RegistrationConcluded,
 )
-from tests.unit.sip_messages import request, response
+from tests.unit.sip_messages import message, request, response
 from tests.unit.taps import tap_digit, tap_stream
 
 CALL = CallHandle(1)
 
 
 def sent(at_s, text):
-    return MessageSeen(at_s=at_s, sent=True, peer="p", text=text)
+    return message(at_s, text, sent=True)
 
 
 def received(at_s, text):
-    return MessageSeen(at_s=at_s, sent=False, peer="p", text=text)
+    return message(at_s, text, sent=False)
 
 
 def ended(at_s, **fields):
@@ -134,8 +133,8 @@ def test_the_first_final_response_counts_not_a_later_one():
 def test_reinvites_change_nothing():
     seen = leg(
         *GOOD_CALL[:8],
-        received(12.0, request(cseq=101, to_tag="f")),
-        sent(12.0, response(488, cseq=101)),
+        received(12.0, request(cseq=101, from_tag="t", to_tag="f")),
+        sent(12.0, response(488, cseq=101, from_tag="t", to_tag="f")),
         sent(12.5, request(cseq=3, to_tag="t")),
         received(12.6, response(491, cseq=3)),
     )
@@ -161,7 +160,7 @@ def test_a_challenged_bye_that_was_sent_again_needs_its_own_answer():
 def test_when_both_hang_up_the_first_bye_counts():
     seen = leg(
         *GOOD_CALL[:8],
-        received(14.0, request("BYE", cseq=50, to_tag="f")),
+        received(14.0, request("BYE", cseq=50, from_tag="t", to_tag="f")),
         sent(14.1, request("BYE", cseq=2, to_tag="t")),
         received(14.2, response(200, cseq=2, method="BYE")),
     )
@@ -350,7 +349,7 @@ PART = st.sampled_from([request(), request("BYE", to_tag="t", cseq=2), response(
 @given(
     st.lists(
         st.builds(
-            lambda at_s, outgoing, text, cut: MessageSeen(at_s=at_s, sent=outgoing, peer="p", text=text[cut:]),
+            lambda at_s, outgoing, text, cut: message(at_s, text[cut:], sent=outgoing),
             st.floats(0, 100),
             st.booleans(),
             st.one_of(st.text(), PART),

@@ -17,7 +17,7 @@ from agent.sound.samples import tone, write_wav
 from agent.timers import Timers
 from tests.unit.agent.world import plan
 from tests.unit.fake_clock import FakeClock
-from tests.unit.sip_messages import request
+from tests.unit.sip_messages import message, request
 
 ONE = CallHandle(1)
 
@@ -35,7 +35,13 @@ class Book:
             health=HealthMonitor(throttled=lambda: 0.0, drops=lambda: 0, worst_ms=lambda _: 0.0),
             evidence=Evidence(plan(), self.clock),
             on_leg=self.told.append,
+            on_invite=self.came,
         )
+
+        self.answers_to_invites: list[LegFacts] = []
+
+    def came(self, _: MessageSeen) -> LegFacts | None:
+        return self.answers_to_invites.pop() if self.answers_to_invites else None
 
     def begin(self, *, call_id: str | None = "c1", handle: CallHandle = ONE):
         facts = LegFacts(
@@ -49,7 +55,7 @@ class Book:
         self.book.record(CallEnded(at_s=at_s, call=handle, local_reason="r", recording=recording, **nothing))
 
     def message(self, text):
-        self.book.record(MessageSeen(at_s=self.clock.now_s, sent=False, peer="p", text=text))
+        self.book.record(message(self.clock.now_s, text, sent=False))
 
     def settle(self):
         self.clock.now_s += 1
