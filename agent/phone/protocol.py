@@ -4,7 +4,7 @@ A phone has one event queue and is used from one thread. It reports what happene
 crossed the socket) and leaves all meaning to `agent.observe.leg`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NewType, Protocol
 
@@ -179,8 +179,6 @@ class CallEnded:
     """How long media ran, for the ratio of packets sent to packets due."""
     recording: Path | None
     """16-bit mono WAV of what was heard; the reader deletes it."""
-    recordings: dict[str, Path] = field(default_factory=dict)
-    """16-bit mono WAV of what was heard from each remote `ip:port`, all from the answer on; the reader deletes them."""
     tapped: tuple[TapStream, ...] | None = None
     """RTP as it crossed the wire, early media included; None: not measured."""
     capture: Path | None = None

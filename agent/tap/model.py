@@ -32,17 +32,6 @@ class TapDigit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TapGap:
-    """Media time that is missing in a stream."""
-
-    at_s: float
-    """Monotonic clock, of the packet after it."""
-    missing_ms: float
-    kind: str
-    """`Lost`, `Pause`, `Restart`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TapStream:
     """One RTP stream of a call: one SSRC from one address to another. Definitions as in `calltest trace`."""
 
@@ -84,17 +73,6 @@ class TapStream:
     last_s: float
     payload_types: dict[int, int]
     """Packets of each."""
-    epoch: int = 0
-    restarts: int = 0
-    media_ms: float | None = None
-    lost_ms: float | None = None
-    pause_ms: float | None = None
-    event_ms: float | None = None
-    empty: int = 0
-    noise: int = 0
-    gaps: tuple[TapGap, ...] = ()
-    gap_count: int = 0
-    audio: int | None = None
     digits: tuple[TapDigit, ...] = ()
     """In the order of their first packets."""
 
