@@ -107,7 +107,7 @@ def observe_leg(
         no_media=agreement.no_media,
         received=crossed.received if crossed else None,
         sent=crossed.sent if crossed else None,
-        left_out=told.left_out,
+        left_out=told.left_out + (ended.uncounted if ended else 0),
         gaps=told.gaps,
         gaps_left_out=told.gaps_left_out,
         actions=wire.undone(),

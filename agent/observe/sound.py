@@ -14,6 +14,9 @@ from agent.tap.model import TapStream
 MAX_OTHERS: Final = 256
 """Codes that are looked for beside the call's own; any is decoded where the sound is good."""
 
+SILENCE: Final = ""
+"""The address of a track where nobody sent anything."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Codes:
@@ -54,6 +57,6 @@ def listen(
         address for address in unproven(media, sections) if address in tracks and find(tracks[address], wanted)
     )
     placed = place(media, sections, proven)
-    accepted = {one.row.remote for one in placed if one.accepted and not one.row.sent}
+    accepted = {SILENCE, *(one.row.remote for one in placed if one.accepted and not one.row.sent)}
     samples = overlay([track for address, track in tracks.items() if address in accepted])
     return Sound(heard=hear(samples, codes.own, others) if len(samples) else None, proven=proven)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final
 
 from agent.contract.observation import MAX_GAPS, MAX_SECTIONS, MAX_SOURCES, Gap, GapKind, Origin, Source, total
@@ -87,7 +88,7 @@ def gaps(placed: Sequence[Placed], answered_s: float | None) -> tuple[tuple[Gap,
     """What is missing in what accepted sources sent, and how many more gaps there were."""
     rows = [one.row for one in placed if one.accepted and not one.row.sent]
     found = [
-        Gap(at_ms=_since(answered_s, gap.at_s), missing_ms=round(gap.missing_ms, 1), kind=GapKind(gap.kind))
+        Gap(at_ms=_since(answered_s, gap.at_s), missing_ms=round(gap.missing_ms, 1), kind=GapKind(gap.kind.value))
         for gap in sorted((gap for row in rows for gap in row.gaps), key=lambda gap: gap.at_s)
     ]
     return tuple(found[:MAX_GAPS]), sum(row.gap_count for row in rows) - len(found[:MAX_GAPS])
@@ -155,7 +156,7 @@ def _claims(placed: Sequence[Placed], sections: Sequence[Agreed]) -> set[tuple[i
 
 
 def _source(group: Sequence[Placed], answered_s: float | None) -> Source:
-    rows, first = [one.row for one in group], group[0]
+    rows, first = sorted((one.row for one in group), key=lambda row: row.first_s), group[0]
     mean_ms, samples = _jitter(rows)
     return Source(
         section=first.section,
@@ -173,7 +174,7 @@ def _source(group: Sequence[Placed], answered_s: float | None) -> Source:
         event_ms=_rounded(total(row.event_ms for row in rows)),
         first_ms=_since(answered_s, min(row.first_s for row in rows)),
         last_ms=_since(answered_s, max(row.last_s for row in rows)),
-        max_gap_ms=_rounded(max((row.max_gap_ms for row in rows if row.max_gap_ms is not None), default=None)),
+        max_gap_ms=_rounded(_max_gap_ms(rows)),
         jitter_ms=mean_ms,
         max_jitter_ms=_rounded(max((row.max_jitter_ms for row in rows if row.max_jitter_ms is not None), default=None)),
         jitter_samples=samples,
@@ -182,6 +183,13 @@ def _source(group: Sequence[Placed], answered_s: float | None) -> Source:
         empty=sum(row.empty for row in rows),
         noise=sum(row.noise for row in rows),
     )
+
+
+def _max_gap_ms(rows: Sequence[TapStream]) -> float | None:
+    """Of rows in order: within one, or from one to the next."""
+    within = [row.max_gap_ms for row in rows if row.max_gap_ms is not None]
+    between = [1000 * max(0.0, later.first_s - row.last_s) for row, later in pairwise(rows)]
+    return max([*within, *between], default=None)
 
 
 def _jitter(rows: Sequence[TapStream]) -> tuple[float | None, int]:

@@ -178,7 +178,7 @@ class LegBook:
             stack_received=None,
             rtt_ms=None,
             media_s=None,
-            recording=None,
+            recordings={},
         )
         self.record(ended)
 
@@ -335,5 +335,4 @@ def _delete(file: Path | None) -> None:
 def _delete_files(event: CallEnded) -> None:
     for file in event.recordings.values():
         _delete(file)
-    _delete(event.recording)
     _delete(event.capture)
