@@ -139,9 +139,7 @@ def test_lines_on_the_wire_are_as_committed(name):
     assert decode_line(golden) == LINES[name]
 
 
-@pytest.mark.parametrize(
-    "line", [*LINES.values(), callee_leg(heard=None), caller_leg(received=None, sections=())]
-)
+@pytest.mark.parametrize("line", [*LINES.values(), callee_leg(heard=None), caller_leg(received=None, sections=())])
 def test_a_line_is_one_line_and_read_as_written(line):
     raw = encode_line(line)
 
