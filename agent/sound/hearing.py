@@ -29,6 +29,8 @@ AUDIBLE_DBFS: Final = -45.0
 """20 ms above this are somebody's sound, if not a known signal: comfort noise is weaker."""
 MIN_UNKNOWN_MS: Final = 60.0
 """Less of an unknown sound is the rest of a symbol that a lost packet or a digit broke, or a click."""
+MIN_SILENT_MS: Final = 40.0
+"""A shorter silence within a signal is a packet that was lost."""
 
 _PART: Final = SAMPLE_RATE // 50
 _FULL_SCALE: Final = 32768.0
@@ -74,7 +76,8 @@ def _owners(
 ) -> tuple[dict[int, list[Frame]], NDArray[np.intp]]:
     """The codes that were heard, and for each hop the index of its code; or that it is silent, or of unknown sound."""
     heard = symbols(samples)
-    owner = np.where(_audible(samples), _UNKNOWN, _SILENT)
+    owner = np.where(_loud(samples, AUDIBLE_DBFS), _UNKNOWN, _SILENT)
+    quiet = ~_filled(_loud(samples, ACTIVE_DBFS))
     codes: dict[int, list[Frame]] = {}
     first = dict.fromkeys([*([] if own is None else [own]), *decoded(heard)])
     _claim(heard, list(first), codes, owner)
@@ -82,6 +85,7 @@ def _owners(
     if rest and _HOP_MS * np.count_nonzero(owner == _UNKNOWN) >= FRAME_MS / 2:
         free = owner[: len(heard.tone)] < 0
         _claim(Symbols(tone=heard.tone, loud=heard.loud & free, clear=heard.clear), rest, codes, owner)
+    owner[quiet] = _SILENT
     return codes, _without_remains(owner)
 
 
@@ -97,11 +101,20 @@ def _claim(heard: Symbols, wanted: Sequence[int], codes: dict[int, list[Frame]],
             codes[code] = found[code]
 
 
-def _audible(samples: Samples) -> NDArray[np.bool_]:
-    """For each hop, whether the 20 ms around it are loud."""
+def _loud(samples: Samples, dbfs: float) -> NDArray[np.bool_]:
+    """For each hop, whether the 20 ms around it are above a level."""
     hops = samples[: len(samples) // HOP * HOP].reshape(-1, HOP).astype(np.float32)
-    power = np.convolve(np.mean(hops**2, axis=1), np.ones(_HOPS_PER_PART) / _HOPS_PER_PART, "full")
-    return power[_HOPS_PER_PART // 2 :][: len(hops)] >= _power(AUDIBLE_DBFS)
+    around = np.pad(np.mean(hops**2, axis=1), (_HOPS_PER_PART // 2 - 1, _HOPS_PER_PART // 2))
+    power = sum(around[first : first + len(hops)] for first in range(_HOPS_PER_PART)) / _HOPS_PER_PART
+    return np.asarray(power >= _power(dbfs))
+
+
+def _filled(loud: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Holes of a lost packet or two are none."""
+    for begin, end in _runs(loud):
+        if not loud[begin] and (end - begin) * _HOP_MS < MIN_SILENT_MS:
+            loud[begin:end] = True
+    return loud
 
 
 def _without_remains(owner: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -111,10 +124,10 @@ def _without_remains(owner: NDArray[np.intp]) -> NDArray[np.intp]:
     return owner
 
 
-def _runs(owner: NDArray[np.intp]) -> list[tuple[int, int]]:
+def _runs(owner: NDArray[np.generic]) -> list[tuple[int, int]]:
     if not len(owner):
         return []
-    edges = [0, *(np.flatnonzero(np.diff(owner)) + 1).tolist(), len(owner)]
+    edges = [0, *(np.flatnonzero(owner[1:] != owner[:-1]) + 1).tolist(), len(owner)]
     return list(pairwise(edges))
 
 
