@@ -25,7 +25,9 @@ class Sent:
     head: int = 0
 
 
-def speech(count: int, *, number: int = 100, timestamp: int = 5000, at_ms: float = 0, marker: bool = False) -> list[Sent]:
+def speech(
+    count: int, *, number: int = 100, timestamp: int = 5000, at_ms: float = 0, marker: bool = False
+) -> list[Sent]:
     """Packets without fault."""
     return [
         Sent(

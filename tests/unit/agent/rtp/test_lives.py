@@ -174,9 +174,7 @@ def test_a_copy_is_never_reordered() -> None:
 
 @pytest.mark.parametrize("ms", [10, 30, 40, 60])
 def test_another_length_of_packets_is_no_life(ms: int) -> None:
-    other = [
-        Sent(number=200 + n, timestamp=5000 + 100 * TICKS + 8 * ms * n, at_ms=2000 + ms * n) for n in range(200)
-    ]
+    other = [Sent(number=200 + n, timestamp=5000 + 100 * TICKS + 8 * ms * n, at_ms=2000 + ms * n) for n in range(200)]
     found = counted([*speech(100), *other])
     assert (found.restarts, found.lost) == (0, 0)
     assert found.max_jitter_ms == 0
