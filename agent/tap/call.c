@@ -295,7 +295,7 @@ void tap_call_media(struct tap_call *call, const struct tap_path *path, bool sen
                       .local = rtcp ? &path->local_rtcp : &path->local_rtp,
                       .remote = remote ? remote : rtcp ? &path->remote_rtcp : &path->remote_rtp,
                       .sent = sent};
-    if (!rtcp && rtp_read(packet, length, &header))
+    if (!rtcp && tap_rtp(packet, length, &header))
         count_rtp(call, &way, now, &header, packet, length);
     else if (!rtcp)
         call->other++;

@@ -98,6 +98,7 @@ void tap_counter_free(struct tap_counter *counter); /* and its rows */
 struct tap_row *tap_row_new(struct tap_counter *counter, uint32_t epoch, int32_t number);
 uint32_t tap_row_epoch(const struct tap_row *row);
 void tap_row_last(struct tap_row *row, uint32_t epoch);
+bool tap_rtp(const uint8_t *packet, size_t length, struct rtp_header *header);
 void tap_count(struct tap_counter *counter, const struct tap_formats *formats, const struct rtp_header *packet,
                const uint8_t *bytes, size_t length, int64_t real_ns, int64_t monotonic_ns);
 void tap_row_read(const struct tap_counter *counter, const struct tap_row *row, struct tap_stream *out);
