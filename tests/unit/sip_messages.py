@@ -50,7 +50,7 @@ def response(
     )
 
 
-def message(at_s, text, sent, *, peer="127.0.0.1:5060", epoch=0, connection=1) -> MessageSeen:
+def message(at_s, text, sent, *, peer="127.0.0.1:5060", epoch=0, connection=1, unread_ms=0.0) -> MessageSeen:
     """As the tap gives it."""
     return MessageSeen(
         at_s=at_s,
@@ -62,4 +62,5 @@ def message(at_s, text, sent, *, peer="127.0.0.1:5060", epoch=0, connection=1) -
         text=text,
         head=parse_head(text),
         epoch=epoch,
+        unread_ms=unread_ms,
     )
