@@ -7,8 +7,9 @@ import msgspec
 from msgspec import UNSET
 
 from agent.contract.observation import LegObservation, RegistrationObservation
-from agent.contract.verdict import Check, Finding, Reason, Result, result_of
+from agent.contract.verdict import Check, Finding, Reason, Result
 from agent.judge.rank import worst_first
+from agent.judge.reasons import result_of
 from agent.judge.run import judge_run
 from agent.judge.verdicts import AgentReport, CallVerdict, EndpointVerdict, RunVerdict
 from controller.api.run import MAX_FAILURES, CallCounts, Endpoint, Failure, MediaPath
@@ -145,7 +146,7 @@ def _failure(
         endpoint=finding.endpoint,
         leg=finding.leg,
         check=finding.check.value,
-        result=finding.result,
+        result=result_of(finding.reason),
         reason=finding.reason.value,
         expected=_bounded(finding.expected, MAX_VALUE),
         observed=_bounded(finding.observed, MAX_VALUE),

@@ -10,12 +10,13 @@ import msgspec
 from agent.contract.observation import LegObservation
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.call_leg import CallId, CallLeg, PlannedCall, planned_calls
+from agent.judge.checks.registered import registered
 from agent.judge.ends import CallEnds, Gone
+from agent.judge.flow import flow
 from agent.judge.leg import known_leg
 from agent.judge.pairing import CalleeLeg, Pair, Pairing, pair_legs
 from agent.judge.rank import result_of_findings, worst_first
-from agent.judge.signalling import registered
-from agent.judge.two_ended import call_findings, flow
+from agent.judge.two_ended import call_findings
 from agent.judge.verdicts import AgentReport, CallVerdict, EndpointVerdict, Flow, PairedBy, RunVerdict, Stray
 
 __all__ = ["AgentReport", "CallVerdict", "EndpointVerdict", "Flow", "PairedBy", "RunVerdict", "Stray", "judge_run"]

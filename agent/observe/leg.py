@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from agent.contract.call import DtmfMethod
 from agent.contract.observation import (
     Digit,
     Health,
@@ -14,7 +15,7 @@ from agent.contract.observation import (
     Rtp,
     StackCount,
 )
-from agent.contract.plan import CALL_HEADER, DtmfMethod, Plan
+from agent.contract.plan import CALL_HEADER, Plan
 from agent.contract.verdict import Role
 from agent.observe import media as media_facts
 from agent.observe.signalling import LegWire, kept_messages, ms, read_leg

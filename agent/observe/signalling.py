@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from agent.contract.call import DtmfMethod
 from agent.contract.observation import Action, Bye, Dialog, Digit, Fork, Progress, Side, SipMessage
-from agent.contract.plan import DtmfMethod
 from agent.phone.protocol import CallConfirmed, CallEnded, Event, MessageSeen, NotSent, StackRefused, Unparsed
 from agent.sip.dialogs import Conversation, Crossed, HangUp, Signalling, Times, signalling
 from agent.sip.info import info_digit

@@ -21,7 +21,8 @@ from agent.contract.result import (
     encode_line,
     encode_result,
 )
-from agent.contract.verdict import Finding, Result
+from agent.contract.verdict import Finding
+from agent.judge.reasons import failed
 
 MESSAGES_BYTES: Final = MAX_DETAIL_BYTES * 3 // 4
 """Detail beyond this goes without SIP messages, so that there is room for every leg's figures."""
@@ -82,7 +83,7 @@ class Report:
     def leg(self, leg: LegObservation) -> None:
         """A leg has ended, and was judged."""
         self.ended += 1
-        self.failed += any(finding.result is Result.FAILED for finding in leg.findings)
+        self.failed += any(failed(finding.reason) for finding in leg.findings)
         self._findings += leg.findings
         self._detail(leg if leg.findings else msgspec.structs.replace(leg, messages=()))
         self.write()
@@ -114,7 +115,7 @@ class Report:
 
     def write(self, *, final: bool = False, stopped: bool = False, error: Finding | None = None) -> None:
         """The result as of now."""
-        self._findings.sort(key=lambda finding: finding.result is not Result.FAILED)
+        self._findings.sort(key=lambda finding: not failed(finding.reason))
         del self._findings[MAX_FINDINGS:]
         result = AgentResult(
             run_uid=self._plan.run.uid,
