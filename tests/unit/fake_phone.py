@@ -19,7 +19,6 @@ from agent.phone.protocol import (
     Event,
     IncomingCall,
     MediaActive,
-    MessageSeen,
     PhoneError,
     Playback,
     RegistrationConcluded,
@@ -28,7 +27,7 @@ from agent.phone.protocol import (
 from agent.sound.samples import read_wav, write_wav
 from agent.tap.model import TapDigit, TapStream
 from tests.unit.fake_clock import FakeClock
-from tests.unit.sip_messages import request, response
+from tests.unit.sip_messages import message, request, response
 from tests.unit.taps import tap_digit, tap_stream
 
 ANSWER_S = 0.05
@@ -179,10 +178,10 @@ class FakePhone:
         heapq.heappush(self._events, (at_s, next(self._numbers), kind(at_s=at_s, **fields)))
 
     def sent(self, text: str, after_s: float = 0.0) -> None:
-        self.at(after_s, MessageSeen, sent=True, peer="127.0.0.1:5060", text=text)
+        self.at(after_s, message, text=text, sent=True)
 
     def received(self, text: str, after_s: float = 0.0) -> None:
-        self.at(after_s, MessageSeen, sent=False, peer="127.0.0.1:5060", text=text)
+        self.at(after_s, message, text=text, sent=False)
 
     def invite(self, *, after_s: float = 0.0, key: str | None = None, call_id: str | None = None) -> FakeCall:
         """A call comes in."""
@@ -205,8 +204,9 @@ class FakePhone:
 
     def be_hung_up_on(self, call: FakeCall, *, after_s: float) -> None:
         """The peer sends a BYE."""
-        self.received(request("BYE", call.call_id, to_tag="t", cseq=1), after_s)
-        self.sent(response(200, call.call_id, method="BYE"), after_s)
+        tags = {"from_tag": "t", "to_tag": "f"} if call.outgoing else {"from_tag": "f", "to_tag": "t"}
+        self.received(request("BYE", call.call_id, cseq=1, **tags), after_s)
+        self.sent(response(200, call.call_id, method="BYE", **tags), after_s)
         self.end(call, after_s=after_s)
 
     def end(self, call: FakeCall, *, after_s: float) -> None:
@@ -290,9 +290,10 @@ class FakePhone:
         self.at(after_s, CallConfirmed, call=call.handle)
 
     def _send_bye(self, call: FakeCall) -> None:
-        self.sent(request("BYE", call.call_id, to_tag="t", cseq=2))
+        tags = {"from_tag": "f", "to_tag": "t"} if call.outgoing else {"from_tag": "t", "to_tag": "f"}
+        self.sent(request("BYE", call.call_id, cseq=2, **tags))
         if self.peer.answers_bye:
-            self.received(response(200, call.call_id, cseq=2, method="BYE"), ANSWER_S)
+            self.received(response(200, call.call_id, cseq=2, method="BYE", **tags), ANSWER_S)
         self.end(call, after_s=ANSWER_S if self.peer.answers_bye else TIMER_F_S)
 
     def _send_cancel(self, call: FakeCall) -> None:
