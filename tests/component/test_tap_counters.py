@@ -187,24 +187,14 @@ def is_rtp(packet: bytes) -> bool:
 @pytest.mark.parametrize(
     "packet",
     [
-        b"\x82\x00" + bytes(11),
-        b"\x90\x00" + bytes(12),
-        b"\xa0\x00" + bytes(10) + b"\x05",
-        b"",
-        b"\x80\x00short",
-        b"\x00\x01\x00\x00" + bytes(16),
-        b"\x80\xc8" + bytes(26),
-        b"\x80\xdf" + bytes(26),
-    ],
-    ids=[
-        "CSRCs that are not there",
-        "extension that is not there",
-        "padding that is not there",
-        "empty",
-        "short",
-        "STUN",
-        "RTCP SR",
-        "RTCP, last type",
+        pytest.param(b"\x82\x00" + bytes(11), id="CSRCs that are not there"),
+        pytest.param(b"\x90\x00" + bytes(12), id="extension that is not there"),
+        pytest.param(b"\xa0\x00" + bytes(10) + b"\x05", id="padding that is not there"),
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\x80\x00short", id="short"),
+        pytest.param(b"\x00\x01\x00\x00" + bytes(16), id="STUN"),
+        pytest.param(b"\x80\xc8" + bytes(26), id="RTCP SR"),
+        pytest.param(b"\x80\xdf" + bytes(26), id="RTCP, last type"),
     ],
 )
 def test_what_is_no_rtp_is_not_counted(packet: bytes) -> None:
