@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from agent.clock import Clock
-from agent.contract.observation import Health, Heard, LegObservation
+from agent.contract.observation import Action, Health, Heard, LegObservation
 from agent.contract.plan import Plan
 from agent.judge.leg import judge_leg
 from agent.observe.leg import LegFacts, observe_leg
@@ -35,6 +35,8 @@ SETTLE_S: Final = 0.2
 MAX_UNCLAIMED_CALL_IDS: Final = 64
 MAX_UNCLAIMED_MESSAGES: Final = 16
 """Messages are kept this many per Call-ID that is no leg's yet: the INVITE is seen before its call is told."""
+MAX_ACTIONS: Final = 64
+"""Of one leg: a parrot may send digits back again and again."""
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,8 @@ class Leg:
     own_reason: str | None = None
     """Why this agent ended it."""
     told_to_stop: bool = False
+    actions: list[tuple[str, float | None, str | None]] = field(default_factory=list)
+    """What this agent did: step, when (None: not), why not."""
 
 
 class LegBook:
@@ -95,7 +99,13 @@ class LegBook:
 
     def never_began(self, facts: LegFacts, reason: str) -> None:
         """A call that could not be placed is a leg as well."""
-        self._conclude(Leg(facts=facts, handle=None, own_reason=reason))
+        self._conclude(Leg(facts=facts, handle=None, own_reason=reason, actions=[("Place", None, reason)]))
+
+    def did(self, handle: CallHandle, name: str, at_s: float | None, error: str | None) -> None:
+        """A step of a leg was done, or (`error`) could not be, or its time never came (neither time)."""
+        leg = self._by_handle.get(handle)
+        if leg is not None and len(leg.actions) < MAX_ACTIONS:
+            leg.actions.append((name, at_s, error))
 
     def because(self, handle: CallHandle, reason: str, *, told_to_stop: bool = False) -> None:
         """Says why this agent is about to end a call; the first reason stands."""
@@ -178,7 +188,10 @@ class LegBook:
             leg.facts, leg.events, own_reason=leg.own_reason, heard=_heard(leg.events.ended), health=leg.health
         )
         observation = msgspec.structs.replace(
-            observation, told_to_stop=leg.told_to_stop, events_left_out=leg.events.left_out
+            observation,
+            told_to_stop=leg.told_to_stop,
+            actions=_actions(leg),
+            events_left_out=leg.events.left_out,
         )
         findings = judge_leg(self._plan, observation)
         capture = leg.events.ended.capture if leg.events.ended else None
@@ -192,6 +205,17 @@ class LegBook:
         sharing.remove(leg)
         if not sharing:
             del self._by_call_id[call_id]
+
+
+def _actions(leg: Leg) -> tuple[Action, ...]:
+    """With times since the leg's first message, as everything that tells of its signalling."""
+    began_s = next((event.at_s for event in leg.events if isinstance(event, MessageSeen)), None)
+    return tuple(
+        Action(
+            name=name, at_ms=None if at_s is None or began_s is None else round(1000 * (at_s - began_s), 1), error=error
+        )
+        for name, at_s, error in leg.actions
+    )
 
 
 def _heard(ended: CallEnded | None) -> Heard | None:
