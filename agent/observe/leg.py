@@ -7,14 +7,7 @@ from typing import Final
 import msgspec
 
 from agent.contract.call import DtmfMethod
-from agent.contract.observation import (
-    Digit,
-    Health,
-    Heard,
-    LegObservation,
-    Rtp,
-    StackCount,
-)
+from agent.contract.observation import Digit, Health, Heard, LegObservation, Rtp, StackCount
 from agent.contract.plan import CALL_HEADER, CALLEE_SHARED, REFUSED_HEADER, Plan
 from agent.contract.verdict import Role
 from agent.observe import media as media_facts

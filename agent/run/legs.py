@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from agent.clock import Clock
-from agent.contract.observation import Health, Heard, LegObservation, Trouble
+from agent.contract.observation import Action, Health, Heard, LegObservation, Trouble
 from agent.contract.plan import Plan
 from agent.judge.leg import judge_leg
 from agent.observe.leg import LegFacts, observe_leg
@@ -45,6 +45,8 @@ REFUSED_S: Final = 1.0
 """An INVITE that the stack refused by itself may come again, otherwise, within this time: it is the same leg."""
 UNANSWERED_S: Final = 40.0
 """An INVITE that our stack neither refused nor made a call of: its caller has given up by then (Timer B, 32 s)."""
+MAX_ACTIONS: Final = 64
+"""Of one leg: a parrot may send digits back again and again."""
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +69,8 @@ class Leg:
     """Why this agent ended it."""
     told_to_stop: bool = False
     concluded: bool = False
+    actions: list[tuple[str, float | None, str | None]] = field(default_factory=list)
+    """What this agent did: step, when (None: not), why not."""
 
 
 class LegBook:
@@ -132,7 +136,13 @@ class LegBook:
 
     def never_began(self, facts: LegFacts, reason: str) -> None:
         """A call that could not be placed is a leg as well."""
-        self._conclude(Leg(facts=facts, handle=None, own_reason=reason))
+        self._conclude(Leg(facts=facts, handle=None, own_reason=reason, actions=[("Place", None, reason)]))
+
+    def did(self, handle: CallHandle, name: str, at_s: float | None, error: str | None) -> None:
+        """A step of a leg was done, or (`error`) could not be, or its time never came (neither time)."""
+        leg = self._by_handle.get(handle)
+        if leg is not None and len(leg.actions) < MAX_ACTIONS:
+            leg.actions.append((name, at_s, error))
 
     def because(self, handle: CallHandle, reason: str, *, told_to_stop: bool = False) -> None:
         """Says why this agent is about to end a call; the first reason stands."""
@@ -273,7 +283,10 @@ class LegBook:
             leg.facts, leg.events, own_reason=leg.own_reason, heard=_heard(leg.events.ended), health=leg.health
         )
         observation = msgspec.structs.replace(
-            observation, told_to_stop=leg.told_to_stop, events_left_out=leg.events.left_out
+            observation,
+            told_to_stop=leg.told_to_stop,
+            actions=(*observation.actions, *_actions(leg)),
+            events_left_out=leg.events.left_out,
         )
         findings = judge_leg(self._plan, observation)
         capture = leg.events.ended.capture if leg.events.ended else None
@@ -289,6 +302,17 @@ class LegBook:
             sharing.remove(leg)
         if not sharing:
             self._by_call_id.pop(leg.facts.sip_call_id or "", None)
+
+
+def _actions(leg: Leg) -> tuple[Action, ...]:
+    """With times since the leg's first message, as everything that tells of its signalling."""
+    began_s = next((event.at_s for event in leg.events if isinstance(event, MessageSeen)), None)
+    return tuple(
+        Action(
+            name=name, at_ms=None if at_s is None or began_s is None else round(1000 * (at_s - began_s), 1), error=error
+        )
+        for name, at_s, error in leg.actions
+    )
 
 
 def _heard(ended: CallEnded | None) -> Heard | None:

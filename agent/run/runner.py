@@ -8,20 +8,21 @@ from enum import Enum, auto
 from typing import Final
 
 from agent.clock import Clock
-from agent.contract.call import Behaviour
 from agent.contract.observation import LegObservation
 from agent.contract.plan import CALLEE_SHARED, REFUSED_HEADER, Plan, Signal, Stage
 from agent.contract.result import StopCause
+from agent.contract.steps import Answer, steps_of
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.observe.leg import LegFacts, read_invite
-from agent.phone.protocol import NO_HEADERS, Event, IncomingCall, MessageSeen, Phone, PhoneError, Playback
+from agent.phone.protocol import CallHandle, Event, IncomingCall, MessageSeen, Phone, PhoneError
 from agent.report.evidence import Evidence
 from agent.report.lines import Report
 from agent.run.callee import Callee
-from agent.run.caller import HANG_UP_LIMIT_S, Caller, Dialling
+from agent.run.caller import Caller, Dialling
 from agent.run.health import HealthMonitor
 from agent.run.inputs import SignalSource, is_allowed
 from agent.run.legs import LegBook
+from agent.run.party import HANG_UP_LIMIT_S, Party
 from agent.run.playlist import Playlist
 from agent.run.registration import Login, Registration
 from agent.timers import Timers
@@ -107,10 +108,22 @@ class Runner:
             on_leg=self._leg_over,
             on_invite=self._invite_came,
         )
+        self._party = Party(phone=phone, clock=clock, timers=self._timers, ledger=self._book, on_over=self._call_over)
         self._caller = Caller(
-            plan=plan, phone=phone, book=self._book, clock=clock, timers=self._timers, playlist=playlist
+            plan=plan,
+            phone=phone,
+            party=self._party,
+            book=self._book,
+            clock=clock,
+            timers=self._timers,
+            playlist=playlist,
         )
-        self._callee = self._new_callee()
+        self._callee = Callee(
+            party=self._party,
+            steps=steps_of(None, Role.CALLEE, plan.behaviour),
+            capacity=calls_at_once(plan),
+            on_call=self._call_came,
+        )
         self._registration: Registration | None = None
         self._phase = Phase.WAITING
         self._index = 0
@@ -121,16 +134,6 @@ class Runner:
         """The current stage's address is not allowed."""
         self._told_stage = self._told_calls = (-1, -1)
         self._told_s = float("-inf")
-
-    def _new_callee(self) -> Callee:
-        return Callee(
-            phone=self._phone,
-            clock=self._clock,
-            timers=self._timers,
-            behaviour=self._plan.behaviour or Behaviour.ABSORBER,
-            capacity=calls_at_once(self._plan),
-            on_call=self._call_came,
-        )
 
     def run(self) -> bool:
         """Until finished; then writes the final result. Whether the plan was done to its end."""
@@ -179,14 +182,21 @@ class Runner:
             self._registration.handle(event)
             if (lapsed := self._registration.lapsed()) is not None:
                 self._evidence.take(lapsed, None, self._report.registration)
+        self._party.handle(event)
+        if isinstance(event, IncomingCall):
+            self._incoming(event)
+
+    def _incoming(self, event: IncomingCall) -> None:
         if self._plan.role is Role.CALLEE:
-            self._callee.handle(event)
-        elif isinstance(event, IncomingCall):
-            log.warning("call %s came to the caller: refused", event.sip_call_id)
-            with contextlib.suppress(PhoneError):  # it has gone meanwhile
-                self._phone.answer(event.call, 480, Playback())
-        else:
-            self._caller.handle(event)
+            self._callee.take(event)
+            return
+        log.warning("call %s came to the caller: refused", event.sip_call_id)
+        with contextlib.suppress(PhoneError):  # it has gone meanwhile
+            self._phone.perform(event.call, Answer(code=480))
+
+    def _call_over(self, handle: CallHandle) -> None:
+        self._caller.over(handle)
+        self._callee.over(handle)
 
     def _invite_came(self, message: MessageSeen) -> LegFacts | None:
         """Begins a callee's leg, also of an INVITE that the stack refuses by itself; a caller takes no calls."""
@@ -203,7 +213,7 @@ class Runner:
             self._book.begin(self._facts(event.invite, event.sip_call_id, None), event.call)
         if self._stopped is not None:
             self._book.because(event.call, self._stopped.words, told_to_stop=True)
-            return NO_HEADERS
+            return {}
         key = read_invite(self._plan, event.invite).call_key
         is_ours = key is None or key.startswith(f"{self._plan.run.uid}/")
         return None if is_ours else {REFUSED_HEADER: CALLEE_SHARED}
