@@ -376,8 +376,12 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
     final_code: int | None = None
     """Final response to the INVITE that was on the wire (received by the caller, sent by the callee)."""
     final_phrase: str | None = None
+    callee_shared: bool = False
+    """The final response says that another run's callee refused the call (X-Calltest-Refused); a path may drop that."""
     local_reason: str | None = None
     """Why the agent itself ended or could not do it (pjsip's words): never a SIP code."""
+    told_to_stop: bool = False
+    """The agent ended it (or would have) because it was itself told to stop, and for no other reason."""
     ended_by: Side | None = None
     """Who sent the BYE or CANCEL that ended it."""
     bye_answered: bool | None = None
@@ -408,6 +412,9 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
     """What came for this call and the SIP stack could not read."""
     heard: Heard | None = None
     health: Health = Health()
+    events_left_out: int = 0
+    """SIP messages and other events of the leg for which there was no room. Those that make its dialog have their own:
+    they are missing only where one kind of them came more than 128 times."""
     messages: tuple[SipMessage, ...] = ()
     """All SIP messages of the leg; kept for legs with a finding only."""
     findings: tuple[Finding, ...] = ()

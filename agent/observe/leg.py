@@ -7,7 +7,7 @@ import msgspec
 
 from agent.contract.call import DtmfMethod
 from agent.contract.observation import MAX_SECTIONS, Digit, Health, LegObservation
-from agent.contract.plan import CALL_HEADER, Plan
+from agent.contract.plan import CALL_HEADER, CALLEE_SHARED, REFUSED_HEADER, Plan
 from agent.contract.verdict import Role
 from agent.observe.media import Media, media, sent_ratio
 from agent.observe.sections import Agreed, agree
@@ -93,6 +93,7 @@ def observe_leg(
         progress=wire.progress(ended),
         final_code=wire.final.code if wire.final else None,
         final_phrase=wire.final.first.head.phrase if wire.final else None,
+        callee_shared=wire.final is not None and wire.final.first.head.header(REFUSED_HEADER) == CALLEE_SHARED,
         local_reason=own_reason or wire.stack_reason() or (ended.local_reason if ended else None) or None,
         ended_by=wire.ended_by,
         acknowledged=wire.acknowledged,

@@ -28,7 +28,15 @@ from agent.contract.observation import (
     Source,
 )
 from agent.contract.plan import Plan, Signal, call_key, decode_plan, decode_signal, identity_code, plan_digest
-from agent.contract.result import AgentResult, DetailLine, ProgressLine, detail_digest, encode_line, encode_result
+from agent.contract.result import (
+    AgentResult,
+    DetailLine,
+    ProgressLine,
+    StopCause,
+    detail_digest,
+    encode_line,
+    encode_result,
+)
 from agent.contract.verdict import Check, Finding, Reason, Role
 
 POLL_S = 0.01
@@ -99,7 +107,7 @@ class FakeAgent:
         while True:
             signal: Signal = decode_signal(self.signal_path.read_bytes())
             if signal.stop and self.fault != "deaf":
-                self.finish(stopped=True)
+                self.finish(stopped=StopCause.SIGNAL)
                 return False
             if not signal.stop and is_so(signal):
                 return True
@@ -203,10 +211,10 @@ class FakeAgent:
     def emit(self, raw: bytes) -> None:
         os.write(1, raw)
 
-    def finish(self, *, stopped: bool = False, error: Finding | None = None) -> None:
+    def finish(self, *, stopped: StopCause | None = None, error: Finding | None = None) -> None:
         self.put(final=True, stopped=stopped, error=error)
 
-    def put(self, *, final: bool, stopped: bool = False, error: Finding | None = None) -> None:
+    def put(self, *, final: bool, stopped: StopCause | None = None, error: Finding | None = None) -> None:
         result = AgentResult(
             run_uid="another-run" if self.fault == "wrong-run" else self.plan.run.uid,
             agent=self.plan.agent,

@@ -1,5 +1,6 @@
 """The real phone's signalling: what is on the wire, what is not, and what a path may ask of a phone within a call."""
 
+import contextlib
 import os
 import re
 import signal
@@ -107,10 +108,8 @@ def test_keep_alives_are_not_told(phone: Make) -> None:
 def test_what_could_not_be_sent_is_told_and_is_no_message(phone: Make) -> None:
     caller = phone(settle_s=0.2)
     account = caller.account("sip:alice@example.com", BROADCAST)
-    try:
+    with contextlib.suppress(RuntimeError):  # it may say so at once as well
         caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
-    except RuntimeError as error:
-        assert "ermission" in str(error)
     seen = caller.wait("NotSent")
     assert (seen["peer"], seen["head"]["method"]) == (BROADCAST, "INVITE")
     assert "ermission denied" in seen["reason"]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agent.contract.call import DtmfMethod
 from agent.contract.observation import Negotiated, Rtp
+from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.phone.protocol import (
     AccountId,
     CallConfirmed,
@@ -43,6 +44,8 @@ class Peer:
     rings: bool = True
     answers_after_s: float | None = 0.1
     code: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    """In its final response."""
     hangs_up_after_s: float | None = None
     answers_bye: bool = True
     answers_cancel: bool = True
@@ -64,6 +67,7 @@ class FakeCall:
     to: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     playback: Playback = field(default_factory=Playback)
+    echo: bool = False
     answered_s: float | None = None
     hung_up: bool = False
     over: bool = False
@@ -122,22 +126,35 @@ class FakePhone:
         self._be_called(call)
         return handle, call.call_id
 
-    def ring(self, call: CallHandle) -> None:
-        self._asked("ring", call)
-        self.sent(response(180, self.calls[call].call_id))
-
-    def answer(self, call: CallHandle, code: int, playback: Playback) -> None:
-        self._asked("answer", call, code, playback)
+    def perform(self, call: CallHandle, action) -> None:
         fake = self.calls[call]
-        fake.playback = playback
-        self.sent(response(code, fake.call_id, **(with_sdp(sdp(OURS)) if code < 300 else {})))
-        if code >= 300:
+        match action:
+            case Ring():
+                self._asked("ring", call)
+                self.sent(response(180, fake.call_id))
+            case Answer():
+                self._asked("answer", call, action.code)
+                self._answer(fake, action)
+            case PlayBack():
+                self._asked("play_back", call)
+                fake.echo = True
+            case SendDigits():
+                self._asked("send_digits", call, action.digits, action.tone_ms)
+                self._send_digits(call, action.digits, action.tone_ms)
+            case HangUp():
+                self._asked("hang_up", call)
+                self._hang_up(fake)
+
+    def _answer(self, fake: FakeCall, action: Answer) -> None:
+        fake.headers = dict(action.headers)
+        body = with_sdp(sdp(OURS)) if action.code < 300 else {}
+        self.sent(response(action.code, fake.call_id, headers=action.headers, **body))
+        if action.code >= 300:
             self.end(fake, after_s=0.01)
             return
         self._confirm(fake, after_s=ANSWER_S)
 
-    def send_digits(self, call: CallHandle, digits: str, tone_ms: int) -> None:
-        self._asked("send_digits", call, digits, tone_ms)
+    def _send_digits(self, call: CallHandle, digits: str, tone_ms: int) -> None:
         for place, digit in enumerate(digits):
             at_s = place * DIGIT_S
             self.at(at_s + tone_ms / 1000, DigitSent, call=call, digit=digit, duration_ms=float(tone_ms))
@@ -147,9 +164,7 @@ class FakePhone:
             for turn in range(self.peer.repeats_digits):
                 self.receive_digits(call, digits, after_s=(turn + 1) * (len(digits) * DIGIT_S + 0.7))
 
-    def hang_up(self, call: CallHandle) -> None:
-        self._asked("hang_up", call)
-        fake = self.calls[call]
+    def _hang_up(self, fake: FakeCall) -> None:
         again, fake.hung_up = fake.hung_up, True
         if fake.over:
             return
@@ -272,7 +287,8 @@ class FakePhone:
         if self.peer.answers_after_s is None:
             return
         body = self._sdp() if self.peer.code < 300 else {}
-        self.received(response(self.peer.code, call.call_id, **body), self.peer.answers_after_s)
+        text = response(self.peer.code, call.call_id, headers=self.peer.headers, **body)
+        self.received(text, self.peer.answers_after_s)
         if self.peer.code >= 300:
             self.end(call, after_s=self.peer.answers_after_s)
             return

@@ -38,9 +38,11 @@ def response(
     from_tag="f",
     to_tag="t",
     branch="",
+    headers=(),
     extra="",
     body="",
 ) -> str:
+    extra += "".join(f"{name}: {value}\r\n" for name, value in dict(headers).items())
     return (
         f"SIP/2.0 {code} {phrase}\r\n"
         + (branch and f"Via: SIP/2.0/UDP 127.0.0.1:5070;branch={branch}\r\n")
@@ -68,7 +70,7 @@ def with_sdp(body: str) -> dict[str, str]:
     return {"extra": SDP, "body": body}
 
 
-def message(at_s, text, sent, *, peer="127.0.0.1:5060", epoch=0, connection=1) -> MessageSeen:
+def message(at_s, text, sent, *, peer="127.0.0.1:5060", epoch=0, connection=1, unread_ms=0.0) -> MessageSeen:
     """As the tap gives it."""
     return MessageSeen(
         at_s=at_s,
@@ -80,4 +82,5 @@ def message(at_s, text, sent, *, peer="127.0.0.1:5060", epoch=0, connection=1) -
         text=text,
         head=parse_head(text),
         epoch=epoch,
+        unread_ms=unread_ms,
     )

@@ -1,13 +1,14 @@
 """What payload types mean: by SDP where the address a packet goes to was declared, by RFC 3551's table elsewhere."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 import numpy as np
 
 from agent.sip import sdp
+from agent.trace.kernel import STATIC_TYPES, StaticType, address, kernel
 from agent.trace.kernel import Meanings as KernelMeanings
-from agent.trace.kernel import address
 from agent.trace.model import Format
 
 
@@ -16,15 +17,23 @@ def as_format(encoding: sdp.Encoding) -> Format:
     return Format(name=encoding.name, clock_rate_hz=encoding.clock_hz, channels=encoding.channels, fmtp=encoding.fmtp)
 
 
-STATIC: Final[Mapping[int, Format]] = {number: as_format(encoding) for number, encoding in sdp.STATIC.items()}
-"""RFC 3551 §6."""
-
 EVENT_NAME: Final = sdp.EVENT_NAME
 EVENT_CLOCK_HZ: Final = 8000
 """RFC 4733 §7.1.1: where the rate is not said."""
 COMFORT_NOISE: Final = 13
 UNKNOWN, AUDIO, EVENT = 0, 1, 2
 MAX_MEANINGS: Final = 4096
+
+
+@cache
+def static() -> Mapping[int, Format]:
+    """RFC 3551 §6, tables 4 and 5."""
+    table = (StaticType * STATIC_TYPES).in_dll(kernel(), "rtp_static_types")
+    return {
+        number: Format(name=one.name.decode(), clock_rate_hz=one.clock_hz, channels=one.channels)
+        for number, one in enumerate(table)
+        if one.name
+    }
 
 
 class Meanings:
@@ -55,7 +64,7 @@ class Meanings:
         if len(self.formats) >= MAX_MEANINGS:
             self.refused += 1
             return 0
-        formats = {**STATIC, **declared}
+        formats = {**static(), **declared}
         kind, tick_ns = np.zeros((1, 128), np.uint8), np.full((1, 128), np.nan)
         for payload_type, one in formats.items():
             kind[0, payload_type] = EVENT if one.name == EVENT_NAME else AUDIO
