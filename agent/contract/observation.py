@@ -366,8 +366,9 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
     """Where it counted or heard otherwise than the wire had it, in words."""
     dialog: Dialog | None = None
     sections: tuple[Section, ...] = ()
-    received: tuple[Source, ...] = ()
-    sent: tuple[Source, ...] = ()
+    received: tuple[Source, ...] | None = None
+    """None: not counted."""
+    sent: tuple[Source, ...] | None = None
     left_out: int = 0
     """Packets of sources and sections for which there was no room."""
     gaps: tuple[Gap, ...] = ()

@@ -9,9 +9,11 @@ from agent.contract.observation import Digit
 from agent.contract.plan import Behaviour, DtmfMethod, ExpectLeg
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, joined
-from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Row
+from agent.judge.checks.check import CheckRule, Excuse, Row
+from agent.judge.checks.rtp_packets import both_ways, explain_strangers
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
+from agent.judge.media import strangers
 
 SHORTEST_MS: Final = 40.0
 """What every receiver of DTMF must take for a digit (ITU-T Q.24); a shorter one may be lost by the next."""
@@ -43,6 +45,8 @@ def _mismatch(leg: CallLeg) -> list[Finding]:
         return [_found(leg, Reason.NOT_MEASURED, note="no media was negotiated")]
     if received == expect.digits:
         return []
+    if not received and (elsewhere := strangers(leg)) is not None:
+        return [_found(leg, Reason.NOT_MEASURED, elsewhere)]
     if not received and expect.digits in _by_others(leg).values():
         return []  # they came, and only how is wrong
     observed = ", ".join(_by_method(leg)) or "none"
@@ -151,15 +155,36 @@ def _named(leg: CallLeg, digits: list[Digit]) -> str:
 
 
 def _ends(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
-    """Digits that lost most of their length on the way, where nothing else is wrong with them."""
-    if ends.caller is None or ends.callee is None:
-        return []
+    """Where nothing else is wrong with a leg's digits: those that lost most of their length, or that nobody sent."""
     more = []
-    for sender, receiver in ((ends.caller, ends.callee), (ends.callee, ends.caller)):
-        said = any(f.leg is receiver.leg.role and f.check in (Check.DTMF, Check.ANSWERED) for f in findings)
-        found = None if said else _shortened(sender, receiver)
-        more += [] if found is None else [found]
+    for sender, receiver in both_ways(ends):
+        if not any(_says_more(finding, receiver) for finding in findings):
+            found = _never_sent(ends, sender, receiver) or _shortened(sender, receiver)
+            more += [] if found is None else [found]
     return more
+
+
+def _never_sent(ends: CallEnds, sender: CallLeg, receiver: CallLeg) -> Finding | None:
+    """Digits at a caller that its parrot never sent back: the path plays the caller's own back to it."""
+    if receiver.leg.role is Role.CALLEE or ends.behaviour is not Behaviour.PARROT or not receiver.digits_sent:
+        return None
+    if _is_within(receiver.digits_received, sender.digits_sent):
+        return None
+    note = f"the callee sent back {_digits_text(sender.digits_sent)}: not all of these came from it"
+    expected = None if receiver.expect.dtmf is not None else "no digits that the callee did not send"
+    found = _found(receiver, Reason.DTMF_MISMATCH, receiver.digits_received, note)
+    return found if expected is None else msgspec.structs.replace(found, expected=expected)
+
+
+def _says_more(finding: Finding, receiver: CallLeg) -> bool:
+    own = finding.leg is receiver.leg.role and finding.check is Check.DTMF
+    return own and finding.reason is not Reason.NOT_MEASURED
+
+
+def _is_within(some: str, all_: str) -> bool:
+    """In the same order, with others between perhaps."""
+    rest = iter(all_)
+    return all(digit in rest for digit in some)
 
 
 def _attribute(ends: CallEnds, finding: Finding) -> Finding:
@@ -240,39 +265,49 @@ def _digits_text(digits: str) -> str:
     return digits or "none"
 
 
+def _excusable(leg: CallLeg, finding: Finding) -> bool:
+    """What an agent drops is missing; no trouble of its makes a digit, or another one of it."""
+    if finding.reason is not Reason.DTMF_MISMATCH or leg.expect.dtmf is None:
+        return finding.reason is not Reason.DTMF_MISMATCH
+    return _is_within(joined(leg.leg.dtmf_received, leg.expect.dtmf.method), leg.expect.dtmf.digits)
+
+
 RULE: Final = CheckRule(
     check=Check.DTMF,
     asked=_asked,
     leg=_leg,
     ends=_ends,
     attribute=_attribute,
+    explain=explain_strangers(Reason.DTMF_MISMATCH),
     media=True,
     shared=True,
+    excusable=_excusable,
     rows=(
         Row(
             reason=Reason.DTMF_NOT_NEGOTIATED,
             meaning="digits were missing, and the SDP of that leg had no telephone-event",
-            excused_by=ANY_TROUBLE,
         ),
         Row(
             reason=Reason.DTMF_OTHER_METHOD,
             meaning="the digits came by another method than expected, or by another one as well",
-            excused_by=ANY_TROUBLE,
         ),
         Row(
             reason=Reason.DTMF_MISMATCH,
-            meaning="other digits arrived than expected: missing, changed, doubled, too many, out of order",
-            excused_by=ANY_TROUBLE,
+            meaning=(
+                "other digits arrived than expected: missing, changed, doubled, too many, out of order; or, asked for "
+                "or not, a caller got digits back that its parrot did not send"
+            ),
+            excused_by=frozenset({Excuse.DROPPED, Excuse.UNSENT}),
         ),
         Row(
             reason=Reason.DTMF_NOT_ENDED,
             meaning="no end packet of a digit came (RFC 4733), asked for or not",
-            excused_by=ANY_TROUBLE,
+            excused_by=frozenset({Excuse.DROPPED, Excuse.UNSENT}),
         ),
         Row(
             reason=Reason.DTMF_CUT_SHORT,
             meaning="a digit of less than 40 ms came (ITU-T Q.24), or of less than half the length it was sent with",
-            excused_by=ANY_TROUBLE,
+            excused_by=frozenset(Excuse),
         ),
     ),
     sentence="{leg} received {observed}, expected {expected}",
