@@ -7,7 +7,8 @@ say otherwise. Every list is bounded, and says how much did not fit.
 from enum import StrEnum
 from typing import Final
 
-from agent.contract.plan import Document, DtmfMethod
+from agent.contract.call import DtmfMethod
+from agent.contract.document import Document
 from agent.contract.verdict import Finding, Role
 
 

@@ -8,8 +8,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from agent.contract.document import Document
 from agent.contract.observation import LegObservation, RegistrationObservation
-from agent.contract.plan import Document
 from agent.contract.verdict import Finding
 
 RESULT_VERSION: Final = "calltest.dev/result/v1"

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from agent.contract.call import Call, DtmfMethod, ExpectLeg
 from agent.contract.observation import Digit, LegObservation, Side
-from agent.contract.plan import CallGroup, DtmfMethod, ExpectLeg, Plan, call_key
+from agent.contract.plan import Plan, call_key
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.overload import excuse, overload
 
@@ -23,7 +24,7 @@ class PlannedCall:
     plan: Plan
     """Of either agent of the lane: what matters here is the same in both."""
     endpoint: int
-    group: CallGroup
+    group: Call
     number: int
 
     @property
@@ -44,7 +45,7 @@ class PlannedCall:
     @property
     def hold_ms(self) -> float:
         """From the answer to the caller's BYE."""
-        return self.group.hold_s * 1000
+        return self.group.hold_seconds * 1000
 
     def expected(self, role: Role) -> ExpectLeg:
         """What that leg must have received."""

@@ -37,9 +37,7 @@ def _sections(leg: CallLeg) -> list[tuple[Section, Span]]:
         return []
     begins = [max(0.0, section.begin_ms or 0.0) for section in timed]
     ends = [*begins[1:], end_ms]
-    return [
-        (section, (begin, min(end, end_ms))) for section, begin, end in zip(timed, begins, ends, strict=True)
-    ]
+    return [(section, (begin, min(end, end_ms))) for section, begin, end in zip(timed, begins, ends, strict=True)]
 
 
 # How much

@@ -77,7 +77,10 @@ def _digits(leg: CallLeg) -> list[Span]:
 
 def _gaps(leg: CallLeg) -> list[Span]:
     return [
-        (gap.at_ms - (0.0 if gap.kind is GapKind.RESTART else gap.missing_ms) - AROUND_LOST_MS, gap.at_ms + AROUND_LOST_MS)
+        (
+            gap.at_ms - (0.0 if gap.kind is GapKind.RESTART else gap.missing_ms) - AROUND_LOST_MS,
+            gap.at_ms + AROUND_LOST_MS,
+        )
         for gap in leg.leg.gaps
         if gap.at_ms is not None
     ]

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from agent.contract.call import DtmfMethod
 from agent.contract.observation import (
     Digit,
     Health,
@@ -19,7 +20,7 @@ from agent.contract.observation import (
     SipMessage,
     StackCount,
 )
-from agent.contract.plan import CALL_HEADER, DtmfMethod, Plan
+from agent.contract.plan import CALL_HEADER, Plan
 from agent.contract.verdict import Role
 from agent.observe import media as media_facts
 from agent.phone.protocol import (

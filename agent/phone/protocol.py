@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NewType, Protocol
 
+from agent.contract.call import DtmfMethod
 from agent.contract.observation import Negotiated, Rtp
-from agent.contract.plan import DtmfMethod
 from agent.tap.model import TapStream
 
 AccountId = NewType("AccountId", int)

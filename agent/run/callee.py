@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.clock import Clock
-from agent.contract.plan import Behaviour, DtmfMethod
+from agent.contract.call import Behaviour, DtmfMethod
 from agent.phone.protocol import (
     CallEnded,
     CallHandle,

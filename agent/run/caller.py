@@ -8,16 +8,8 @@ from enum import Enum, auto
 from typing import Final
 
 from agent.clock import Clock
-from agent.contract.plan import (
-    CALL_HEADER,
-    CallGroup,
-    DialRoute,
-    Plan,
-    Stage,
-    call_key,
-    for_endpoint,
-    identity_code,
-)
+from agent.contract.call import Call
+from agent.contract.plan import CALL_HEADER, DialRoute, Plan, Stage, call_key, for_endpoint, identity_code
 from agent.contract.verdict import Role
 from agent.observe.leg import LegFacts
 from agent.phone.protocol import AccountId, CallConfirmed, CallEnded, CallHandle, Event, Phone, PhoneError
@@ -42,7 +34,7 @@ class _State(Enum):
 
 @dataclass(slots=True, kw_only=True)
 class _Call:
-    group: CallGroup
+    group: Call
     code: int
     state: _State = _State.TRYING
 
@@ -70,7 +62,7 @@ class Caller:
         self._timers = timers
         self._playlist = playlist
         self._calls: dict[CallHandle, _Call] = {}
-        self._waiting: deque[tuple[CallGroup, int]] = deque()
+        self._waiting: deque[tuple[Call, int]] = deque()
         self._dialling: Dialling | None = None
         self._next_call_s = float("-inf")
 
@@ -110,16 +102,16 @@ class Caller:
             self._next_call_s = max(now_s, self._next_call_s) + 1 / self._plan.max_calls_per_second
             self._place(*self._waiting.popleft())
 
-    def _has_room(self, group: CallGroup) -> bool:
+    def _has_room(self, group: Call) -> bool:
         return len(self._calls) < group.concurrency and all(call.group is group for call in self._calls.values())
 
-    def _place(self, group: CallGroup, number: int) -> None:
+    def _place(self, group: Call, number: int) -> None:
         assert self._dialling is not None
         stage = self._dialling.stage
         key = call_key(self._plan.run.uid, stage.endpoint, group.name, number)
         code = identity_code(key)
         try:
-            playback = self._playlist.playback(group.play, code)
+            playback = self._playlist.playback(group.caller.play, code)
             handle, sip_call_id = self._phone.call(
                 self._dialling.account, self._request_uri(group), {CALL_HEADER: key}, playback
             )
@@ -130,9 +122,9 @@ class Caller:
             return
         self._calls[handle] = _Call(group=group, code=code)
         self._book.begin(self._facts(group, number, key, sip_call_id), handle)
-        self._timers.at(self._clock.monotonic_s() + group.answer_timeout_s, lambda: self._give_up(handle))
+        self._timers.at(self._clock.monotonic_s() + group.answer_timeout_seconds, lambda: self._give_up(handle))
 
-    def _facts(self, group: CallGroup, number: int, key: str, sip_call_id: str | None) -> LegFacts:
+    def _facts(self, group: Call, number: int, key: str, sip_call_id: str | None) -> LegFacts:
         assert self._dialling is not None
         return LegFacts(
             role=Role.CALLER,
@@ -144,9 +136,10 @@ class Caller:
             started_at=self._clock.unix_s(),
         )
 
-    def _request_uri(self, group: CallGroup) -> str:
+    def _request_uri(self, group: Call) -> str:
         """As the plan says, or the callee's own address with the user that the plan says."""
         assert self._dialling is not None
+        assert group.to is not None  # a plan without is refused
         uri = for_endpoint(group.to, self._dialling.stage.endpoint)
         if self._plan.dial is DialRoute.TARGET:
             return uri
@@ -160,26 +153,26 @@ class Caller:
         match call.state:
             case _State.TRYING:
                 call.state = _State.UP
-                dtmf = call.group.dtmf
+                dtmf = call.group.caller.dtmf
                 if dtmf is not None:
-                    self._timers.at(at_s + dtmf.after_ms / 1000, lambda: self._send_digits(handle))
-                self._timers.at(at_s + call.group.hold_s, lambda: self._hang_up(handle))
+                    self._timers.at(at_s + dtmf.after_milliseconds / 1000, lambda: self._send_digits(handle))
+                self._timers.at(at_s + call.group.hold_seconds, lambda: self._hang_up(handle))
             case _State.ENDING:  # the answer crossed our CANCEL: it is a call now, and needs a BYE
                 self._end(handle)
 
     def _send_digits(self, handle: CallHandle) -> None:
         call = self._calls.get(handle)
-        if call is None or call.state is not _State.UP or call.group.dtmf is None:
+        if call is None or call.state is not _State.UP or call.group.caller.dtmf is None:
             return
         try:
-            self._phone.send_digits(handle, call.group.dtmf.digits, call.group.dtmf.tone_ms)
+            self._phone.send_digits(handle, call.group.caller.dtmf.digits, call.group.caller.dtmf.tone_milliseconds)
         except PhoneError as error:  # the leg's dtmf_sent tells: nothing was sent
-            log.warning("digits %s: %s", call.group.dtmf.digits, error)
+            log.warning("digits %s: %s", call.group.caller.dtmf.digits, error)
 
     def _give_up(self, handle: CallHandle) -> None:
         call = self._calls.get(handle)
         if call is not None and call.state is _State.TRYING:
-            self._hang_up(handle, f"no answer within {call.group.answer_timeout_s:g} s")
+            self._hang_up(handle, f"no answer within {call.group.answer_timeout_seconds:g} s")
 
     def _hang_up(self, handle: CallHandle, reason: str | None = None) -> None:
         call = self._calls.get(handle)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Final
 
 from agent.clock import Clock
-from agent.contract.plan import Behaviour
+from agent.contract.call import Behaviour
 from agent.phone.protocol import CallEnded, IncomingCall, Phone
 from agent.run.callee import Callee
 from agent.sip.text import parse_head

@@ -7,8 +7,9 @@ from enum import Enum, auto
 from typing import Final
 
 from agent.clock import Clock
+from agent.contract.call import Behaviour
 from agent.contract.observation import LegObservation
-from agent.contract.plan import Behaviour, Plan, Signal, Stage
+from agent.contract.plan import Plan, Signal, Stage
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.observe.leg import LegFacts, read_invite
 from agent.phone.protocol import Event, IncomingCall, Phone, PhoneError, Playback

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from agent.contract.call import Call, DtmfMethod
 from agent.contract.observation import (
     Digit,
     Health,
@@ -24,17 +25,7 @@ from agent.contract.observation import (
     Rtp,
     Side,
 )
-from agent.contract.plan import (
-    CallGroup,
-    DtmfMethod,
-    Plan,
-    Signal,
-    call_key,
-    decode_plan,
-    decode_signal,
-    identity_code,
-    plan_digest,
-)
+from agent.contract.plan import Plan, Signal, call_key, decode_plan, decode_signal, identity_code, plan_digest
 from agent.contract.result import AgentResult, DetailLine, ProgressLine, detail_digest, encode_line, encode_result
 from agent.contract.verdict import Check, Finding, Reason, Role
 
@@ -108,7 +99,7 @@ class FakeAgent:
                 )
             )
 
-    def call(self, endpoint: int, group: CallGroup, number: int) -> None:
+    def call(self, endpoint: int, group: Call, number: int) -> None:
         if self.fault == "die" and self.ended == 1:
             sys.stderr.write("Segmentation fault (made up)\n")
             os._exit(139)
@@ -119,12 +110,12 @@ class FakeAgent:
         self.put(final=False)
         self.say()
 
-    def leg(self, endpoint: int, group: CallGroup, number: int) -> LegObservation:
+    def leg(self, endpoint: int, group: Call, number: int) -> LegObservation:
         key = call_key(self.plan.run.uid, endpoint, group.name, number)
         expect = group.expect.caller if self.is_caller else group.expect.callee
         digits = expect.dtmf.digits if expect.dtmf else ""
-        sent = group.dtmf.digits if group.dtmf else ""
-        packets = round(group.hold_s * 50)
+        sent = group.caller.dtmf.digits if group.caller.dtmf else ""
+        packets = round(group.hold_seconds * 50)
         rtp = Rtp(packets=packets, lost=0, jitter_ms=1.0, max_jitter_ms=2.0)
         return LegObservation(
             role=self.plan.role,
@@ -140,8 +131,8 @@ class FakeAgent:
                 first_response_ms=2.0,
                 ringing_ms=3.0,
                 answered_ms=5.0,
-                bye_ms=5.0 + group.hold_s * 1000,
-                ended_ms=6.0 + group.hold_s * 1000,
+                bye_ms=5.0 + group.hold_seconds * 1000,
+                ended_ms=6.0 + group.hold_seconds * 1000,
             ),
             final_code=200,
             final_phrase="OK",
@@ -154,9 +145,9 @@ class FakeAgent:
             rtp_sent=rtp,
             rtp_received=rtp,
             heard=Heard(
-                duration_ms=group.hold_s * 1000,
+                duration_ms=group.hold_seconds * 1000,
                 level_dbfs=-20.0,
-                active_ms=group.hold_s * 1000,
+                active_ms=group.hold_seconds * 1000,
                 codes={str(identity_code(key)): 3},
             ),
             health=Health(throttled_ms=0.0, lateness_ms=1.0, socket_drops=0, sent_ratio=1.0),

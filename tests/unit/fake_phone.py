@@ -5,8 +5,8 @@ import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.contract.call import DtmfMethod
 from agent.contract.observation import Negotiated, Rtp
-from agent.contract.plan import DtmfMethod
 from agent.phone.protocol import (
     AccountId,
     CallConfirmed,

@@ -46,7 +46,7 @@ def _caller_answered(leg: CallLeg) -> list[Finding]:
 
 
 def _late(leg: CallLeg, expected: str, observed: str) -> Finding:
-    limit = f"{expected} within {leg.call.group.answer_timeout_s:g} s"
+    limit = f"{expected} within {leg.call.group.answer_timeout_seconds:g} s"
     return leg.finding(Check.ANSWERED, Reason.NO_ANSWER, expected=limit, observed=observed)
 
 
@@ -95,7 +95,7 @@ def refused_by_agent(leg: CallLeg) -> bool:
 
 
 def _limit_ms(leg: CallLeg) -> float:
-    return leg.call.group.answer_timeout_s * 1000
+    return leg.call.group.answer_timeout_seconds * 1000
 
 
 def slow_callee(leg: CallLeg) -> bool:

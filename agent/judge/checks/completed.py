@@ -78,7 +78,7 @@ def _unfinished(leg: CallLeg, note: str) -> Finding:
 
 
 def _until(leg: CallLeg) -> str:
-    return f"the caller's BYE after {leg.call.group.hold_s:g} s"
+    return f"the caller's BYE after {leg.call.group.hold_seconds:g} s"
 
 
 # As both ends have it

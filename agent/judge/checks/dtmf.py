@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
+from agent.contract.call import Behaviour, DtmfMethod, ExpectLeg
 from agent.contract.observation import Digit
-from agent.contract.plan import Behaviour, DtmfMethod, ExpectLeg
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, joined
 from agent.judge.checks.check import CheckRule, Excuse, Row
@@ -58,7 +58,7 @@ def _mismatch(leg: CallLeg) -> list[Finding]:
 
 def _unsent(leg: CallLeg, finding: Finding) -> Finding:
     """A caller that never sent all its digits cannot get them back; others than those it sent are still wrong."""
-    planned = leg.call.group.dtmf
+    planned = leg.call.group.caller.dtmf
     if leg.leg.role is Role.CALLEE:
         return finding
     if planned is None or leg.digits_sent == planned.digits or not planned.digits.startswith(leg.digits_received):
@@ -210,7 +210,7 @@ def _to_callee(ends: CallEnds, finding: Finding) -> Finding:
     caller, callee = ends.caller, ends.callee
     if caller is None or callee is None:
         return finding
-    planned = ends.call.group.dtmf.digits if ends.call.group.dtmf else ""
+    planned = ends.call.group.caller.dtmf.digits if ends.call.group.caller.dtmf else ""
     sent = caller.digits_sent
     if not planned and not callee.digits_received:
         return inconclusive(finding, Reason.NOT_MEASURED, "this call sends no digits")
@@ -228,7 +228,7 @@ def _to_caller(ends: CallEnds, finding: Finding) -> Finding:
     caller, callee = ends.caller, ends.callee
     if callee is None or caller is None:
         return finding
-    nobody_sends = ends.behaviour is Behaviour.ABSORBER or ends.call.group.dtmf is None
+    nobody_sends = ends.behaviour is Behaviour.ABSORBER or ends.call.group.caller.dtmf is None
     if nobody_sends and not caller.digits_received:
         return inconclusive(finding, Reason.NOT_MEASURED, "nobody sends this caller any digits")
     if finding.reason is Reason.DTMF_NOT_NEGOTIATED:

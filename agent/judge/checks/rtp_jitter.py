@@ -38,9 +38,7 @@ RULE: Final = CheckRule(
     media=True,
     shared=True,
     rows=(
-        Row(
-            reason=Reason.JITTER, meaning="mean jitter above `maxJitterMilliseconds`", excused_by=frozenset(Excuse)
-        ),
+        Row(reason=Reason.JITTER, meaning="mean jitter above `maxJitterMilliseconds`", excused_by=frozenset(Excuse)),
     ),
     sentence="{leg} saw {observed} of jitter, expected {expected}",
     on="that leg",

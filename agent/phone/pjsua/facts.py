@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from agent.contract.call import DtmfMethod
 from agent.contract.observation import Rtp
-from agent.contract.plan import DtmfMethod
 from agent.phone.protocol import CallHandle, DigitEnded, DigitReceived, MessageSeen
 from agent.sip.text import SipHead, printable
 

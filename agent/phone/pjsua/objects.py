@@ -15,8 +15,8 @@ from typing import ParamSpec
 
 import pjsua2 as pj
 
+from agent.contract.call import DtmfMethod
 from agent.contract.observation import Negotiated
-from agent.contract.plan import DtmfMethod
 from agent.phone.pjsua.facts import Dialog, Digits, Spread, StreamCount
 from agent.phone.protocol import (
     AccountId,

@@ -3,8 +3,9 @@
 import msgspec
 import pytest
 
+from agent.contract.call import Call
 from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome
-from agent.contract.plan import Account, CallGroup, Plan, Play, RunRef, Stage, plan_digest
+from agent.contract.plan import Account, Plan, RunRef, Stage, plan_digest
 from agent.contract.result import AgentResult, ProgressLine, detail_digest, encode_line, encode_result
 from agent.contract.verdict import Check, Finding, Reason, Role
 from controller.collect import Ending, Log, collect, read_log
@@ -16,7 +17,7 @@ PLAN = Plan(
     account=Account(uri="sip:alice@x", register=False),
     callee_declared=False,
     stages=(Stage(endpoint=3, address="127.0.0.1:5060", name="sut"),),
-    calls=(CallGroup(name="pin", to="sip:bob@x", hold_s=1, answer_timeout_s=5, play=Play(silence=True)),),
+    calls=(Call(name="pin", to="sip:bob@x", hold_seconds=1, answer_timeout_seconds=5),),
     allowed_targets=("127.0.0.1/32",),
     max_calls_per_second=1,
     deadline_s=60,

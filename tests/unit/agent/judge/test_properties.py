@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.contract.call import DtmfMethod
 from agent.contract.observation import (
     Health,
     Heard,
@@ -17,7 +18,6 @@ from agent.contract.observation import (
     Rtp,
     Side,
 )
-from agent.contract.plan import DtmfMethod
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.reasons import result_of
 from agent.judge.run import AgentReport, RunVerdict, judge_run

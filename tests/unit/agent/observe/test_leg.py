@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.contract.call import Call, DtmfMethod
 from agent.contract.observation import Digit, Health, Negotiated, Progress, RegistrationOutcome, Rtp, Side, StackCount
-from agent.contract.plan import Account, CallGroup, DtmfMethod, Plan, Play, RunRef, call_key
+from agent.contract.plan import Account, Plan, RunRef, call_key
 from agent.contract.verdict import Role
 from agent.observe.leg import (
     MAX_MESSAGE_CHARS,
@@ -374,8 +375,8 @@ PLAN = Plan(
     callee_declared=True,
     stages=(),
     calls=(
-        CallGroup(name="other", to="sip:x", hold_s=1, answer_timeout_s=1, play=Play(silence=True)),
-        CallGroup(name="pin", to="sip:x", count=3, hold_s=1, answer_timeout_s=1, play=Play(silence=True)),
+        Call(name="other", to="sip:x", hold_seconds=1, answer_timeout_seconds=1),
+        Call(name="pin", to="sip:x", count=3, hold_seconds=1, answer_timeout_seconds=1),
     ),
     allowed_targets=(),
     max_calls_per_second=1,

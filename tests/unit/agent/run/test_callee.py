@@ -2,11 +2,9 @@
 
 import pytest
 
+from agent.contract.call import Behaviour
 from agent.contract.observation import Side
-from agent.contract.plan import (
-    Behaviour,
-    call_key,
-)
+from agent.contract.plan import call_key
 from agent.contract.verdict import Role
 from agent.phone.protocol import Playback
 from tests.unit.agent.world import UID, World, group, one_stage, plan

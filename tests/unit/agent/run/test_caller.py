@@ -2,13 +2,9 @@
 
 import pytest
 
+from agent.contract.call import Play, PlaySignal, SendDtmf, Silence, Tone, WavReference
 from agent.contract.observation import Side
-from agent.contract.plan import (
-    Play,
-    SendDtmf,
-    Tone,
-    call_key,
-)
+from agent.contract.plan import call_key
 from agent.contract.result import decode_result
 from agent.contract.verdict import Reason, Role
 from tests.unit.agent.world import UID, group, one_stage, plan
@@ -17,7 +13,7 @@ from tests.unit.sip_messages import request, response
 
 
 def test_a_call_is_held_and_hung_up_and_told(world):
-    it = world(plan(calls=(group(dtmf=SendDtmf(digits="12#", after_ms=500)),)))
+    it = world(plan(calls=(group(dtmf=SendDtmf(digits="12#", after_milliseconds=500)),)))
     final = it.run()
     (leg,) = it.legs
     key = call_key(UID, 0, "pin", 0)
@@ -46,7 +42,7 @@ def test_the_line_comes_before_the_result_that_vouches_for_it(world):
 
 
 def test_the_identity_signal_is_played_and_heard_and_no_file_is_left(world, tmp_path):
-    it = world(plan(calls=(group(play=Play(identity=True), hold_s=6),)))
+    it = world(plan(calls=(group(play=Play(signal=PlaySignal.IDENTITY), hold_seconds=6),)))
     it.run()
     (leg,) = it.legs
     assert leg.heard is not None
@@ -55,7 +51,9 @@ def test_the_identity_signal_is_played_and_heard_and_no_file_is_left(world, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("play", "plays"), [(Play(silence=True), False), (Play(tone=Tone(frequency_hertz=440)), True)])
+@pytest.mark.parametrize(
+    ("play", "plays"), [(Play(silence=Silence()), False), (Play(tone=Tone(frequency_hertz=440)), True)]
+)
 def test_silence_needs_no_file(world, play, plays):
     it = world(plan(calls=(group(play=play),)))
     it.step_until(1)
@@ -63,8 +61,8 @@ def test_silence_needs_no_file(world, play, plays):
     assert (call.playback.wav is not None) is plays
 
 
-def test_a_wav_file_that_cannot_be_played_is_a_call_not_placed(world, tmp_path):
-    it = world(plan(calls=(group(play=Play(wav_path=str(tmp_path / "absent.wav"))),)))
+def test_a_wav_file_that_cannot_be_played_is_a_call_not_placed(world):
+    it = world(plan(calls=(group(play=Play(wav=WavReference(config_map_name="prompts", key="absent.wav"))),)))
     final = it.run()
     (leg,) = it.legs
     assert leg.local_reason is not None
@@ -118,7 +116,7 @@ def test_the_peer_refuses(world):
 
 
 def test_the_peer_hangs_up_early(world):
-    it = world(plan(calls=(group(dtmf=SendDtmf(digits="1", after_ms=3000)),)), Peer(hangs_up_after_s=1.0))
+    it = world(plan(calls=(group(dtmf=SendDtmf(digits="1", after_milliseconds=3000)),)), Peer(hangs_up_after_s=1.0))
     it.run()
     (leg,) = it.legs
     assert (leg.ended_by, leg.bye_answered) == (Side.REMOTE, None)
@@ -152,7 +150,7 @@ def test_an_end_that_comes_after_the_call_was_given_up_changes_nothing(world):
 
 
 def test_digits_that_come_twice_are_all_told(world):
-    it = world(plan(calls=(group(dtmf=SendDtmf(digits="12"), hold_s=6),)), Peer(repeats_digits=2))
+    it = world(plan(calls=(group(dtmf=SendDtmf(digits="12"), hold_seconds=6),)), Peer(repeats_digits=2))
     it.run()
     assert "".join(digit.digit for digit in it.legs[0].dtmf_received) == "1212"
 

@@ -4,8 +4,8 @@ import wave
 
 import pytest
 
+from agent.contract.call import Play, WavReference
 from agent.contract.observation import LegObservation, Negotiated
-from agent.contract.plan import Play
 from agent.contract.verdict import Role
 from agent.observe.leg import LegFacts
 from agent.phone.protocol import CallEnded, CallHandle, DigitReceived, DtmfMethod, MediaActive, MessageSeen
@@ -157,13 +157,14 @@ def test_a_recording_without_a_sample_was_not_measured(it, tmp_path):
 
 
 def test_a_wav_file_is_played_as_it_is_and_stays(tmp_path):
-    path = tmp_path / "prompt.wav"
+    (tmp_path / "prompts").mkdir()
+    path = tmp_path / "prompts" / "hello.wav"
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(16000)
         file.writeframes(bytes(32000))
-    playlist = Playlist(tmp_path)
-    assert playlist.playback(Play(wav_path=str(path)), 5).wav == path
+    playlist = Playlist(tmp_path, str(tmp_path))
+    assert playlist.playback(Play(wav=WavReference(config_map_name="prompts", key="hello.wav")), 5).wav == path
     playlist.over(5)
     assert path.exists()

@@ -2,10 +2,7 @@
 
 import pytest
 
-from agent.contract.plan import (
-    DialRoute,
-    Signal,
-)
+from agent.contract.plan import DialRoute, Signal
 from agent.contract.verdict import Check, Reason, Role
 from agent.phone.protocol import PhoneError
 from tests.unit.agent.world import all_at_once, group, plan, stages
