@@ -4,6 +4,7 @@ from agent.contract.verdict import Finding, Reason, Role
 from agent.judge.checks import RULE_OF
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive
+from agent.judge.leg import excuses
 from agent.judge.reasons import failed
 
 
@@ -16,10 +17,16 @@ def attribute(ends: CallEnds, finding: Finding) -> Finding | None:
     if not failed(finding.reason):
         explained = rule.explain(ends, finding)
         return explained if explained is not finding else _broken_off(ends, finding)
-    trouble = ends.peer_trouble(finding.leg) if rule.shared else None
+    trouble = peers_doing(ends, finding)
     if trouble is not None:
         return inconclusive(finding, Reason.PEER_LOST, trouble)
     return rule.attribute(ends, finding)
+
+
+def peers_doing(ends: CallEnds, finding: Finding) -> str | None:
+    """What our agent at the other end may have broken it with (truth rule 4); None: it cannot be its doing."""
+    rule, kinds = RULE_OF[finding.check], excuses(ends.leg(finding.leg), finding)
+    return ends.peer_trouble(finding.leg, kinds, media=rule.media) if rule.shared and kinds else None
 
 
 def _broken_off(ends: CallEnds, finding: Finding) -> Finding:

@@ -1,6 +1,6 @@
 """A planned call, and a leg known to be one of it: what the checks look at."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,7 +8,7 @@ from agent.contract.call import Call, DtmfMethod, ExpectLeg
 from agent.contract.observation import Digit, LegObservation, Side
 from agent.contract.plan import Plan, call_key
 from agent.contract.verdict import Check, Finding, Reason, Role
-from agent.judge.overload import excuse, overload
+from agent.judge.overload import Excuse, call_troubles, media_troubles, overload
 
 HOLD_TOLERANCE_MS: Final = 250.0
 """How much shorter than its hold a call may be: the agent's timer and the wire's times have different starts."""
@@ -126,10 +126,13 @@ class CallLeg:
         """The agent's own troubles while this leg's media ran that leave nothing of what it measured."""
         return overload(self.leg.health, self._media_ms)
 
-    @property
-    def excuse(self) -> str | None:
-        """Those, and lesser ones, that may have broken what did not hold on this leg or its peer's."""
-        return excuse(self.leg.health, self._media_ms)
+    def trouble(self, kinds: Collection[Excuse], *, media: bool) -> str | None:
+        """Those, and lesser ones, of these kinds, that may have broken what did not hold on this leg or its peer's.
+
+        Of its media, or of its signalling from the INVITE on.
+        """
+        found = (media_troubles if media else call_troubles)(self.leg.health, self._media_ms)
+        return "; ".join(text for kind, text in found.items() if kind in kinds) or None
 
     @property
     def _media_ms(self) -> float:

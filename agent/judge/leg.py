@@ -6,6 +6,7 @@ from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, PlannedCall
 from agent.judge.checks import MEDIA_RULES, RULE_OF, asked
 from agent.judge.findings import inconclusive
+from agent.judge.overload import Excuse
 from agent.judge.rank import worst_first
 from agent.judge.reasons import ROW_OF, failed
 
@@ -56,7 +57,7 @@ def unmeasurable(call: PlannedCall, role: Role) -> list[Finding]:
 
 
 def _overloaded(leg: CallLeg, findings: list[Finding], trouble: str) -> list[Finding]:
-    """Truth rule 3: none of an overloaded agent's media checks means anything, not even one that held."""
+    """Truth rule 3: no media check of an overloaded agent holds; what its trouble cannot have broken is broken."""
     found = {finding.check: finding for finding in findings}
     held = {
         check: leg.finding(check, Reason.NOT_MEASURED, expected=expected)
@@ -64,15 +65,24 @@ def _overloaded(leg: CallLeg, findings: list[Finding], trouble: str) -> list[Fin
         if check not in found
     }
     note = f"the agent was overloaded: {trouble}"
-    return [inconclusive(finding, Reason.AGENT_OVERLOADED, note) for finding in (*found.values(), *held.values())]
+    return [
+        finding if failed(finding.reason) else inconclusive(finding, Reason.AGENT_OVERLOADED, note)
+        for finding in (*found.values(), *held.values())
+    ]
+
+
+def excuses(leg: CallLeg | None, finding: Finding) -> frozenset[Excuse]:
+    """What of an agent's troubles can have brought the finding about (truth rule 11)."""
+    excusable = leg is None or RULE_OF[finding.check].excusable(leg, finding)
+    return ROW_OF[finding.reason].excused_by if excusable else frozenset()
 
 
 def excused(leg: CallLeg, finding: Finding) -> Finding:
-    """What broke may be the doing of the agent itself (truth rules 3, 11)."""
-    row = ROW_OF[finding.reason]
-    if leg.excuse is None or not row.excused_by or not RULE_OF[finding.check].excusable(leg, finding):
+    """What broke may be the doing of the agent itself (truth rule 3)."""
+    trouble = leg.trouble(excuses(leg, finding), media=RULE_OF[finding.check].media)
+    if trouble is None:
         return finding
-    return inconclusive(finding, Reason.AGENT_OVERLOADED, f"the agent was overloaded: {leg.excuse}")
+    return inconclusive(finding, Reason.AGENT_OVERLOADED, f"the agent was overloaded: {trouble}")
 
 
 def _not_the_paths(finding: Finding) -> Finding:

@@ -118,7 +118,7 @@ def nothing_came(leg: CallLeg) -> bool:
 
 
 def formats(leg: CallLeg, sources: Iterable[Source]) -> frozenset[str]:
-    """What the audio in them was (`PCMU/8000`), by the sections' payload types; without types that those do not have."""
+    """What the audio in them was (`PCMU/8000`), by the sections' payload types; without those that they do not have."""
     return frozenset(
         format_
         for source in sources

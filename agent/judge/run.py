@@ -16,7 +16,7 @@ from agent.judge.flow import flow
 from agent.judge.leg import known_leg
 from agent.judge.pairing import CalleeLeg, Pair, Pairing, pair_legs
 from agent.judge.rank import result_of_findings, worst_first
-from agent.judge.two_ended import call_findings
+from agent.judge.two_ended import call_findings, call_notes
 from agent.judge.verdicts import AgentReport, CallVerdict, EndpointVerdict, Flow, PairedBy, RunVerdict, Stray
 
 __all__ = ["AgentReport", "CallVerdict", "EndpointVerdict", "Flow", "PairedBy", "RunVerdict", "Stray", "judge_run"]
@@ -160,6 +160,7 @@ def _judge_call(call: PlannedCall, agents: _Agents, seen: _Seen) -> CallVerdict:
         paired_by=None if pair is None else pair.by,
         to_callee=flow(ends.caller, ends.callee),
         to_caller=flow(ends.callee, ends.caller),
+        notes=call_notes(ends),
     )
 
 
@@ -193,8 +194,10 @@ def _at_call(call: PlannedCall, leg: LegObservation) -> CallLeg:
 
 def _gone(call: PlannedCall, report: AgentReport) -> Gone | None:
     if report.complete and report.lost_reason is None:
-        kept = (item for item in report.recorded if item.check is Check.RUN and item.endpoint == call.endpoint)
-        return next((Gone(reason=item.reason, note=f"{report.plan.agent}: {item.note}") for item in kept), None)
+        kept = [item for item in report.recorded if item.check is Check.RUN and item.endpoint == call.endpoint]
+        return next(
+            (Gone(reason=item.reason, note=f"{report.plan.agent}: {item.note}") for item in worst_first(kept)), None
+        )
     reason = report.lost_reason or Reason.AGENT_LOST
     return Gone(reason=reason, note=f"{report.plan.agent}: {report.lost_message or reason}")
 

@@ -1,7 +1,9 @@
 """A call judged from both its ends: what was sent against what was received, and every planned call accounted for."""
 
+from typing import Final
+
 from agent.contract.verdict import Finding, Reason, Role
-from agent.judge.attribution import attribute
+from agent.judge.attribution import attribute, peers_doing
 from agent.judge.checks import RULES
 from agent.judge.checks.check import CheckRule
 from agent.judge.ends import CallEnds
@@ -9,6 +11,9 @@ from agent.judge.findings import inconclusive
 from agent.judge.leg import excused, leg_findings, unmeasurable
 from agent.judge.rank import worst_first
 from agent.judge.reasons import failed
+
+MAX_NOTES: Final = 8
+"""Of one call."""
 
 
 def call_findings(ends: CallEnds) -> tuple[Finding, ...]:
@@ -25,6 +30,11 @@ def call_findings(ends: CallEnds) -> tuple[Finding, ...]:
     return worst_first(findings)
 
 
+def call_notes(ends: CallEnds) -> tuple[str, ...]:
+    """What to know of one call, whether it passed or not."""
+    return tuple(dict.fromkeys(note for rule in RULES for note in rule.notes(ends)))[:MAX_NOTES]
+
+
 def _others(findings: list[Finding], found: Finding) -> list[Finding]:
     """What stands beside a finding of both ends: not what one of them could not tell of the same check."""
     if not failed(found.reason):
@@ -37,5 +47,5 @@ def _whose(ends: CallEnds, rule: CheckRule, found: Finding) -> Finding:
     receiver = ends.leg(found.leg)
     if receiver is None or not rule.shared or not failed(found.reason):
         return found
-    trouble = ends.peer_trouble(found.leg)
+    trouble = peers_doing(ends, found)
     return excused(receiver, found) if trouble is None else inconclusive(found, Reason.PEER_LOST, trouble)

@@ -74,6 +74,8 @@ class CallVerdict:
     """None: no callee leg is known to belong to this call."""
     to_callee: Flow
     to_caller: Flow
+    notes: tuple[str, ...] = ()
+    """What to know of it, whether it passed or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from agent.contract.observation import (
     RegistrationOutcome,
     Rtp,
     Side,
+    Trouble,
 )
 from agent.contract.plan import Account, Plan, RunRef, Stage, call_key, identity_code
 from agent.contract.verdict import Role
@@ -112,7 +113,7 @@ def _leg(role: Role, *, endpoint: int, call: str, number: int, start_s: float) -
         rtp_received=Rtp(packets=400, lost=0, jitter_ms=0.5, max_jitter_ms=2.0),
         rtt_ms=1.0,
         heard=Heard(duration_ms=8000, level_dbfs=-18.0, active_ms=7000, codes={str(identity_code(key)): 15}),
-        health=Health(throttled_ms=0.0, lateness_ms=3.0, socket_drops=0, sent_ratio=1.0),
+        health=Health(media=Trouble(over_ms=8000.0, throttled_ms=0.0, lateness_ms=3.0, socket_drops=0), sent_ratio=1.0),
     )
 
 

@@ -124,8 +124,9 @@ def _attribute(ends: CallEnds, finding: Finding) -> Finding:
 
 def _reached(callee: CallLeg, finding: Finding) -> Finding:
     code = callee.leg.final_code
-    if callee.excuse is not None:
-        return inconclusive(finding, Reason.PEER_LOST, f"the callee agent was overloaded: {callee.excuse}")
+    trouble = callee.trouble(LATE_OR_DROPPED, media=False)
+    if trouble is not None:
+        return inconclusive(finding, Reason.PEER_LOST, f"the callee agent was overloaded: {trouble}")
     if refused_by_agent(callee):
         return inconclusive(finding, Reason.AGENT_ERROR, f"the callee agent itself answered {code}")
     if slow_callee(callee):

@@ -9,12 +9,13 @@ from agent.contract.observation import Heard
 from agent.contract.plan import Plan, identity_code
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, planned_calls
-from agent.judge.checks.check import CheckRule, Excuse, Row
+from agent.judge.checks.check import CheckRule, Row
 from agent.judge.checks.rtp_loss import percent
 from agent.judge.checks.rtp_packets import attribute_missing
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
 from agent.judge.media import nothing_came, received, receiving, sending
+from agent.judge.overload import Excuse
 from agent.judge.sound import Signal, digits_ms, signal
 from agent.judge.spans import Span, length, meet
 
@@ -144,7 +145,8 @@ def _enough(leg: CallLeg, heard: Heard, seen: Signal, due: list[Span]) -> list[F
         return [_failed(leg, Reason.WRONG_AUDIO, "audio without any call's signal")]
     if seen.own_ms >= MIN_OWN_SHARE * due_ms:
         return []
-    observed = f"its own signal for {seen.own_ms / 1000:.1f} of {due_ms / 1000:.1f} s, other sound for {seen.other_ms / 1000:.1f} s"
+    own, other = f"{seen.own_ms / 1000:.1f} of {due_ms / 1000:.1f} s", f"{seen.other_ms / 1000:.1f} s"
+    observed = f"its own signal for {own}, other sound for {other}"
     wrong = seen.other_ms >= (due_ms - seen.own_ms) / 2
     return [_failed(leg, Reason.WRONG_AUDIO if wrong else Reason.NO_AUDIO, observed)]
 
@@ -258,8 +260,8 @@ RULE: Final = CheckRule(
         Row(
             reason=Reason.LOOPED,
             meaning=(
-                "the caller's own signal came back to it, and nothing of it reached the callee, which could receive for "
-                "2 s or more; asked for or not"
+                "the caller's own signal came back to it, and nothing of it reached the callee, which could receive "
+                "for 2 s or more; asked for or not"
             ),
             excused_by=frozenset({Excuse.DROPPED}),
         ),
@@ -273,7 +275,7 @@ RULE: Final = CheckRule(
         ),
         Row(
             reason=Reason.NO_AUDIO,
-            meaning="RTP may have arrived, but it carried silence, or this call's signal for less than half of the time",
+            meaning="RTP may have come, but it carried silence, or this call's signal for less than half of the time",
             excused_by=frozenset(Excuse),
         ),
         Row(reason=Reason.UNEXPECTED_AUDIO, meaning="silence was expected"),

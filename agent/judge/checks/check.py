@@ -2,24 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from agent.contract.call import ExpectLeg
 from agent.contract.verdict import Check, Finding, Reason, Result
 from agent.judge.call_leg import CallLeg
 from agent.judge.ends import CallEnds
-
-
-class Excuse(StrEnum):
-    """What an agent's trouble may bring about by itself (truth rule 11)."""
-
-    LATE = "late"
-    """It, or its own RTP, was late: it read, sent or answered at another time than it should have."""
-    DROPPED = "dropped"
-    """The kernel dropped datagrams at its own sockets: what came to it was not seen."""
-    UNSENT = "unsent"
-    """It sent less than was due."""
-
+from agent.judge.overload import Excuse
 
 LATE_OR_DROPPED = frozenset({Excuse.LATE, Excuse.DROPPED})
 ANY_TROUBLE = frozenset(Excuse)
@@ -59,6 +47,11 @@ def as_it_is(_: CallEnds, finding: Finding) -> Finding:
     return finding
 
 
+def no_notes(_: CallEnds) -> list[str]:
+    """A check that only says what is wrong."""
+    return []
+
+
 def always(_: CallLeg, __: Finding) -> bool:
     """Whatever was observed, its reason's excuses hold."""
     return True
@@ -92,6 +85,8 @@ class CheckRule:
     """An agent that was told to stop may not have come to it."""
     excusable: Callable[[CallLeg, Finding], bool] = always
     """Whether its reason's excuses hold for what was observed; the leg is the finding's."""
+    notes: Callable[[CallEnds], list[str]] = no_notes
+    """What to know of a call, whether it passed or not."""
     rows: tuple[Row, ...] = ()
     """In the order in which they are said: a cause before its consequences."""
     sentence: str = "{leg}: {observed}, expected {expected}"

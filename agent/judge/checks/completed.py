@@ -91,7 +91,9 @@ def _bye_missing(ends: CallEnds, finding: Finding) -> Finding:
         return finding
     sent = not caller.cut_short and caller.leg.progress.bye_ms is not None and caller.leg.bye_answered is not None
     waited = callee.leg.ended_by is Side.LOCAL and callee.held
-    if not sent or not waited or ends.callee_gone is not None or caller.excuse or callee.excuse:
+    if not sent or not waited or ends.callee_gone is not None:
+        return finding
+    if caller.trouble(LATE_OR_DROPPED, media=False) or callee.trouble(LATE_OR_DROPPED, media=False):
         return finding
     return msgspec.structs.replace(finding, reason=Reason.BYE_MISSING, observed="no BYE", note="the caller sent one")
 

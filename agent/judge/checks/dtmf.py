@@ -5,15 +5,16 @@ from typing import Final
 
 import msgspec
 
-from agent.contract.call import Behaviour, DtmfMethod, ExpectLeg
+from agent.contract.call import Behaviour, DtmfMethod, ExpectDtmf, ExpectLeg
 from agent.contract.observation import Digit
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, joined
-from agent.judge.checks.check import CheckRule, Excuse, Row
+from agent.judge.checks.check import CheckRule, Row
 from agent.judge.checks.rtp_packets import both_ways, explain_strangers
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
 from agent.judge.media import strangers
+from agent.judge.overload import Excuse
 
 SHORTEST_MS: Final = 40.0
 """What every receiver of DTMF must take for a digit (ITU-T Q.24); a shorter one may be lost by the next."""
@@ -43,12 +44,14 @@ def _mismatch(leg: CallLeg) -> list[Finding]:
     received = joined(leg.leg.dtmf_received, expect.method)
     if leg.leg.negotiated is None and not leg.leg.dtmf_received:
         return [_found(leg, Reason.NOT_MEASURED, note="no media was negotiated")]
-    if received == expect.digits:
-        return []
+    if received == expect.digits or (not received and expect.digits in _by_others(leg).values()):
+        return []  # they came; how is another question
     if not received and (elsewhere := strangers(leg)) is not None:
         return [_found(leg, Reason.NOT_MEASURED, elsewhere)]
-    if not received and expect.digits in _by_others(leg).values():
-        return []  # they came, and only how is wrong
+    return _other_digits(leg, expect, received)
+
+
+def _other_digits(leg: CallLeg, expect: ExpectDtmf, received: str) -> list[Finding]:
     observed = ", ".join(_by_method(leg)) or "none"
     missing = len(received) < len(expect.digits)
     if _without_telephone_event(leg) and missing and expect.method is DtmfMethod.RFC4733:

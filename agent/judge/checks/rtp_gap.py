@@ -7,8 +7,9 @@ from agent.contract.call import ExpectLeg
 from agent.contract.observation import Source
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg
-from agent.judge.checks.check import CheckRule, Excuse, Row
+from agent.judge.checks.check import CheckRule, Row
 from agent.judge.media import accepted, receiving
+from agent.judge.overload import Excuse
 from agent.judge.spans import Span, length, meet, minus, union
 
 

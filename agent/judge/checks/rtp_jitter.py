@@ -5,8 +5,9 @@ from typing import Final
 from agent.contract.call import ExpectLeg
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg
-from agent.judge.checks.check import CheckRule, Excuse, Row
+from agent.judge.checks.check import CheckRule, Row
 from agent.judge.media import nothing_came, received
+from agent.judge.overload import Excuse
 
 
 def _asked(expect: ExpectLeg) -> str | None:
@@ -38,7 +39,11 @@ RULE: Final = CheckRule(
     media=True,
     shared=True,
     rows=(
-        Row(reason=Reason.JITTER, meaning="mean jitter above `maxJitterMilliseconds`", excused_by=frozenset(Excuse)),
+        Row(
+            reason=Reason.JITTER,
+            meaning="mean jitter above `maxJitterMilliseconds`",
+            excused_by=frozenset({Excuse.LATE}),
+        ),
     ),
     sentence="{leg} saw {observed} of jitter, expected {expected}",
     on="that leg",

@@ -10,11 +10,12 @@ from typing import Final
 from agent.contract.call import ExpectLeg
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg
-from agent.judge.checks.check import CheckRule, Excuse, Row
+from agent.judge.checks.check import CheckRule, Row
 from agent.judge.checks.rtp_packets import both_ways
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import noted
 from agent.judge.media import Flowed, accepted, formats, nothing_came, received, sent
+from agent.judge.overload import Excuse
 
 EDGE_MS: Final = 300.0
 """Media on its way, or that came before the receiver counted, at the edges of a call."""
@@ -56,10 +57,13 @@ def _leg(leg: CallLeg) -> list[Finding]:
     if _asked(leg.expect) is None or nothing_came(leg):
         return []
     bound, came = _bound(leg), received(leg)
-    if bound is None:
-        return [_failed(leg, Reason.NOT_MEASURED, note="maxLossPercent is not a decimal")]
-    if came is None:
-        return [_failed(leg, Reason.NOT_MEASURED)]
+    if bound is None or came is None:
+        note = "maxLossPercent is not a decimal" if bound is None else None
+        return [_failed(leg, Reason.NOT_MEASURED, note=note)]
+    return _lost(leg, came, bound)
+
+
+def _lost(leg: CallLeg, came: Flowed, bound: Decimal) -> list[Finding]:
     by_number = exceeds(came.lost, came.packets + came.lost, bound)
     if came.media_ms is None:
         return [_failed(leg, Reason.PACKET_LOSS, _in_packets(came))] if by_number else []
@@ -157,7 +161,7 @@ def _amount(flowed: Flowed) -> str:
 
 
 def _formats(sender: CallLeg, receiver: CallLeg) -> str | None:
-    """Why the ends cannot be compared: a path that decodes and encodes anew hides what it lost before. None: they can."""
+    """Why the ends cannot be compared: a path that decodes and encodes anew hides what it lost. None: they can."""
     went, came = formats(sender, sender.leg.sent or ()), formats(receiver, accepted(receiver.leg.received or ()))
     if went == came or not came:
         return None

@@ -9,7 +9,7 @@ from agent.contract.call import Audio, Behaviour, ExpectLeg, ExpectRtp
 from agent.contract.observation import Origin
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg
-from agent.judge.checks.check import CheckRule, Excuse, Row
+from agent.judge.checks.check import CheckRule, Row
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
 from agent.judge.media import (
@@ -24,6 +24,7 @@ from agent.judge.media import (
     stranger_packets,
     strangers,
 )
+from agent.judge.overload import Excuse
 from agent.judge.spans import length, meet
 
 STOPPED_MS: Final = 2000.0
@@ -40,7 +41,7 @@ def _asked(expect: ExpectLeg) -> str | None:
 
 
 def _expected(expect: ExpectLeg) -> str | None:
-    """What a leg is to receive; None: nothing that takes RTP. Silence that nobody sent is not silence that was heard."""
+    """What a leg is to receive; None: nothing that takes RTP."""
     if expect.rtp is None and expect.audio in (Audio.OWN, Audio.ANY):
         return "RTP that carries audio"
     return _asked(expect)
@@ -84,14 +85,14 @@ def _packets(leg: CallLeg) -> list[Finding]:
     if nothing_came(leg):
         # Neither loss nor jitter nor sound exists without packets; this one finding says why.
         return [_failed(leg, Reason.NO_RTP, "none")]
-    if leg.expect.rtp is None:
-        return []
+    return [] if leg.expect.rtp is None else _few(leg, needed_packets(leg.expect.rtp))
+
+
+def _few(leg: CallLeg, needed: int) -> list[Finding]:
     came = received(leg)
     if came is None:
         return [_failed(leg, Reason.NOT_MEASURED)]
-    if came.packets < needed_packets(leg.expect.rtp):
-        return [_failed(leg, Reason.TOO_FEW_PACKETS, f"{came.packets} packets")]
-    return []
+    return [_failed(leg, Reason.TOO_FEW_PACKETS, f"{came.packets} packets")] if came.packets < needed else []
 
 
 def _failed(leg: CallLeg, reason: Reason, observed: str | None = None) -> Finding:

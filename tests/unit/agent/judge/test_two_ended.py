@@ -239,8 +239,8 @@ def test_a_bye_that_never_reaches_the_callee_is_missing():
         ({"progress__bye_ms": 3000.0}, {}),
         ({"progress__bye_ms": None}, {}),
         ({}, {"progress__bye_ms": 3000.0}),
-        ({}, {"health__socket_drops": 1}),
-        ({"health__socket_drops": 1}, {}),
+        ({}, {"health__media__socket_drops": 1}),
+        ({"health__media__socket_drops": 1}, {}),
         ({}, {"ended_by": None}),
     ],
 )
@@ -470,7 +470,7 @@ def test_what_was_sent_more_than_the_bound_allows_to_miss_is_judged_by_the_bound
     [
         {"negotiated__codec": "PCMA"},
         {"negotiated": None},
-        {"health__socket_drops": 1},
+        {"health__media__socket_drops": 1},
         {"rtp_sent": None},
         {"bye_answered": False},
     ],
