@@ -33,7 +33,7 @@ def _sections(leg: CallLeg) -> list[tuple[Section, Span]]:
     """Each section in force after the answer, and when it was."""
     end_ms = leg.media_end_ms
     timed = [section for section in leg.leg.sections if section.begin_ms is not None]
-    if end_ms is None:
+    if end_ms is None or not timed:
         return []
     begins = [max(0.0, section.begin_ms or 0.0) for section in timed]
     ends = [*begins[1:], end_ms]

@@ -138,7 +138,7 @@ def explain_strangers(reason: Reason) -> Callable[[CallEnds, Finding], Finding]:
         own, peer = ends.leg(finding.leg), ends.leg(peer_of(finding.leg))
         if finding.reason is not Reason.NOT_MEASURED or own is None or peer is None or strangers(own) is None:
             return finding
-        if not packets_sent(peer) or ends.peer_trouble(finding.leg) is not None:
+        if not packets_sent(peer) or ends.peer_trouble(finding.leg, frozenset(Excuse), media=True):
             return finding
         name = peer.leg.role.value.lower()
         note = f"the {name} sent {packets_sent(peer)} packets, and none of its media came"

@@ -151,7 +151,7 @@ def test_a_call_that_nobody_is_known_to_have_ended_is_not_measured():
 
 
 def test_an_agent_that_hangs_up_early_fails_nothing():
-    leg = {"progress__bye_ms": 2000.0, "dtmf_received": (), "rtp_received__packets": 100, "local_reason": "stopped"}
+    leg = {"progress__bye_ms": 2000.0, "dtmf_received": (), "received__packets": 100, "local_reason": "stopped"}
 
     assert set(caller_alone(**leg, heard=None)) == {
         (Check.COMPLETED, Reason.NOT_MEASURED),
