@@ -1,5 +1,7 @@
 """Stretches of time, against sets of moments."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +20,7 @@ def test_a_union_covers_the_same_in_order_and_without_overlap(some):
     covered = union(some)
     assert moments(covered) == moments(some)
     assert covered == sorted(covered)
-    assert all(before[1] < after[0] for before, after in zip(covered, covered[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in pairwise(covered))
     assert length(some) == len(moments(some))
 
 
