@@ -77,7 +77,7 @@ def received(leg: CallLeg) -> Flowed | None:
 
 def sent(leg: CallLeg | None) -> Flowed | None:
     """What this end sent; None: not counted."""
-    return None if leg is None or leg.leg.sent is None else _as_one(leg.leg.sent)
+    return None if leg is None or leg.leg.sent is None else _as_one(accepted(leg.leg.sent))
 
 
 def _as_one(sources: Iterable[Source]) -> Flowed:

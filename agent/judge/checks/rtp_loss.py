@@ -162,7 +162,7 @@ def _amount(flowed: Flowed) -> str:
 
 def _formats(sender: CallLeg, receiver: CallLeg) -> str | None:
     """Why the ends cannot be compared: a path that decodes and encodes anew hides what it lost. None: they can."""
-    went, came = formats(sender, sender.leg.sent or ()), formats(receiver, accepted(receiver.leg.received or ()))
+    went, came = formats(sender, accepted(sender.leg.sent or ())), formats(receiver, accepted(receiver.leg.received or ()))
     if went == came or not came:
         return None
     return (
