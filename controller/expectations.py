@@ -7,8 +7,8 @@ from agent.contract.verdict import Reason
 from controller.api.test import CallTestSpec
 from controller.limits import PlanningError
 
-PACKETS_PER_SECOND: Final = 50
-"""RTP of PCMU and PCMA in packets of 20 ms."""
+MOST_PACKETS_PER_SECOND: Final = 100
+"""In packets of 10 ms, the shortest that phones use (RFC 3551 §4.2 asks for 20; what a peer sends is its to choose)."""
 DIGIT_GAP_MS: Final = 100
 """Silence that the agent leaves between two digits."""
 PARROT_WAIT_MS: Final = 1000
@@ -53,6 +53,10 @@ def _check_sources(test: CallTestSpec, call: Call, field: str) -> None:
         if caller.dtmf is not None:
             raise _invalid(f"{field}.expect.caller.dtmf", "needs a Parrot: an Absorber sends no digits")
     for name, leg in _legs(call):
+        if leg.max_foreign_percent is not None and leg.audio is not Audio.OWN:
+            raise _invalid(
+                f"{field}.expect.{name}.maxForeignPercent", "needs audio: Own, beside which sound is foreign"
+            )
         if leg.audio is Audio.OWN and not has_identity:
             raise _invalid(f"{field}.expect.{name}.audio", "Own needs caller.play.signal: Identity")
     if callee.dtmf is not None and call.caller.dtmf is None:
@@ -80,7 +84,7 @@ def _check_hold(test: CallTestSpec, call: Call, field: str) -> None:
     for name, leg in _legs(call):
         if leg.rtp is None or leg.rtp.min_packets is None:
             continue
-        at_most = call.hold_seconds * PACKETS_PER_SECOND
+        at_most = call.hold_seconds * MOST_PACKETS_PER_SECOND
         if leg.rtp.min_packets > at_most:
             fault = f"{leg.rtp.min_packets} cannot arrive in {call.hold_seconds} s: at most {at_most}"
             raise _invalid(f"{field}.expect.{name}.rtp.minPackets", fault)

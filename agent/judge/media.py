@@ -16,12 +16,12 @@ EVENT_TYPE = "telephone-event"
 
 def receiving(leg: CallLeg) -> list[Span]:
     """When its sections let the peer send to it, in ms since the answer, until the end of the call or of its hold."""
-    return union(span for section, span in _sections(leg) if section.receives)
+    return union(span for section, span in _sections(leg, leg.media_end_ms) if section.receives)
 
 
 def sending(leg: CallLeg) -> list[Span]:
     """Likewise: when they let it send."""
-    return union(span for section, span in _sections(leg) if section.sends)
+    return union(span for section, span in _sections(leg, leg.media_end_ms) if section.sends)
 
 
 def flow_ms(sender: CallLeg, receiver: CallLeg) -> float:
@@ -29,9 +29,15 @@ def flow_ms(sender: CallLeg, receiver: CallLeg) -> float:
     return length(meet(sending(sender), receiving(receiver)))
 
 
-def _sections(leg: CallLeg) -> list[tuple[Section, Span]]:
-    """Each section in force after the answer, and when it was."""
-    end_ms = leg.media_end_ms
+def unshared_ms(sender: CallLeg, receiver: CallLeg) -> float:
+    """For how long the sender's SDP let it send what the other end was not there for, or was not to receive."""
+    went = [span for section, span in _sections(sender, sender.call_ms) if section.sends]
+    came = [span for section, span in _sections(receiver, receiver.call_ms) if section.receives]
+    return length(went) - length(meet(went, came))
+
+
+def _sections(leg: CallLeg, end_ms: float | None) -> list[tuple[Section, Span]]:
+    """Each section in force between the answer and then, and when it was."""
     timed = [section for section in leg.leg.sections if section.begin_ms is not None]
     if end_ms is None or not timed:
         return []

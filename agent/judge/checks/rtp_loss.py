@@ -14,7 +14,7 @@ from agent.judge.checks.check import CheckRule, Row
 from agent.judge.checks.rtp_packets import both_ways
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import noted
-from agent.judge.media import Flowed, accepted, formats, nothing_came, received, sent
+from agent.judge.media import Flowed, accepted, formats, nothing_came, received, sent, unshared_ms
 from agent.judge.overload import Excuse
 
 EDGE_MS: Final = 300.0
@@ -107,15 +107,15 @@ def _believed(ends: CallEnds, finding: Finding) -> Finding | None:
 
 
 def _contradicted(sender: CallLeg, receiver: CallLeg) -> bool:
-    """Less is missing between the ends than half of what the receiver's numbers say; and the ends can be compared."""
+    """Far less is missing between the ends than the receiver's numbers say; and the ends can be compared."""
     came, went = received(receiver), sent(sender)
     if came is None or went is None or came.media_ms is None or went.media_ms is None:
         return False
     if _formats(sender, receiver) is not None:
         return False
-    packets = max(1, came.packets)
-    claimed_ms = max(came.lost_ms, came.lost * (came.media_ms + came.event_ms) / packets)
-    return claimed_ms > 0 and went.media_ms - came.media_ms < claimed_ms / 2
+    claimed_ms = max(came.lost_ms, came.lost * (came.media_ms + came.event_ms) / max(1, came.packets))
+    # Where more came than was sent, something else came too, and may stand in for what was lost.
+    return -EDGE_MS <= went.media_ms - came.media_ms - came.pause_ms < claimed_ms / 2
 
 
 def _ends(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
@@ -147,7 +147,7 @@ def _between(sender: CallLeg, receiver: CallLeg) -> list[Finding]:
     changed = _formats(sender, receiver)
     if changed is not None:
         return [_failed(receiver, Reason.NOT_MEASURED, note=changed)]
-    missing_ms = went.media_ms - (came.media_ms or 0.0)
+    missing_ms = went.media_ms - (came.media_ms or 0.0) - came.pause_ms
     if missing_ms - came.lost_ms <= _edge_ms(sender, receiver) or not exceeds(missing_ms, went.media_ms, bound):
         return []
     note = f"the {sender.leg.role.value.lower()} sent {_amount(went)}, {_amount(came)} came; {_in_packets(came)}"
@@ -162,7 +162,10 @@ def _amount(flowed: Flowed) -> str:
 
 def _formats(sender: CallLeg, receiver: CallLeg) -> str | None:
     """Why the ends cannot be compared: a path that decodes and encodes anew hides what it lost. None: they can."""
-    went, came = formats(sender, accepted(sender.leg.sent or ())), formats(receiver, accepted(receiver.leg.received or ()))
+    went, came = (
+        formats(sender, accepted(sender.leg.sent or ())),
+        formats(receiver, accepted(receiver.leg.received or ())),
+    )
     if went == came or not came:
         return None
     return (
@@ -172,10 +175,8 @@ def _formats(sender: CallLeg, receiver: CallLeg) -> str | None:
 
 
 def _edge_ms(sender: CallLeg, receiver: CallLeg) -> float:
-    """Media sent while the other end was not in the call yet, or no more: each end's length by its own clock."""
-    if sender.call_ms is None or receiver.call_ms is None:
-        return EDGE_MS
-    return EDGE_MS + max(0.0, sender.call_ms - receiver.call_ms)
+    """Media sent while the other end was not in the call yet, or no more, or its SDP was not to receive it."""
+    return EDGE_MS + unshared_ms(sender, receiver)
 
 
 RULE: Final = CheckRule(

@@ -165,6 +165,29 @@ def test_media_sent_before_the_200_arrived_is_not_lost():
     assert both(callee=callee).result is Result.PASSED
 
 
+def test_media_that_one_ends_sdp_does_not_let_in_is_not_lost():
+    """The path holds the caller from 3 to 5.5 s, and lets the callee go on sending."""
+    held = tuple(
+        change(SECTION, begin_ms=begin_ms, receives=receives)
+        for begin_ms, receives in ((0.0, True), (3000.0, False), (5500.0, True))
+    )
+    few = {"group__expect__caller__rtp__min_packets": 200}
+    assert both(caller={"sections": held, "received__media_ms": 5000.0}, **few).result is Result.PASSED
+    lost = both(caller={"sections": held, "received__media_ms": 4600.0}, **few)
+    assert said(lost.findings) == LOST
+
+
+def test_a_path_that_leaves_silence_out_loses_nothing():
+    verdict = both(callee=received(media_ms=4500.0, pause_ms=3000.0))
+
+    assert verdict.result is Result.PASSED
+
+
+def test_a_prompt_does_not_stand_in_for_what_numbers_say_was_lost():
+    more = received(40, media_ms=8700.0)
+    assert said(both(caller=more).findings) == LOST
+
+
 def test_what_the_bound_allows_to_miss_is_judged_by_the_bound():
     its_plan = {"group__expect__callee__rtp__max_loss_percent": "20"}
 
