@@ -29,6 +29,7 @@ def check_expectations(test: CallTestSpec) -> None:
             _check_refused_call(call, field)
         else:
             _check_sources(test, call, field)
+            _check_foreign(call, field)
             _check_hold(test, call, field)
 
 
@@ -53,16 +54,20 @@ def _check_sources(test: CallTestSpec, call: Call, field: str) -> None:
         if caller.dtmf is not None:
             raise _invalid(f"{field}.expect.caller.dtmf", "needs a Parrot: an Absorber sends no digits")
     for name, leg in _legs(call):
-        if leg.max_foreign_percent is not None and leg.audio is not Audio.OWN:
-            raise _invalid(
-                f"{field}.expect.{name}.maxForeignPercent", "needs audio: Own, beside which sound is foreign"
-            )
         if leg.audio is Audio.OWN and not has_identity:
             raise _invalid(f"{field}.expect.{name}.audio", "Own needs caller.play.signal: Identity")
     if callee.dtmf is not None and call.caller.dtmf is None:
         raise _invalid(f"{field}.expect.callee.dtmf", "needs caller.dtmf: the caller sends no digits")
     if caller.dtmf is not None and call.caller.dtmf is None and test.callee is not None:
         raise _invalid(f"{field}.expect.caller.dtmf", "needs caller.dtmf: a Parrot re-sends only what it received")
+
+
+def _check_foreign(call: Call, field: str) -> None:
+    for name, leg in _legs(call):
+        if leg.max_foreign_percent is not None and leg.audio is not Audio.OWN:
+            raise _invalid(
+                f"{field}.expect.{name}.maxForeignPercent", "needs audio: Own, beside which sound is foreign"
+            )
 
 
 def _check_hold(test: CallTestSpec, call: Call, field: str) -> None:
