@@ -81,14 +81,8 @@ def as_table(finished: FinishedRun, *, width: int, color: bool) -> str:
     )
     with console.capture() as capture:
         console.print(_headline(finished))
-        for part in (
-            _endpoints(finished),
-            _failures(finished),
-            _notes(finished),
-            _evidence(finished),
-            _flows(finished),
-        ):
-            if part is not None:
+        for table in (_endpoints, _failures, _notes, _evidence, _flows):
+            if (part := table(finished)) is not None:
                 console.print()
                 console.print(part)
     return "".join(line.rstrip() + "\n" for line in capture.get().splitlines())

@@ -344,8 +344,12 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
     final_code: int | None = None
     """Final response to the INVITE that was on the wire (received by the caller, sent by the callee)."""
     final_phrase: str | None = None
+    callee_shared: bool = False
+    """The final response says that another run's callee refused the call (X-Calltest-Refused); a path may drop that."""
     local_reason: str | None = None
     """Why the agent itself ended or could not do it (pjsip's words): never a SIP code."""
+    told_to_stop: bool = False
+    """The agent ended it (or would have) because it was itself told to stop, and for no other reason."""
     ended_by: Side | None = None
     """Who sent the BYE or CANCEL that ended it."""
     bye_answered: bool | None = None
@@ -367,6 +371,10 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
     """Where it counted or heard otherwise than the wire had it, in words."""
     dialog: Dialog | None = None
     sections: tuple[Section, ...] = ()
+    answer_faults: tuple[str, ...] = ()
+    """What of the peer's answers is forbidden, each with its line or section."""
+    no_media: str | None = None
+    """Why the peer's answer to our INVITE lets no audio run, though nothing forbids that (no SDP, port 0, inactive)."""
     received: tuple[Source, ...] | None = None
     """None: not counted."""
     sent: tuple[Source, ...] | None = None

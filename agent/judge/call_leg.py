@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.contract.call import Call, DtmfMethod, ExpectLeg
-from agent.contract.observation import Digit, LegObservation, Side
+from agent.contract.observation import Bye, Digit, LegObservation, Side
 from agent.contract.plan import Plan, call_key
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.overload import Excuse, call_troubles, media_troubles, overload
 
-HOLD_TOLERANCE_MS: Final = 250.0
-"""How much shorter than its hold a call may be: the agent's timer and the wire's times have different starts."""
+HOLD_TOLERANCE_MS: Final = 500.0
+"""How much shorter than its hold a call may be: an announcement of the same length, timers with different starts."""
 
 CallId = tuple[int, str, int]
 """Endpoint, call, number."""
@@ -119,7 +119,17 @@ class CallLeg:
     @property
     def cut_short(self) -> bool:
         """Our own agent is what ended it early, or may be."""
-        return self.answered and self.leg.ended_by is not Side.REMOTE and not self.held
+        return self.answered and not self.ended_by_peer and not self.held
+
+    @property
+    def bye(self) -> Bye | None:
+        """The end of the leg's own dialog; None where none was seen."""
+        return None if self.leg.dialog is None else self.leg.dialog.bye
+
+    @property
+    def ended_by_peer(self) -> bool:
+        """The first BYE of its dialog was the other side's."""
+        return self.bye is not None and self.bye.by is Side.REMOTE
 
     @property
     def overload(self) -> str | None:

@@ -4,7 +4,7 @@ from agent.contract.observation import LegObservation
 from agent.contract.plan import Plan, call_key
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, PlannedCall
-from agent.judge.checks import MEDIA_RULES, RULE_OF, asked
+from agent.judge.checks import MEDIA_RULES, RULE_OF, SIGNALLING_RULES, asked
 from agent.judge.findings import inconclusive
 from agent.judge.overload import Excuse
 from agent.judge.rank import worst_first
@@ -39,13 +39,13 @@ def leg_findings(leg: CallLeg) -> list[Finding]:
         return [excused(leg, finding) for finding in unanswered]
     if not leg.call.expects_answer:
         return unmeasurable(leg.call, leg.leg.role)
-    ended = RULE_OF[Check.COMPLETED].leg(leg)
+    told = [finding for rule in SIGNALLING_RULES for finding in rule.leg(leg)]
     received = [finding for rule in MEDIA_RULES for finding in rule.leg(leg)]
     if leg.cut_short:
         received = [_not_the_paths(finding) for finding in received]
     if leg.overload is not None:
         received = _overloaded(leg, received, leg.overload)
-    return [excused(leg, finding) for finding in (*ended, *received)]
+    return [excused(leg, finding) for finding in (*told, *received)]
 
 
 def unmeasurable(call: PlannedCall, role: Role) -> list[Finding]:

@@ -20,7 +20,7 @@ from agent.contract.observation import (
     SipMessage,
     StackCount,
 )
-from agent.contract.plan import CALL_HEADER, Plan
+from agent.contract.plan import CALL_HEADER, CALLEE_SHARED, REFUSED_HEADER, Plan
 from agent.contract.verdict import Role
 from agent.observe import media as media_facts
 from agent.phone.protocol import (
@@ -122,6 +122,7 @@ def observe_leg(
         progress=_progress(wire, final, ended, outgoing=outgoing),
         final_code=final.sip.code if final else None,
         final_phrase=final.sip.phrase if final else None,
+        callee_shared=final is not None and final.sip.header(REFUSED_HEADER) == CALLEE_SHARED,
         local_reason=own_reason or (ended.local_reason if ended else None) or None,
         ended_by=_ended_by(wire),
         acknowledged=None if outgoing else _acknowledged(wire, final),

@@ -4,15 +4,18 @@ A phone has one event queue and is used from one thread. It reports what happene
 crossed the socket) and leaves all meaning to `agent.observe.leg`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NewType, Protocol
+from types import MappingProxyType
+from typing import Final, NewType, Protocol
 
 from agent.contract.call import DtmfMethod
 from agent.contract.observation import Negotiated, Rtp
 from agent.tap.model import TapStream
 
 AccountId = NewType("AccountId", int)
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 CallHandle = NewType("CallHandle", int)
 """Never reused within one phone's life."""
 
@@ -181,8 +184,8 @@ class Phone(Protocol):
     def ring(self, call: CallHandle) -> None:
         """Answers 180."""
 
-    def answer(self, call: CallHandle, code: int, playback: Playback) -> None:
-        """Answers with a final code; media starts on 2xx."""
+    def answer(self, call: CallHandle, code: int, playback: Playback, headers: Mapping[str, str] = NO_HEADERS) -> None:
+        """Answers with a final code, and headers of ours; media starts on 2xx."""
 
     def send_digits(self, call: CallHandle, digits: str, tone_ms: int) -> None:
         """Sends RFC 4733 digits one after the other. Each gives a DigitSent."""

@@ -1,7 +1,7 @@
 """The callee: takes every call; a parrot repeats what it hears, an absorber only listens."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,9 +51,9 @@ class Callee:
         timers: Timers,
         behaviour: Behaviour,
         capacity: int,
-        on_call: Callable[[IncomingCall], bool],
+        on_call: Callable[[IncomingCall], Mapping[str, str] | None],
     ) -> None:
-        """`on_call`: told of each call before anything is answered; False: not for us, and refused with 480."""
+        """`on_call`: told of each call before anything is answered; gives headers to refuse it, None to take it."""
         self._phone = phone
         self._clock = clock
         self._timers = timers
@@ -71,7 +71,7 @@ class Callee:
         """Reacts to a call, its digits, its end."""
         match event:
             case IncomingCall():
-                self._take(event.call, is_ours=self._on_call(event))
+                self._take(event.call, self._on_call(event))
             case DigitReceived(method=DtmfMethod.RFC4733) if event.call in self._calls:
                 self._calls[event.call].digits += event.digit
                 self._put_off(event.call, LONGEST_DIGIT_S + REPEAT_AFTER_S)
@@ -87,10 +87,10 @@ class Callee:
             self._try(lambda handle=handle: self._phone.hang_up(handle))  # type: ignore[misc]
         return up
 
-    def _take(self, handle: CallHandle, *, is_ours: bool) -> None:
+    def _take(self, handle: CallHandle, refusal: Mapping[str, str] | None) -> None:
         self._calls[handle] = _Call()
-        if not is_ours:
-            self._try(lambda: self._phone.answer(handle, 480, Playback()))
+        if refusal is not None:
+            self._try(lambda: self._phone.answer(handle, 480, Playback(), refusal))
             return
         if len(self._calls) > self._capacity:
             self._try(lambda: self._phone.answer(handle, 486, Playback()))

@@ -65,6 +65,8 @@ class Caller:
         self._waiting: deque[tuple[Call, int]] = deque()
         self._dialling: Dialling | None = None
         self._next_call_s = float("-inf")
+        self._is_paced = False
+        """A timer is pending that places more: one is enough, however many calls end meanwhile."""
 
     @property
     def idle(self) -> bool:
@@ -86,21 +88,33 @@ class Caller:
                 self._playlist.over(self._calls.pop(handle).code)
                 self._place_more()
 
-    def hang_up_all(self, reason: str) -> None:
-        """Ends all calls, and places no more."""
+    def hang_up_all(self) -> list[CallHandle]:
+        """Ends all calls, and places no more; gives those that were not about to end."""
         self._waiting.clear()
-        for handle in list(self._calls):
-            self._hang_up(handle, reason)
+        up = [handle for handle, call in self._calls.items() if call.state is not _State.ENDING]
+        for handle in up:
+            self._hang_up(handle)
+        return up
 
     def _place_more(self) -> None:
         """Places what pace and concurrency allow; a group waits for the one before it to end."""
         while self._waiting and self._has_room(self._waiting[0][0]):
             now_s = self._clock.monotonic_s()
             if now_s < self._next_call_s:
-                self._timers.at(self._next_call_s, self._place_more)
+                self._pace()
                 return
             self._next_call_s = max(now_s, self._next_call_s) + 1 / self._plan.max_calls_per_second
             self._place(*self._waiting.popleft())
+
+    def _pace(self) -> None:
+        """Goes on when the next call may be placed."""
+        if not self._is_paced:
+            self._is_paced = True
+            self._timers.at(self._next_call_s, self._paced)
+
+    def _paced(self) -> None:
+        self._is_paced = False
+        self._place_more()
 
     def _has_room(self, group: Call) -> bool:
         return len(self._calls) < group.concurrency and all(call.group is group for call in self._calls.values())

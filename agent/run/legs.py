@@ -51,6 +51,7 @@ class Leg:
     health: Health = field(default_factory=Health)
     own_reason: str | None = None
     """Why this agent ended it."""
+    told_to_stop: bool = False
 
 
 class LegBook:
@@ -96,11 +97,11 @@ class LegBook:
         """A call that could not be placed is a leg as well."""
         self._conclude(Leg(facts=facts, handle=None, own_reason=reason))
 
-    def because(self, handle: CallHandle, reason: str) -> None:
+    def because(self, handle: CallHandle, reason: str, *, told_to_stop: bool = False) -> None:
         """Says why this agent is about to end a call; the first reason stands."""
         leg = self._by_handle.get(handle)
-        if leg and leg.own_reason is None:
-            leg.own_reason = reason
+        if leg and leg.own_reason is None and not _has_ended(leg):
+            leg.own_reason, leg.told_to_stop = reason, told_to_stop
 
     def record(self, event: Event) -> None:
         """Gives the event to its leg, or legs where one Call-ID has come twice."""
@@ -132,8 +133,9 @@ class LegBook:
         self.record(ended)
 
     def conclude_all(self) -> None:
-        """Judges whatever is left, as it is."""
-        for leg in list(self._by_handle.values()):
+        """Judges whatever is left, as it is: what the phone has not ended by now lasted until now."""
+        for handle, leg in list(self._by_handle.items()):
+            self.abandon(handle, "it was not over when the agent had to go on")
             self._conclude(leg)
 
     def _record_message(self, message: MessageSeen) -> None:
@@ -160,7 +162,7 @@ class LegBook:
             leg.window = self._health.begin(event.at_s)
 
     def _end(self, leg: Leg, event: CallEnded) -> None:
-        if any(isinstance(earlier, CallEnded) for earlier in leg.events):
+        if _has_ended(leg):
             _delete_files(event)
             return
         leg.events.append(event)
@@ -176,6 +178,7 @@ class LegBook:
         observation = observe_leg(
             leg.facts, leg.events, own_reason=leg.own_reason, heard=_heard(leg.events), health=leg.health
         )
+        observation = msgspec.structs.replace(observation, told_to_stop=leg.told_to_stop)
         findings = judge_leg(self._plan, observation)
         capture = next((event.capture for event in leg.events if isinstance(event, CallEnded)), None)
         self._evidence.take(msgspec.structs.replace(observation, findings=findings), capture, self._on_leg)
@@ -188,6 +191,10 @@ class LegBook:
         sharing.remove(leg)
         if not sharing:
             del self._by_call_id[call_id]
+
+
+def _has_ended(leg: Leg) -> bool:
+    return any(isinstance(event, CallEnded) for event in leg.events)
 
 
 def _heard(events: list[Event]) -> Heard | None:

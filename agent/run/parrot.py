@@ -45,7 +45,6 @@ def run_parrot(phone: Phone, clock: Clock, stop_asked: Callable[[], bool]) -> No
             until_s = clock.monotonic_s() + LAST_BYES_S
 
 
-def _say_who(event: IncomingCall) -> bool:
+def _say_who(event: IncomingCall) -> None:
     head = parse_head(event.invite)
     log.info("call %d from %s", event.call, head.from_user if head else None)
-    return True

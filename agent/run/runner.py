@@ -2,17 +2,19 @@
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
 from agent.clock import Clock
 from agent.contract.call import Behaviour
 from agent.contract.observation import LegObservation
-from agent.contract.plan import Plan, Signal, Stage
+from agent.contract.plan import CALLEE_SHARED, REFUSED_HEADER, Plan, Signal, Stage
+from agent.contract.result import StopCause
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.observe.leg import LegFacts, read_invite
-from agent.phone.protocol import Event, IncomingCall, Phone, PhoneError, Playback
+from agent.phone.protocol import NO_HEADERS, Event, IncomingCall, Phone, PhoneError, Playback
 from agent.report.evidence import Evidence
 from agent.report.lines import Report
 from agent.run.callee import Callee
@@ -58,6 +60,14 @@ class Phase(Enum):
     FINISHED = auto()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stop:
+    """Why the agent ends before its plan is done."""
+
+    cause: StopCause
+    words: str
+
+
 class Runner:
     """One agent. `run` returns when the plan is done, or it was told to stop: the final result is written then."""
 
@@ -100,7 +110,7 @@ class Runner:
         self._index = 0
         self._deadline_s = clock.monotonic_s() + plan.deadline_s
         self._until_s = 0.0
-        self._stopped = False
+        self._stopped: _Stop | None = None
         self._blocked = False
         """The current stage's address is not allowed."""
         self._told_stage = self._told_calls = (-1, -1)
@@ -123,10 +133,10 @@ class Runner:
         while self._phase is not Phase.FINISHED:
             self.step()
         self._book.conclude_all()  # a stray may have come after the last stage
-        self._evidence.settle()
+        self._evidence.settle(lambda: self._why_stop(self._signals.poll()) is not None)
         self._tell_progress()
-        self._report.write(final=True, stopped=self._stopped)
-        return not self._stopped
+        self._report.write(final=True, stopped=self._stopped.cause if self._stopped else None)
+        return self._stopped is None
 
     def step(self) -> None:
         """One event at most, then whatever is due."""
@@ -160,13 +170,15 @@ class Runner:
         else:
             self._caller.handle(event)
 
-    def _call_came(self, event: IncomingCall) -> bool:
-        """Begins the leg. Whether it is for us: another run's call, which names that run, has a callee of its own."""
+    def _call_came(self, event: IncomingCall) -> Mapping[str, str] | None:
+        """Begins the leg. None: it is for us; else the headers to refuse it with.
+
+        Another run's call, which names that run, has a callee of its own.
+        """
         invite = read_invite(self._plan, event.invite)
         facts = LegFacts(
             role=self._plan.role,
-            # One that comes between two stages, or after the last, belongs to the one before.
-            endpoint=self._plan.stages[min(self._index, len(self._plan.stages) - 1)].endpoint,
+            endpoint=self._plan.stages[self._stage_of_calls].endpoint,
             call=invite.call,
             number=invite.number,
             call_key=invite.call_key,
@@ -174,7 +186,20 @@ class Runner:
             started_at=self._clock.unix_s(),
         )
         self._book.begin(facts, event.call)
-        return invite.call_key is None or invite.call_key.startswith(f"{self._plan.run.uid}/")
+        if self._stopped is not None:
+            self._book.because(event.call, self._stopped.words, told_to_stop=True)
+            return NO_HEADERS
+        is_ours = invite.call_key is None or invite.call_key.startswith(f"{self._plan.run.uid}/")
+        return None if is_ours else {REFUSED_HEADER: CALLEE_SHARED}
+
+    @property
+    def _stage_of_calls(self) -> int:
+        """Of a call that comes now: between two stages, or after the last, it belongs to the one before.
+
+        Nobody places calls at a stage before all its agents are ready there.
+        """
+        is_between = self._phase in (Phase.WAITING, Phase.REGISTERING, Phase.FINISHED)
+        return max(0, self._index - 1 if is_between else self._index)
 
     def _leg_over(self, leg: LegObservation) -> None:
         self._report.leg(leg)
@@ -189,8 +214,8 @@ class Runner:
 
     def _advance(self, signal: Signal) -> None:
         """Takes the next steps, as far as what they need is there."""
-        if self._phase is not Phase.STOPPING and (reason := self._why_stop(signal)):
-            self._stop(reason)
+        if self._phase not in (Phase.STOPPING, Phase.FINISHED) and (why := self._why_stop(signal)):
+            self._stop(why)
         before = None
         while self._phase is not before:
             before = self._phase
@@ -283,28 +308,29 @@ class Runner:
             self._registration.leave()
         self._phase = Phase.LEAVING
 
-    def _hang_up_all(self, reason: str) -> None:
-        self._caller.hang_up_all(reason)
-        for handle in self._callee.hang_up_all():
-            self._book.because(handle, reason)
+    def _hang_up_all(self, reason: str, *, told_to_stop: bool = False) -> None:
+        for handle in (*self._caller.hang_up_all(), *self._callee.hang_up_all()):
+            self._book.because(handle, reason, told_to_stop=told_to_stop)
 
     # --- the end -----------------------------------------------------------------------------------------------
 
-    def _why_stop(self, signal: Signal) -> str | None:
-        if self._phase is Phase.FINISHED or self._index == len(self._plan.stages):
-            return None
-        if self._stop_asked():
-            return "the agent was terminated"
+    def _why_stop(self, signal: Signal) -> _Stop | None:
         if signal.stop:
-            return "the run was stopped"
+            return _Stop(cause=StopCause.SIGNAL, words="the run was stopped")
+        if self._stop_asked():
+            return _Stop(cause=StopCause.TERMINATED, words="the agent was terminated")
         if self._clock.monotonic_s() >= self._deadline_s:
-            return f"the agent's deadline of {self._plan.deadline_s:g} s was over"
+            words = f"the agent's deadline of {self._plan.deadline_s:g} s was over"
+            return _Stop(cause=StopCause.DEADLINE, words=words)
         return None
 
-    def _stop(self, reason: str) -> None:
-        log.warning("stopping: %s", reason)
-        self._stopped = True
-        self._hang_up_all(reason)
+    def _stop(self, why: _Stop) -> None:
+        log.warning("stopping: %s", why.words)
+        if self._index == len(self._plan.stages):  # it only waited to be let go: its plan is done
+            self._phase = Phase.FINISHED
+            return
+        self._stopped = why
+        self._hang_up_all(why.words, told_to_stop=True)
         self._limit(Phase.STOPPING, STOP_S)
 
     def _tell_progress(self) -> None:

@@ -14,6 +14,8 @@ import msgspec
 
 from agent.contract.call import Call, DtmfMethod
 from agent.contract.observation import (
+    Bye,
+    Dialog,
     Digit,
     Health,
     Heard,
@@ -24,9 +26,18 @@ from agent.contract.observation import (
     RegistrationOutcome,
     Rtp,
     Side,
+    Trouble,
 )
 from agent.contract.plan import Plan, Signal, call_key, decode_plan, decode_signal, identity_code, plan_digest
-from agent.contract.result import AgentResult, DetailLine, ProgressLine, detail_digest, encode_line, encode_result
+from agent.contract.result import (
+    AgentResult,
+    DetailLine,
+    ProgressLine,
+    StopCause,
+    detail_digest,
+    encode_line,
+    encode_result,
+)
 from agent.contract.verdict import Check, Finding, Reason, Role
 
 POLL_S = 0.01
@@ -84,7 +95,7 @@ class FakeAgent:
         while True:
             signal: Signal = decode_signal(self.signal_path.read_bytes())
             if signal.stop and self.fault != "deaf":
-                self.finish(stopped=True)
+                self.finish(stopped=StopCause.SIGNAL)
                 return False
             if not signal.stop and is_so(signal):
                 return True
@@ -136,9 +147,18 @@ class FakeAgent:
             ),
             final_code=200,
             final_phrase="OK",
-            ended_by=Side.LOCAL if self.is_caller else Side.REMOTE,
-            acknowledged=None if self.is_caller else True,
-            bye_answered=True if self.is_caller else None,
+            dialog=Dialog(
+                local_tag="a",
+                remote_tag="b",
+                answers=1,
+                ack_ms=1.0,
+                bye=Bye(
+                    by=Side.LOCAL if self.is_caller else Side.REMOTE,
+                    at_ms=5.0 + group.hold_seconds * 1000,
+                    code=200,
+                    crossed=False,
+                ),
+            ),
             negotiated=Negotiated(codec="PCMU/8000", telephone_event_payload_type=101, remote_rtp="127.0.0.1:5000"),
             dtmf_sent=tuple(Digit(digit=d, method=DtmfMethod.RFC4733, duration_ms=100.0) for d in sent),
             dtmf_received=tuple(Digit(digit=d, method=DtmfMethod.RFC4733, duration_ms=100.0) for d in digits),
@@ -150,7 +170,7 @@ class FakeAgent:
                 active_ms=group.hold_seconds * 1000,
                 codes={str(identity_code(key)): 3},
             ),
-            health=Health(throttled_ms=0.0, lateness_ms=1.0, socket_drops=0, sent_ratio=1.0),
+            health=Health(media=Trouble(throttled_ms=0.0, lateness_ms=1.0, socket_drops=0), sent_ratio=1.0),
         )
 
     def finding(self, reason: Reason, note: str) -> Finding:
@@ -178,10 +198,10 @@ class FakeAgent:
     def emit(self, raw: bytes) -> None:
         os.write(1, raw)
 
-    def finish(self, *, stopped: bool = False, error: Finding | None = None) -> None:
+    def finish(self, *, stopped: StopCause | None = None, error: Finding | None = None) -> None:
         self.put(final=True, stopped=stopped, error=error)
 
-    def put(self, *, final: bool, stopped: bool = False, error: Finding | None = None) -> None:
+    def put(self, *, final: bool, stopped: StopCause | None = None, error: Finding | None = None) -> None:
         result = AgentResult(
             run_uid="another-run" if self.fault == "wrong-run" else self.plan.run.uid,
             agent=self.plan.agent,

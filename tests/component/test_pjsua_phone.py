@@ -172,6 +172,18 @@ def test_a_refused_call_ends_with_the_code_on_the_wire_and_without_media(phone: 
     assert callee.wait("CallEnded")["recording"] is None
 
 
+def test_a_refusal_carries_headers_of_ours(phone: Make) -> None:
+    caller, callee, account = pair(phone)
+    call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
+    incoming = callee.wait("IncomingCall")["call"]
+    with pytest.raises(RuntimeError, match="control characters"):
+        callee.do("answer", call=incoming, code=480, playback={}, headers={"X-A": "b\r\nX-C: d"})
+    callee.do("answer", call=incoming, code=480, playback={}, headers={"X-Calltest-Refused": "CalleeShared"})
+    caller.wait("CallEnded", call=call)
+    refusal = next(m["text"] for m in caller.all("MessageSeen") if m["text"].startswith("SIP/2.0 480"))
+    assert "X-Calltest-Refused: CalleeShared\r\n" in refusal
+
+
 def test_a_call_that_is_not_answered_is_cancelled(phone: Make) -> None:
     caller, callee, account = pair(phone)
     call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})

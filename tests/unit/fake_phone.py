@@ -8,6 +8,7 @@ from pathlib import Path
 from agent.contract.call import DtmfMethod
 from agent.contract.observation import Negotiated, Rtp
 from agent.phone.protocol import (
+    NO_HEADERS,
     AccountId,
     CallConfirmed,
     CallEnded,
@@ -42,6 +43,8 @@ class Peer:
     rings: bool = True
     answers_after_s: float | None = 0.1
     code: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    """In its final response."""
     hangs_up_after_s: float | None = None
     answers_bye: bool = True
     answers_cancel: bool = True
@@ -125,11 +128,11 @@ class FakePhone:
         self._asked("ring", call)
         self.sent(response(180, self.calls[call].call_id))
 
-    def answer(self, call: CallHandle, code: int, playback: Playback) -> None:
+    def answer(self, call: CallHandle, code: int, playback: Playback, headers=NO_HEADERS) -> None:
         self._asked("answer", call, code, playback)
         fake = self.calls[call]
-        fake.playback = playback
-        self.sent(response(code, fake.call_id))
+        fake.playback, fake.headers = playback, dict(headers)
+        self.sent(response(code, fake.call_id, headers=headers))
         if code >= 300:
             self.end(fake, after_s=0.01)
             return
@@ -268,7 +271,7 @@ class FakePhone:
             self.received(response(180, call.call_id), 0.02)
         if self.peer.answers_after_s is None:
             return
-        self.received(response(self.peer.code, call.call_id), self.peer.answers_after_s)
+        self.received(response(self.peer.code, call.call_id, headers=self.peer.headers), self.peer.answers_after_s)
         if self.peer.code >= 300:
             self.end(call, after_s=self.peer.answers_after_s)
             return

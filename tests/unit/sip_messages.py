@@ -10,8 +10,9 @@ def request(method="INVITE", call_id="c1", *, cseq=1, to_tag="", user="alice", k
     )
 
 
-def response(code, call_id="c1", *, cseq=1, method="INVITE", phrase="Phrase") -> str:
+def response(code, call_id="c1", *, cseq=1, method="INVITE", phrase="Phrase", headers=()) -> str:
+    more = "".join(f"{name}: {value}\r\n" for name, value in dict(headers).items())
     return (
         f"SIP/2.0 {code} {phrase}\r\nFrom: <sip:alice@example.com>;tag=f\r\nTo: <sip:bob@example.com>;tag=t\r\n"
-        f"Call-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\r\n"
+        f"Call-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n{more}\r\n"
     )

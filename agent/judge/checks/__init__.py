@@ -6,6 +6,7 @@ from typing import Final
 from agent.contract.call import ExpectLeg
 from agent.contract.verdict import Check
 from agent.judge.checks import (
+    answer,
     answered,
     audio,
     completed,
@@ -25,6 +26,7 @@ RULES: Final = (
     run.RULE,
     registered.RULE,
     answered.RULE,
+    answer.RULE,
     delivered.RULE,
     completed.RULE,
     rtp_packets.RULE,
@@ -40,6 +42,7 @@ media, since a call that is not there has none; what stops packets before what p
 and digits along, lost digits take nothing along."""
 
 RULE_OF: Final[Mapping[Check, CheckRule]] = {rule.check: rule for rule in RULES}
+SIGNALLING_RULES: Final = tuple(rule for rule in RULES if not rule.media and rule.check is not Check.ANSWERED)
 MEDIA_RULES: Final = tuple(rule for rule in RULES if rule.media)
 
 

@@ -23,6 +23,8 @@ class Row:
     """For docs/calltest.md."""
     excused_by: frozenset[Excuse] = frozenset()
     """Which troubles of an agent, at either end, may have brought it about."""
+    shared: bool = True
+    """As its check is; False: nothing that our other agent did or left undone excuses it in general."""
     behind: Reason | None = None
     """Said right behind this one rather than in its place: it is its consequence, or tells less."""
 

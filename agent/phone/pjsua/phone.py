@@ -12,7 +12,7 @@ import queue
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from agent.phone.pjsua.objects import (
     start,
 )
 from agent.phone.protocol import (
+    NO_HEADERS,
     AccountId,
     CallEnded,
     CallHandle,
@@ -177,13 +178,7 @@ class PjsuaPhone:
 
     def call(self, account: AccountId, to: str, headers: dict[str, str], playback: Playback) -> tuple[CallHandle, str]:
         """Sends an INVITE; gives the handle and the SIP Call-ID. PhoneError if it could not be sent."""
-        param = call_settings()
-        for name, value in headers.items():
-            if not (name + value).isprintable():
-                raise PhoneError(f"header {name!r}: control characters")
-            header = pj.SipHeader()
-            header.hName, header.hValue = name, value
-            param.txOption.headers.append(header)
+        param = _with_headers(call_settings(), headers)
         # Ours, because a call that is refused at once is gone before pjsip could be asked for its own.
         param.opt.customCallId = str(uuid.uuid4())
         leg = self._leg(param.opt.customCallId, outgoing=True)
@@ -204,23 +199,23 @@ class PjsuaPhone:
         """Answers 180."""
         self._respond(call, 180)
 
-    def answer(self, call: CallHandle, code: int, playback: Playback) -> None:
-        """Answers with a final code; media starts on 2xx."""
+    def answer(self, call: CallHandle, code: int, playback: Playback, headers: Mapping[str, str] = NO_HEADERS) -> None:
+        """Answers with a final code, and headers of ours; media starts on 2xx."""
         leg = self._legs.get(call)
         if leg is not None and code < 300:
             try:
                 self._equip(leg, playback)
             except pj.Error as error:
                 raise PhoneError(f"cannot play or record: {_why(error)}") from error
-        self._respond(call, code)
+        self._respond(call, code, headers)
 
-    def _respond(self, handle: CallHandle, code: int) -> None:
+    def _respond(self, handle: CallHandle, code: int, headers: Mapping[str, str] = NO_HEADERS) -> None:
         """A response, unless the caller has gone meanwhile."""
         leg = self._legs.get(handle)
         if leg is None or leg.call is None or leg.over is not None:
             return
         try:
-            leg.call.answer(call_settings(code))
+            leg.call.answer(_with_headers(call_settings(code), headers))
         except pj.Error as error:
             if leg.call.isActive():
                 raise PhoneError(f"cannot answer {code}: {_why(error)}") from error
@@ -374,6 +369,17 @@ class PjsuaPhone:
         gc.collect()
         # Where a call or registration is still up, pjsip stays for a second to hear the answers to its last requests.
         self._endpoint.libDestroy(pj.PJSUA_DESTROY_NO_RX_MSG if idle else 0)
+
+
+def _with_headers(param: pj.CallOpParam, headers: Mapping[str, str]) -> pj.CallOpParam:
+    """The operation with headers of ours in its message. PhoneError for what would become more than one line."""
+    for name, value in headers.items():
+        if not (name + value).isprintable():
+            raise PhoneError(f"header {name!r}: control characters")
+        header = pj.SipHeader()
+        header.hName, header.hValue = name, value
+        param.txOption.headers.append(header)
+    return param
 
 
 def _why(error: pj.Error) -> str:

@@ -279,6 +279,32 @@ def test_more_results_than_an_agent_can_tell_are_refused():
     plan_run(RUN, replace(test, target=replace(test.target, endpoint_parallelism=2)), endpoints(3), WIDE)
 
 
+UNREGISTERED = {"caller.register": False, "callee.route": "RequestURI", "startDeadlineSeconds": 5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"callee.route": "RequestURI"}, "the caller registers"),
+        ({"callee.route": "RequestURI"}, "caller.register: false"),
+        ({"caller.register": False}, "the callee registers"),
+        ({"caller.register": False}, "another callee.route"),
+        ({**NO_CALLEE, "calls.0.expect": None, "calls.0.to": "sip:x@y"}, "the caller registers"),
+    ],
+)
+def test_a_start_deadline_that_a_silent_registrar_outlasts_is_refused(changes, words):
+    """It would be told as AgentStartTimeout, our own trouble; it is RegistrationTimeout."""
+    with pytest.raises(PlanningError, match=r"^startDeadlineSeconds: 44 .*32 s .*RFC 3261.*; 45 at least") as error:
+        check_test(spec({**changes, "startDeadlineSeconds": 44}), Limits())
+    assert error.value.reason is Reason.INVALID_TEST
+    assert words in error.value.message
+    check_test(spec({**changes, "startDeadlineSeconds": 45}), Limits())
+
+
+def test_where_nobody_registers_a_start_deadline_may_be_short():
+    check_test(spec(UNREGISTERED), Limits())
+
+
 @pytest.mark.parametrize(
     ("changes", "count", "seconds"),
     [
@@ -292,10 +318,8 @@ def test_more_results_than_an_agent_can_tell_are_refused():
 )
 def test_a_run_that_cannot_end_in_time_is_refused(changes, count, seconds):
     limits = Limits(max_concurrent_calls=1000)
-    plan_run(
-        RUN, spec({**changes, "startDeadlineSeconds": 5, "activeDeadlineSeconds": seconds}), endpoints(count), limits
-    )
-    late = spec({**changes, "startDeadlineSeconds": 5, "activeDeadlineSeconds": seconds - 1})
+    plan_run(RUN, spec({**UNREGISTERED, **changes, "activeDeadlineSeconds": seconds}), endpoints(count), limits)
+    late = spec({**UNREGISTERED, **changes, "activeDeadlineSeconds": seconds - 1})
     refused = refusal(late, count, limits)
     assert refused.reason is Reason.INVALID_TEST
     assert refused.message.startswith(f"activeDeadlineSeconds: {seconds - 1} is too short")

@@ -102,7 +102,7 @@ def test_what_a_late_agent_misses_is_not_the_suts_failure():
     }
 
     assert caller_alone(**DROPS, **gave_up) == [(Check.ANSWERED, Reason.AGENT_OVERLOADED)]
-    assert (Check.COMPLETED, Reason.AGENT_OVERLOADED) in caller_alone(**DROPS, bye_answered=False)
+    assert (Check.COMPLETED, Reason.AGENT_OVERLOADED) in caller_alone(**DROPS, dialog__bye__code=None)
     assert (Check.COMPLETED, Reason.AGENT_OVERLOADED) in callee_alone(**DROPS, progress__bye_ms=2000.0)
 
 
@@ -123,8 +123,8 @@ def test_an_overloaded_callee_makes_a_good_call_inconclusive():
         ({"dtmf_received": digits("1")}, Check.DTMF),
         ({"received__packets": 300}, Check.RTP_PACKETS),
         ({"received__lost": 40, "received__lost_ms": 800.0, "received__media_ms": 6700.0}, Check.RTP_LOSS),
-        ({"bye_answered": False}, Check.COMPLETED),
-        ({"ended_by": Side.REMOTE}, Check.COMPLETED),
+        ({"dialog__bye__code": None}, Check.COMPLETED),
+        ({"dialog__bye__by": Side.REMOTE, "progress__bye_ms": 3000.0}, Check.COMPLETED),
     ],
 )
 def test_what_breaks_opposite_an_overloaded_agent_may_be_its_doing(broken, check):

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 
 from agent.contract.call import DtmfMethod
 from agent.contract.observation import (
+    Bye,
+    Dialog,
+    Fork,
     Health,
     Heard,
     LegObservation,
@@ -19,6 +22,7 @@ from agent.contract.observation import (
     Section,
     Side,
     Source,
+    Trouble,
 )
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.reasons import result_of
@@ -70,9 +74,22 @@ heard = st.none() | st.builds(
     Heard, duration_ms=st.sampled_from([0.0, 500.0, 8000.0]), level_dbfs=st.just(-20.0),
     active_ms=st.sampled_from([0.0, 100.0, 7000.0]), codes=codes,
 )  # fmt: skip
+troubles = st.builds(
+    Trouble, throttled_ms=st.none() | st.just(5000.0), lateness_ms=st.none() | st.sampled_from([1.0, 900.0]),
+    socket_drops=st.none() | st.integers(0, 1),
+)  # fmt: skip
 health = st.builds(
-    Health, throttled_ms=st.none() | st.just(5000.0), lateness_ms=st.none() | st.sampled_from([1.0, 900.0]),
-    socket_drops=st.none() | st.integers(0, 1), sent_ratio=st.none() | st.sampled_from([0.5, 1.0]),
+    Health, setup=troubles, media=troubles,
+    sent_ratio=st.none() | st.sampled_from([0.5, 1.0]),
+)  # fmt: skip
+byes = st.builds(
+    Bye, by=st.sampled_from(Side), at_ms=st.just(8050.0), code=st.none() | st.sampled_from([200, 481]),
+    crossed=st.booleans(),
+)  # fmt: skip
+dialogs = st.builds(
+    Dialog, local_tag=st.just("a"), remote_tag=st.just("b"), answers=st.integers(0, 4), ack_ms=times,
+    bye=st.none() | byes, merged=st.integers(0, 1),
+    forks=st.just(()) | st.just((Fork(tag="c", codes=(200,), ended=True),)),
 )  # fmt: skip
 CHANGES: dict[str, st.SearchStrategy[Any]] = {
     "call_key": st.sampled_from([None, "another-run/0/pin/0"]),
@@ -81,7 +98,7 @@ CHANGES: dict[str, st.SearchStrategy[Any]] = {
     "final_code": st.none() | st.sampled_from([180, 200, 486, 487, 488, 500, 503]),
     "local_reason": st.just("told to"),
     "ended_by": st.none() | st.sampled_from(Side),
-    "bye_answered": st.none() | st.booleans(),
+    "dialog": st.none() | dialogs,
     "negotiated": st.none() | st.just(Negotiated(codec="PCMU")),
     "dtmf_sent": some_digits,
     "dtmf_received": some_digits,
@@ -193,17 +210,15 @@ def test_what_passed_had_both_its_legs_and_its_registrations(reports):
 
 
 MEASURED = [
-    "final_code", "bye_answered", "ended_by", "heard", "received", "received__jitter_ms",
-    "progress__answered_ms", "acknowledged",
+    "final_code", "dialog", "dialog__bye", "dialog__ack_ms", "heard", "received", "received__jitter_ms",
+    "progress__answered_ms",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("role", [CALLER, CALLEE])
 @pytest.mark.parametrize("name", MEASURED)
 def test_a_null_where_a_check_was_asked_never_passes(name, role):
-    if role is CALLEE and name == "bye_answered":
-        return  # a callee sends no BYE
-    if role is CALLER and name == "acknowledged":
+    if role is CALLER and name == "dialog__ack_ms":
         return  # a caller gets no ACK
     verdict = both(**{role.value.lower(): {name: None}})
 
@@ -214,7 +229,11 @@ def test_a_null_where_a_check_was_asked_never_passes(name, role):
 
 @pytest.mark.parametrize("role", [CALLER, CALLEE])
 def test_a_lost_agent_never_makes_a_call_fail_that_had_not_failed(role):
-    for changes in ({"final_code": 480}, {"ended_by": Side.REMOTE}, {"dtmf_received": digits("1", DtmfMethod.INFO)}):
+    for changes in (
+        {"final_code": 480},
+        {"dialog__bye__by": Side.REMOTE, "progress__bye_ms": 900.0},
+        {"dtmf_received": digits("1", DtmfMethod.INFO)},
+    ):
         legs = {CALLER: caller_leg(**changes), CALLEE: callee_leg(**changes)}
         other = CALLEE if role is CALLER else CALLER
         verdict = judge_run([report(plan(role), complete=False), report(plan(other), legs[other])])

@@ -13,7 +13,8 @@ FAILED = {
     "RegistrationRejected", "RegistrationTimeout", "SipCodeMismatch", "NoResponse", "NoAnswer", "AnsweredElsewhere",
     "CallDropped", "ByeUnanswered", "ByeMissing", "DtmfMismatch", "DtmfNotNegotiated", "DtmfOtherMethod",
     "DtmfNotEnded", "DtmfCutShort", "NoRtp", "MediaStopped", "TooFewPackets", "UnnegotiatedPayload", "PacketLoss",
-    "Jitter", "NoAudio", "WrongAudio", "UnexpectedAudio", "MediaGap", "UnsignalledSource", "Looped",
+    "InvalidAnswer", "AckMissing", "ByeRejected", "Jitter", "NoAudio", "WrongAudio", "UnexpectedAudio",
+    "MediaGap", "UnsignalledSource", "Looped",
 }  # fmt: skip
 CHECKS = Path(run.__file__).parent
 

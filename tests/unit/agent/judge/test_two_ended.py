@@ -171,7 +171,7 @@ def test_a_refusal_that_our_own_callee_made_is_not_the_expected_one():
 
 
 def test_a_call_that_the_sut_drops_fails_on_both_legs():
-    dropped = {"ended_by": Side.REMOTE, "progress__bye_ms": 3000.0}
+    dropped = {"dialog__bye__by": Side.REMOTE, "progress__bye_ms": 3000.0}
     verdict = both(caller=dropped, callee=dropped)
 
     assert (verdict.result, verdict.reason) == (Result.FAILED, Reason.CALL_DROPPED)
@@ -187,8 +187,8 @@ def test_a_call_that_the_sut_drops_at_the_callee_alone_fails_there():
 
 def test_a_call_that_our_callee_ends_itself_was_not_dropped_by_the_sut():
     verdict = both(
-        caller={"ended_by": Side.REMOTE, "progress__bye_ms": 3000.0, "received__packets": 150},
-        callee={"ended_by": Side.LOCAL, "progress__bye_ms": 3000.0},
+        caller={"dialog__bye__by": Side.REMOTE, "progress__bye_ms": 3000.0, "received__packets": 150},
+        callee={"dialog__bye__by": Side.LOCAL, "progress__bye_ms": 3000.0},
     )
 
     assert verdict.result is Result.INCONCLUSIVE
@@ -198,8 +198,8 @@ def test_a_call_that_our_callee_ends_itself_was_not_dropped_by_the_sut():
 
 def test_a_callee_that_hangs_up_long_after_the_drop_did_not_cause_it():
     verdict = both(
-        caller={"ended_by": Side.REMOTE, "progress__bye_ms": 3000.0},
-        callee={"ended_by": Side.LOCAL, "progress__bye_ms": 5000.0},
+        caller={"dialog__bye__by": Side.REMOTE, "progress__bye_ms": 3000.0},
+        callee={"dialog__bye__by": Side.LOCAL, "progress__bye_ms": 5000.0},
     )
 
     assert (verdict.result, verdict.reason) == (Result.FAILED, Reason.CALL_DROPPED)
@@ -207,8 +207,13 @@ def test_a_callee_that_hangs_up_long_after_the_drop_did_not_cause_it():
 
 def test_where_it_is_not_known_who_ended_first_our_callee_may_have():
     verdict = both(
-        caller={"progress__bye_ms": None, "progress__ended_ms": None, "ended_by": Side.REMOTE, "dtmf_received": ()},
-        callee={"ended_by": Side.LOCAL, "progress__bye_ms": 5000.0},
+        caller={
+            "progress__bye_ms": None,
+            "progress__ended_ms": None,
+            "dialog__bye__by": Side.REMOTE,
+            "dtmf_received": (),
+        },
+        callee={"dialog__bye__by": Side.LOCAL, "progress__bye_ms": 5000.0},
     )
 
     assert verdict.result is Result.INCONCLUSIVE
@@ -224,7 +229,7 @@ def test_a_call_that_our_caller_ends_early_was_not_dropped_by_the_sut():
 
 
 def test_a_bye_that_never_reaches_the_callee_is_missing():
-    verdict = both(callee={"ended_by": Side.LOCAL, "progress__bye_ms": 11_000.0})
+    verdict = both(callee={"dialog__bye__by": Side.LOCAL, "progress__bye_ms": 11_000.0})
 
     [finding] = verdict.findings
     assert (finding.leg, finding.check, finding.reason) == (CALLEE, Check.COMPLETED, Reason.BYE_MISSING)
@@ -234,23 +239,21 @@ def test_a_bye_that_never_reaches_the_callee_is_missing():
 @pytest.mark.parametrize(
     ("caller", "callee"),
     [
-        ({"bye_answered": None}, {}),
+        ({"dialog__bye": None}, {}),
         ({"progress__bye_ms": 3000.0}, {}),
-        ({"progress__bye_ms": None}, {}),
         ({}, {"progress__bye_ms": 3000.0}),
         ({}, {"health__media__socket_drops": 1}),
         ({"health__media__socket_drops": 1}, {}),
-        ({}, {"ended_by": None}),
     ],
 )
 def test_a_bye_is_only_missing_where_it_was_sent_and_waited_for(caller, callee):
-    verdict = both(caller=caller, callee={"ended_by": Side.LOCAL, "progress__bye_ms": 11_000.0} | callee)
+    verdict = both(caller=caller, callee={"dialog__bye__by": Side.LOCAL, "progress__bye_ms": 11_000.0} | callee)
 
     assert verdict.result is Result.INCONCLUSIVE
 
 
 def test_a_bye_unanswered_by_the_path_fails():
-    assert both(caller={"bye_answered": False}).reason is Reason.BYE_UNANSWERED
+    assert both(caller={"dialog__bye__code": None}).reason is Reason.BYE_UNANSWERED
 
 
 # digits

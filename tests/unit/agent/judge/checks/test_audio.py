@@ -101,7 +101,7 @@ def test_what_the_other_ends_sdp_kept_from_being_sent_is_not_due():
 
 
 def test_a_callee_that_waits_for_a_bye_is_not_to_hear_anything_meanwhile():
-    times = {"ended_by": Side.LOCAL, "progress__bye_ms": 12_030.0, "progress__ended_ms": 12_040.0}
+    times = {"dialog__bye__by": Side.LOCAL, "progress__bye_ms": 12_030.0, "progress__ended_ms": 12_040.0}
     waited = callee_alone(heard=change(heard({code(): 13}), duration_ms=12_000.0), **times)
 
     assert waited == [(Check.COMPLETED, Reason.NOT_MEASURED)]

@@ -227,14 +227,14 @@ def test_ends_that_could_not_count_are_not_compared():
 
 
 def test_calls_without_length_are_compared_without_it():
-    legs = {"ended_by": Side.REMOTE, "progress__bye_ms": None, "progress__ended_ms": None}
+    legs = {"dialog__bye__by": Side.REMOTE, "progress__bye_ms": None, "progress__ended_ms": None}
     verdict = both(caller=legs, callee=legs | {"received__media_ms": 6700.0})
 
     assert (Check.RTP_LOSS, Reason.PACKET_LOSS) in said(verdict.findings)
 
 
 def test_both_ends_are_compared_whatever_else_is_wrong():
-    verdict = both(caller={"bye_answered": False}, callee={"received__media_ms": 6700.0})
+    verdict = both(caller={"dialog__bye__code": None}, callee={"received__media_ms": 6700.0})
 
     assert said(verdict.findings, CALLEE) == LOST
 

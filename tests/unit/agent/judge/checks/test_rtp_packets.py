@@ -271,7 +271,7 @@ def test_nothing_came_to_an_agent_that_dropped_it_or_from_one_that_did_not_send(
 
 def test_a_dropped_call_is_still_compared_at_both_ends():
     """What both ends say is compared whether or not a leg has a finding."""
-    nothing = {"received": (), "heard": None, "bye_answered": False} | NO_DIGITS
+    nothing = {"received": (), "heard": None, "dialog__bye__code": None} | NO_DIGITS
     verdict = both(caller=nothing, **NOTHING_ASKED)
 
     assert set(said(verdict.findings)) == {
