@@ -170,7 +170,7 @@ class ExpectRtp(Document, frozen=True, kw_only=True):
         Annotated[
             str,
             about(
-                "At most this loss: lost ÷ expected × 100 (RFC 3550 A.3), a decimal.",
+                "At most this loss: media time lost ÷ due × 100, a decimal.",
                 example="0.5",
                 max_length=6,
                 pattern=PERCENT_PATTERN,
