@@ -12,6 +12,9 @@ from agent.judge.media import accepted, receiving
 from agent.judge.overload import Excuse
 from agent.judge.spans import Span, length, meet, minus, union
 
+MOMENT_MS: Final = 0.001
+"""How long one packet alone takes."""
+
 
 def _asked(expect: ExpectLeg) -> str | None:
     if expect.rtp is None or expect.rtp.max_gap_milliseconds is None:
@@ -49,7 +52,7 @@ def _timed(sources: Sequence[Source]) -> list[Source]:
 def _span(source: Source) -> Span:
     """From its first packet to its last; one packet alone is a moment."""
     begin_ms = source.first_ms or 0.0
-    return begin_ms, max(begin_ms + 1.0, source.last_ms or 0.0)
+    return begin_ms, max(begin_ms + MOMENT_MS, source.last_ms or 0.0)
 
 
 def _gaps(leg: CallLeg, rows: list[Source]) -> Iterator[tuple[float, float]]:

@@ -60,6 +60,9 @@ def test_a_digit_shorter_than_any_receiver_must_take_fails():
     assert callee_alone(dtmf_received=crossed(duration_ms=40.0)) == []
     [finding] = judge_leg(plan(), callee_leg(dtmf_received=crossed(duration_ms=30.0)))
     assert (finding.reason, finding.observed) == (Reason.DTMF_CUT_SHORT, "digit 3 (3) of 30 ms")
+    assert said(both(callee={"dtmf_received": crossed(duration_ms=30.0)}).findings) == [
+        (Check.DTMF, Reason.DTMF_CUT_SHORT)
+    ]
 
 
 def test_what_digits_are_wrong_stands_before_how_they_came():

@@ -1,7 +1,14 @@
 """rtpGap: continuity, for who asks for it."""
 
-import pytest
+from itertools import pairwise
+from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.contract.call import ExpectLeg, ExpectRtp
+from agent.contract.observation import Section, Source
 from agent.contract.verdict import Check, Reason
 from agent.judge.leg import judge_leg
 from tests.unit.agent.judge.judging import CALLER, both, caller_alone, said
@@ -77,3 +84,65 @@ def test_without_packets_another_check_says_so_and_uncounted_ones_tell_nothing()
 def test_a_gap_opposite_a_late_agent_may_be_its_doing():
     late = both(caller={"received__max_gap_ms": 800.0}, callee={"health__media__lateness_ms": 300.0}, **ASKED)
     assert said(late.findings, CALLER) == [(Check.RTP_GAP, Reason.PEER_LOST)]
+
+
+# Against every single arrival
+
+
+def as_row(arrivals: list[float], *, section: int, ssrc: int) -> Source:
+    gaps = [after - before for before, after in pairwise(arrivals)]
+    longest_ms = max(gaps, default=None)
+    return part(arrivals[0], arrivals[-1], section=section, ssrc=ssrc, max_gap_ms=longest_ms)
+
+
+def longest_ms(sections: list[Section], arrivals: list[float]) -> float:
+    """From the first arrival on, within each stretch of sections that let the peer send."""
+    begins = [section.begin_ms or 0.0 for section in sections]
+    stretches: list[list[float]] = []
+    for section, begin, end in zip(sections, begins, [*begins[1:], 8000.0], strict=True):
+        if not section.receives:
+            continue
+        if stretches and stretches[-1][1] == begin:
+            stretches[-1][1] = end
+        else:
+            stretches.append([begin, end])
+    longest = 0.0
+    for begin, end in stretches:
+        begin = max(begin, min(arrivals))  # noqa: PLW2901
+        inside = [begin, *sorted(at for at in arrivals if begin <= at <= end), end]
+        longest = max(longest, *(after - before for before, after in pairwise(inside) if begin < end), 0.0)
+    return longest
+
+
+@st.composite
+def legs(draw: st.DrawFn) -> tuple[list[Section], list[Source], list[float]]:
+    """Two sources in three sections of which the second may be a hold."""
+    cuts = sorted(draw(st.lists(st.integers(1, 79), min_size=2, max_size=2, unique=True)))
+    begins = [0.0, *(100.0 * cut for cut in cuts)]
+    sections = [
+        change(SECTION, begin_ms=begin, receives=index != 1 or draw(st.booleans()))
+        for index, begin in enumerate(begins)
+    ]
+    rows, every = [], []
+    for index, (begin, end) in enumerate(zip(begins, [*begins[1:], 8000.0], strict=True)):
+        for ssrc in (1, 2):
+            moments = st.integers(int(begin) + 1, int(end) - 1).map(float)
+            arrivals = sorted(draw(st.lists(moments, max_size=6, unique=True)))
+            if arrivals:
+                rows.append(as_row(arrivals, section=index, ssrc=ssrc))
+                every += arrivals
+    return sections, rows, every
+
+
+@given(legs())
+def test_a_gap_is_found_exactly_where_there_is_one_or_left_open(leg: tuple[list[Section], list[Source], list[float]]):
+    sections, rows, arrivals = leg
+    asked: dict[str, Any] = {"group__expect__caller": ExpectLeg(rtp=ExpectRtp(max_gap_milliseconds=500))}
+    found = caller_alone(asked, sections=tuple(sections), received=tuple(rows))
+    if not arrivals:
+        assert found == [(Check.RTP_PACKETS, Reason.NO_RTP)]
+        return
+    is_one = longest_ms(sections, arrivals) > 500
+    assert found in ([], [(Check.RTP_GAP, Reason.NOT_MEASURED)], FAILED)
+    assert not (found == [] and is_one)
+    assert not (found == FAILED and not is_one)

@@ -68,6 +68,11 @@ def test_media_that_the_tap_could_not_count_passes_nothing(asked):
     assert (Check.RTP_PACKETS, Reason.NOT_MEASURED) in caller_alone(asked, received=None)
 
 
+def test_packets_that_are_asked_of_a_leg_without_sdp_were_not_measured():
+    quiet = {"group__expect__caller__audio": None, "group__expect__caller__dtmf": None}
+    assert (Check.RTP_PACKETS, Reason.NOT_MEASURED) in caller_alone(quiet, received=None, sections=())
+
+
 def test_what_is_not_asked_is_not_checked():
     deaf = {"received": None, "sections": (), "heard": None, "dtmf_received": (), "negotiated": None}
 
