@@ -387,6 +387,9 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
     """What came for this call and the SIP stack could not read."""
     heard: Heard | None = None
     health: Health = Health()
+    events_left_out: int = 0
+    """SIP messages and other events of the leg for which there was no room. Those that make its dialog have their own:
+    they are missing only where one kind of them came more than 128 times."""
     messages: tuple[SipMessage, ...] = ()
     """All SIP messages of the leg; kept for legs with a finding only."""
     findings: tuple[Finding, ...] = ()

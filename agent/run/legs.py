@@ -1,7 +1,7 @@
 """The legs that are up: which event belongs to which, and what is made of a leg once it is over."""
 
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from agent.phone.protocol import (
 )
 from agent.report.evidence import Evidence
 from agent.run.health import HealthMonitor, Window
+from agent.run.leg_events import LegEvents
 from agent.sip.text import parse_head
 from agent.sound.samples import SoundError, hear, read_wav
 from agent.timers import Timers
@@ -34,8 +35,6 @@ SETTLE_S: Final = 0.2
 MAX_UNCLAIMED_CALL_IDS: Final = 64
 MAX_UNCLAIMED_MESSAGES: Final = 16
 """Messages are kept this many per Call-ID that is no leg's yet: the INVITE is seen before its call is told."""
-MAX_LEG_EVENTS: Final = 2000
-"""More than any call of good faith brings; the end of a call is always taken."""
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +45,7 @@ class Leg:
 
     facts: LegFacts
     handle: CallHandle | None
-    events: list[Event] = field(default_factory=list)
+    events: LegEvents = field(default_factory=LegEvents)
     window: Window | None = None
     health: Health = field(default_factory=Health)
     own_reason: str | None = None
@@ -78,7 +77,7 @@ class LegBook:
         self._on_leg = on_leg
         self._by_handle: dict[CallHandle, Leg] = {}
         self._by_call_id: dict[str, list[Leg]] = {}
-        self._unclaimed: OrderedDict[str, list[Event]] = OrderedDict()
+        self._unclaimed: OrderedDict[str, list[MessageSeen]] = OrderedDict()
 
     @property
     def open(self) -> int:
@@ -90,7 +89,8 @@ class LegBook:
         leg = Leg(facts=facts, handle=handle)
         self._by_handle[handle] = leg
         if facts.sip_call_id is not None:
-            leg.events += self._unclaimed.pop(facts.sip_call_id, ())
+            for message in self._unclaimed.pop(facts.sip_call_id, ()):
+                leg.events.add(message, parse_head(message.text))
             self._by_call_id.setdefault(facts.sip_call_id, []).append(leg)
 
     def never_began(self, facts: LegFacts, reason: str) -> None:
@@ -100,7 +100,7 @@ class LegBook:
     def because(self, handle: CallHandle, reason: str, *, told_to_stop: bool = False) -> None:
         """Says why this agent is about to end a call; the first reason stands."""
         leg = self._by_handle.get(handle)
-        if leg and leg.own_reason is None and not _has_ended(leg):
+        if leg and leg.own_reason is None and leg.events.ended is None:
             leg.own_reason, leg.told_to_stop = reason, told_to_stop
 
     def record(self, event: Event) -> None:
@@ -128,7 +128,7 @@ class LegBook:
             stack_received=None,
             rtt_ms=None,
             media_s=None,
-            recording=None,
+            recordings={},
         )
         self.record(ended)
 
@@ -144,8 +144,7 @@ class LegBook:
             return
         if legs := self._by_call_id.get(head.call_id):
             for leg in legs:
-                if len(leg.events) < MAX_LEG_EVENTS:
-                    leg.events.append(message)
+                leg.events.add(message, head)
             return
         unclaimed = self._unclaimed.setdefault(head.call_id, [])
         if len(unclaimed) < MAX_UNCLAIMED_MESSAGES:
@@ -156,16 +155,16 @@ class LegBook:
     def _record_call_event(self, leg: Leg, event: Event) -> None:
         if isinstance(event, CallEnded):
             self._end(leg, event)
-        elif len(leg.events) < MAX_LEG_EVENTS:
-            leg.events.append(event)
+        else:
+            leg.events.add(event)
         if isinstance(event, MediaActive) and leg.window is None:
             leg.window = self._health.begin(event.at_s)
 
     def _end(self, leg: Leg, event: CallEnded) -> None:
-        if _has_ended(leg):
+        if leg.events.ended is not None:
             _delete_files(event)
             return
-        leg.events.append(event)
+        leg.events.add(event)
         if leg.window is not None:
             leg.health = self._health.end(leg.window, event.at_s)
         self._timers.at(self._clock.monotonic_s() + SETTLE_S, lambda: self._conclude(leg))
@@ -176,11 +175,13 @@ class LegBook:
             return
         self._forget(leg)
         observation = observe_leg(
-            leg.facts, leg.events, own_reason=leg.own_reason, heard=_heard(leg.events), health=leg.health
+            leg.facts, leg.events, own_reason=leg.own_reason, heard=_heard(leg.events.ended), health=leg.health
         )
-        observation = msgspec.structs.replace(observation, told_to_stop=leg.told_to_stop)
+        observation = msgspec.structs.replace(
+            observation, told_to_stop=leg.told_to_stop, events_left_out=leg.events.left_out
+        )
         findings = judge_leg(self._plan, observation)
-        capture = next((event.capture for event in leg.events if isinstance(event, CallEnded)), None)
+        capture = leg.events.ended.capture if leg.events.ended else None
         self._evidence.take(msgspec.structs.replace(observation, findings=findings), capture, self._on_leg)
 
     def _forget(self, leg: Leg) -> None:
@@ -193,23 +194,24 @@ class LegBook:
             del self._by_call_id[call_id]
 
 
-def _has_ended(leg: Leg) -> bool:
-    return any(isinstance(event, CallEnded) for event in leg.events)
+def _heard(ended: CallEnded | None) -> Heard | None:
+    """What the recording of most packets held; the files are deleted.
 
-
-def _heard(events: list[Event]) -> Heard | None:
-    """What the recording held; the file is deleted. None where there is none, it is empty, or it cannot be read."""
-    recording = next((event.recording for event in events if isinstance(event, CallEnded)), None)
-    if recording is None:
+    None where there is none, it is empty, or it cannot be read.
+    """
+    if ended is None or not ended.recordings:
         return None
+    packets = Counter[str]()
+    for stream in ended.tapped or ():
+        packets[stream.remote] += stream.packets if stream.audio is not None else 0
     try:
-        samples = read_wav(recording)
+        samples = read_wav(ended.recordings[max(ended.recordings, key=lambda remote: packets[remote])])
         return hear(samples) if len(samples) else None
     except SoundError as error:
         log.warning("recording of what was heard: %s", error)
         return None
     finally:
-        _delete(recording)
+        _delete_recordings(ended)
 
 
 def _delete(file: Path | None) -> None:
@@ -217,6 +219,11 @@ def _delete(file: Path | None) -> None:
         file.unlink(missing_ok=True)
 
 
+def _delete_recordings(event: CallEnded) -> None:
+    for file in event.recordings.values():
+        _delete(file)
+
+
 def _delete_files(event: CallEnded) -> None:
-    _delete(event.recording)
+    _delete_recordings(event)
     _delete(event.capture)

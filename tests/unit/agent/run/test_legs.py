@@ -5,19 +5,20 @@ import wave
 import pytest
 
 from agent.contract.call import Play, WavReference
-from agent.contract.observation import LegObservation, Negotiated
+from agent.contract.observation import LegObservation, Negotiated, Side
 from agent.contract.verdict import Role
 from agent.observe.leg import LegFacts
 from agent.phone.protocol import CallEnded, CallHandle, DigitReceived, DtmfMethod, MediaActive, MessageSeen
 from agent.report.evidence import Evidence
 from agent.run.health import HealthMonitor
-from agent.run.legs import MAX_LEG_EVENTS, LegBook
+from agent.run.leg_events import MAX_OF_A_KIND, MAX_OTHERS
+from agent.run.legs import LegBook
 from agent.run.playlist import Playlist
 from agent.sound.samples import tone, write_wav
 from agent.timers import Timers
 from tests.unit.agent.world import plan
 from tests.unit.fake_clock import FakeClock
-from tests.unit.sip_messages import request
+from tests.unit.sip_messages import request, response
 
 ONE = CallHandle(1)
 
@@ -28,6 +29,7 @@ class Book:
     def __init__(self):
         self.clock, self.timers = FakeClock(), Timers()
         self.told: list[LegObservation] = []
+        self.ms = 0
         self.book = LegBook(
             plan=plan(),
             clock=self.clock,
@@ -46,10 +48,13 @@ class Book:
     def end(self, recording=None, handle: CallHandle = ONE):
         nothing = {"stack_sent": None, "stack_received": None, "rtt_ms": None, "media_s": None}
         at_s = self.clock.now_s
-        self.book.record(CallEnded(at_s=at_s, call=handle, local_reason="r", recording=recording, **nothing))
+        heard = {} if recording is None else {"127.0.0.1:2": recording}
+        self.book.record(CallEnded(at_s=at_s, call=handle, local_reason="r", recordings=heard, **nothing))
 
-    def message(self, text):
-        self.book.record(MessageSeen(at_s=self.clock.now_s, sent=False, peer="p", text=text))
+    def message(self, text, *, sent=False):
+        self.clock.now_s += 0.001
+        self.ms += 1
+        self.book.record(MessageSeen(at_s=self.clock.now_s, sent=sent, peer="p", text=text))
 
     def settle(self):
         self.clock.now_s += 1
@@ -90,12 +95,32 @@ def test_of_many_unclaimed_messages_some_are_kept(it):
 
 def test_a_flood_within_a_call_is_cut_and_its_end_is_taken(it):
     it.begin()
-    for _ in range(MAX_LEG_EVENTS + 10):
+    for _ in range(MAX_OTHERS + 10):
         it.message(request())
         it.book.record(DigitReceived(at_s=1.0, call=ONE, digit="1", method=DtmfMethod.RFC4733))
     it.end()
     it.settle()
     assert it.told[0].local_reason == "r"
+    assert it.told[0].events_left_out == 10 + MAX_OTHERS + 10 - MAX_OF_A_KIND
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "INFO", "MESSAGE", "INVITE", "ACK", "CANCEL", "x"])
+@pytest.mark.parametrize("count", [2000, 6000])
+def test_a_flood_of_messages_in_a_call_loses_none_that_makes_its_dialog(it, method, count):
+    it.begin()
+    it.message(request("INVITE", key="k"))
+    it.message(response(200), sent=True)
+    it.message(request("ACK", to_tag="t"))
+    for number in range(2, count):
+        it.message(request(method, to_tag="t", cseq=number))
+        it.message(response(200, method=method, cseq=number), sent=True)
+    it.message(request("BYE", to_tag="t", cseq=count))
+    it.end()
+    it.settle()
+    (leg,) = it.told
+    assert (leg.final_code, leg.acknowledged, leg.ended_by) == (200, True, Side.REMOTE)
+    assert leg.progress.bye_ms == pytest.approx(it.ms - 1)
+    assert leg.events_left_out > 0
 
 
 def test_an_end_that_comes_twice_counts_once_and_leaves_no_file(it, tmp_path):
