@@ -154,7 +154,7 @@ def _last_taken(
     last: dict[tuple[str, str], float] = {}
     for call, pair in pairs.items():
         if call in caller_legs:
-            placed_at = caller_legs[call].started_at
+            placed_at = caller_legs[call].began_s
             ends = agents.callers[call[0]].plan.agent, pair.agent
             last[ends] = max(placed_at, last.get(ends, placed_at))
     return last
@@ -232,7 +232,7 @@ def _outlived(caller_leg: LegObservation | None, last_taken: float | None) -> bo
     """The callee took a call that this caller placed after it had ended this one; all by the caller's clock."""
     if caller_leg is None or caller_leg.progress.ended_ms is None or last_taken is None:
         return False
-    return caller_leg.started_at + caller_leg.progress.ended_ms / 1000 <= last_taken
+    return caller_leg.began_s + caller_leg.progress.ended_ms / 1000 <= last_taken
 
 
 def _registration(call: PlannedCall, report: AgentReport | None, agents: _Agents) -> list[Finding]:

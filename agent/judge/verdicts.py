@@ -33,6 +33,7 @@ class PairedBy(StrEnum):
     HEADER = "Header"
     CALL_ID = "CallID"
     USER = "User"
+    SIGNAL = "Signal"
     ORDER = "Order"
 
 

@@ -119,6 +119,7 @@ def observe_leg(
         from_user=first_invite.sip.from_user if first_invite else None,
         local_rtp=media.local_rtp if media else None,
         started_at=facts.started_at,
+        began_s=next((event.at_s for event in events if isinstance(event, MessageSeen)), 0.0),
         progress=_progress(wire, final, ended, outgoing=outgoing),
         final_code=final.sip.code if final else None,
         final_phrase=final.sip.phrase if final else None,

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-from agent.contract.call import Audio, Behaviour, ExpectLeg
+from agent.contract.call import Audio, Behaviour, Call, ExpectLeg
 from agent.contract.observation import Heard
 from agent.contract.plan import Plan, identity_code
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, planned_calls
-from agent.judge.checks.check import CheckRule, Row
+from agent.judge.checks.check import CheckRule, Impossible, Row
+from agent.judge.checks.dtmf import sending_ms
 from agent.judge.checks.rtp_loss import percent
 from agent.judge.checks.rtp_packets import attribute_missing
 from agent.judge.ends import CallEnds, peer_of
@@ -31,6 +32,8 @@ MAX_FOREIGN_SHARE: Final = 0.1
 WRONG_SHARE: Final = 0.5
 """Other sound in the midst of the call's own: up to the first share it may be the path's noise or ours; beyond the
 second the call is another one. In between only a test can say what it allows (`maxForeignPercent`)."""
+OWN_MS: Final = 2000
+"""Of undisturbed identity signal, for a leg to be sure whose it is."""
 CERTAIN_FRAMES: Final = 2
 """A code that was found once may be an error of finding; twice it is a signal."""
 LOOPED_MS: Final = 2000.0
@@ -39,6 +42,27 @@ LOOPED_MS: Final = 2000.0
 
 def _asked(expect: ExpectLeg) -> str | None:
     return None if expect.audio is None else expect.audio.value
+
+
+def _impossible(call: Call, callee: Behaviour | None) -> Impossible | None:
+    for name, leg in (("caller", call.expect.caller), ("callee", call.expect.callee)):
+        field = f"expect.{name}.audio"
+        if leg.audio is not Audio.OWN and leg.max_foreign_percent is not None:
+            fault = "needs audio: Own, beside which other sound is foreign"
+            return Impossible(field=f"expect.{name}.maxForeignPercent", fault=fault)
+        if leg.audio is not Audio.OWN:
+            continue
+        if name == "caller" and callee is Behaviour.ABSORBER:
+            return Impossible(field=field, fault="Own needs a Parrot: an Absorber plays nothing back")
+        if call.caller.play.signal is None:
+            return Impossible(field=field, fault="Own needs caller.play.signal: Identity")
+    return None
+
+
+def _needs_ms(call: Call, _: Behaviour | None) -> int:
+    """Some of the signal that no digit disturbs."""
+    own = Audio.OWN in (call.expect.caller.audio, call.expect.callee.audio)
+    return sending_ms(call) + OWN_MS if own else 0
 
 
 def _failed(leg: CallLeg, reason: Reason, observed: str | None = None, note: str | None = None) -> Finding:
@@ -200,7 +224,7 @@ def _looped(ends: CallEnds) -> list[Finding]:
     back = 0 if caller.leg.heard is None else caller.leg.heard.codes.get(code, 0)
     if ends.call.group.caller.play.signal is None or back < CERTAIN_FRAMES:
         return []
-    if length(receiving(callee)) < LOOPED_MS or not _heard_nothing_of_it(callee, code):
+    if length(receiving(callee)) < LOOPED_MS or not _heard_no_call(callee):
         return []
     note = "it comes from the path: the callee, whose SDP lets it receive, got none of it"
     return [
@@ -211,11 +235,15 @@ def _looped(ends: CallEnds) -> list[Finding]:
     ]  # fmt: skip
 
 
-def _heard_nothing_of_it(callee: CallLeg, code: str) -> bool:
-    """Known, not merely not heard: a codec that we cannot decode tells nothing."""
+def _heard_no_call(callee: CallLeg) -> bool:
+    """Known, not merely not heard: a codec that we cannot decode tells nothing.
+
+    One that heard another call is in a path that crosses calls, and its own signal may go round by the other's parrot.
+    """
     if nothing_came(callee):
         return True
-    return callee.leg.heard is not None and callee.leg.heard.duration_ms > 0 and not callee.leg.heard.codes.get(code, 0)
+    heard = callee.leg.heard
+    return heard is not None and heard.duration_ms > 0 and not any(heard.codes.values())
 
 
 def _absorbed(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
@@ -249,6 +277,8 @@ def _notes(ends: CallEnds) -> list[str]:
 RULE: Final = CheckRule(
     check=Check.AUDIO,
     asked=_asked,
+    impossible=_impossible,
+    needs_ms=_needs_ms,
     leg=_leg,
     ends=_ends,
     attribute=_attribute,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from agent.contract.call import ExpectLeg
+from agent.contract.call import Behaviour, Call, ExpectLeg
 from agent.contract.verdict import Check, Finding, Reason, Result
 from agent.judge.call_leg import CallLeg
 from agent.judge.ends import CallEnds
@@ -27,6 +27,25 @@ class Row:
     """As its check is; False: nothing that our other agent did or left undone excuses it in general."""
     behind: Reason | None = None
     """Said right behind this one rather than in its place: it is its consequence, or tells less."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impossible:
+    """Something asked of a call that cannot come true whatever the SUT does, and so would blame it for the test."""
+
+    field: str
+    """Below the call: `expect.caller.audio`."""
+    fault: str
+
+
+def possible(_: Call, __: Behaviour | None) -> Impossible | None:
+    """A check of which all that can be asked can come true."""
+    return None
+
+
+def no_time(_: Call, __: Behaviour | None) -> int:
+    """A check that needs no time."""
+    return 0
 
 
 def never_asked(_: ExpectLeg) -> str | None:
@@ -69,6 +88,10 @@ class CheckRule:
     check: Check
     asked: Callable[[ExpectLeg], str | None] = never_asked
     """What a test expects of a leg, in words; None: it does not ask."""
+    impossible: Callable[[Call, Behaviour | None], Impossible | None] = possible
+    """What is asked of an answered call and cannot come true. The behaviour: of the callee; None: there is none."""
+    needs_ms: Callable[[Call, Behaviour | None], int] = no_time
+    """How long the call must last at least for what is asked."""
     leg: Callable[[CallLeg], list[Finding]] = nothing_on_a_leg
     """What a leg alone tells. Asked of answered legs, but for the check `answered`."""
     ends: Callable[[CallEnds, Sequence[Finding]], list[Finding]] = nothing_more

@@ -5,11 +5,11 @@ from typing import Final
 
 import msgspec
 
-from agent.contract.call import Behaviour, DtmfMethod, ExpectDtmf, ExpectLeg
+from agent.contract.call import Behaviour, Call, DtmfMethod, ExpectDtmf, ExpectLeg
 from agent.contract.observation import Digit
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, joined
-from agent.judge.checks.check import CheckRule, Row
+from agent.judge.checks.check import CheckRule, Impossible, Row
 from agent.judge.checks.rtp_packets import both_ways, explain_strangers
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
@@ -18,12 +18,45 @@ from agent.judge.overload import Excuse
 
 SHORTEST_MS: Final = 40.0
 """What every receiver of DTMF must take for a digit (ITU-T Q.24); a shorter one may be lost by the next."""
+GAP_MS: Final = 100
+"""Silence that an agent leaves between two digits."""
+PARROT_WAIT_MS: Final = 1000
+"""A parrot waits for the last digit to be the last one before it sends them all back."""
+PARROT_TONE_MS: Final = 100
+"""Length of the digits that it sends."""
 UNDER_WAY_MS: Final = 200.0
 """A digit whose last packet is this close to the end of the call was cut by that, not by the path."""
 
 
 def _asked(expect: ExpectLeg) -> str | None:
     return None if expect.dtmf is None else expect.dtmf.digits
+
+
+def _impossible(call: Call, callee: Behaviour | None) -> Impossible | None:
+    expect, sent = call.expect, call.caller.dtmf
+    if expect.caller.dtmf is not None and callee is Behaviour.ABSORBER:
+        return Impossible(field="expect.caller.dtmf", fault="needs a Parrot: an Absorber sends no digits")
+    if expect.callee.dtmf is not None and sent is None:
+        return Impossible(field="expect.callee.dtmf", fault="needs caller.dtmf: the caller sends no digits")
+    if expect.caller.dtmf is not None and callee is not None and sent is None:
+        fault = "needs caller.dtmf: a Parrot re-sends only what it received"
+        return Impossible(field="expect.caller.dtmf", fault=fault)
+    return None
+
+
+def sending_ms(call: Call) -> int:
+    """From the answer to the end of the last digit that the caller sends."""
+    dtmf = call.caller.dtmf
+    if dtmf is None:
+        return 0
+    return dtmf.after_milliseconds + len(dtmf.digits) * (dtmf.tone_milliseconds + GAP_MS)
+
+
+def _needs_ms(call: Call, callee: Behaviour | None) -> int:
+    expect = call.expect.caller.dtmf
+    if callee is None or expect is None or call.caller.dtmf is None:
+        return sending_ms(call)
+    return sending_ms(call) + PARROT_WAIT_MS + len(expect.digits) * (PARROT_TONE_MS + GAP_MS)
 
 
 def _leg(leg: CallLeg) -> list[Finding]:
@@ -278,6 +311,8 @@ def _excusable(leg: CallLeg, finding: Finding) -> bool:
 RULE: Final = CheckRule(
     check=Check.DTMF,
     asked=_asked,
+    impossible=_impossible,
+    needs_ms=_needs_ms,
     leg=_leg,
     ends=_ends,
     attribute=_attribute,

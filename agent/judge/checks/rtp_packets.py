@@ -5,11 +5,11 @@ from typing import Final
 
 import msgspec
 
-from agent.contract.call import Audio, Behaviour, ExpectLeg, ExpectRtp
+from agent.contract.call import Audio, Behaviour, Call, ExpectLeg, ExpectRtp
 from agent.contract.observation import Origin
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg
-from agent.judge.checks.check import CheckRule, Row
+from agent.judge.checks.check import CheckRule, Impossible, Row
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
 from agent.judge.media import (
@@ -27,6 +27,8 @@ from agent.judge.media import (
 from agent.judge.overload import Excuse
 from agent.judge.spans import length, meet
 
+MOST_PACKETS_PER_SECOND: Final = 100
+"""In packets of 10 ms, the shortest that phones use; how long its packets are is a sender's choice (RFC 3551 §4.2)."""
 STOPPED_MS: Final = 2000.0
 """Longer than any relay takes to learn a new address, or a sender to change what it plays."""
 TOGETHER_MS: Final = 2000.0
@@ -45,6 +47,16 @@ def _expected(expect: ExpectLeg) -> str | None:
     if expect.rtp is None and expect.audio in (Audio.OWN, Audio.ANY):
         return "RTP that carries audio"
     return _asked(expect)
+
+
+def _impossible(call: Call, _: Behaviour | None) -> Impossible | None:
+    at_most = call.hold_seconds * MOST_PACKETS_PER_SECOND
+    for name, leg in (("caller", call.expect.caller), ("callee", call.expect.callee)):
+        least = leg.rtp and leg.rtp.min_packets
+        if least and least > at_most:
+            fault = f"{least} cannot arrive in {call.hold_seconds} s: at most {at_most}"
+            return Impossible(field=f"expect.{name}.rtp.minPackets", fault=fault)
+    return None
 
 
 def needed_packets(expect: ExpectRtp) -> int:
@@ -243,6 +255,7 @@ def _oddities(leg: CallLeg) -> Iterator[str]:
 RULE: Final = CheckRule(
     check=Check.RTP_PACKETS,
     asked=_asked,
+    impossible=_impossible,
     leg=_leg,
     ends=_ends,
     attribute=_attribute,
