@@ -6,9 +6,10 @@ from agent.contract.call import Behaviour
 from agent.contract.observation import Side
 from agent.contract.plan import Signal, call_key
 from agent.contract.verdict import Role
-from agent.phone.protocol import Playback
+from agent.phone.protocol import StackRefused
 from tests.unit.agent.world import UID, World, group, one_stage, plan, stages
 from tests.unit.fake_phone import Peer
+from tests.unit.sip_messages import request, response
 
 
 def callee(world, *, peer=None, until_s=20.0, **fields) -> World:
@@ -24,7 +25,8 @@ def test_a_parrot_rings_answers_and_plays_back(world):
     it.phone.be_hung_up_on(call, after_s=4.0)
     it.run()
     assert (it.times("ring"), it.times("answer")) == ([1.0], [1.1])
-    assert it.did("answer")[0][3:] == (200, Playback(echo=True))
+    assert it.did("answer")[0][3:] == (200,)
+    assert it.times("play_back") == [1.0]
     (leg,) = it.legs
     assert (leg.role, leg.call, leg.number, leg.call_key, leg.from_user) == (Role.CALLEE, "pin", 1, key, "alice")
     assert (leg.final_code, leg.ended_by, leg.bye_answered) == (200, Side.REMOTE, None)
@@ -37,7 +39,8 @@ def test_an_absorber_listens_only(world):
     call = it.phone.invite()
     it.phone.receive_digits(call.handle, "12", after_s=1.0)
     it.run()
-    assert it.did("answer")[0][4 - 1 :] == (200, Playback())
+    assert it.did("answer")[0][3:] == (200,)
+    assert it.did("play_back") == []
     assert it.did("send_digits") == []
 
 
@@ -173,3 +176,16 @@ def test_a_call_to_the_caller_is_refused_and_no_leg(world):
     it.run()
     assert it.did("answer")[0][3] == 480
     assert len(it.legs) == 1
+
+
+def test_an_invite_that_the_stack_refuses_by_itself_is_a_leg_all_the_same(world):
+    it = callee(world)
+    key = call_key(UID, 0, "pin", 1)
+    it.phone.received(request("INVITE", "odd", key=key, branch="b"), 1.0)
+    it.phone.sent(response(488, "odd", branch="b"), 1.0)
+    it.phone.at(1.0, StackRefused, sip_call_id="odd", code=488)
+    it.run()
+    (leg,) = it.legs
+    assert (leg.call, leg.number, leg.final_code) == ("pin", 1, 488)
+    assert leg.local_reason == "our SIP stack refused the INVITE with 488"
+    assert it.did("answer") == []

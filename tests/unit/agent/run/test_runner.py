@@ -4,6 +4,7 @@ import pytest
 
 from agent.contract.plan import DialRoute, Signal
 from agent.contract.result import StopCause
+from agent.contract.steps import Answer
 from agent.contract.verdict import Check, Reason, Role
 from agent.phone.protocol import PhoneError
 from tests.unit.agent.world import all_at_once, group, plan, stages
@@ -39,13 +40,14 @@ def test_a_stage_that_is_over_before_go_is_left_without_calls(world):
 
 def test_a_caller_that_is_called_and_cannot_even_refuse_goes_on(world):
     it = world(plan())
-    real = it.phone.answer
+    real = it.phone.perform
 
-    def answer(call, code, playback):
-        real(call, code, playback)
-        raise PhoneError("cannot answer 480")
+    def perform(call, action):
+        real(call, action)
+        if isinstance(action, Answer):
+            raise PhoneError("cannot answer 480")
 
-    it.phone.answer = answer
+    it.phone.perform = perform
     it.phone.invite(after_s=0.5)
     it.run()
     assert [entry[3] for entry in it.did("answer")] == [480]
