@@ -19,6 +19,7 @@ from agent.phone.protocol import (
     DigitSent,
     Event,
     MediaActive,
+    MessageSeen,
 )
 from agent.sip.text import parse_head
 
