@@ -8,8 +8,11 @@ from agent.judge.leg import excuses
 from agent.judge.reasons import ROW_OF, failed
 
 
-def attribute(ends: CallEnds, finding: Finding) -> Finding:
-    """The finding as both ends together have it: the same, noted, or Inconclusive where the SUT is not to blame."""
+def attribute(ends: CallEnds, finding: Finding) -> Finding | None:
+    """The finding as both ends together have it: the same, noted, or Inconclusive where the SUT is not to blame.
+
+    None where the other end shows that nothing is wrong.
+    """
     rule = RULE_OF[finding.check]
     if not failed(finding.reason):
         explained = rule.explain(ends, finding)

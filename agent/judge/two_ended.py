@@ -23,7 +23,7 @@ def call_findings(ends: CallEnds) -> tuple[Finding, ...]:
         own += [] if leg is None else leg_findings(leg)
     if ends.callee is None and not (ends.declared and ends.call.expects_answer):
         own += unmeasurable(ends.call, Role.CALLEE)
-    findings = [attribute(ends, finding) for finding in own]
+    findings = [found for finding in own if (found := attribute(ends, finding)) is not None]
     for rule in (*RULES[1:], RULES[0]):  # whether a leg is accounted for at all is seen when all else was said
         for found in rule.ends(ends, findings):
             findings = [*_others(findings, found), _whose(ends, rule, found)]

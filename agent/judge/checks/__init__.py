@@ -13,9 +13,11 @@ from agent.judge.checks import (
     delivered,
     dtmf,
     registered,
+    rtp_gap,
     rtp_jitter,
     rtp_loss,
     rtp_packets,
+    rtp_source,
     run,
 )
 from agent.judge.checks.check import CheckRule
@@ -28,9 +30,11 @@ RULES: Final = (
     delivered.RULE,
     completed.RULE,
     rtp_packets.RULE,
+    rtp_source.RULE,
     rtp_loss.RULE,
     audio.RULE,
     dtmf.RULE,
+    rtp_gap.RULE,
     rtp_jitter.RULE,
 )
 """In the order in which they are said: a check before those that only suffer from what it is about. Signalling before

@@ -97,10 +97,11 @@ class CheckRule:
     ends: Callable[[CallEnds, Sequence[Finding]], list[Finding]] = nothing_more
     """What comparing both ends adds to the findings so far; where it is Failed, that leg's Inconclusive finding of the
     same check goes."""
-    attribute: Callable[[CallEnds, Finding], Finding] = as_it_is
-    """One of its Failed findings as both ends have it: the same, noted, or Inconclusive where it is not the SUT's."""
-    explain: Callable[[CallEnds, Finding], Finding] = as_it_is
-    """One of its Inconclusive findings: the same, or what the other end makes of it."""
+    attribute: Callable[[CallEnds, Finding], Finding | None] = as_it_is
+    """One of its Failed findings as both ends have it: the same, noted, or Inconclusive where it is not the SUT's.
+    None: the other end shows that nothing is wrong."""
+    explain: Callable[[CallEnds, Finding], Finding | None] = as_it_is
+    """One of its Inconclusive findings, likewise: the same, or what the other end makes of it."""
     media: bool = False
     """It is of what a leg received: an overloaded agent measured none of it (truth rule 3)."""
     shared: bool = False

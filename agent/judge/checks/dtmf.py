@@ -5,13 +5,16 @@ from typing import Final
 
 import msgspec
 
-from agent.contract.call import Behaviour, Call, DtmfMethod, ExpectLeg
+from agent.contract.call import Behaviour, Call, DtmfMethod, ExpectDtmf, ExpectLeg
 from agent.contract.observation import Digit
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, joined
-from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Impossible, Row
+from agent.judge.checks.check import CheckRule, Impossible, Row
+from agent.judge.checks.rtp_packets import both_ways, explain_strangers
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
+from agent.judge.media import strangers
+from agent.judge.overload import Excuse
 
 SHORTEST_MS: Final = 40.0
 """What every receiver of DTMF must take for a digit (ITU-T Q.24); a shorter one may be lost by the next."""
@@ -74,10 +77,14 @@ def _mismatch(leg: CallLeg) -> list[Finding]:
     received = joined(leg.leg.dtmf_received, expect.method)
     if leg.leg.negotiated is None and not leg.leg.dtmf_received:
         return [_found(leg, Reason.NOT_MEASURED, note="no media was negotiated")]
-    if received == expect.digits:
-        return []
-    if not received and expect.digits in _by_others(leg).values():
-        return []  # they came, and only how is wrong
+    if received == expect.digits or (not received and expect.digits in _by_others(leg).values()):
+        return []  # they came; how is another question
+    if not received and (elsewhere := strangers(leg)) is not None:
+        return [_found(leg, Reason.NOT_MEASURED, elsewhere)]
+    return _other_digits(leg, expect, received)
+
+
+def _other_digits(leg: CallLeg, expect: ExpectDtmf, received: str) -> list[Finding]:
     observed = ", ".join(_by_method(leg)) or "none"
     missing = len(received) < len(expect.digits)
     if _without_telephone_event(leg) and missing and expect.method is DtmfMethod.RFC4733:
@@ -184,15 +191,36 @@ def _named(leg: CallLeg, digits: list[Digit]) -> str:
 
 
 def _ends(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
-    """Digits that lost most of their length on the way, where nothing else is wrong with them."""
-    if ends.caller is None or ends.callee is None:
-        return []
+    """Where nothing else is wrong with a leg's digits: those that lost most of their length, or that nobody sent."""
     more = []
-    for sender, receiver in ((ends.caller, ends.callee), (ends.callee, ends.caller)):
-        said = any(f.leg is receiver.leg.role and f.check in (Check.DTMF, Check.ANSWERED) for f in findings)
-        found = None if said else _shortened(sender, receiver)
-        more += [] if found is None else [found]
+    for sender, receiver in both_ways(ends):
+        if not any(_says_more(finding, receiver) for finding in findings):
+            found = _never_sent(ends, sender, receiver) or _shortened(sender, receiver)
+            more += [] if found is None else [found]
     return more
+
+
+def _never_sent(ends: CallEnds, sender: CallLeg, receiver: CallLeg) -> Finding | None:
+    """Digits at a caller that its parrot never sent back: the path plays the caller's own back to it."""
+    if receiver.leg.role is Role.CALLEE or ends.behaviour is not Behaviour.PARROT or not receiver.digits_sent:
+        return None
+    if _is_within(receiver.digits_received, sender.digits_sent):
+        return None
+    note = f"the callee sent back {_digits_text(sender.digits_sent)}: not all of these came from it"
+    expected = None if receiver.expect.dtmf is not None else "no digits that the callee did not send"
+    found = _found(receiver, Reason.DTMF_MISMATCH, receiver.digits_received, note)
+    return found if expected is None else msgspec.structs.replace(found, expected=expected)
+
+
+def _says_more(finding: Finding, receiver: CallLeg) -> bool:
+    own = finding.leg is receiver.leg.role and finding.check is Check.DTMF
+    return own and finding.reason is not Reason.NOT_MEASURED
+
+
+def _is_within(some: str, all_: str) -> bool:
+    """In the same order, with others between perhaps."""
+    rest = iter(all_)
+    return all(digit in rest for digit in some)
 
 
 def _attribute(ends: CallEnds, finding: Finding) -> Finding:
@@ -274,12 +302,10 @@ def _digits_text(digits: str) -> str:
 
 
 def _excusable(leg: CallLeg, finding: Finding) -> bool:
-    """An agent in trouble loses digits; it makes none that nobody sent, and none out of others."""
-    expect = leg.expect.dtmf
-    if finding.reason is not Reason.DTMF_MISMATCH or expect is None:
-        return True
-    rest = iter(expect.digits)
-    return all(digit in rest for digit in joined(leg.leg.dtmf_received, expect.method))
+    """What an agent drops is missing; no trouble of its makes a digit, or another one of it."""
+    if finding.reason is not Reason.DTMF_MISMATCH or leg.expect.dtmf is None:
+        return finding.reason is not Reason.DTMF_MISMATCH
+    return _is_within(joined(leg.leg.dtmf_received, leg.expect.dtmf.method), leg.expect.dtmf.digits)
 
 
 RULE: Final = CheckRule(
@@ -290,9 +316,10 @@ RULE: Final = CheckRule(
     leg=_leg,
     ends=_ends,
     attribute=_attribute,
-    excusable=_excusable,
+    explain=explain_strangers(Reason.DTMF_MISMATCH),
     media=True,
     shared=True,
+    excusable=_excusable,
     rows=(
         Row(
             reason=Reason.DTMF_NOT_NEGOTIATED,
@@ -304,18 +331,21 @@ RULE: Final = CheckRule(
         ),
         Row(
             reason=Reason.DTMF_MISMATCH,
-            meaning="other digits arrived than expected: missing, changed, doubled, too many, out of order",
-            excused_by=ANY_TROUBLE,
+            meaning=(
+                "other digits arrived than expected: missing, changed, doubled, too many, out of order; or, asked for "
+                "or not, a caller got digits back that its parrot did not send"
+            ),
+            excused_by=frozenset({Excuse.DROPPED, Excuse.UNSENT}),
         ),
         Row(
             reason=Reason.DTMF_NOT_ENDED,
             meaning="no end packet of a digit came (RFC 4733), asked for or not",
-            excused_by=ANY_TROUBLE,
+            excused_by=frozenset({Excuse.DROPPED, Excuse.UNSENT}),
         ),
         Row(
             reason=Reason.DTMF_CUT_SHORT,
             meaning="a digit of less than 40 ms came (ITU-T Q.24), or of less than half the length it was sent with",
-            excused_by=ANY_TROUBLE,
+            excused_by=frozenset(Excuse),
         ),
     ),
     sentence="{leg} received {observed}, expected {expected}",

@@ -16,10 +16,12 @@ from agent.contract.observation import (
     Heard,
     LegObservation,
     Negotiated,
+    Origin,
     Progress,
     RegistrationOutcome,
-    Rtp,
+    Section,
     Side,
+    Source,
     Trouble,
 )
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
@@ -29,11 +31,44 @@ from tests.unit.agent.judge.judging import CALLEE, CALLER, both
 from tests.unit.builders import callee_leg, caller_leg, change, digits, plan, registration, report
 
 times = st.none() | st.sampled_from([0.0, 50.0, 3000.0, 8050.0, 12_000.0, 30_000.0, 40_000.0])
-counts = st.none() | st.sampled_from([0, 1, 310, 360, 400, 500])
+counts = st.sampled_from([0, 1, 310, 360, 400, 500])
 some_digits = st.sampled_from(["", "12", "1234#", "1234", "999"]).map(digits)
-rtp = st.none() | st.builds(
-    Rtp, packets=counts, lost=st.none() | st.integers(-5, 400), jitter_ms=st.none() | st.just(50.0)
-)
+some_ms = st.none() | st.sampled_from([0.0, 20.0, 3000.0, 7500.0, 8000.0, 90_000.0])
+sources = st.none() | st.lists(
+    st.builds(
+        Source,
+        section=st.integers(-1, 2),
+        remote=st.sampled_from(["10.0.0.1:30000", "10.0.0.66:7000"]),
+        ssrc=st.integers(1, 3),
+        origin=st.sampled_from(Origin),
+        packets=counts,
+        duplicates=st.sampled_from([0, 1]),
+        lost=st.integers(0, 400),
+        restarts=st.integers(0, 2),
+        media_ms=some_ms,
+        lost_ms=some_ms,
+        pause_ms=some_ms,
+        event_ms=some_ms,
+        first_ms=some_ms,
+        last_ms=some_ms,
+        max_gap_ms=some_ms,
+        jitter_ms=st.none() | st.just(50.0),
+        jitter_samples=st.integers(0, 3),
+        payload_types=st.dictionaries(st.sampled_from([0, 8, 120]), st.integers(1, 9)),
+        unnegotiated=st.sampled_from([0, 1, 60]),
+        noise=st.integers(0, 1),
+    ),
+    max_size=3,
+).map(tuple)  # fmt: skip
+sections = st.lists(
+    st.builds(
+        Section,
+        begin_ms=st.none() | st.sampled_from([-500.0, 0.0, 3000.0, 9000.0]), local=st.none(), remote=st.none(),
+        receives=st.booleans(), sends=st.booleans(), codec=st.none(), clock_hz=st.none(), ptime_ms=st.none(),
+        telephone_event_payload_type=st.none(), protocol=st.just("RTP/AVP"), types=st.just({0: "PCMU/8000"}),
+    ),
+    max_size=3,
+).map(tuple)  # fmt: skip
 codes = st.dictionaries(st.sampled_from(["1", "99"]), st.integers(0, 3), max_size=2)
 heard = st.none() | st.builds(
     Heard, duration_ms=st.sampled_from([0.0, 500.0, 8000.0]), level_dbfs=st.just(-20.0),
@@ -67,8 +102,9 @@ CHANGES: dict[str, st.SearchStrategy[Any]] = {
     "negotiated": st.none() | st.just(Negotiated(codec="PCMU")),
     "dtmf_sent": some_digits,
     "dtmf_received": some_digits,
-    "rtp_sent": rtp,
-    "rtp_received": rtp,
+    "sent": sources,
+    "received": sources,
+    "sections": sections,
     "heard": heard,
     "health": health,
     "progress": st.builds(
@@ -174,8 +210,8 @@ def test_what_passed_had_both_its_legs_and_its_registrations(reports):
 
 
 MEASURED = [
-    "final_code", "dialog", "dialog__bye", "dialog__ack_ms", "heard", "rtp_received", "rtp_received__packets",
-    "rtp_received__lost", "rtp_received__jitter_ms", "progress__answered_ms",
+    "final_code", "dialog", "dialog__bye", "dialog__ack_ms", "heard", "received", "received__jitter_ms",
+    "progress__answered_ms",
 ]  # fmt: skip
 
 

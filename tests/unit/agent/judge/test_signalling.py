@@ -151,7 +151,7 @@ NOTHING = {"callee_declared": False} | {f"group__expect__caller__{what}": None f
     ],
 )
 def test_an_answer_without_audio_is_invalid_where_some_is_to_run(asked):
-    said_no = {"no_media": "line 4: m=audio 0 (refused)"}
+    said_no = {"no_media": "line 4: m=audio 0 (refused)", "sections": ()}
 
     assert (Check.ANSWER, Reason.INVALID_ANSWER) in caller_alone(NOTHING | asked, **said_no)
     assert caller_alone(NOTHING, **said_no) == []
@@ -209,7 +209,7 @@ def test_a_call_that_nobody_is_known_to_have_ended_is_not_measured():
 
 
 def test_an_agent_that_hangs_up_early_fails_nothing():
-    leg = {"progress__bye_ms": 2000.0, "dtmf_received": (), "rtp_received__packets": 100, "local_reason": "stopped"}
+    leg = {"progress__bye_ms": 2000.0, "dtmf_received": (), "received__packets": 100, "local_reason": "stopped"}
 
     assert set(caller_alone(**leg, heard=None)) == {
         (Check.COMPLETED, Reason.NOT_MEASURED),
