@@ -1,20 +1,22 @@
 """The legs that are up: which event belongs to which, and what is made of a leg once it is over."""
 
 import logging
-from collections import Counter, OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from agent.clock import Clock
-from agent.contract.observation import Action, Health, Heard, LegObservation, Trouble
-from agent.contract.plan import Plan
+from agent.contract.observation import Action, Health, LegObservation, Trouble
+from agent.contract.plan import Plan, call_key, identity_code
 from agent.judge.leg import judge_leg
 from agent.observe.leg import LegFacts, observe_leg
 from agent.observe.signalling import read_leg
+from agent.observe.sound import MAX_OTHERS, Codes
 from agent.phone.protocol import (
     CallConfirmed,
     CallEnded,
@@ -31,7 +33,8 @@ from agent.report.evidence import Evidence
 from agent.run.health import HealthMonitor, Window, health_of
 from agent.run.leg_events import LegEvents
 from agent.sip.text import CALL_ID, SipHead, parse_head
-from agent.sound.samples import SoundError, hear, read_wav
+from agent.sound.identity import Samples
+from agent.sound.samples import SoundError, read_wav
 from agent.timers import Timers
 
 SETTLE_S: Final = 0.2
@@ -102,6 +105,8 @@ class LegBook:
         self._by_call_id: dict[str, list[Leg]] = {}
         self._waiting: list[Leg] = []
         self._unclaimed: OrderedDict[str, list[MessageSeen]] = OrderedDict()
+        self._codes_begun: deque[int] = deque(maxlen=MAX_OTHERS)
+        """Of the last legs that began: those that are up are among them."""
 
     @property
     def open(self) -> int:
@@ -127,6 +132,8 @@ class LegBook:
         return True
 
     def _new(self, facts: LegFacts, handle: CallHandle | None) -> Leg:
+        if (code := _own_code(facts)) is not None:
+            self._codes_begun.append(code)
         leg = Leg(facts=facts, handle=handle, window=self._health.begin(self._clock.monotonic_s()))
         if facts.sip_call_id is not None:
             for message in self._unclaimed.pop(facts.sip_call_id, ()):
@@ -280,7 +287,12 @@ class LegBook:
         leg.concluded = True
         self._forget(leg)
         observation = observe_leg(
-            leg.facts, leg.events, own_reason=leg.own_reason, heard=_heard(leg.events.ended), health=leg.health
+            leg.facts,
+            leg.events,
+            own_reason=leg.own_reason,
+            health=leg.health,
+            tracks=_tracks(leg.events.ended),
+            codes=self._codes(leg.facts),
         )
         observation = msgspec.structs.replace(
             observation,
@@ -291,6 +303,16 @@ class LegBook:
         findings = judge_leg(self._plan, observation)
         capture = leg.events.ended.capture if leg.events.ended else None
         self._evidence.take(msgspec.structs.replace(observation, findings=findings), capture, self._on_leg)
+
+    def _codes(self, facts: LegFacts) -> Codes:
+        own = _own_code(facts)
+        if own is not None:
+            return Codes(own=own, others=tuple(code for code in self._codes_begun if code != own))
+        calls = ((group.name, number) for group in self._plan.calls for number in range(group.count))
+        keys = (
+            call_key(self._plan.run.uid, facts.endpoint, name, number) for name, number in islice(calls, MAX_OTHERS)
+        )
+        return Codes(others=tuple(identity_code(key) for key in keys))
 
     def _forget(self, leg: Leg) -> None:
         if leg.handle is not None:
@@ -315,24 +337,21 @@ def _actions(leg: Leg) -> tuple[Action, ...]:
     )
 
 
-def _heard(ended: CallEnded | None) -> Heard | None:
-    """What the recording of most packets held; the files are deleted.
+def _own_code(facts: LegFacts) -> int | None:
+    """None where it is not known to be a call of this run."""
+    return identity_code(facts.call_key) if facts.call is not None and facts.call_key is not None else None
 
-    None where there is none, it is empty, or it cannot be read.
-    """
-    if ended is None or not ended.recordings:
-        return None
-    packets = Counter[str]()
-    for stream in ended.tapped or ():
-        packets[stream.remote] += stream.packets if stream.audio is not None else 0
-    try:
-        samples = read_wav(ended.recordings[max(ended.recordings, key=lambda remote: packets[remote])])
-        return hear(samples) if len(samples) else None
-    except SoundError as error:
-        log.warning("recording of what was heard: %s", error)
-        return None
-    finally:
-        _delete_recordings(ended)
+
+def _tracks(ended: CallEnded | None) -> dict[str, Samples]:
+    """What was recorded of each remote address; the files are deleted. Without those that cannot be read."""
+    tracks: dict[str, Samples] = {}
+    for address, file in ended.recordings.items() if ended else ():
+        try:
+            tracks[address] = read_wav(file)
+        except SoundError as error:
+            log.warning("recording of what was heard: %s", error)
+        _delete(file)
+    return tracks
 
 
 def _delete(file: Path | None) -> None:
@@ -346,5 +365,6 @@ def _delete_recordings(event: CallEnded) -> None:
 
 
 def _delete_files(event: CallEnded) -> None:
-    _delete_recordings(event)
+    for file in event.recordings.values():
+        _delete(file)
     _delete(event.capture)

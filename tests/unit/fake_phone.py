@@ -27,12 +27,14 @@ from agent.phone.protocol import (
 from agent.sound.samples import read_wav, write_wav
 from agent.tap.model import TapDigit, TapStream
 from tests.unit.fake_clock import FakeClock
-from tests.unit.sip_messages import message, request, response
+from tests.unit.sip_messages import message, request, response, sdp, with_sdp
 from tests.unit.taps import tap_digit, tap_stream
 
 ANSWER_S = 0.05
 TIMER_F_S = 32.0
 DIGIT_S = 0.2
+OURS, THEIRS = "127.0.0.1:1", "127.0.0.1:2"
+"""Where RTP is received."""
 
 
 @dataclass(kw_only=True)
@@ -120,7 +122,7 @@ class FakePhone:
             playback=playback,
         )
         self.calls[handle] = call
-        self.sent(request("INVITE", call.call_id, key=headers.get("X-Calltest-Call")))
+        self.sent(request("INVITE", call.call_id, key=headers.get("X-Calltest-Call"), **with_sdp(sdp(OURS))))
         self._be_called(call)
         return handle, call.call_id
 
@@ -145,7 +147,8 @@ class FakePhone:
 
     def _answer(self, fake: FakeCall, action: Answer) -> None:
         fake.headers = dict(action.headers)
-        self.sent(response(action.code, fake.call_id, headers=action.headers))
+        body = with_sdp(sdp(OURS)) if action.code < 300 else {}
+        self.sent(response(action.code, fake.call_id, headers=action.headers, **body))
         if action.code >= 300:
             self.end(fake, after_s=0.01)
             return
@@ -199,7 +202,7 @@ class FakePhone:
         handle = CallHandle(next(self._numbers))
         call = FakeCall(handle=handle, call_id=call_id or f"in-{handle}", account=None, outgoing=False)
         self.calls[handle] = call
-        text = request("INVITE", call.call_id, key=key)
+        text = request("INVITE", call.call_id, key=key, **self._sdp())
         self.received(text, after_s)
         self.at(after_s, IncomingCall, call=handle, account=None, sip_call_id=call.call_id, invite=text)
         return call
@@ -250,6 +253,7 @@ class FakePhone:
             mark=1 if call.outgoing else 0,
             packets=packets,
             expected=packets,
+            media_ms=1000 * (until_s - began_s),
             first_s=began_s,
             last_s=until_s,
             digits=tuple(d for was_sent, d in call.digits if was_sent is sent and d.last_s <= until_s),
@@ -282,13 +286,23 @@ class FakePhone:
             self.received(response(180, call.call_id), 0.02)
         if self.peer.answers_after_s is None:
             return
-        self.received(response(self.peer.code, call.call_id, headers=self.peer.headers), self.peer.answers_after_s)
+        body = self._sdp() if self.peer.code < 300 else {}
+        self.received(
+            response(self.peer.code, call.call_id, headers=self.peer.headers, **body), self.peer.answers_after_s
+        )
         if self.peer.code >= 300:
             self.end(call, after_s=self.peer.answers_after_s)
             return
         self._confirm(call, after_s=self.peer.answers_after_s)
         if self.peer.hangs_up_after_s is not None:
             self.be_hung_up_on(call, after_s=self.peer.answers_after_s + self.peer.hangs_up_after_s)
+
+    def _sdp(self) -> dict[str, str]:
+        """The peer's."""
+        event = self.peer.telephone_event
+        if event is None:
+            return with_sdp(sdp(THEIRS, types="0", rtpmap=""))
+        return with_sdp(sdp(THEIRS, types=f"0 {event}", rtpmap=f"a=rtpmap:{event} telephone-event/8000"))
 
     def _confirm(self, call: FakeCall, *, after_s: float) -> None:
         call.answered_s = self.clock.now_s + after_s
@@ -310,7 +324,7 @@ class FakePhone:
     def _send_cancel(self, call: FakeCall) -> None:
         self.sent(request("CANCEL", call.call_id))
         if self.peer.answer_crosses_cancel:
-            self.received(response(200, call.call_id), 0.01)
+            self.received(response(200, call.call_id, **self._sdp()), 0.01)
             self._confirm(call, after_s=0.01)
             return
         if self.peer.answers_cancel:
