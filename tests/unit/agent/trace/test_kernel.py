@@ -15,7 +15,6 @@ from agent.trace.kernel import PACKET, KernelError
 from agent.trace.streams.flows import Flows
 from agent.trace.streams.formats import Meanings
 
-
 MEANINGS = Meanings()
 """Its memory must live as long as it is counted with."""
 
