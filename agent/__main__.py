@@ -90,7 +90,7 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
     stop_asked = _on_sigterm()
     login = read_login(plan.account.credentials) if plan.account.credentials else None
     if plan.role is Role.CALLER:  # a callee plays no files, and has none
-        require_playable(plan.calls)
+        require_playable(plan)
     # What cannot be removed must not become an error: the result has been written then.
     with tempfile.TemporaryDirectory(prefix="calltest-agent-", ignore_cleanup_errors=True) as directory:
         scratch = Path(directory)
@@ -112,7 +112,7 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
                 stop_asked=stop_asked,
                 clock=clock,
                 health=HealthMonitor(throttled=throttled_ms, drops=SocketDrops().read, worst_ms=sentinel.worst_ms),
-                playlist=Playlist(scratch),
+                playlist=Playlist(scratch, plan.wav_directory),
                 evidence=evidence,
                 report=report,
                 on_leg=metrics.leg_over,

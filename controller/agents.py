@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
-from msgspec import UNSET
 
 from agent.contract.plan import Plan, PlanError, Signal, decode_plan, decode_signal
 from agent.contract.verdict import Reason
@@ -97,7 +96,7 @@ class Agents:
         """Creates the agents of these plans; the refusals, if any. A pod of ours that is there already is adopted."""
         test = run.spec.test
         refusals = []
-        if test.callee is not UNSET and test.callee.route is Route.CALLEE_SERVICE:
+        if test.callee is not None and test.callee.route is Route.CALLEE_SERVICE:
             service = callee_service(run.namespace, run.spec.call_test_name, _service_owner(raw))
             refusals += self._create(run, service, "", lambda held: TEST_LABEL in held["metadata"].get("labels", {}))
         if refusals:

@@ -71,9 +71,9 @@ class Discovery:
 def discover(target: Target, snapshot: Snapshot, allow_targets: Sequence[str] = ()) -> Discovery:
     """The endpoints of a target. `allow_targets`: CIDRs that may be called without a pod behind the address."""
     allowed = tuple(IPv4Network(cidr) for cidr in allow_targets if ":" not in cidr)
-    if target.service is not UNSET:
+    if target.service is not None:
         found = _service(target, target.service.name, snapshot, allowed)
-    elif target.pod_selector is not UNSET:
+    elif target.pod_selector is not None:
         found = _collected(_selected(target, target.pod_selector.match_labels, snapshot))
     else:
         found = _collected(_resolved(target, snapshot, allowed))
@@ -125,7 +125,7 @@ def _shortage(target: Target, found: Discovery) -> Problem | None:
         first = found.left_out[0]
         message += f"; {len(found.left_out)} left out, first {first.name}: {first.reason} ({first.message})"
     return Problem(
-        reason=reason, message=message, is_final=reason is Reason.TARGET_NOT_ALLOWED and target.service is UNSET
+        reason=reason, message=message, is_final=reason is Reason.TARGET_NOT_ALLOWED and target.service is None
     )
 
 

@@ -2,11 +2,8 @@
 
 from typing import Final
 
-from msgspec import UNSET
-
-from agent.contract.plan import Audio, Behaviour
+from agent.contract.call import Audio, Behaviour, Call, ExpectLeg, SendDtmf
 from agent.contract.verdict import Reason
-from controller.api.call import Call, ExpectLeg, SendDtmf
 from controller.api.test import CallTestSpec
 from controller.limits import PlanningError
 
@@ -46,30 +43,30 @@ def _check_refused_call(call: Call, field: str) -> None:
 def _check_sources(test: CallTestSpec, call: Call, field: str) -> None:
     """Something must send what a leg is to receive."""
     callee, caller = call.expect.callee, call.expect.caller
-    has_identity = call.caller.play.signal is not UNSET
-    if test.callee is UNSET:
+    has_identity = call.caller.play.signal is not None
+    if test.callee is None:
         for what in _expected(callee):
             raise _invalid(f"{field}.expect.callee.{what}", "cannot be measured: the test has no callee")
     elif test.callee.behaviour is Behaviour.ABSORBER:
         if caller.audio is Audio.OWN:
             raise _invalid(f"{field}.expect.caller.audio", "Own needs a Parrot: an Absorber plays nothing back")
-        if caller.dtmf is not UNSET:
+        if caller.dtmf is not None:
             raise _invalid(f"{field}.expect.caller.dtmf", "needs a Parrot: an Absorber sends no digits")
     for name, leg in _legs(call):
         if leg.audio is Audio.OWN and not has_identity:
             raise _invalid(f"{field}.expect.{name}.audio", "Own needs caller.play.signal: Identity")
-    if callee.dtmf is not UNSET and call.caller.dtmf is UNSET:
+    if callee.dtmf is not None and call.caller.dtmf is None:
         raise _invalid(f"{field}.expect.callee.dtmf", "needs caller.dtmf: the caller sends no digits")
-    if caller.dtmf is not UNSET and call.caller.dtmf is UNSET and test.callee is not UNSET:
+    if caller.dtmf is not None and call.caller.dtmf is None and test.callee is not None:
         raise _invalid(f"{field}.expect.caller.dtmf", "needs caller.dtmf: a Parrot re-sends only what it received")
 
 
 def _check_hold(test: CallTestSpec, call: Call, field: str) -> None:
     """The call must be long enough for all that is to happen in it."""
     hold_ms = call.hold_seconds * 1000
-    sending_ms = _sending_ms(call.caller.dtmf) if call.caller.dtmf is not UNSET else 0
+    sending_ms = _sending_ms(call.caller.dtmf) if call.caller.dtmf is not None else 0
     needed_ms = sending_ms
-    if sending_ms and test.callee is not UNSET and call.expect.caller.dtmf is not UNSET:
+    if sending_ms and test.callee is not None and call.expect.caller.dtmf is not None:
         back_ms = len(call.expect.caller.dtmf.digits) * (PARROT_TONE_MS + DIGIT_GAP_MS)
         needed_ms += PARROT_WAIT_MS + back_ms
     if Audio.OWN in {call.expect.caller.audio, call.expect.callee.audio}:
@@ -81,7 +78,7 @@ def _check_hold(test: CallTestSpec, call: Call, field: str) -> None:
             f"{field}.holdSeconds", f"{call.hold_seconds} is too short for its digits and audio: {seconds} at least"
         )
     for name, leg in _legs(call):
-        if leg.rtp is UNSET or leg.rtp.min_packets is UNSET:
+        if leg.rtp is None or leg.rtp.min_packets is None:
             continue
         at_most = call.hold_seconds * PACKETS_PER_SECOND
         if leg.rtp.min_packets > at_most:
@@ -99,7 +96,9 @@ def _legs(call: Call) -> tuple[tuple[str, ExpectLeg], ...]:
 
 
 def _expected(leg: ExpectLeg) -> list[str]:
-    return [name for name in ("dtmf", "audio", "rtp") if getattr(leg, name) is not UNSET]
+    """The fields that ask for something, as people write them."""
+    fields = zip(leg.__struct_encode_fields__, leg.__struct_fields__, strict=True)
+    return [written for written, name in fields if getattr(leg, name) is not None]
 
 
 def _invalid(field: str, fault: str) -> PlanningError:

@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import msgspec
-from msgspec import UNSET
 
 from agent.contract.plan import Plan, RunRef
 from agent.contract.verdict import Role
@@ -107,7 +106,7 @@ def _plans(run: RunRef, ready: Ready, limits: Limits, mounts: Mounts) -> tuple[P
 
 def _asked(spec: CallTestSpec, mounts: Mounts) -> CallTestSpec:
     """Who says where evidence goes wants some, also where the test does not speak of it."""
-    if mounts.evidence is None or spec.evidence is not UNSET:
+    if mounts.evidence is None or spec.evidence is not None:
         return spec
     return msgspec.structs.replace(spec, evidence=Evidence())
 
@@ -116,7 +115,7 @@ def evidence_note(spec: CallTestSpec, options: Options) -> str | None:
     """What a user may not expect of the evidence; None: all is as it was asked for."""
     if options.evidence is None and keeps_evidence(spec):
         return "no evidence is kept: spec.evidence.claimName is for clusters; give --evidence DIR"
-    if options.evidence is not None and spec.evidence is not UNSET and not keeps_evidence(spec):
+    if options.evidence is not None and spec.evidence is not None and not keeps_evidence(spec):
         return "no evidence is kept: spec.evidence.keep is Never"
     return None
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET
 
 from agent.contract.plan import Plan, Signal
 from controller.api import API_VERSION
+from controller.api.field import without_nulls
 from controller.api.run import MAX_CONFIG_MAPS, Detail
 from controller.api.test import Agents, CallTestSpec, Resources
 from controller.labels import (
@@ -66,7 +66,7 @@ def pod_name(run: str, agent: str) -> str:
 
 def agent_pod(plan: Plan, test: CallTestSpec, image: str) -> Object:
     """The pod of one agent. A bare one: nothing may be retried or replaced."""
-    agents = test.agents if test.agents is not UNSET else Agents()
+    agents = test.agents if test.agents is not None else Agents()
     owner = Owner(kind="CallTestRun", name=plan.run.name, uid=plan.run.uid)
     volumes = _volumes(plan, test)
     security: Object = {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
@@ -83,10 +83,10 @@ def agent_pod(plan: Plan, test: CallTestSpec, image: str) -> Object:
         "containers": [_container(image, agents, [mount for _, mount in volumes])],
         "volumes": [volume for volume, _ in volumes],
     }
-    if agents.node_selector is not UNSET:
+    if agents.node_selector is not None:
         spec["nodeSelector"] = dict(agents.node_selector)
     if agents.tolerations:
-        spec["tolerations"] = [msgspec.to_builtins(item) for item in agents.tolerations]
+        spec["tolerations"] = [without_nulls(msgspec.to_builtins(item)) for item in agents.tolerations]
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -174,7 +174,7 @@ def _container(image: str, agents: Agents, mounts: list[Object]) -> Object:
             {"name": "HOME", "value": "/tmp"},  # noqa: S108 - the pod's own
         ],
         "ports": [{"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}],
-        "resources": _resources(agents.resources if agents.resources is not UNSET else Resources()),
+        "resources": _resources(agents.resources if agents.resources is not None else Resources()),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -188,8 +188,8 @@ def _container(image: str, agents: Agents, mounts: list[Object]) -> Object:
 
 def _resources(given: Resources) -> Object:
     """The test's resources, and our defaults where they do not contradict: a request may not exceed its limit."""
-    requests = given.requests if given.requests is not UNSET else {}
-    limits = given.limits if given.limits is not UNSET else {}
+    requests = given.requests if given.requests is not None else {}
+    limits = given.limits if given.limits is not None else {}
     return {
         "requests": {name: value for name, value in DEFAULT_REQUESTS.items() if name not in limits} | requests,
         "limits": {name: value for name, value in DEFAULT_LIMITS.items() if name not in requests} | limits,
@@ -217,7 +217,7 @@ def _volumes(plan: Plan, test: CallTestSpec) -> list[tuple[Object, Object]]:
         files = {"configMap": {"name": name, "optional": True}}
         found.append(_volume(f"wav-{index}", f"{POD_MOUNTS.wav}/{name}", files))
     if plan.evidence is not None:
-        assert test.evidence is not UNSET  # the plan has it from there
+        assert test.evidence is not None  # the plan has it from there
         claim = {"persistentVolumeClaim": {"claimName": test.evidence.claim_name}}
         found.append(_volume("evidence", plan.evidence.directory, claim, read_only=False))
     return found
@@ -228,7 +228,7 @@ def _wav_config_maps(plan: Plan, test: CallTestSpec) -> list[str]:
     if plan.behaviour is not None:
         return []
     plays = (call.caller.play for call in test.calls)
-    return sorted({play.wav.config_map_name for play in plays if play.wav is not UNSET})
+    return sorted({play.wav.config_map_name for play in plays if play.wav is not None})
 
 
 def _volume(name: str, path: str, source: Object, *, read_only: bool = True) -> tuple[Object, Object]:

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from msgspec import UNSET
-
 from controller.api.parse import CallTest
 from controller.inputs import NAME, Inputs, UnusableInputError
 from controller.planning import Mounts
@@ -63,9 +61,9 @@ def _secret_names(test: CallTest) -> list[tuple[str, str]]:
     """Field and name of each Secret of the test."""
     spec = test.spec
     found = []
-    if spec.caller.credentials is not UNSET:
+    if spec.caller.credentials is not None:
         found.append(("spec.caller.credentials.secretName", spec.caller.credentials.secret_name))
-    if spec.callee is not UNSET and spec.callee.credentials is not UNSET:
+    if spec.callee is not None and spec.callee.credentials is not None:
         found.append(("spec.callee.credentials.secretName", spec.callee.credentials.secret_name))
     return found
 
@@ -75,7 +73,7 @@ def _wav_files(test: CallTest) -> list[tuple[str, str, str]]:
     return [
         (f"spec.calls[{index}].caller.play.wav", wav.config_map_name, wav.key)
         for index, call in enumerate(test.spec.calls)
-        if (wav := call.caller.play.wav) is not UNSET
+        if (wav := call.caller.play.wav) is not None
     ]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from agent.contract.result import LegObservation
+from agent.contract.observation import LegObservation
 from agent.contract.verdict import Result, Role
 from agent.judge.run import CallVerdict, RunVerdict
 

@@ -10,13 +10,12 @@ from math import ceil
 from typing import Final
 
 import msgspec
-from msgspec import UNSET
 
 from agent.contract import plan as contract
+from agent.contract.call import Call
 from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, Plan, RunRef, Stage, for_endpoint
 from agent.contract.result import MAX_DETAIL_BYTES
 from agent.contract.verdict import Reason, Role
-from controller.api import call as api
 from controller.api.run import Endpoint
 from controller.api.test import CallTestSpec, Route, SecretReference
 from controller.dialing import check_dial, parse_identity, parse_uri
@@ -26,13 +25,15 @@ from controller.limits import Limits, PlanningError
 __all__ = ["CALLEE_SERVICE_PORT", "POD_MOUNTS", "Limits", "Mounts", "PlanningError", "check_test", "plan_run"]
 
 CALLEE_SERVICE_PORT: Final = 5060
+REGISTERING_S: Final = 45
+"""An agent's start, and its REGISTER until Timer F (32 s) or a challenge's second try has told how that went."""
 SCRATCH_GIB: Final = 2
 """Of an agent: its recordings, until each is analysed at its call's end."""
 RECORDED_BYTES_PER_S: Final = 16_000
 """Of a call: 8 kHz, 16 bit."""
 CAPTURED_BYTES_PER_S: Final = 22_000
 """Of a call: 100 packets of G.711 with their headers, both ways."""
-LEG_BYTES: Final = 1800
+LEG_BYTES: Final = 2_200
 EVIDENCE_BYTES: Final = 200
 DIGIT_BYTES: Final = 310
 """Of a detail line, of the evidence named in it, and of each digit in it, sent and received. What does not fit into
@@ -58,9 +59,10 @@ def check_test(test: CallTestSpec, limits: Limits) -> None:
     """PlanningError for a test that no endpoint could make runnable; said before any is looked for."""
     _check_identities(test, 0)
     _check_secret(test.caller.credentials, "caller", limits)
-    if test.callee is not UNSET:
+    if test.callee is not None:
         _check_secret(test.callee.credentials, "callee", limits)
     _check_claim(test, limits)
+    _check_readiness(test)
     for index, call in enumerate(test.calls):
         parse_uri(for_endpoint(_to(test, call), 0), f"calls[{index}].to")
         check_dial(for_endpoint(_to(test, call), 0), f"calls[{index}].to", limits)
@@ -69,12 +71,28 @@ def check_test(test: CallTestSpec, limits: Limits) -> None:
 
 def _check_identities(test: CallTestSpec, endpoint: int) -> None:
     caller = parse_identity(for_endpoint(test.caller.uri, endpoint), "caller.uri")
-    if test.callee is UNSET:
+    if test.callee is None:
         return
     callee = parse_identity(for_endpoint(test.callee.uri, endpoint), "callee.uri")
     if callee.address_of_record == caller.address_of_record:
         message = "callee.uri: is the caller's too; the SUT could not tell the two agents apart"
         raise PlanningError(Reason.INVALID_TEST, message)
+
+
+def _check_readiness(test: CallTestSpec) -> None:
+    """A silent registrar must be found out before the agents are given up: it is the SUT's fault, and not theirs."""
+    if test.start_deadline_seconds >= REGISTERING_S:
+        return
+    callee_registers = test.callee is not None and test.callee.route is Route.REGISTER
+    if not (caller_registers := _caller_registers(test)) and not callee_registers:
+        return
+    role, way_out = ("caller", "caller.register: false") if caller_registers else ("callee", "another callee.route")
+    message = (
+        f"startDeadlineSeconds: {test.start_deadline_seconds} is too short where the {role} registers: that a registrar"
+        " does not answer is known after 32 s (Timer F, RFC 3261 §17.1.2.2), and until then an agent is not ready;"
+        f" {REGISTERING_S} at least, or {way_out}"
+    )
+    raise PlanningError(Reason.INVALID_TEST, message)
 
 
 def plan_run(
@@ -114,7 +132,7 @@ def plan_run(
             mounts=mounts,
         )
         for lane in range(lanes)
-        for role in ((Role.CALLER,) if test.callee is UNSET else (Role.CALLER, Role.CALLEE))
+        for role in ((Role.CALLER,) if test.callee is None else (Role.CALLER, Role.CALLEE))
     )
     for plan in plans:
         if (size := len(plan.encode())) > MAX_PLAN_BYTES:
@@ -136,18 +154,19 @@ def _plan(
 ) -> Plan:
     is_callee = role is Role.CALLEE
     callee = test.callee
-    route = callee.route if callee is not UNSET else None
+    route = callee.route if callee is not None else None
     return Plan(
         run=run,
         agent=f"{role.lower()}-{lane}",
         role=role,
         account=_callee_account(test, mounts) if is_callee else _caller_account(test, mounts),
         sip_port=CALLEE_SERVICE_PORT if is_callee and route is Route.CALLEE_SERVICE else 0,
-        behaviour=callee.behaviour if is_callee and callee is not UNSET else None,
-        callee_declared=callee is not UNSET,
+        behaviour=callee.behaviour if is_callee and callee is not None else None,
+        callee_declared=callee is not None,
         dial=DialRoute.PEER if route is Route.REQUEST_URI else DialRoute.TARGET,
         stages=tuple(Stage(endpoint=item.index, address=item.address, name=item.name) for item in endpoints),
-        calls=tuple(_call_group(test, call, mounts) for call in test.calls),
+        calls=tuple(msgspec.structs.replace(call, to=_to(test, call)) for call in test.calls),
+        wav_directory=mounts.wav,
         allowed_targets=allowed,
         max_calls_per_second=rate,
         deadline_s=float(test.active_deadline_seconds),
@@ -158,25 +177,29 @@ def _plan(
 def _evidence(test: CallTestSpec, mounts: Mounts) -> contract.Evidence | None:
     if mounts.evidence is None or not keeps_evidence(test):
         return None
-    assert test.evidence is not UNSET
-    if mounts == POD_MOUNTS and test.evidence.claim_name is UNSET:
+    assert test.evidence is not None
+    if mounts == POD_MOUNTS and test.evidence.claim_name is None:
         raise PlanningError(Reason.INVALID_TEST, "evidence.claimName: is needed: the claim that evidence goes to")
     return contract.Evidence(keep=test.evidence.keep, directory=mounts.evidence)
 
 
 def keeps_evidence(test: CallTestSpec) -> bool:
     """Whether the test asks for it."""
-    return test.evidence is not UNSET and test.evidence.keep is not contract.Keep.NEVER
+    return test.evidence is not None and test.evidence.keep is not contract.Keep.NEVER
 
 
 def _caller_account(test: CallTestSpec, mounts: Mounts) -> contract.Account:
-    caller = test.caller
-    register = caller.register if caller.register is not UNSET else caller.credentials is not UNSET
-    return contract.Account(uri=caller.uri, credentials=_credentials(caller.credentials, mounts), register=register)
+    credentials = _credentials(test.caller.credentials, mounts)
+    return contract.Account(uri=test.caller.uri, credentials=credentials, register=_caller_registers(test))
+
+
+def _caller_registers(test: CallTestSpec) -> bool:
+    """As it says, by default where it has credentials."""
+    return test.caller.credentials is not None if test.caller.register is None else test.caller.register
 
 
 def _callee_account(test: CallTestSpec, mounts: Mounts) -> contract.Account:
-    assert test.callee is not UNSET
+    assert test.callee is not None
     return contract.Account(
         uri=test.callee.uri,
         credentials=_credentials(test.callee.credentials, mounts),
@@ -184,78 +207,23 @@ def _callee_account(test: CallTestSpec, mounts: Mounts) -> contract.Account:
     )
 
 
-def _credentials(reference: SecretReference | msgspec.UnsetType, mounts: Mounts) -> contract.Credentials | None:
-    if reference is UNSET:
+def _credentials(reference: SecretReference | None, mounts: Mounts) -> contract.Credentials | None:
+    if reference is None:
         return None
     name = reference.secret_name
     return contract.Credentials(directory=f"{mounts.credentials}/{name}", secret_name=name)
 
 
-def _call_group(test: CallTestSpec, call: api.Call, mounts: Mounts) -> contract.CallGroup:
-    return contract.CallGroup(
-        name=call.name,
-        to=_to(test, call),
-        count=call.count,
-        concurrency=min(call.concurrency, call.count),
-        hold_s=float(call.hold_seconds),
-        answer_timeout_s=float(call.answer_timeout_seconds),
-        play=_play(call.caller.play, mounts),
-        dtmf=_send_dtmf(call.caller),
-        expect=contract.Expect(
-            sip_code=call.expect.sip_code,
-            caller=_expect_leg(call.expect.caller),
-            callee=_expect_leg(call.expect.callee),
-        ),
-    )
-
-
-def _play(play: api.Play, mounts: Mounts) -> contract.Play:
-    if play.signal is not UNSET:
-        return contract.Play(identity=True)
-    if play.tone is not UNSET:
-        return contract.Play(tone=contract.Tone(frequency_hertz=play.tone.frequency_hertz))
-    if play.wav is not UNSET:
-        return contract.Play(wav_path=f"{mounts.wav}/{play.wav.config_map_name}/{play.wav.key}")
-    return contract.Play(silence=True)
-
-
-def _send_dtmf(caller: api.CallCaller) -> contract.SendDtmf | None:
-    if caller.dtmf is UNSET:
-        return None
-    return contract.SendDtmf(
-        digits=caller.dtmf.digits,
-        method=contract.DtmfMethod(caller.dtmf.method),
-        tone_ms=caller.dtmf.tone_milliseconds,
-        after_ms=caller.dtmf.after_milliseconds,
-    )
-
-
-def _expect_leg(leg: api.ExpectLeg) -> contract.ExpectLeg:
-    return contract.ExpectLeg(
-        dtmf=contract.ExpectDtmf(digits=leg.dtmf.digits) if leg.dtmf is not UNSET else None,
-        audio=leg.audio if leg.audio is not UNSET else None,
-        rtp=_expect_rtp(leg.rtp) if leg.rtp is not UNSET else None,
-    )
-
-
-def _expect_rtp(rtp: api.ExpectRtp) -> contract.ExpectRtp:
-    return contract.ExpectRtp(
-        min_packets=rtp.min_packets if rtp.min_packets is not UNSET else None,
-        max_loss_percent=rtp.max_loss_percent if rtp.max_loss_percent is not UNSET else None,
-        max_jitter_ms=rtp.max_jitter_milliseconds if rtp.max_jitter_milliseconds is not UNSET else None,
-    )
-
-
-def _to(test: CallTestSpec, call: api.Call) -> str:
+def _to(test: CallTestSpec, call: Call) -> str:
     """The Request-URI of a call, by default the callee's URI."""
-    if call.to is not UNSET:
+    if call.to is not None:
         return call.to
-    assert test.callee is not UNSET  # parse_test refuses a call without either
+    assert test.callee is not None  # parse_test refuses a call without either
     return test.callee.uri
 
 
-def _check_secret(reference: SecretReference | msgspec.UnsetType, role: str, limits: Limits) -> None:
-    if reference is UNSET or reference.secret_name.startswith(limits.secret_prefix):
+def _check_secret(reference: SecretReference | None, role: str, limits: Limits) -> None:
+    if reference is None or reference.secret_name.startswith(limits.secret_prefix):
         return
     message = (
         f"{role}.credentials.secretName: {reference.secret_name} does not begin with {limits.secret_prefix!r}, as the"
@@ -266,8 +234,8 @@ def _check_secret(reference: SecretReference | msgspec.UnsetType, role: str, lim
 
 def _check_claim(test: CallTestSpec, limits: Limits) -> None:
     """A claim is mounted to be written, and given to the agents' group: that is not for any claim of the namespace."""
-    claim = UNSET if test.evidence is UNSET else test.evidence.claim_name
-    if claim is not UNSET and not claim.startswith(limits.claim_prefix):
+    claim = None if test.evidence is None else test.evidence.claim_name
+    if claim is not None and not claim.startswith(limits.claim_prefix):
         message = (
             f"evidence.claimName: {claim} does not begin with {limits.claim_prefix!r}, as the operator's --claim-prefix"
             " demands"
@@ -277,8 +245,8 @@ def _check_claim(test: CallTestSpec, limits: Limits) -> None:
 
 def _check_caps(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) -> None:
     calls = endpoints * sum(call.count for call in test.calls)
-    concurrent = lanes * max(min(call.concurrency, call.count) for call in test.calls)  # one group after the other
-    agents = lanes * (1 if test.callee is UNSET else 2)
+    concurrent = lanes * max(call.at_once for call in test.calls)  # one group after the other
+    agents = lanes * (1 if test.callee is None else 2)
     for value, cap, what in (
         (calls, limits.max_calls, "calls in the run (count × endpoints)"),
         (concurrent, limits.max_concurrent_calls, "concurrent calls (concurrency × endpointParallelism)"),
@@ -299,7 +267,7 @@ def _check_room(test: CallTestSpec, stages: int) -> None:
     """What one agent of so many stages has to keep and to tell."""
     is_kept = keeps_evidence(test)
     bytes_per_s = RECORDED_BYTES_PER_S + (CAPTURED_BYTES_PER_S if is_kept else 0)
-    recorded = max(min(call.concurrency, call.count) * call.hold_seconds for call in test.calls) * bytes_per_s
+    recorded = max(call.at_once * call.hold_seconds for call in test.calls) * bytes_per_s
     if recorded > 0.9 * SCRATCH_GIB * 2**30:
         message = (
             f"concurrency × holdSeconds: {recorded / 2**30:.1f} GiB of recordings at a time, an agent has room for"
@@ -315,16 +283,15 @@ def _check_room(test: CallTestSpec, stages: int) -> None:
         raise PlanningError(Reason.LIMIT_EXCEEDED, message)
 
 
-def _line_bytes(call: api.Call) -> int:
-    digits = 0 if call.caller.dtmf is UNSET else len(call.caller.dtmf.digits)
+def _line_bytes(call: Call) -> int:
+    digits = 0 if call.caller.dtmf is None else len(call.caller.dtmf.digits)
     return LEG_BYTES + DIGIT_BYTES * digits
 
 
 def _shortest_s(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) -> Decimal:
     """The least time that the calls can take, even if the SUT answered at once: one group after the other."""
     holding_s = sum(
-        ceil(call.count / min(call.concurrency, call.count)) * call.hold_seconds if call.expect.sip_code < 300 else 0
-        for call in test.calls
+        ceil(call.count / call.at_once) * call.hold_seconds if call.expect.sip_code < 300 else 0 for call in test.calls
     )
     rate = Decimal(limits.max_calls_per_second) / lanes
     placing_s = Decimal(sum(call.count for call in test.calls) - 1) / rate

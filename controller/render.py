@@ -16,6 +16,7 @@ from agent.contract.plan import RunRef
 from agent.contract.verdict import Result
 from agent.judge.verdicts import CallVerdict, Flow, RunVerdict
 from controller.api import API_VERSION
+from controller.api.field import without_nulls
 from controller.api.parse import CallTest
 from controller.api.run import CallTestRunStatus
 
@@ -47,7 +48,7 @@ def run_object(finished: FinishedRun) -> dict[str, Any]:
             "spec": {
                 "callTestName": finished.test.name,
                 "cause": {"type": "Manual"},
-                "test": finished.test.spec,
+                "test": without_nulls(msgspec.to_builtins(finished.test.spec)),
             },
             "status": finished.status,
         }
@@ -153,7 +154,7 @@ def _evidence(finished: FinishedRun) -> Table | None:
 def _flows(finished: FinishedRun) -> Table:
     """RTP packets of both directions, summed over the calls that were counted at all ends that are ours."""
     calls = finished.verdict.calls
-    ends = 1 if finished.test.spec.callee is UNSET else 2
+    ends = 1 if finished.test.spec.callee is None else 2
     table = _table("DIRECTION", "SENT", "RECEIVED", "LOST", "UNSEEN", "CALLS COUNTED")
     directions: tuple[tuple[str, Callable[[CallVerdict], Flow]], ...] = (
         ("from caller", lambda call: call.to_callee),

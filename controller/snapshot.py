@@ -2,8 +2,6 @@
 
 import socket
 
-from msgspec import UNSET
-
 from controller.api.target import Target
 from controller.cluster import ENDPOINT_SLICES, PODS, SERVICES, Cluster
 from controller.discovery import SERVICE_NAME, Snapshot
@@ -11,13 +9,13 @@ from controller.discovery import SERVICE_NAME, Snapshot
 
 def snapshot(cluster: Cluster, target: Target, own_namespace: str) -> Snapshot:
     """What discovery needs of a target; ClusterError where we may not look."""
-    namespace = target.namespace if target.namespace is not UNSET else own_namespace
-    if target.address is not UNSET:
+    namespace = target.namespace if target.namespace is not None else own_namespace
+    if target.address is not None:
         return Snapshot(namespace=namespace, resolved=_resolve(target.address.host))
-    if target.pod_selector is not UNSET:
+    if target.pod_selector is not None:
         selector = _selector(target.pod_selector.match_labels)
         return Snapshot(namespace=namespace, pods=tuple(cluster.list(PODS, namespace, selector)))
-    assert target.service is not UNSET  # the CRD demands one of the three
+    assert target.service is not None  # the CRD demands one of the three
     name = target.service.name
     service = cluster.get(SERVICES, namespace, name)
     slices = cluster.list(ENDPOINT_SLICES, namespace, f"{SERVICE_NAME}={name}")

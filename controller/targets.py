@@ -7,8 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from msgspec import UNSET
-
 from controller.api.run import MAX_ENDPOINTS, Endpoint
 from controller.api.target import Target, Via
 from controller.inputs import UnusableInputError
@@ -50,9 +48,9 @@ def destinations(target: Target, typed: Sequence[str], field: str) -> tuple[Dest
         if target.via is Via.SERVICE and len(typed) > 1:
             raise UnusableInputError(f"{field}.via is Service, which is one endpoint: give one --target")
         return tuple(read_destination(text, port) for text in typed)
-    if target.address is not UNSET:
+    if target.address is not None:
         return (Destination(host=target.address.host, port=port),)
-    kind = "service" if target.service is not UNSET else "podSelector"
+    kind = "service" if target.service is not None else "podSelector"
     raise UnusableInputError(
         f"{field}.{kind} can only be found on a cluster: say where the system under test is, with --target HOST:PORT"
     )

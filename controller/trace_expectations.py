@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agent.trace.model import Digit, DigitMethod, Stream, Trace
+from agent.contract.call import DtmfMethod
+from agent.trace.model import Digit, Stream, Trace
 
 KEYS: Final = frozenset("0123456789*#ABCD")
 """Other events (flash, fax tones) are shown, and no part of what a person dials."""
@@ -24,9 +25,9 @@ HIDING_DIGITS: Final = HIDING_PACKETS | {
 VIDEO_CLOCK_HZ: Final = 90_000
 """Of every video format, and of no audio (RFC 3551 §5)."""
 METHODS: Final = {
-    DigitMethod.RFC4733: "RFC 4733",
-    DigitMethod.INFO: "SIP INFO",
-    DigitMethod.IN_BAND: "in band",
+    DtmfMethod.RFC4733: "RFC 4733",
+    DtmfMethod.INFO: "SIP INFO",
+    DtmfMethod.IN_BAND: "in band",
 }
 
 
@@ -44,7 +45,7 @@ class Dialled:
     """The digits that one direction of a call carried by one method, over all its SSRCs, in order."""
 
     where: str
-    method: DigitMethod
+    method: DtmfMethod
     digits: tuple[Digit, ...]
 
     @property
@@ -58,7 +59,7 @@ class Dialled:
 
 def dialled(trace: Trace) -> list[Dialled]:
     """All digits, by direction, call and method."""
-    found: dict[tuple[str, str | None, DigitMethod], list[Digit]] = {}
+    found: dict[tuple[str, str | None, DtmfMethod], list[Digit]] = {}
     for stream in trace.streams:
         for digit in stream.digits:
             found.setdefault((f"{stream.src} → {stream.dst}", stream.call_id, digit.method), []).append(digit)

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from agent.contract.call import DtmfMethod
 from agent.sip.text import printable
-from agent.trace.model import Digit, DigitMethod, File, Stream, Trace
+from agent.trace.model import Digit, File, Stream, Trace
 from controller.render import NOT_MEASURED
 from controller.trace_expectations import KEYS, METHODS
 
@@ -118,7 +119,7 @@ def _types(stream: Stream) -> str:
 
 def _dialled(digits: Sequence[Digit]) -> str:
     """`1234#`, after the method where it is not RFC 4733; events that are no keys stand in brackets."""
-    methods = sorted({digit.method for digit in digits}, key=list(DigitMethod).index)
+    methods = sorted({digit.method for digit in digits}, key=list(DtmfMethod).index)
     parts = []
     for method in methods:
         row = "".join(
@@ -126,7 +127,7 @@ def _dialled(digits: Sequence[Digit]) -> str:
             for digit in digits
             if digit.method is method
         )
-        parts.append(row if method is DigitMethod.RFC4733 else f"{METHODS[method]} {row}")
+        parts.append(row if method is DtmfMethod.RFC4733 else f"{METHODS[method]} {row}")
     return ", ".join(parts)
 
 

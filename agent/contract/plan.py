@@ -6,15 +6,13 @@ from typing import Final, Literal
 
 import msgspec
 
+from agent.contract.call import Behaviour, Call
+from agent.contract.document import Document
 from agent.contract.verdict import Role
 
-PLAN_VERSION: Final = "calltest.dev/plan/v1"
+PLAN_VERSION: Final = "calltest.dev/plan/v2"
 MAX_PLAN_BYTES = 64 * 1024
 """A plan travels as a pod annotation; Kubernetes bounds all annotations of an object at 256 KiB."""
-
-
-class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """A frozen value that decodes strictly and is camelCase on the wire."""
 
 
 class RunRef(Document, frozen=True, kw_only=True):
@@ -40,107 +38,6 @@ class Account(Document, frozen=True, kw_only=True):
     uri: str
     credentials: Credentials | None = None
     register: bool
-
-
-class Behaviour(StrEnum):
-    """What a callee does with an answered call."""
-
-    PARROT = "Parrot"
-    """Plays the audio back, and re-sends the RFC 4733 digits it received after the last one."""
-    ABSORBER = "Absorber"
-    """Takes the call and only listens (sends silence)."""
-
-
-class Tone(Document, frozen=True, kw_only=True):
-    """A continuous sine."""
-
-    frequency_hertz: int
-
-
-class Play(Document, frozen=True, kw_only=True):
-    """What a leg plays, exactly one of: the identity signal, a tone, a WAV file, silence."""
-
-    identity: bool = False
-    tone: Tone | None = None
-    wav_path: str | None = None
-    """`…/<ConfigMap>/<key>`: a mono 8 or 16 kHz 16-bit PCM WAV file, played in a loop."""
-    silence: bool = False
-
-
-class DtmfMethod(StrEnum):
-    """How digits travel."""
-
-    RFC4733 = "RFC4733"
-    INFO = "INFO"
-    """Received only, for now."""
-
-
-class SendDtmf(Document, frozen=True, kw_only=True):
-    """Digits the caller sends, `after_ms` after the answer."""
-
-    digits: str
-    method: DtmfMethod = DtmfMethod.RFC4733
-    tone_ms: int = 100
-    after_ms: int = 500
-
-
-class Audio(StrEnum):
-    """What a leg is expected to hear."""
-
-    OWN = "Own"
-    """This call's identity signal."""
-    ANY = "Any"
-    """Anything but silence."""
-    SILENCE = "Silence"
-
-
-class ExpectDtmf(Document, frozen=True, kw_only=True):
-    """The digits a leg must receive: exactly these, in this order, by this method."""
-
-    digits: str
-    method: DtmfMethod = DtmfMethod.RFC4733
-
-
-class ExpectRtp(Document, frozen=True, kw_only=True):
-    """Bounds on the RTP a leg receives."""
-
-    min_packets: int | None = None
-    max_loss_percent: str | None = None
-    """A decimal, e.g. "0.5": lost ÷ expected × 100 (RFC 3550 A.3)."""
-    max_jitter_ms: int | None = None
-    """Bound on the mean interarrival jitter (RFC 3550 A.8)."""
-
-
-class ExpectLeg(Document, frozen=True, kw_only=True):
-    """What one leg must have received."""
-
-    dtmf: ExpectDtmf | None = None
-    audio: Audio | None = None
-    rtp: ExpectRtp | None = None
-
-
-class Expect(Document, frozen=True, kw_only=True):
-    """What must be true of a call."""
-
-    sip_code: int = 200
-    caller: ExpectLeg = ExpectLeg()
-    callee: ExpectLeg = ExpectLeg()
-
-
-class CallGroup(Document, frozen=True, kw_only=True):
-    """`count` equal calls to each endpoint, at most `concurrency` of them at a time."""
-
-    name: str
-    to: str
-    """Request-URI; `{endpoint}` stands for the endpoint's index."""
-    count: int = 1
-    concurrency: int = 1
-    hold_s: float
-    """From the answer to the caller's BYE."""
-    answer_timeout_s: float
-    play: Play
-    dtmf: SendDtmf | None = None
-    expect: Expect = Expect()
 
 
 class Keep(StrEnum):
@@ -183,7 +80,7 @@ class DialRoute(StrEnum):
 class Plan(Document, frozen=True, kw_only=True):
     """Everything one agent does in one run."""
 
-    version: Literal["calltest.dev/plan/v1"] = PLAN_VERSION
+    version: Literal["calltest.dev/plan/v2"] = PLAN_VERSION
     run: RunRef
     agent: str
     """Unique in the run: caller-0, callee-0 …; the number is the lane's."""
@@ -197,13 +94,21 @@ class Plan(Document, frozen=True, kw_only=True):
     """False: the SUT itself answers; nothing is compared with a callee."""
     dial: DialRoute = DialRoute.TARGET
     stages: tuple[Stage, ...]
-    calls: tuple[CallGroup, ...]
+    calls: tuple[Call, ...]
+    """As the test has them, but that each has its `to`."""
+    wav_directory: str = "."
+    """Where they play WAV files from: `<directory>/<ConfigMap>/<key>`."""
     allowed_targets: tuple[str, ...]
     """CIDRs that the agent may send SIP to; it checks each resolved address when it dials."""
     max_calls_per_second: float
     deadline_s: float
     """The agent ends itself this long after it started, whatever the controller says."""
     evidence: Evidence | None = None
+
+    def __post_init__(self) -> None:
+        """ValueError for a call without `to`: its default is the controller's to fill in."""
+        if any(call.to is None for call in self.calls):
+            raise ValueError("calls: one has no `to`")
 
     def encode(self) -> bytes:
         """Stable JSON: equal plans are equal bytes."""
@@ -262,6 +167,10 @@ def for_endpoint(uri: str, endpoint: int) -> str:
 
 
 CALL_HEADER = "X-Calltest-Call"
+REFUSED_HEADER = "X-Calltest-Refused"
+"""In a callee's refusal: why, in a word that no SUT would say."""
+CALLEE_SHARED = "CalleeShared"
+"""Its value where the call is another run's: two tests have one callee URI, and the SUT called the wrong callee."""
 
 
 def call_key(run_uid: str, endpoint: int, call: str, number: int) -> str:

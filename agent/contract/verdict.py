@@ -41,9 +41,8 @@ class Check(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a check did not pass. Each belongs to one result: see `result_of`."""
+    """Why a check did not pass. Each stands for one result: `result_of` in agent/judge/reasons.py."""
 
-    # Failed: measured, and broken.
     REGISTRATION_REJECTED = "RegistrationRejected"
     REGISTRATION_TIMEOUT = "RegistrationTimeout"
     SIP_CODE_MISMATCH = "SipCodeMismatch"
@@ -82,10 +81,11 @@ class Reason(StrEnum):
     UNEXPECTED_AUDIO = "UnexpectedAudio"
     """Silence was expected."""
 
-    # Inconclusive: not measured, or not the SUT's doing.
     AGENT_LOST = "AgentLost"
     AGENT_OVERLOADED = "AgentOverloaded"
     AGENT_ERROR = "AgentError"
+    CALLEE_SHARED = "CalleeShared"
+    """Another run's callee has the URI of this one's, and refused the call."""
     PEER_LOST = "PeerLost"
     ACK_MISSING = "AckMissing"
     """The callee answered, and no ACK reached it: a real phone would drop the call after 32 s (RFC 3261 §13.3.1.4)."""
@@ -112,43 +112,8 @@ class Reason(StrEnum):
     RESULT_REJECTED = "ResultRejected"
     """A result of another run, agent or plan, or one that is not a valid document."""
 
-    # Said beside another reason, never alone.
     ENDPOINT_REMOVED = "EndpointRemoved"
     ENDPOINT_RESTARTED = "EndpointRestarted"
-
-
-_FAILED = frozenset(
-    {
-        Reason.REGISTRATION_REJECTED,
-        Reason.REGISTRATION_TIMEOUT,
-        Reason.SIP_CODE_MISMATCH,
-        Reason.NO_RESPONSE,
-        Reason.NO_ANSWER,
-        Reason.ANSWERED_ELSEWHERE,
-        Reason.CALL_DROPPED,
-        Reason.BYE_UNANSWERED,
-        Reason.BYE_MISSING,
-        Reason.DTMF_MISMATCH,
-        Reason.DTMF_NOT_NEGOTIATED,
-        Reason.DTMF_OTHER_METHOD,
-        Reason.DTMF_NOT_ENDED,
-        Reason.DTMF_CUT_SHORT,
-        Reason.NO_RTP,
-        Reason.MEDIA_STOPPED,
-        Reason.TOO_FEW_PACKETS,
-        Reason.UNNEGOTIATED_PAYLOAD,
-        Reason.PACKET_LOSS,
-        Reason.JITTER,
-        Reason.NO_AUDIO,
-        Reason.WRONG_AUDIO,
-        Reason.UNEXPECTED_AUDIO,
-    }
-)
-
-
-def result_of(reason: Reason) -> Result:
-    """The result that a reason stands for: Failed where something was measured and broken, else Inconclusive."""
-    return Result.FAILED if reason in _FAILED else Result.INCONCLUSIVE
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -166,8 +131,3 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     call_id: str | None = None
     note: str | None = None
     """What a reader needs beside the numbers: direction, the peer's view, what to do."""
-
-    @property
-    def result(self) -> Result:
-        """Failed or Inconclusive."""
-        return result_of(self.reason)

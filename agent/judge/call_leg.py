@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from agent.contract.plan import CallGroup, DtmfMethod, ExpectLeg, Plan, call_key
-from agent.contract.result import Digit, LegObservation, Side
+from agent.contract.call import Call, DtmfMethod, ExpectLeg
+from agent.contract.observation import Digit, LegObservation, Side
+from agent.contract.plan import Plan, call_key
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.overload import excuse, overload
 
@@ -23,7 +24,7 @@ class PlannedCall:
     plan: Plan
     """Of either agent of the lane: what matters here is the same in both."""
     endpoint: int
-    group: CallGroup
+    group: Call
     number: int
 
     @property
@@ -44,7 +45,7 @@ class PlannedCall:
     @property
     def hold_ms(self) -> float:
         """From the answer to the caller's BYE."""
-        return self.group.hold_s * 1000
+        return self.group.hold_seconds * 1000
 
     def expected(self, role: Role) -> ExpectLeg:
         """What that leg must have received."""
@@ -168,9 +169,14 @@ class CallLeg:
 def planned_calls(plan: Plan) -> Iterator[PlannedCall]:
     """Every call of a plan, by stage, group, number."""
     for stage in plan.stages:
-        for group in plan.calls:
-            for number in range(group.count):
-                yield PlannedCall(plan=plan, endpoint=stage.endpoint, group=group, number=number)
+        yield from calls_at(plan, stage.endpoint)
+
+
+def calls_at(plan: Plan, endpoint: int) -> Iterator[PlannedCall]:
+    """Every call of a plan at one of its endpoints, by group, number."""
+    for group in plan.calls:
+        for number in range(group.count):
+            yield PlannedCall(plan=plan, endpoint=endpoint, group=group, number=number)
 
 
 def is_success(code: int) -> bool:
@@ -181,3 +187,13 @@ def is_success(code: int) -> bool:
 def joined(digits: tuple[Digit, ...], method: DtmfMethod) -> str:
     """The digits that came by one method, in order."""
     return "".join(digit.digit for digit in digits if digit.method is method)
+
+
+def spoken(code: int, phrase: str | None) -> str:
+    """A status line, as people say it."""
+    return f"{code} {phrase}" if phrase else str(code)
+
+
+def own_words(leg: CallLeg, note: str) -> str:
+    """A note, with what the agent itself said of the leg."""
+    return f"{note} ({leg.leg.local_reason})" if leg.leg.local_reason else note

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from agent.contract.plan import Behaviour
+from agent.contract.call import Behaviour
 from agent.contract.verdict import Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, PlannedCall
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.contract.result import Health
+from agent.contract.observation import Health
 
 MAX_THROTTLED_SHARE: Final = 0.05
 """CPU quota: a twentieth of the call's time without CPU is a packet in twenty late or missing, more than any bound

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from agent.contract.observation import LegObservation, RegistrationObservation
 from agent.contract.plan import Plan
-from agent.contract.result import LegObservation, RegistrationObservation
 from agent.contract.verdict import Finding, Reason, Result
 
 

@@ -6,8 +6,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from agent.contract.plan import DtmfMethod
-from agent.contract.result import Digit, Rtp
+from agent.contract.call import DtmfMethod
+from agent.contract.observation import Digit, Rtp
 from agent.tap.model import TapDigit, TapStream
 
 DIGITS: Final = "0123456789*#ABCD"

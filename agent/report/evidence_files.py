@@ -5,8 +5,8 @@ import shutil
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
+from agent.contract.observation import LegObservation, RegistrationObservation
 from agent.contract.plan import RunRef
-from agent.contract.result import LegObservation, RegistrationObservation
 from agent.report.ladder import ladder
 
 CAPTURE: Final = "capture.pcap"

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from agent.contract.result import LegObservation, RegistrationObservation, SipMessage
+from agent.contract.observation import LegObservation, RegistrationObservation, SipMessage
 
 RULE = "-" * 72
 

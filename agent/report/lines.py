@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome
 from agent.contract.plan import Plan
 from agent.contract.result import (
     MAX_DETAIL_BYTES,
@@ -16,14 +17,13 @@ from agent.contract.result import (
     AgentResult,
     DetailDigest,
     DetailLine,
-    LegObservation,
     ProgressLine,
-    RegistrationObservation,
-    RegistrationOutcome,
+    StopCause,
     encode_line,
     encode_result,
 )
-from agent.contract.verdict import Finding, Result
+from agent.contract.verdict import Finding
+from agent.judge.reasons import failed
 
 MESSAGES_BYTES: Final = MAX_DETAIL_BYTES * 3 // 4
 """Detail beyond this goes without SIP messages, so that there is room for every leg's figures."""
@@ -84,7 +84,7 @@ class Report:
     def leg(self, leg: LegObservation) -> None:
         """A leg has ended, and was judged."""
         self.ended += 1
-        self.failed += any(finding.result is Result.FAILED for finding in leg.findings)
+        self.failed += any(failed(finding.reason) for finding in leg.findings)
         self._findings += leg.findings
         self._detail(leg if leg.findings else msgspec.structs.replace(leg, messages=()))
         self.write()
@@ -114,9 +114,9 @@ class Report:
         )
         self._write_line(encode_line(line))
 
-    def write(self, *, final: bool = False, stopped: bool = False, error: Finding | None = None) -> None:
+    def write(self, *, final: bool = False, stopped: StopCause | None = None, error: Finding | None = None) -> None:
         """The result as of now."""
-        self._findings.sort(key=lambda finding: finding.result is not Result.FAILED)
+        self._findings.sort(key=lambda finding: not failed(finding.reason))
         del self._findings[MAX_FINDINGS:]
         result = AgentResult(
             run_uid=self._plan.run.uid,

@@ -1,20 +1,25 @@
 """The files that calls play: made when a call begins, deleted when it is over."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
-from agent.contract.plan import CallGroup, Play
+from agent.contract.call import Play, WavReference
+from agent.contract.plan import Plan
 from agent.phone.protocol import Playback
 from agent.run.inputs import InputMissingError
 from agent.sound.samples import SoundError, check_playable, samples_to_play, write_wav
 
 
-def require_playable(calls: Iterable[CallGroup]) -> None:
+def wav_file(directory: Path, wav: WavReference) -> Path:
+    """Where a key of a ConfigMap is, below the plan's wav_directory."""
+    return directory / wav.config_map_name / wav.key
+
+
+def require_playable(plan: Plan) -> None:
     """InputMissingError names ConfigMap and key of the first WAV file that is not there, or cannot be played."""
-    for path in (Path(call.play.wav_path) for call in calls if call.play.wav_path is not None):
-        config_map = f"ConfigMap {path.parent.name}"
+    for wav in (call.caller.play.wav for call in plan.calls if call.caller.play.wav is not None):
+        path, config_map = wav_file(Path(plan.wav_directory), wav), f"ConfigMap {wav.config_map_name}"
         if not path.exists():
-            raise InputMissingError(f"{config_map} has no key {path.name}, or is not there")
+            raise InputMissingError(f"{config_map} has no key {wav.key}, or is not there")
         try:
             check_playable(path)
         except SoundError as error:
@@ -22,15 +27,16 @@ def require_playable(calls: Iterable[CallGroup]) -> None:
 
 
 class Playlist:
-    """Gives each call its playback, from a directory of its own."""
+    """Gives each call its playback, from a directory of its own, and from the plan's `wav_directory`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, wav_directory: str) -> None:
         self._directory = directory
+        self._wav_directory = Path(wav_directory)
 
     def playback(self, play: Play, code: int) -> Playback:
         """What the call with this identity code plays. SoundError where a WAV file cannot be played."""
-        if play.wav_path is not None:
-            wav = Path(play.wav_path)
+        if play.wav is not None:
+            wav = wav_file(self._wav_directory, play.wav)
             check_playable(wav)
             return Playback(wav=wav)
         samples = samples_to_play(play, code)

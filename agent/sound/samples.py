@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from agent.contract.plan import Play
-from agent.contract.result import Heard
+from agent.contract.call import Play, PlaySignal
+from agent.contract.observation import Heard
 from agent.sound.identity import SAMPLE_RATE, Samples, decode, encode
 
 PLAYABLE_RATES: Final = (8000, 16000)
@@ -72,7 +72,7 @@ def tone(frequency_hertz: int) -> Samples:
 
 def samples_to_play(play: Play, code: int) -> Samples | None:
     """What a call with this identity code plays; None for silence and for a WAV file (played as it is)."""
-    if play.identity:
+    if play.signal is PlaySignal.IDENTITY:
         return encode(code, frames=IDENTITY_FRAMES)
     return tone(play.tone.frequency_hertz) if play.tone else None
 

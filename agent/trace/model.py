@@ -5,12 +5,13 @@ Definitions are RFC 3550's where it has one; where tools differ, the field says 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
+
+from agent.contract.call import DtmfMethod
 
 SCHEMA: Final = "calltest.dev/trace/v1"
 
@@ -19,20 +20,12 @@ Progress = Callable[[int, int | None], None]
 None where nobody knows, as for standard input."""
 
 
-class DigitMethod(StrEnum):
-    """How a digit was sent."""
-
-    RFC4733 = "RFC4733"
-    INFO = "INFO"
-    IN_BAND = "InBand"
-
-
 class Digit(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """One digit, or another named event (RFC 4733 §3), once, however many packets carried it."""
 
     digit: str
     """0-9 * # A-D, "flash" (event 16); any other event by its number: "event 66"."""
-    method: DigitMethod
+    method: DtmfMethod
     start: float
     """Seconds since 1970 at which its first packet arrived."""
     duration_ms: float | None

@@ -1,7 +1,8 @@
 """The CRDs, generated from the API types: `python -m controller.api.crd --write` renews deploy/crd.
 
 msgspec gives JSON schema 2020-12; an API server wants a structural schema. What differs: no `$ref`, no `title`,
-int-or-string, no `additionalProperties: false` beside properties (it prunes instead), examples in the description.
+int-or-string, no `null`, no `additionalProperties: false` beside properties (it prunes instead), examples in the
+description.
 """
 
 import json
@@ -13,8 +14,9 @@ import msgspec
 import yaml
 from msgspec import UNSET, UnsetType
 
+from agent.contract.field import about, rule
 from controller.api import API_VERSION, GROUP, VERSION
-from controller.api.field import StatusValue, about, rule
+from controller.api.field import StatusValue, without_nulls
 from controller.api.run import MAX_RUN_NAME, CallTestRunSpec, CallTestRunStatus, CallTestStatus
 from controller.api.test import MAX_NAME, TEST_RULES, CallTestSpec
 
@@ -91,11 +93,12 @@ _DROPPED = frozenset({"$defs", "$ref", "title", "description", "examples", "prop
 
 
 def _convert(node: Schema, defs: dict[str, Schema]) -> Schema:
-    if "$ref" in node:
-        node = defs[node["$ref"].removeprefix("#/$defs/")] | node
+    node = _resolved(node, defs)
     if {item.get("type") for item in node.get("anyOf", ())} == {"integer", "string"}:
         return _describe(node) | _int_or_string(node)
     out: Schema = _describe(node) | {key: value for key, value in node.items() if key not in _DROPPED}
+    if "default" in out:
+        out["default"] = without_nulls(out["default"])
     if "properties" in out:
         out["properties"] = {name: _convert(item, defs) for name, item in out["properties"].items()}
     if out.get("additionalProperties") is False:
@@ -108,6 +111,14 @@ def _convert(node: Schema, defs: dict[str, Schema]) -> Schema:
     if "enum" in out:
         out["type"] = "string"
     return out
+
+
+def _resolved(node: Schema, defs: dict[str, Schema]) -> Schema:
+    """An optional field without its null (to an API server an absent field), a reference as what it refers to."""
+    kinds = [item for item in node.get("anyOf", ()) if item != {"type": "null"}]
+    if len(kinds) == 1:
+        node = {key: value for key, value in node.items() if key not in {"anyOf", "default"}} | kinds[0]
+    return defs[node["$ref"].removeprefix("#/$defs/")] | node if "$ref" in node else node
 
 
 def _describe(node: Schema) -> Schema:

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import UNSET
 
+from agent.contract.call import Play
+from agent.contract.document import Document
+from agent.contract.field import NAME_PATTERN
 from controller.api import API_VERSION
-from controller.api.call import Play
-from controller.api.field import NAME_PATTERN, ApiValue
+from controller.api.field import without_nulls
 from controller.api.run import MAX_RUN_NAME, CallTestRunSpec, CallTestRunStatus, CallTestStatus
 from controller.api.target import Target, Via
 from controller.api.test import MAX_NAME, CallTestSpec, Route
@@ -26,7 +27,7 @@ class SpecError(ValueError):
         self.fault = fault
 
 
-class CallTest(ApiValue, frozen=True, kw_only=True):
+class CallTest(Document, frozen=True, kw_only=True):
     """A CallTest as read from the API server or a file."""
 
     name: str
@@ -38,7 +39,7 @@ class CallTest(ApiValue, frozen=True, kw_only=True):
     status: CallTestStatus
 
 
-class CallTestRun(ApiValue, frozen=True, kw_only=True):
+class CallTestRun(Document, frozen=True, kw_only=True):
     """A CallTestRun as read from the API server."""
 
     name: str
@@ -93,19 +94,10 @@ def _convert(raw: object, kind: type[T], field: str) -> T:
         if not text.isprintable():
             raise SpecError(path, f"{text!r} contains a control character")
     try:
-        return msgspec.convert(_without_nulls(raw), kind)
+        return msgspec.convert(without_nulls(raw), kind)
     except msgspec.ValidationError as error:
         fault, _, path = str(error).partition(" - at ")
         raise SpecError(field + path.strip("`").removeprefix("$"), fault) from error
-
-
-def _without_nulls(value: Any) -> Any:
-    """As the API server does: a null field is an absent one."""
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    if isinstance(value, list):
-        return [_without_nulls(item) for item in value]
-    return value
 
 
 def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -130,7 +122,7 @@ def _check_spec(spec: CallTestSpec, field: str) -> None:
             raise SpecError(f"{path}.name", f"{call.name!r} is there twice")
         seen.add(call.name)
         _one_of(call.caller.play, f"{path}.caller.play", Play.__struct_fields__)
-        if call.to is UNSET and spec.callee is UNSET:
+        if call.to is None and spec.callee is None:
             raise SpecError(f"{path}.to", "is needed where there is no callee")
     if spec.start_deadline_seconds >= spec.active_deadline_seconds:
         raise SpecError(f"{field}.startDeadlineSeconds", "must be less than activeDeadlineSeconds")
@@ -140,19 +132,19 @@ def _check_spec(spec: CallTestSpec, field: str) -> None:
 
 def _check_target(target: Target, field: str) -> None:
     _one_of(target, field, ("service", "pod_selector", "address"))
-    if target.via is Via.SERVICE and target.service is UNSET:
+    if target.via is Via.SERVICE and target.service is None:
         raise SpecError(f"{field}.via", "Service needs service")
-    if target.address is UNSET:
+    if target.address is None:
         return
     if not isinstance(target.port, int):
         raise SpecError(f"{field}.port", "an address needs a port number")
-    if target.namespace is not UNSET:
+    if target.namespace is not None:
         raise SpecError(f"{field}.namespace", "an address has no namespace")
 
 
 def _check_parallel(spec: CallTestSpec, field: str) -> None:
     users = {"caller": spec.caller.uri}
-    if spec.callee is not UNSET:
+    if spec.callee is not None:
         users["callee"] = spec.callee.uri
         if spec.callee.route is Route.CALLEE_SERVICE:
             raise SpecError(f"{field}.callee.route", "CalleeService needs endpointParallelism 1")
@@ -161,12 +153,12 @@ def _check_parallel(spec: CallTestSpec, field: str) -> None:
             raise SpecError(f"{field}.{role}.uri", "endpointParallelism above 1 needs {endpoint} in it")
     for index, call in enumerate(spec.calls):
         # Every lane would call one and the same callee, and the others' would be missed there: AnsweredElsewhere.
-        if spec.callee is not UNSET and call.to is not UNSET and "{endpoint}" not in call.to:
+        if spec.callee is not None and call.to is not None and "{endpoint}" not in call.to:
             raise SpecError(f"{field}.calls[{index}].to", "endpointParallelism above 1 needs {endpoint} in it")
 
 
-def _one_of(value: ApiValue, field: str, names: tuple[str, ...]) -> None:
-    given = [name for name in names if getattr(value, name) is not UNSET]
+def _one_of(value: Document, field: str, names: tuple[str, ...]) -> None:
+    given = [name for name in names if getattr(value, name) is not None]
     if len(given) != 1:
         wanted = ", ".join(value.__struct_encode_fields__[value.__struct_fields__.index(name)] for name in names)
         raise SpecError(field, f"exactly one of {wanted}")

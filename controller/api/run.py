@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
+from agent.contract.document import Document
+from agent.contract.field import NAME_PATTERN, about
 from agent.contract.verdict import Result, Role
-from controller.api.field import NAME_PATTERN, ApiValue, StatusValue, about
+from controller.api.field import StatusValue
 from controller.api.test import MAX_NAME, TEST_RULES, CallTestSpec
 
 MAX_RUN_NAME = 57
@@ -29,7 +31,7 @@ class CauseType(StrEnum):
     MANUAL = "Manual"
 
 
-class Cause(ApiValue, frozen=True, kw_only=True):
+class Cause(Document, frozen=True, kw_only=True):
     """Why a run exists."""
 
     type: Annotated[
@@ -38,12 +40,12 @@ class Cause(ApiValue, frozen=True, kw_only=True):
             "Generation: the CallTest was created or changed. Manual: somebody created this run.", example="Generation"
         ),
     ] = CauseType.MANUAL
-    generation: (
-        Annotated[int, about("Generation of the CallTest that this run executes.", example=3, ge=1)] | UnsetType
-    ) = UNSET
+    generation: Annotated[int, about("Generation of the CallTest that this run executes.", example=3, ge=1)] | None = (
+        None
+    )
 
 
-class CallTestRunSpec(ApiValue, frozen=True, kw_only=True):
+class CallTestRunSpec(Document, frozen=True, kw_only=True):
     """One execution of a CallTest; never changes."""
 
     call_test_name: Annotated[

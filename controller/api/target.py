@@ -3,9 +3,11 @@
 from enum import StrEnum
 from typing import Annotated
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
-from controller.api.field import NAME_PATTERN, ApiValue, Labels, about, rule
+from agent.contract.document import Document
+from agent.contract.field import NAME_PATTERN, about, rule
+from controller.api.field import Labels
 
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]
 PortName = Annotated[str, Meta(min_length=1, max_length=15)]
@@ -24,7 +26,7 @@ class Via(StrEnum):
     SERVICE = "Service"
 
 
-class ServiceTarget(ApiValue, frozen=True, kw_only=True):
+class ServiceTarget(Document, frozen=True, kw_only=True):
     """A Service."""
 
     name: Annotated[
@@ -32,7 +34,7 @@ class ServiceTarget(ApiValue, frozen=True, kw_only=True):
     ]
 
 
-class PodSelector(ApiValue, frozen=True, kw_only=True):
+class PodSelector(Document, frozen=True, kw_only=True):
     """Pods by their labels."""
 
     match_labels: Annotated[
@@ -41,7 +43,7 @@ class PodSelector(ApiValue, frozen=True, kw_only=True):
     ]
 
 
-class AddressTarget(ApiValue, frozen=True, kw_only=True):
+class AddressTarget(Document, frozen=True, kw_only=True):
     """A host outside the cluster."""
 
     host: Annotated[
@@ -56,26 +58,22 @@ class AddressTarget(ApiValue, frozen=True, kw_only=True):
     ]
 
 
-class Target(ApiValue, frozen=True, kw_only=True):
+class Target(Document, frozen=True, kw_only=True):
     """The system under test (SUT)."""
 
-    service: Annotated[ServiceTarget, about("The SUT is behind this Service.", example={"name": "kamailio"})] | (
-        UnsetType
-    ) = UNSET
-    pod_selector: (
-        Annotated[PodSelector, about("The SUT is these pods.", example={"matchLabels": {"app": "kamailio"}})]
-        | UnsetType
-    ) = UNSET
-    address: (
-        Annotated[
-            AddressTarget,
-            about(
-                "The SUT is at this address. The operator must permit it (--allow-target).",
-                example={"host": "sbc.example.com"},
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    service: Annotated[ServiceTarget | None, about("The SUT is behind this Service.", example={"name": "kamailio"})] = (
+        None
+    )
+    pod_selector: Annotated[
+        PodSelector | None, about("The SUT is these pods.", example={"matchLabels": {"app": "kamailio"}})
+    ] = None
+    address: Annotated[
+        AddressTarget | None,
+        about(
+            "The SUT is at this address. The operator must permit it (--allow-target).",
+            example={"host": "sbc.example.com"},
+        ),
+    ] = None
     namespace: (
         Annotated[
             str,
@@ -88,8 +86,8 @@ class Target(ApiValue, frozen=True, kw_only=True):
                 pattern=NAME_PATTERN,
             ),
         ]
-        | UnsetType
-    ) = UNSET
+        | None
+    ) = None
     port: Annotated[
         PortNumber | PortName,
         about(

@@ -3,11 +3,13 @@
 from enum import StrEnum
 from typing import Annotated
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
-from agent.contract.plan import Behaviour, Keep
-from controller.api.call import Call
-from controller.api.field import MAX_URI, SUBDOMAIN_PATTERN, URI_PATTERN, ApiValue, Labels, about, rule
+from agent.contract.call import Behaviour, Call
+from agent.contract.document import Document
+from agent.contract.field import MAX_URI, SUBDOMAIN_PATTERN, URI_PATTERN, about, rule
+from agent.contract.plan import Keep
+from controller.api.field import Labels
 from controller.api.target import Target
 
 QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?$"
@@ -26,7 +28,7 @@ class Route(StrEnum):
     REQUEST_URI = "RequestURI"
 
 
-class SecretReference(ApiValue, frozen=True, kw_only=True):
+class SecretReference(Document, frozen=True, kw_only=True):
     """A Secret in the CallTest's namespace, mounted by the agent alone. Keys: username, password, realm (optional)."""
 
     secret_name: Annotated[
@@ -45,31 +47,29 @@ Uri = Annotated[
 ]
 
 
-class Caller(ApiValue, frozen=True, kw_only=True):
+class Caller(Document, frozen=True, kw_only=True):
     """Who calls."""
 
     uri: Uri
-    credentials: (
-        Annotated[SecretReference, about("Digest credentials of the caller.", example={"secretName": "sip-alice"})]
-        | UnsetType
-    ) = UNSET
+    credentials: Annotated[
+        SecretReference | None, about("Digest credentials of the caller.", example={"secretName": "sip-alice"})
+    ] = None
     register: (
         Annotated[
             bool,
             about("Register the caller before it calls; default: true when credentials are given.", example=True),
         ]
-        | UnsetType
-    ) = UNSET
+        | None
+    ) = None
 
 
-class Callee(ApiValue, frozen=True, kw_only=True):
+class Callee(Document, frozen=True, kw_only=True):
     """Who is called."""
 
     uri: Uri
-    credentials: (
-        Annotated[SecretReference, about("Digest credentials of the callee.", example={"secretName": "sip-bob"})]
-        | UnsetType
-    ) = UNSET
+    credentials: Annotated[
+        SecretReference | None, about("Digest credentials of the callee.", example={"secretName": "sip-bob"})
+    ] = None
     route: Annotated[
         Route,
         about(
@@ -89,7 +89,7 @@ class Callee(ApiValue, frozen=True, kw_only=True):
     ] = Behaviour.PARROT
 
 
-class Trigger(ApiValue, frozen=True, kw_only=True):
+class Trigger(Document, frozen=True, kw_only=True):
     """What starts a run, beside a change of the spec."""
 
     run_token: (
@@ -97,21 +97,21 @@ class Trigger(ApiValue, frozen=True, kw_only=True):
             str,
             about("Any text; changing it runs the test again.", example="release-42", min_length=1, max_length=64),
         ]
-        | UnsetType
-    ) = UNSET
+        | None
+    ) = None
 
 
-class Toleration(ApiValue, frozen=True, kw_only=True):
+class Toleration(Document, frozen=True, kw_only=True):
     """A toleration of the agent pods, as in a Pod."""
 
-    key: Annotated[str, about("Taint key.", example="dedicated", max_length=317)] | UnsetType = UNSET
+    key: Annotated[str, about("Taint key.", example="dedicated", max_length=317)] | None = None
     operator: (
         Annotated[
             str, about("Exists or Equal (the default).", example="Exists", max_length=6, pattern="^(Exists|Equal)$")
         ]
-        | UnsetType
-    ) = UNSET
-    value: Annotated[str, about("Taint value.", example="voice", max_length=63)] | UnsetType = UNSET
+        | None
+    ) = None
+    value: Annotated[str, about("Taint value.", example="voice", max_length=63)] | None = None
     effect: (
         Annotated[
             str,
@@ -122,11 +122,11 @@ class Toleration(ApiValue, frozen=True, kw_only=True):
                 pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$",
             ),
         ]
-        | UnsetType
-    ) = UNSET
+        | None
+    ) = None
 
 
-class Resources(ApiValue, frozen=True, kw_only=True):
+class Resources(Document, frozen=True, kw_only=True):
     """Compute resources of an agent, as in a Pod."""
 
     requests: (
@@ -134,8 +134,8 @@ class Resources(ApiValue, frozen=True, kw_only=True):
             dict[Annotated[str, Meta(max_length=63)], Quantity],
             about("What is reserved.", example={"cpu": "500m", "memory": "128Mi"}, max_length=8),
         ]
-        | UnsetType
-    ) = UNSET
+        | None
+    ) = None
     limits: (
         Annotated[
             dict[Annotated[str, Meta(max_length=63)], Quantity],
@@ -146,20 +146,19 @@ class Resources(ApiValue, frozen=True, kw_only=True):
                 max_length=8,
             ),
         ]
-        | UnsetType
-    ) = UNSET
+        | None
+    ) = None
 
 
-class Agents(ApiValue, frozen=True, kw_only=True):
+class Agents(Document, frozen=True, kw_only=True):
     """Where the agent pods run, and with what."""
 
-    resources: (
-        Annotated[Resources, about("Compute resources of each agent pod.", example={"requests": {"cpu": "500m"}})]
-        | UnsetType
-    ) = UNSET
+    resources: Annotated[
+        Resources | None, about("Compute resources of each agent pod.", example={"requests": {"cpu": "500m"}})
+    ] = None
     node_selector: (
-        Annotated[Labels, about("Labels that a node must carry.", example={"pool": "voice"}, max_length=16)] | UnsetType
-    ) = UNSET
+        Annotated[Labels, about("Labels that a node must carry.", example={"pool": "voice"}, max_length=16)] | None
+    ) = None
     tolerations: Annotated[
         tuple[Toleration, ...],
         about(
@@ -171,7 +170,7 @@ class Agents(ApiValue, frozen=True, kw_only=True):
     ] = ()
 
 
-class Evidence(ApiValue, frozen=True, kw_only=True):
+class Evidence(Document, frozen=True, kw_only=True):
     """What is kept of calls: a capture, the sound of both directions, the SIP messages."""
 
     keep: Annotated[
@@ -194,11 +193,11 @@ class Evidence(ApiValue, frozen=True, kw_only=True):
                 pattern=SUBDOMAIN_PATTERN,
             ),
         ]
-        | UnsetType
-    ) = UNSET
+        | None
+    ) = None
 
 
-class CallTestSpec(ApiValue, frozen=True, kw_only=True):
+class CallTestSpec(Document, frozen=True, kw_only=True):
     """A test: whom to call through what, and what must be true."""
 
     target: Annotated[
@@ -218,16 +217,13 @@ class CallTestSpec(ApiValue, frozen=True, kw_only=True):
         ),
     ]
     caller: Annotated[Caller, about("Who calls.", example={"uri": "sip:alice@example.com"})]
-    callee: (
-        Annotated[
-            Callee,
-            about(
-                "Who is called: an agent of ours. Without it, the SUT itself answers.",
-                example={"uri": "sip:bob@example.com"},
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    callee: Annotated[
+        Callee | None,
+        about(
+            "Who is called: an agent of ours. Without it, the SUT itself answers.",
+            example={"uri": "sip:bob@example.com"},
+        ),
+    ] = None
     calls: Annotated[
         tuple[Call, ...],
         about(
@@ -238,15 +234,15 @@ class CallTestSpec(ApiValue, frozen=True, kw_only=True):
             list_keys=("name",),
         ),
     ]
-    trigger: (
-        Annotated[Trigger, about("What starts a run, beside a change of the spec.", example={"runToken": "release-42"})]
-        | UnsetType
-    ) = UNSET
+    trigger: Annotated[
+        Trigger | None, about("What starts a run, beside a change of the spec.", example={"runToken": "release-42"})
+    ] = None
     suspend: Annotated[bool, about("Start no new runs; one that is under way goes on.", example=False)] = False
     start_deadline_seconds: Annotated[
         int,
         about(
-            "When endpoints are not found or agents not ready by then, the run ends Inconclusive with the reason.",
+            "When endpoints are not found or agents not ready by then, the run ends Inconclusive with the reason."
+            " At least 45 where an agent registers: a registrar that does not answer is found out after 32.",
             example=120,
             ge=5,
             le=3600,
@@ -265,24 +261,18 @@ class CallTestSpec(ApiValue, frozen=True, kw_only=True):
     failed_runs_history_limit: Annotated[
         int, about("How many Failed and Inconclusive runs are kept, together.", example=3, ge=0, le=100)
     ] = 3
-    evidence: (
-        Annotated[
-            Evidence,
-            about(
-                "What is kept of calls, as files. Without it, only the SIP messages of calls that did not pass, in the"
-                " run's detail.",
-                example={"keep": "OnFailure", "claimName": "evidence"},
-                rules=(rule("self.keep == 'Never' || has(self.claimName)", "keep needs claimName: where it goes"),),
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
-    agents: (
-        Annotated[
-            Agents, about("Where the agent pods run, and with what.", example={"nodeSelector": {"pool": "voice"}})
-        ]
-        | UnsetType
-    ) = UNSET
+    evidence: Annotated[
+        Evidence | None,
+        about(
+            "What is kept of calls, as files. Without it, only the SIP messages of calls that did not pass, in the"
+            " run's detail.",
+            example={"keep": "OnFailure", "claimName": "evidence"},
+            rules=(rule("self.keep == 'Never' || has(self.claimName)", "keep needs claimName: where it goes"),),
+        ),
+    ] = None
+    agents: Annotated[
+        Agents | None, about("Where the agent pods run, and with what.", example={"nodeSelector": {"pool": "voice"}})
+    ] = None
 
 
 TEST_RULES = (

@@ -7,32 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from agent.contract.plan import (
-    Account,
-    Behaviour,
-    CallGroup,
-    Credentials,
-    DialRoute,
-    Evidence,
-    Plan,
-    Play,
-    RunRef,
-    SendDtmf,
-    Signal,
-    Stage,
-)
-from agent.contract.result import (
-    AgentResult,
-    DetailLine,
-    LegObservation,
-    Line,
-    ProgressLine,
-    decode_line,
-    decode_result,
-    detail_digest,
-)
+from agent.contract.call import Behaviour, Call, CallCaller, Play, PlaySignal, SendDtmf
+from agent.contract.observation import LegObservation
+from agent.contract.plan import Account, Credentials, DialRoute, Evidence, Plan, RunRef, Signal, Stage
+from agent.contract.result import AgentResult, DetailLine, Line, ProgressLine, decode_line, decode_result, detail_digest
 from agent.contract.verdict import Role
 
+IDENTITY = Play(signal=PlaySignal.IDENTITY)
+DIGITS = SendDtmf(digits="1234#")
 PATIENCE_S = 40.0
 """A loaded machine starts a phone late."""
 
@@ -106,7 +88,7 @@ class Lane:
     def __init__(
         self,
         directory: Path,
-        *groups: CallGroup,
+        *groups: Call,
         behaviour: Behaviour = Behaviour.PARROT,
         path: Callable[[str], str] = lambda address: address,
         evidence: Evidence | None = None,
@@ -144,7 +126,7 @@ class Lane:
 @contextlib.contextmanager
 def lane(
     directory: Path,
-    *groups: CallGroup,
+    *groups: Call,
     behaviour: Behaviour = Behaviour.PARROT,
     path: Callable[[str], str] = lambda address: address,
     evidence: Evidence | None = None,
@@ -156,21 +138,19 @@ def lane(
         made.close()
 
 
-def make_group(**fields: object) -> CallGroup:
+def make_group(*, play: Play = IDENTITY, dtmf: SendDtmf | None = DIGITS, **fields: object) -> Call:
     usual = {
         "name": "pin",
         "to": "sip:bob@127.0.0.1",
-        "hold_s": 6.0,
-        "answer_timeout_s": 10.0,
-        "play": Play(identity=True),
-        "dtmf": SendDtmf(digits="1234#"),
+        "hold_seconds": 6,
+        "answer_timeout_seconds": 10,
     }
-    return CallGroup(**(usual | fields))  # type: ignore[arg-type]
+    return Call(caller=CallCaller(play=play, dtmf=dtmf), **(usual | fields))  # type: ignore[arg-type]
 
 
 def make_plan(
     role: Role,
-    *groups: CallGroup,
+    *groups: Call,
     address: str = "127.0.0.1:9",
     behaviour: Behaviour = Behaviour.PARROT,
     credentials: Credentials | None = None,

@@ -12,31 +12,25 @@ from pathlib import Path
 
 import msgspec
 
-from agent.contract.plan import (
-    CallGroup,
-    DtmfMethod,
-    Plan,
-    Signal,
-    call_key,
-    decode_plan,
-    decode_signal,
-    identity_code,
-    plan_digest,
-)
-from agent.contract.result import (
-    AgentResult,
-    DetailLine,
+from agent.contract.call import Call, DtmfMethod
+from agent.contract.observation import (
     Digit,
     Health,
     Heard,
     LegObservation,
     Negotiated,
     Progress,
-    ProgressLine,
     RegistrationObservation,
     RegistrationOutcome,
     Rtp,
     Side,
+)
+from agent.contract.plan import Plan, Signal, call_key, decode_plan, decode_signal, identity_code, plan_digest
+from agent.contract.result import (
+    AgentResult,
+    DetailLine,
+    ProgressLine,
+    StopCause,
     detail_digest,
     encode_line,
     encode_result,
@@ -98,7 +92,7 @@ class FakeAgent:
         while True:
             signal: Signal = decode_signal(self.signal_path.read_bytes())
             if signal.stop and self.fault != "deaf":
-                self.finish(stopped=True)
+                self.finish(stopped=StopCause.SIGNAL)
                 return False
             if not signal.stop and is_so(signal):
                 return True
@@ -113,7 +107,7 @@ class FakeAgent:
                 )
             )
 
-    def call(self, endpoint: int, group: CallGroup, number: int) -> None:
+    def call(self, endpoint: int, group: Call, number: int) -> None:
         if self.fault == "die" and self.ended == 1:
             sys.stderr.write("Segmentation fault (made up)\n")
             os._exit(139)
@@ -124,12 +118,12 @@ class FakeAgent:
         self.put(final=False)
         self.say()
 
-    def leg(self, endpoint: int, group: CallGroup, number: int) -> LegObservation:
+    def leg(self, endpoint: int, group: Call, number: int) -> LegObservation:
         key = call_key(self.plan.run.uid, endpoint, group.name, number)
         expect = group.expect.caller if self.is_caller else group.expect.callee
         digits = expect.dtmf.digits if expect.dtmf else ""
-        sent = group.dtmf.digits if group.dtmf else ""
-        packets = round(group.hold_s * 50)
+        sent = group.caller.dtmf.digits if group.caller.dtmf else ""
+        packets = round(group.hold_seconds * 50)
         rtp = Rtp(packets=packets, lost=0, jitter_ms=1.0, max_jitter_ms=2.0)
         return LegObservation(
             role=self.plan.role,
@@ -145,8 +139,8 @@ class FakeAgent:
                 first_response_ms=2.0,
                 ringing_ms=3.0,
                 answered_ms=5.0,
-                bye_ms=5.0 + group.hold_s * 1000,
-                ended_ms=6.0 + group.hold_s * 1000,
+                bye_ms=5.0 + group.hold_seconds * 1000,
+                ended_ms=6.0 + group.hold_seconds * 1000,
             ),
             final_code=200,
             final_phrase="OK",
@@ -159,9 +153,9 @@ class FakeAgent:
             rtp_sent=rtp,
             rtp_received=rtp,
             heard=Heard(
-                duration_ms=group.hold_s * 1000,
+                duration_ms=group.hold_seconds * 1000,
                 level_dbfs=-20.0,
-                active_ms=group.hold_s * 1000,
+                active_ms=group.hold_seconds * 1000,
                 codes={str(identity_code(key)): 3},
             ),
             health=Health(throttled_ms=0.0, lateness_ms=1.0, socket_drops=0, sent_ratio=1.0),
@@ -192,10 +186,10 @@ class FakeAgent:
     def emit(self, raw: bytes) -> None:
         os.write(1, raw)
 
-    def finish(self, *, stopped: bool = False, error: Finding | None = None) -> None:
+    def finish(self, *, stopped: StopCause | None = None, error: Finding | None = None) -> None:
         self.put(final=True, stopped=stopped, error=error)
 
-    def put(self, *, final: bool, stopped: bool = False, error: Finding | None = None) -> None:
+    def put(self, *, final: bool, stopped: StopCause | None = None, error: Finding | None = None) -> None:
         result = AgentResult(
             run_uid="another-run" if self.fault == "wrong-run" else self.plan.run.uid,
             agent=self.plan.agent,

@@ -9,34 +9,25 @@ import urllib.request
 
 import pytest
 
-from agent.contract.plan import (
-    Audio,
-    Behaviour,
-    Credentials,
-    Expect,
-    ExpectDtmf,
-    ExpectLeg,
-    ExpectRtp,
-    Play,
-    call_key,
-    identity_code,
-)
-from agent.contract.result import LegObservation, Side, decode_result
+from agent.contract.call import Audio, Behaviour, Expect, ExpectDtmf, ExpectLeg, ExpectRtp, Play, WavReference
+from agent.contract.observation import LegObservation, Side
+from agent.contract.plan import Credentials, call_key, identity_code
+from agent.contract.result import StopCause, decode_result
 from agent.contract.verdict import Finding, Reason, Role
 from tests.component.agents import PATIENCE_S, Agent, lane, make_group, make_plan
 
 pytest.importorskip("pjsua2")
 
 
-HOLD_S = 4.5
+HOLD_S = 5
 """Time for five digits there and back."""
 
 
-def expect(hold_s: float) -> Expect:
+def expect(hold_s: int) -> Expect:
     leg = ExpectLeg(
         dtmf=ExpectDtmf(digits="1234#"),
         audio=Audio.OWN,
-        rtp=ExpectRtp(min_packets=int(hold_s * 45), max_loss_percent="1"),
+        rtp=ExpectRtp(min_packets=hold_s * 45, max_loss_percent="1"),
     )
     return Expect(caller=leg, callee=leg)
 
@@ -51,7 +42,7 @@ def code_of(number: int) -> str:
 
 
 def test_a_call_through_the_parrot_passes_on_both_legs(tmp_path):
-    with lane(tmp_path, make_group(hold_s=HOLD_S, expect=expect(HOLD_S))) as pair:
+    with lane(tmp_path, make_group(hold_seconds=HOLD_S, expect=expect(HOLD_S))) as pair:
         pair.go()
         pair.finish()
     (caller,), (callee,) = pair.caller.legs, pair.callee.legs
@@ -72,7 +63,7 @@ def test_a_call_through_the_parrot_passes_on_both_legs(tmp_path):
 
 
 def test_ten_calls_at_once_hear_each_its_own_audio(tmp_path):
-    with lane(tmp_path, make_group(hold_s=HOLD_S, count=10, concurrency=10, expect=expect(HOLD_S))) as pair:
+    with lane(tmp_path, make_group(hold_seconds=HOLD_S, count=10, concurrency=10, expect=expect(HOLD_S))) as pair:
         pair.go()
         pair.finish()
     for agent in (pair.caller, pair.callee):
@@ -91,21 +82,21 @@ def test_ten_calls_at_once_hear_each_its_own_audio(tmp_path):
 
 def test_an_absorber_is_silent_and_hears(tmp_path):
     listening = Expect(caller=ExpectLeg(audio=Audio.SILENCE), callee=ExpectLeg(audio=Audio.OWN))
-    with lane(tmp_path, make_group(hold_s=3.0, dtmf=None, expect=listening), behaviour=Behaviour.ABSORBER) as pair:
+    with lane(tmp_path, make_group(hold_seconds=3, dtmf=None, expect=listening), behaviour=Behaviour.ABSORBER) as pair:
         pair.go()
         pair.finish()
     assert [faults(leg) for leg in (*pair.caller.legs, *pair.callee.legs)] == [[], []]
 
 
 def test_sigterm_in_a_call_hangs_up_and_leaves_a_final_result(tmp_path):
-    with lane(tmp_path, make_group(hold_s=60.0)) as pair:
+    with lane(tmp_path, make_group(hold_seconds=60)) as pair:
         pair.go()
         pair.callee.wait_for(lambda progress: progress.active == 1)
         time.sleep(0.5)
         pair.caller.process.send_signal(signal.SIGTERM)
         assert pair.caller.exit_code() == 0
         result = pair.caller.result
-        assert (result.final, result.stopped, result.legs) == (True, True, 1)
+        assert (result.final, result.stopped, result.legs) == (True, StopCause.TERMINATED, 1)
         assert pair.caller.digest_agrees()
         (leg,) = pair.caller.legs
         assert (leg.ended_by, leg.bye_answered, leg.local_reason) == (Side.LOCAL, True, "the agent was terminated")
@@ -114,7 +105,7 @@ def test_sigterm_in_a_call_hangs_up_and_leaves_a_final_result(tmp_path):
 
 
 def test_sigkill_leaves_what_had_ended_and_no_final_result(tmp_path):
-    with lane(tmp_path, make_group(hold_s=1.5, dtmf=None), make_group(name="long", hold_s=60.0)) as pair:
+    with lane(tmp_path, make_group(hold_seconds=2, dtmf=None), make_group(name="long", hold_seconds=60)) as pair:
         pair.go()
         pair.caller.wait_for(lambda progress: progress.ended == 1 and progress.active == 1)
         pair.caller.process.kill()
@@ -137,7 +128,7 @@ def test_a_missing_secret_key_is_named(tmp_path):
 
 
 def test_a_missing_wav_file_is_named_by_its_caller(tmp_path):
-    group = make_group(play=Play(wav_path=str(tmp_path / "prompts/hello.wav")))
+    group = make_group(play=Play(wav=WavReference(config_map_name="prompts", key="hello.wav")))
     agent = Agent(tmp_path / "caller", make_plan(Role.CALLER, group))
     assert agent.exit_code() == 0
     assert agent.result.final
@@ -147,7 +138,7 @@ def test_a_missing_wav_file_is_named_by_its_caller(tmp_path):
 
 
 def test_a_callee_needs_no_file_that_its_caller_plays(tmp_path):
-    group = make_group(play=Play(wav_path=str(tmp_path / "prompts/hello.wav")))
+    group = make_group(play=Play(wav=WavReference(config_map_name="prompts", key="hello.wav")))
     agent = Agent(tmp_path / "callee", make_plan(Role.CALLEE, group))
     try:
         agent.wait_for(lambda progress: progress.ready == 1)
@@ -213,7 +204,7 @@ def test_a_parrot_without_a_plan_is_an_endpoint(tmp_path):
     caller = None
     try:
         address = _spoken_address(tmp_path / "err")
-        group = make_group(hold_s=HOLD_S, expect=Expect(caller=expect(HOLD_S).caller))
+        group = make_group(hold_seconds=HOLD_S, expect=Expect(caller=expect(HOLD_S).caller))
         plan = make_plan(Role.CALLER, group, address=address)
         caller = Agent(tmp_path / "caller", plan)
         caller.signal(go=0)

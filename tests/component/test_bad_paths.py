@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.contract.plan import Behaviour, Expect, ExpectDtmf, ExpectLeg
+from agent.contract.call import Behaviour, Expect, ExpectDtmf, ExpectLeg
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.run import AgentReport, judge_run
 from tests.component.agents import Lane, lane, make_group, make_plan
@@ -59,7 +59,7 @@ def through(tmp_path: Path) -> Iterator[Callable[..., Lane]]:
             relays.append(Relay(address, spoil=spoil))
             return relays[-1].address
 
-        group = make_group(hold_s=5.0, expect=expect)
+        group = make_group(hold_seconds=5, expect=expect)
         with lane(tmp_path, group, behaviour=Behaviour.ABSORBER, path=path) as pair:
             pair.go()
             pair.finish()
@@ -72,7 +72,7 @@ def through(tmp_path: Path) -> Iterator[Callable[..., Lane]]:
 
 def verdict(pair: Lane, expect: Expect) -> list[Finding]:
     """What both ends together come to."""
-    group = make_group(hold_s=5.0, expect=expect)
+    group = make_group(hold_seconds=5, expect=expect)
     reports = [
         AgentReport(
             plan=make_plan(role, group, behaviour=Behaviour.ABSORBER),

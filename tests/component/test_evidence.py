@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.contract.plan import Credentials, Evidence, Expect, ExpectDtmf, ExpectLeg, Keep
+from agent.contract.call import Expect, ExpectDtmf, ExpectLeg
+from agent.contract.plan import Credentials, Evidence, Keep
 from agent.contract.verdict import Reason, Role
 from tests.component.agents import Agent, lane, make_group, make_plan
 
 pytest.importorskip("pjsua2")
 
-HOLD_S = 2.4
+HOLD_S = 3
 WRONG = Expect(callee=ExpectLeg(dtmf=ExpectDtmf(digits="9")))
 """The caller sends 1234#."""
 
@@ -43,7 +44,7 @@ def loudness(path: Path) -> float:
 
 
 def test_a_leg_that_failed_leaves_what_crossed_its_wire_and_the_other_leaves_nothing(tmp_path):
-    with lane(tmp_path, make_group(hold_s=HOLD_S, expect=WRONG), evidence=keeping(tmp_path / "kept")) as pair:
+    with lane(tmp_path, make_group(hold_seconds=HOLD_S, expect=WRONG), evidence=keeping(tmp_path / "kept")) as pair:
         pair.go()
         pair.finish()
     (caller,), (callee,) = pair.caller.legs, pair.callee.legs
@@ -69,7 +70,7 @@ def test_a_leg_that_failed_leaves_what_crossed_its_wire_and_the_other_leaves_not
 
 def test_a_call_that_passed_leaves_nothing(tmp_path):
     (tmp_path / "kept").mkdir()
-    with lane(tmp_path, make_group(hold_s=1.0, dtmf=None), evidence=keeping(tmp_path / "kept")) as pair:
+    with lane(tmp_path, make_group(hold_seconds=1, dtmf=None), evidence=keeping(tmp_path / "kept")) as pair:
         pair.go()
         pair.finish()
     for leg in (*pair.caller.legs, *pair.callee.legs):
@@ -79,7 +80,9 @@ def test_a_call_that_passed_leaves_nothing(tmp_path):
 
 def test_a_directory_that_cannot_be_written_changes_no_verdict(tmp_path):
     (tmp_path / "kept").write_text("a file")
-    with lane(tmp_path, make_group(hold_s=1.0, dtmf=None), evidence=keeping(tmp_path / "kept", Keep.ALWAYS)) as pair:
+    with lane(
+        tmp_path, make_group(hold_seconds=1, dtmf=None), evidence=keeping(tmp_path / "kept", Keep.ALWAYS)
+    ) as pair:
         pair.go()
         pair.finish()
     for agent in (pair.caller, pair.callee):

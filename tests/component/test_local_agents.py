@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.contract.plan import Account, Behaviour, CallGroup, Plan, Play, RunRef, Stage
+from agent.contract.call import Behaviour, Call
+from agent.contract.plan import Account, Plan, RunRef, Stage
 from agent.contract.verdict import Reason, Role
 from agent.judge.verdicts import AgentReport
 from controller import local_agents
@@ -19,7 +20,7 @@ PATIENT = Deadlines(start_s=10, active_s=20)
 
 
 def plans(*, calls: int = 2, stages: int = 2, lanes: int = 1) -> list[Plan]:
-    group = CallGroup(name="pin", to="sip:bob@x", count=calls, hold_s=1, answer_timeout_s=5, play=Play(identity=True))
+    group = Call(name="pin", to="sip:bob@x", count=calls, hold_seconds=1, answer_timeout_seconds=5)
     endpoints = tuple(Stage(endpoint=i, address=f"127.0.0.1:{5060 + i}", name=f"sut-{i}") for i in range(stages))
     return [
         Plan(

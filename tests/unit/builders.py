@@ -7,25 +7,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from agent.contract.plan import (
-    Account,
-    Audio,
-    Behaviour,
-    CallGroup,
-    Expect,
-    ExpectDtmf,
-    ExpectLeg,
-    ExpectRtp,
-    Plan,
-    Play,
-    RunRef,
-    SendDtmf,
-    Stage,
-    call_key,
-    identity_code,
-)
-from agent.contract.plan import DtmfMethod as Method
-from agent.contract.result import (
+from agent.contract.call import Audio, Behaviour, Call, CallCaller, Expect, ExpectDtmf, ExpectLeg, ExpectRtp, SendDtmf
+from agent.contract.call import DtmfMethod as Method
+from agent.contract.observation import (
     Digit,
     Health,
     Heard,
@@ -37,6 +21,7 @@ from agent.contract.result import (
     Rtp,
     Side,
 )
+from agent.contract.plan import Account, Plan, RunRef, Stage, call_key, identity_code
 from agent.contract.verdict import Role
 from agent.judge.run import AgentReport
 
@@ -47,7 +32,7 @@ DIGITS = "1234#"
 EXPECT_LEG = ExpectLeg(
     dtmf=ExpectDtmf(digits=DIGITS),
     audio=Audio.OWN,
-    rtp=ExpectRtp(min_packets=350, max_loss_percent="1", max_jitter_ms=30),
+    rtp=ExpectRtp(min_packets=350, max_loss_percent="1", max_jitter_milliseconds=30),
 )
 
 
@@ -73,14 +58,13 @@ def digits(text: str, method: Method = Method.RFC4733) -> tuple[Digit, ...]:
     )
 
 
-def call_group(**changes: Any) -> CallGroup:
-    group = CallGroup(
+def call_group(**changes: Any) -> Call:
+    group = Call(
         name="pin",
         to="sip:bob@example.com",
-        hold_s=8.0,
-        answer_timeout_s=30.0,
-        play=Play(identity=True),
-        dtmf=SendDtmf(digits=DIGITS),
+        hold_seconds=8,
+        answer_timeout_seconds=30,
+        caller=CallCaller(dtmf=SendDtmf(digits=DIGITS)),
         expect=Expect(caller=EXPECT_LEG, callee=EXPECT_LEG),
     )
     return change(group, **changes)

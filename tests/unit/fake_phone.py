@@ -5,8 +5,9 @@ import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.contract.plan import DtmfMethod
-from agent.contract.result import Negotiated, Rtp
+from agent.contract.call import DtmfMethod
+from agent.contract.observation import Negotiated, Rtp
+from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.phone.protocol import (
     AccountId,
     CallConfirmed,
@@ -18,7 +19,6 @@ from agent.phone.protocol import (
     Event,
     IncomingCall,
     MediaActive,
-    MessageSeen,
     PhoneError,
     Playback,
     RegistrationConcluded,
@@ -27,7 +27,7 @@ from agent.phone.protocol import (
 from agent.sound.samples import read_wav, write_wav
 from agent.tap.model import TapDigit, TapStream
 from tests.unit.fake_clock import FakeClock
-from tests.unit.sip_messages import request, response
+from tests.unit.sip_messages import message, request, response
 from tests.unit.taps import tap_digit, tap_stream
 
 ANSWER_S = 0.05
@@ -42,6 +42,8 @@ class Peer:
     rings: bool = True
     answers_after_s: float | None = 0.1
     code: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    """In its final response."""
     hangs_up_after_s: float | None = None
     answers_bye: bool = True
     answers_cancel: bool = True
@@ -63,6 +65,7 @@ class FakeCall:
     to: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     playback: Playback = field(default_factory=Playback)
+    echo: bool = False
     answered_s: float | None = None
     hung_up: bool = False
     over: bool = False
@@ -121,22 +124,34 @@ class FakePhone:
         self._be_called(call)
         return handle, call.call_id
 
-    def ring(self, call: CallHandle) -> None:
-        self._asked("ring", call)
-        self.sent(response(180, self.calls[call].call_id))
-
-    def answer(self, call: CallHandle, code: int, playback: Playback) -> None:
-        self._asked("answer", call, code, playback)
+    def perform(self, call: CallHandle, action) -> None:
         fake = self.calls[call]
-        fake.playback = playback
-        self.sent(response(code, fake.call_id))
-        if code >= 300:
+        match action:
+            case Ring():
+                self._asked("ring", call)
+                self.sent(response(180, fake.call_id))
+            case Answer():
+                self._asked("answer", call, action.code)
+                self._answer(fake, action)
+            case PlayBack():
+                self._asked("play_back", call)
+                fake.echo = True
+            case SendDigits():
+                self._asked("send_digits", call, action.digits, action.tone_ms)
+                self._send_digits(call, action.digits, action.tone_ms)
+            case HangUp():
+                self._asked("hang_up", call)
+                self._hang_up(fake)
+
+    def _answer(self, fake: FakeCall, action: Answer) -> None:
+        fake.headers = dict(action.headers)
+        self.sent(response(action.code, fake.call_id, headers=action.headers))
+        if action.code >= 300:
             self.end(fake, after_s=0.01)
             return
         self._confirm(fake, after_s=ANSWER_S)
 
-    def send_digits(self, call: CallHandle, digits: str, tone_ms: int) -> None:
-        self._asked("send_digits", call, digits, tone_ms)
+    def _send_digits(self, call: CallHandle, digits: str, tone_ms: int) -> None:
         for place, digit in enumerate(digits):
             at_s = place * DIGIT_S
             self.at(at_s + tone_ms / 1000, DigitSent, call=call, digit=digit, duration_ms=float(tone_ms))
@@ -146,9 +161,7 @@ class FakePhone:
             for turn in range(self.peer.repeats_digits):
                 self.receive_digits(call, digits, after_s=(turn + 1) * (len(digits) * DIGIT_S + 0.7))
 
-    def hang_up(self, call: CallHandle) -> None:
-        self._asked("hang_up", call)
-        fake = self.calls[call]
+    def _hang_up(self, fake: FakeCall) -> None:
         again, fake.hung_up = fake.hung_up, True
         if fake.over:
             return
@@ -176,10 +189,10 @@ class FakePhone:
         heapq.heappush(self._events, (at_s, next(self._numbers), kind(at_s=at_s, **fields)))
 
     def sent(self, text: str, after_s: float = 0.0) -> None:
-        self.at(after_s, MessageSeen, sent=True, peer="127.0.0.1:5060", text=text)
+        self.at(after_s, message, text=text, sent=True)
 
     def received(self, text: str, after_s: float = 0.0) -> None:
-        self.at(after_s, MessageSeen, sent=False, peer="127.0.0.1:5060", text=text)
+        self.at(after_s, message, text=text, sent=False)
 
     def invite(self, *, after_s: float = 0.0, key: str | None = None, call_id: str | None = None) -> FakeCall:
         """A call comes in."""
@@ -202,8 +215,9 @@ class FakePhone:
 
     def be_hung_up_on(self, call: FakeCall, *, after_s: float) -> None:
         """The peer sends a BYE."""
-        self.received(request("BYE", call.call_id, to_tag="t", cseq=1), after_s)
-        self.sent(response(200, call.call_id, method="BYE"), after_s)
+        tags = {"from_tag": "t", "to_tag": "f"} if call.outgoing else {"from_tag": "f", "to_tag": "t"}
+        self.received(request("BYE", call.call_id, cseq=1, **tags), after_s)
+        self.sent(response(200, call.call_id, method="BYE", **tags), after_s)
         self.end(call, after_s=after_s)
 
     def end(self, call: FakeCall, *, after_s: float) -> None:
@@ -268,7 +282,7 @@ class FakePhone:
             self.received(response(180, call.call_id), 0.02)
         if self.peer.answers_after_s is None:
             return
-        self.received(response(self.peer.code, call.call_id), self.peer.answers_after_s)
+        self.received(response(self.peer.code, call.call_id, headers=self.peer.headers), self.peer.answers_after_s)
         if self.peer.code >= 300:
             self.end(call, after_s=self.peer.answers_after_s)
             return
@@ -287,9 +301,10 @@ class FakePhone:
         self.at(after_s, CallConfirmed, call=call.handle)
 
     def _send_bye(self, call: FakeCall) -> None:
-        self.sent(request("BYE", call.call_id, to_tag="t", cseq=2))
+        tags = {"from_tag": "f", "to_tag": "t"} if call.outgoing else {"from_tag": "t", "to_tag": "f"}
+        self.sent(request("BYE", call.call_id, cseq=2, **tags))
         if self.peer.answers_bye:
-            self.received(response(200, call.call_id, cseq=2, method="BYE"), ANSWER_S)
+            self.received(response(200, call.call_id, cseq=2, method="BYE", **tags), ANSWER_S)
         self.end(call, after_s=ANSWER_S if self.peer.answers_bye else TIMER_F_S)
 
     def _send_cancel(self, call: FakeCall) -> None:

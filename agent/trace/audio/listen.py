@@ -9,10 +9,11 @@ from typing import BinaryIO, Final
 
 import numpy as np
 
+from agent.contract.call import DtmfMethod
 from agent.trace.audio.codecs import Samples
 from agent.trace.audio.tones import detect
 from agent.trace.audio.track import MAX_SAMPLES, MAX_SILENCE_S, REORDER_PACKETS, Track
-from agent.trace.model import Digit, DigitMethod, RtpPackets, Stream, Trace, Warning  # noqa: A004  # the document's word
+from agent.trace.model import Digit, RtpPackets, Stream, Trace, Warning  # noqa: A004  # the document's word
 
 SAME_CALL_S: Final = 60.0
 """Without a Call-ID, streams between the same two addresses belong together unless this long passes between them."""
@@ -165,7 +166,7 @@ def _digits(track: Track) -> Iterator[Digit]:
         end_s = tone.start_s + tone.duration_ms / 1000
         yield Digit(
             digit=tone.digit,
-            method=DigitMethod.IN_BAND,
+            method=DtmfMethod.IN_BAND,
             start=track.start_ns / 1e9 + tone.start_s,
             duration_ms=tone.duration_ms,
             volume_dbm0=round(tone.level_dbm0),

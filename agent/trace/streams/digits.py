@@ -5,7 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from agent.trace.model import Digit, DigitMethod
+from agent.contract.call import DtmfMethod
+from agent.trace.model import Digit
 from agent.trace.streams.flows import Flows
 
 NAMES: Final = (*"0123456789*#ABCD", "flash")
@@ -38,7 +39,7 @@ class Digits:
         return [
             Digit(
                 digit=NAMES[code] if code < len(NAMES) else f"event {code}",
-                method=DigitMethod.RFC4733,
+                method=DtmfMethod.RFC4733,
                 start=first_ns / 1e9,
                 duration_ms=round(((last - first) % _WRAP + ticks) * (tick_ns if isnan(tick) else tick) / 1e6, 6),
                 volume_dbm0=-volume,

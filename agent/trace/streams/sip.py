@@ -5,8 +5,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
+from agent.contract.call import DtmfMethod
 from agent.sip.text import SipHead, parse_head
-from agent.trace.model import Digit, DigitMethod, Format
+from agent.trace.model import Digit, Format
 from agent.trace.streams.flows import place
 from agent.trace.streams.formats import Meanings
 from agent.trace.streams.sdp import parse_sdp
@@ -91,7 +92,7 @@ class Sip:
         duration = _DURATION.search(body)
         digit = Digit(
             digit=_CODES.get(found[1], found[1].upper()),
-            method=DigitMethod.INFO,
+            method=DtmfMethod.INFO,
             start=time_ns / 1e9,
             duration_ms=float(duration[1]) if duration else None,
             volume_dbm0=None,

@@ -3,25 +3,10 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.contract.plan import (
-    Account,
-    Behaviour,
-    CallGroup,
-    Plan,
-    Play,
-    RunRef,
-    Signal,
-    Stage,
-)
-from agent.contract.result import (
-    AgentResult,
-    LegObservation,
-    ProgressLine,
-    RegistrationObservation,
-    decode_line,
-    decode_result,
-    detail_digest,
-)
+from agent.contract.call import Behaviour, Call, CallCaller, Play, Silence
+from agent.contract.observation import LegObservation, RegistrationObservation
+from agent.contract.plan import Account, Plan, RunRef, Signal, Stage
+from agent.contract.result import AgentResult, ProgressLine, decode_line, decode_result, detail_digest
 from agent.contract.verdict import Role
 from agent.report.evidence import Evidence
 from agent.report.lines import Report
@@ -32,11 +17,12 @@ from tests.unit.fake_clock import FakeClock
 from tests.unit.fake_phone import FakePhone, Peer
 
 UID = "uid-1"
+SILENCE = Play(silence=Silence())
 
 
-def group(**fields) -> CallGroup:
-    usual = {"name": "pin", "to": "sip:bob@example.com", "hold_s": 4.0, "answer_timeout_s": 5.0}
-    return CallGroup(**(usual | {"play": Play(silence=True)} | fields))
+def group(*, play=SILENCE, dtmf=None, **fields) -> Call:
+    usual = {"name": "pin", "to": "sip:bob@example.com", "hold_seconds": 4, "answer_timeout_seconds": 5}
+    return Call(caller=CallCaller(play=play, dtmf=dtmf), **(usual | fields))
 
 
 def stages(count: int) -> tuple[Stage, ...]:
@@ -99,7 +85,7 @@ class World:
             stop_asked=lambda: self.clock.now_s - 1000 >= self.terminated_s,
             clock=self.clock,
             health=HealthMonitor(throttled=lambda: 0.0, drops=lambda: 0, worst_ms=lambda _: 1.0),
-            playlist=Playlist(tmp_path),
+            playlist=Playlist(tmp_path, the_plan.wav_directory),
             evidence=Evidence(the_plan, self.clock),
             report=Report(plan=the_plan, plan_sha256="digest", write_line=self._line, write_result=self._result),
             on_leg=lambda _: None,

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 from msgspec import UNSET
 
+from agent.contract.call import Call
 from agent.contract.plan import RunRef
 from agent.contract.verdict import Result, Role
 from agent.judge.verdicts import CallVerdict, EndpointVerdict, Flow, RunVerdict
-from controller.api.call import Call
 from controller.api.parse import CallTest
 from controller.api.run import CallCounts, CallTestRunStatus, CallTestStatus, Endpoint, Failure
 from controller.api.target import ServiceTarget, Target

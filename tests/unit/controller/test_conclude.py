@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from msgspec import UNSET
 
-from agent.contract.result import RegistrationOutcome
+from agent.contract.observation import RegistrationOutcome
 from agent.contract.verdict import Reason, Result, Role
 from controller import conclude as module
 from controller.api.run import MAX_FAILURES, Endpoint, MediaPath

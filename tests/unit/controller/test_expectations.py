@@ -36,6 +36,10 @@ def test_what_can_come_true_is_accepted(changes):
         ({"calls.0.expect.sipCode": 503}, "calls[0].expect.caller.dtmf"),
         ({**NOTHING, "calls.0.expect.sipCode": 302, CALLEE: {"audio": "Any"}}, "calls[0].expect.callee.audio"),
         ({**NOTHING, "calls.0.expect.sipCode": 486, CALLER: {"rtp": {}}}, "calls[0].expect.caller.rtp"),
+        (
+            {**NOTHING, "calls.0.expect.sipCode": 486, CALLER: {"maxForeignPercent": "5"}},
+            "calls[0].expect.caller.maxForeignPercent",
+        ),
         ({"callee": None}, "calls[0].expect.callee.dtmf"),
         ({"callee.behaviour": "Absorber"}, "calls[0].expect.caller.audio"),
         ({"callee.behaviour": "Absorber", f"{CALLER}.audio": "Any"}, "calls[0].expect.caller.dtmf"),

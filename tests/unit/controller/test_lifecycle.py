@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from agent.contract.plan import Account, CallGroup, Plan, Play, RunRef, Signal, Stage
+from agent.contract.call import Call
+from agent.contract.plan import Account, Plan, RunRef, Signal, Stage
 from agent.contract.result import ProgressLine
 from agent.contract.verdict import Reason, Role
 from controller.collect import Ending
@@ -37,7 +38,7 @@ def plan(name: str, role: Role) -> Plan:
         account=Account(uri="sip:a@x", register=False),
         callee_declared=True,
         stages=tuple(Stage(endpoint=k, address=f"10.0.0.{k}:5060", name=f"sut-{k}") for k in range(STAGES)),
-        calls=(CallGroup(name="c", to="sip:b@x", hold_s=1, answer_timeout_s=1, play=Play(silence=True)),),
+        calls=(Call(name="c", to="sip:b@x", hold_seconds=1, answer_timeout_seconds=1),),
         allowed_targets=(),
         max_calls_per_second=1,
         deadline_s=100,

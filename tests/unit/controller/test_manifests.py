@@ -148,7 +148,7 @@ def test_a_pod_mounts_only_what_its_own_plan_names():
     assert [item["name"] for item in caller["spec"]["volumes"]] == ["documents", "tmp", "credentials", "wav-0"]
     assert caller["spec"]["volumes"][3]["configMap"] == {"name": "prompts", "optional": True}
     mount = caller["spec"]["containers"][0]["volumeMounts"][3]["mountPath"]
-    assert plans[0].calls[0].play.wav_path == f"{mount}/a.wav"
+    assert mount == f"{plans[0].wav_directory}/prompts"
     assert [item["name"] for item in callee["spec"]["volumes"]] == ["documents", "tmp", "credentials"]
     assert callee["spec"]["volumes"][2]["secret"]["secretName"] == "sip-bob"
     assert callee["metadata"]["labels"]["calltest.dev/role"] == "callee"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from prometheus_client import generate_latest
 
-from agent.contract.result import LegObservation, Progress, Rtp
+from agent.contract.observation import LegObservation, Progress, Rtp
 from agent.contract.verdict import Result, Role
 from agent.judge.verdicts import CallVerdict, EndpointVerdict, Flow, RunVerdict
 from controller.api.run import CallCounts, CallTestStatus, Endpoint, LastRun

@@ -7,9 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from agent.contract import call as words
 from agent.contract import plan as contract
-from agent.contract.plan import MAX_PLAN_BYTES, Behaviour, DialRoute, decode_plan
-from agent.contract.result import Digit, Rtp, StackCount, encode_line
+from agent.contract.call import Behaviour
+from agent.contract.observation import Digit, Rtp, StackCount
+from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, decode_plan
+from agent.contract.result import MAX_DETAIL_BYTES, encode_line
 from agent.contract.verdict import Reason, Role
 from controller.api.run import Endpoint
 from controller.limits import Limits, PlanningError
@@ -18,6 +21,8 @@ from tests.unit.builders import caller_leg
 from tests.unit.controller.objects import NO_CALLEE, RUN, endpoints, spec
 
 LANES = {"caller.uri": "sip:a{endpoint}@x", "callee.uri": "sip:b{endpoint}@x", "calls.0.to": "sip:b{endpoint}@x"}
+LINE_BYTES = LEG_BYTES + 5 * DIGIT_BYTES
+"""Of a leg of the example, with its five digits."""
 WIDE = Limits(max_agents=200, max_calls=1_000_000, max_concurrent_calls=10_000, max_calls_per_second=1000)
 
 
@@ -45,26 +50,28 @@ def test_the_example_becomes_a_callers_and_a_callees_plan():
         caller.calls
         == callee.calls
         == (
-            contract.CallGroup(
+            words.Call(
                 name="pin",
                 to="sip:bob@example.com",
                 count=10,
                 concurrency=5,
-                hold_s=8,
-                answer_timeout_s=30,
-                play=contract.Play(identity=True),
-                dtmf=contract.SendDtmf(digits="1234#", tone_ms=100, after_ms=500),
-                expect=contract.Expect(
+                hold_seconds=8,
+                answer_timeout_seconds=30,
+                caller=words.CallCaller(
+                    play=words.Play(signal=words.PlaySignal.IDENTITY),
+                    dtmf=words.SendDtmf(digits="1234#", tone_milliseconds=100, after_milliseconds=500),
+                ),
+                expect=words.Expect(
                     sip_code=200,
-                    caller=contract.ExpectLeg(
-                        dtmf=contract.ExpectDtmf(digits="1234#"),
-                        audio=contract.Audio.OWN,
-                        rtp=contract.ExpectRtp(min_packets=350, max_loss_percent="1"),
+                    caller=words.ExpectLeg(
+                        dtmf=words.ExpectDtmf(digits="1234#"),
+                        audio=words.Audio.OWN,
+                        rtp=words.ExpectRtp(min_packets=350, max_loss_percent="1"),
                     ),
-                    callee=contract.ExpectLeg(
-                        dtmf=contract.ExpectDtmf(digits="1234#"),
-                        audio=contract.Audio.OWN,
-                        rtp=contract.ExpectRtp(min_packets=350, max_loss_percent="1", max_jitter_ms=30),
+                    callee=words.ExpectLeg(
+                        dtmf=words.ExpectDtmf(digits="1234#"),
+                        audio=words.Audio.OWN,
+                        rtp=words.ExpectRtp(min_packets=350, max_loss_percent="1", max_jitter_milliseconds=30),
                     ),
                 ),
             ),
@@ -72,21 +79,15 @@ def test_the_example_becomes_a_callers_and_a_callees_plan():
     )
 
 
-@pytest.mark.parametrize(
-    ("play", "planned"),
-    [
-        ({"tone": {"frequencyHertz": 1000}}, contract.Play(tone=contract.Tone(frequency_hertz=1000))),
-        ({"wav": {"configMapName": "prompts", "key": "a.wav"}}, contract.Play(wav_path="/w/prompts/a.wav")),
-        ({"silence": {}}, contract.Play(silence=True)),
-    ],
-)
-def test_what_is_played(play, planned):
-    test = spec({"calls": [{"name": "x", "caller": {"play": play}, "expect": {"callee": {"rtp": {}}}}]})
+def test_a_plan_has_its_calls_as_they_were_written_and_each_with_its_destination():
+    wav = {"play": {"wav": {"configMapName": "prompts", "key": "a.wav"}}}
+    calls = [{"name": "x", "count": 2, "concurrency": 5, "caller": wav}, {"name": "y", "to": "sip:carol@example.com"}]
+    test = spec({"calls": calls})
     plan = plan_run(RUN, test, endpoints(1), Limits(), mounts=Mounts(credentials="/c", wav="/w"))[0]
-    assert plan.calls[0].play == planned
-    assert plan.calls[0].expect.callee.rtp == contract.ExpectRtp()
+    assert [replace(call, to=None) for call in plan.calls] == [replace(call, to=None) for call in test.calls]
+    assert [call.to for call in plan.calls] == ["sip:bob@example.com", "sip:carol@example.com"]
     assert plan.account.credentials.directory == "/c/sip-alice"
-    assert plan.calls[0].to == "sip:bob@example.com"
+    assert plan.wav_directory == "/w"
 
 
 @pytest.mark.parametrize(
@@ -121,11 +122,6 @@ def test_a_callee_can_be_dialled_by_its_own_address():
     assert caller.dial is DialRoute.PEER
     assert not callee.account.register
     assert callee.account.credentials.secret_name == "sip-bob"
-
-
-def test_more_concurrency_than_calls_is_cut():
-    test = spec({"calls.0.count": 2})
-    assert plan_run(RUN, test, endpoints(1), Limits())[0].calls[0].concurrency == 2
 
 
 @settings(max_examples=40, deadline=None)
@@ -229,7 +225,7 @@ def test_a_claim_outside_the_prefix_is_refused():
 
 
 def test_evidence_takes_room_in_results_and_on_the_disk():
-    many = {"calls.0.count": 410, "activeDeadlineSeconds": 86400}
+    many = {"calls.0.count": MAX_DETAIL_BYTES // (3 * LINE_BYTES), "activeDeadlineSeconds": 86400}
     kept = {"evidence": {"claimName": "kept"}}
     plan_run(RUN, spec(many), endpoints(3), WIDE)
     assert "of results" in refusal(spec(many | kept), 3, WIDE).message
@@ -274,11 +270,39 @@ def test_more_recordings_than_an_agent_can_hold_are_refused():
 
 
 def test_more_results_than_an_agent_can_tell_are_refused():
-    test = spec({**LANES, "calls.0.count": 500, "calls.0.concurrency": 200, "activeDeadlineSeconds": 86_400})
+    count = MAX_DETAIL_BYTES // (3 * LINE_BYTES) + 50
+    test = spec({**LANES, "calls.0.count": count, "calls.0.concurrency": 200, "activeDeadlineSeconds": 86_400})
     refused = refusal(test, 3)
     assert refused.reason is Reason.LIMIT_EXCEEDED
-    assert "4.8 MiB of results, and it tells at most 4 MiB" in refused.message
+    told = f"{3 * count * LINE_BYTES / 2**20:.1f} MiB of results, and it tells at most 4 MiB"
+    assert told in refused.message
     plan_run(RUN, replace(test, target=replace(test.target, endpoint_parallelism=2)), endpoints(3), WIDE)
+
+
+UNREGISTERED = {"caller.register": False, "callee.route": "RequestURI", "startDeadlineSeconds": 5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"callee.route": "RequestURI"}, "the caller registers"),
+        ({"callee.route": "RequestURI"}, "caller.register: false"),
+        ({"caller.register": False}, "the callee registers"),
+        ({"caller.register": False}, "another callee.route"),
+        ({**NO_CALLEE, "calls.0.expect": None, "calls.0.to": "sip:x@y"}, "the caller registers"),
+    ],
+)
+def test_a_start_deadline_that_a_silent_registrar_outlasts_is_refused(changes, words):
+    """It would be told as AgentStartTimeout, our own trouble; it is RegistrationTimeout."""
+    with pytest.raises(PlanningError, match=r"^startDeadlineSeconds: 44 .*32 s .*RFC 3261.*; 45 at least") as error:
+        check_test(spec({**changes, "startDeadlineSeconds": 44}), Limits())
+    assert error.value.reason is Reason.INVALID_TEST
+    assert words in error.value.message
+    check_test(spec({**changes, "startDeadlineSeconds": 45}), Limits())
+
+
+def test_where_nobody_registers_a_start_deadline_may_be_short():
+    check_test(spec(UNREGISTERED), Limits())
 
 
 @pytest.mark.parametrize(
@@ -294,10 +318,8 @@ def test_more_results_than_an_agent_can_tell_are_refused():
 )
 def test_a_run_that_cannot_end_in_time_is_refused(changes, count, seconds):
     limits = Limits(max_concurrent_calls=1000)
-    plan_run(
-        RUN, spec({**changes, "startDeadlineSeconds": 5, "activeDeadlineSeconds": seconds}), endpoints(count), limits
-    )
-    late = spec({**changes, "startDeadlineSeconds": 5, "activeDeadlineSeconds": seconds - 1})
+    plan_run(RUN, spec({**UNREGISTERED, **changes, "activeDeadlineSeconds": seconds}), endpoints(count), limits)
+    late = spec({**UNREGISTERED, **changes, "activeDeadlineSeconds": seconds - 1})
     refused = refusal(late, count, limits)
     assert refused.reason is Reason.INVALID_TEST
     assert refused.message.startswith(f"activeDeadlineSeconds: {seconds - 1} is too short")
@@ -305,7 +327,7 @@ def test_a_run_that_cannot_end_in_time_is_refused(changes, count, seconds):
 
 def test_a_plan_that_does_not_fit_its_annotation_is_refused():
     call = {"to": "sip:" + "x" * 200 + "@example.com"}
-    test = spec({"calls": [{"name": f"call-{n}", **call} for n in range(11)], "activeDeadlineSeconds": 86400})
+    test = spec({"calls": [{"name": f"call-{n}", **call} for n in range(6)], "activeDeadlineSeconds": 86400})
     far = tuple(replace(endpoint, address="255.255.255.255:65535", pod="x" * 253) for endpoint in endpoints(200))
     with pytest.raises(PlanningError) as error:
         plan_run(RUN, test, far, WIDE)
@@ -325,7 +347,7 @@ def test_permitted_destinations_go_to_the_agents():
 def test_a_leg_of_an_hour_tells_no_more_than_is_planned_for(count):
     """With every figure as long as it gets, and no finding: the messages of those have a bound of their own."""
     digit = Digit(
-        digit="1", method=contract.DtmfMethod.RFC4733, at_ms=3_600_000.1, duration_ms=2000.125,
+        digit="1", method=words.DtmfMethod.RFC4733, at_ms=3_600_000.1, duration_ms=2000.125,
         last_ms=3_600_000.1, volume_dbm0=-36, marker=False, packets=102, end_packets=3,
     )  # fmt: skip
     received = Rtp(

@@ -28,6 +28,7 @@ def row(text: str, first: str) -> list[str]:
 def test_yaml_and_json_are_the_run_as_a_cluster_holds_it() -> None:
     document = yaml.safe_load(as_yaml([FAILED]))
     assert document == json.loads(as_json([FAILED]))
+    assert "null" not in as_yaml([FAILED])
     assert document["status"]["failures"][0]["observed"] == "[red]124#"
     parsed = parse_run(document)
     assert (parsed.spec, parsed.name) == (parse_run(document).spec, "pin-1")

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from agent.trace.model import DigitMethod, Warning  # noqa: A004  # the document's word
+from agent.contract.call import DtmfMethod
+from agent.trace.model import Warning  # noqa: A004  # the document's word
 from controller.trace_expectations import judge_digits, judge_loss
 from tests.unit.agent.trace.packets import stream, trace
 from tests.unit.controller.traces import digit, digits, file
@@ -76,16 +77,14 @@ def test_a_new_ssrc_goes_on_where_the_old_one_ended():
 
 def test_each_call_and_each_method_is_judged_by_itself():
     assert broken(trace(stream(call_id="a", digits=digits("12#")), stream(call_id="b", digits=digits("12#")))) == []
-    both = stream(digits=[*digits("12#"), *digits("12#", method=DigitMethod.INFO)])
+    both = stream(digits=[*digits("12#"), *digits("12#", method=DtmfMethod.INFO)])
     assert broken(trace(both)) == []
-    leaked = stream(digits=[*digits("12#"), *digits("2", method=DigitMethod.IN_BAND)])
+    leaked = stream(digits=[*digits("12#"), *digits("2", method=DtmfMethod.IN_BAND)])
     assert broken(trace(leaked)) == ["10.0.0.1:4000 → 10.0.0.2:5000 carried 2 (in band)"]
 
 
 def test_digits_of_no_stream_are_judged_too():
-    orphaned = msgspec.structs.replace(
-        trace(stream(digits=digits("12#"))), digits=digits("12", method=DigitMethod.INFO)
-    )
+    orphaned = msgspec.structs.replace(trace(stream(digits=digits("12#"))), digits=digits("12", method=DtmfMethod.INFO))
     assert broken(orphaned) == ["a call whose media was not captured carried 12 (SIP INFO)"]
 
 

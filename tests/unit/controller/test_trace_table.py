@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from agent.trace.model import DigitMethod
+from agent.contract.call import DtmfMethod
 from controller.trace_table import as_table
 from tests.unit.agent.trace.packets import stream, trace
 from tests.unit.controller.traces import digit, digits, file
@@ -66,7 +66,7 @@ def test_encrypted_streams_say_so_and_their_digits_are_not_known():
 def test_digits_tell_their_method_and_what_is_unsure():
     carried = [
         *digits("12"), digit("3", complete=False), digit("flash"),
-        digit("7", method=DigitMethod.INFO), digit("8", method=DigitMethod.IN_BAND),
+        digit("7", method=DtmfMethod.INFO), digit("8", method=DtmfMethod.IN_BAND),
     ]  # fmt: skip
     assert "123?[flash], SIP INFO 7, in band 8" in table(trace(stream(digits=carried)), width=240)
 
@@ -115,5 +115,5 @@ def test_files_that_were_written_are_named_once():
 
 @pytest.mark.parametrize("each", [False, True])
 def test_digits_of_no_stream_are_shown(each):
-    orphaned = msgspec.structs.replace(trace(), digits=digits("5", method=DigitMethod.INFO))
+    orphaned = msgspec.structs.replace(trace(), digits=digits("5", method=DtmfMethod.INFO))
     assert "media was not captured" in table(orphaned, digits=each)

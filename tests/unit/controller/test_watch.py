@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from agent.contract.plan import Account, CallGroup, Plan, Play, RunRef, Signal, Stage
+from agent.contract.call import Call
+from agent.contract.plan import Account, Plan, RunRef, Signal, Stage
 from agent.contract.result import ProgressLine
 from agent.contract.verdict import Reason, Role
 from controller.collect import Ending
@@ -21,7 +22,7 @@ PLAN = Plan(
     account=Account(uri="sip:alice@x", register=False),
     callee_declared=False,
     stages=tuple(Stage(endpoint=i, address=f"127.0.0.{i}:5060", name=f"sut-{i}") for i in (1, 2)),
-    calls=(CallGroup(name="pin", to="sip:bob@x", hold_s=1, answer_timeout_s=5, play=Play(silence=True)),),
+    calls=(Call(name="pin", to="sip:bob@x", hold_seconds=1, answer_timeout_seconds=5),),
     allowed_targets=("127.0.0.0/8",),
     max_calls_per_second=1,
     deadline_s=60,

@@ -1,12 +1,13 @@
 """Answers of `agent.trace` as the command gets them."""
 
-from agent.trace.model import Digit, DigitMethod, File
+from agent.contract.call import DtmfMethod
+from agent.trace.model import Digit, File
 from tests.unit.agent.trace.packets import START_NS
 
 
 def digit(key, **changes):
     known = {
-        "digit": key, "method": DigitMethod.RFC4733, "start": START_NS / 1e9 + 1, "duration_ms": 100.0,
+        "digit": key, "method": DtmfMethod.RFC4733, "start": START_NS / 1e9 + 1, "duration_ms": 100.0,
         "volume_dbm0": -10, "packets": 8, "end_packets": 3, "complete": True,
     }  # fmt: skip
     return Digit(**{**known, **changes})

@@ -6,9 +6,9 @@ from types import ModuleType
 
 import pytest
 import yaml
-from msgspec import UNSET
 
-from agent.contract.verdict import Result, result_of
+from agent.contract.verdict import Result
+from agent.judge.reasons import result_of
 from controller.api.parse import parse_test
 from controller.api.test import Route
 from tests.sut.rootfs import EXAMPLES
@@ -81,7 +81,7 @@ def test_a_route_other_than_register_is_the_only_one(name: str, route: Route) ->
     """With registrations, the call would find its way although the route did nothing."""
     scenario = load_scenario(name)
     test = parse_test(yaml.safe_load(scenario.calltest.read_text()))
-    assert test.spec.callee is not UNSET
+    assert test.spec.callee is not None
     assert test.spec.callee.route is route
     assert all("REFUSE_REGISTRATION" in replica.features for replica in scenario.replicas)
 

@@ -57,11 +57,11 @@ def _with(**changes: object) -> bytes:
         (b"nonsense", "plan: "),
         (b"[]", "plan: Expected `object`"),
         (b"\xff\xfe", "plan: "),
-        (_with(version="calltest.dev/plan/v2"), r"plan: .*`\$.version`"),
+        (_with(version="calltest.dev/plan/v1"), r"plan: .*`\$.version`"),
         (_with(extra=1), "plan: .*unknown field `extra`"),
         (_with(role="Listener"), r"plan: .*`\$.role`"),
         (_with(deadlineS="soon"), r"plan: .*`\$.deadlineS`"),
-        (b'{"version": "calltest.dev/plan/v1"}', "plan: .*missing required field"),
+        (b'{"version": "calltest.dev/plan/v2"}', "plan: .*missing required field"),
     ],
 )
 def test_a_plan_that_cannot_be_used_names_its_fault(raw, fault):

@@ -9,15 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.contract.observation import LegObservation, RegistrationObservation, SipMessage
 from agent.contract.result import (
     RESULT_BYTES,
     AgentResult,
     DetailDigest,
-    LegObservation,
     ProgressLine,
-    RegistrationObservation,
     ResultError,
-    SipMessage,
     decode_line,
     decode_result,
     detail_digest,

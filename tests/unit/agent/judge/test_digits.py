@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from agent.contract.plan import DtmfMethod, ExpectLeg
-from agent.contract.result import Digit
+from agent.contract.call import DtmfMethod, ExpectLeg
+from agent.contract.observation import Digit
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.leg import judge_leg
 from agent.judge.run import judge_run

@@ -2,11 +2,12 @@
 
 import pytest
 
-from agent.contract.plan import DtmfMethod, Play, identity_code
-from agent.contract.result import Heard, Rtp, Side, StackCount
+from agent.contract.call import Play, Silence
+from agent.contract.observation import Heard, Rtp, Side, StackCount
+from agent.contract.plan import identity_code
 from agent.contract.verdict import Check, Reason
+from agent.judge.checks.audio import IDENTITY_FRAME_MS
 from agent.judge.leg import judge_leg
-from agent.judge.media import IDENTITY_FRAME_MS
 from agent.sound.identity import FRAME_MS
 from tests.unit.agent.judge.judging import CALLEE, callee_alone, caller_alone
 from tests.unit.builders import RUN_UID, callee_leg, caller_leg, change, digits, plan
@@ -41,7 +42,7 @@ def test_fewer_packets_than_asked_is_too_few():
 
 def test_an_expectation_without_bounds_still_needs_a_packet():
     bounds = {"group__expect__caller__rtp": change(plan().calls[0].expect.caller.rtp, min_packets=None,
-                                                  max_loss_percent=None, max_jitter_ms=None)}  # fmt: skip
+                                                  max_loss_percent=None, max_jitter_milliseconds=None)}  # fmt: skip
 
     assert caller_alone(bounds, rtp_received__packets=1) == []
     assert (Check.RTP_PACKETS, Reason.NO_RTP) in caller_alone(bounds, rtp_received__packets=0)
@@ -117,7 +118,7 @@ def test_a_signal_that_breaks_off_late_is_no_audio_either():
 
 
 def test_the_setup_of_a_short_call_may_be_silent():
-    short = {"group__hold_s": 2.5, "group__dtmf": None, "group__expect__caller__dtmf": None}
+    short = {"group__hold_seconds": 2.5, "group__caller__dtmf": None, "group__expect__caller__dtmf": None}
     times = {"progress__bye_ms": 2550.0, "progress__ended_ms": 2560.0, "dtmf_sent": (), "dtmf_received": ()}
     late = {"rtp_received__packets": 400, **times}
 
@@ -187,7 +188,7 @@ def test_a_recording_too_short_for_one_frame_proves_nothing_unless_it_has_one():
 
 
 def test_its_own_signal_cannot_be_heard_where_none_is_played():
-    assert caller_alone({"group__play": Play(silence=True)}) == [(Check.AUDIO, Reason.NOT_MEASURED)]
+    assert caller_alone({"group__caller__play": Play(silence=Silence())}) == [(Check.AUDIO, Reason.NOT_MEASURED)]
 
 
 @pytest.mark.parametrize("nothing", [None, heard({}, duration_ms=0)])
@@ -253,13 +254,6 @@ def test_wrong_digits_of_full_length_are_a_mismatch_whatever_was_negotiated():
     assert callee_alone(**leg) == [(Check.DTMF, Reason.DTMF_MISMATCH)]
 
 
-def test_info_digits_need_no_telephone_event():
-    its_plan = {"group__expect__callee__dtmf__method": DtmfMethod.INFO}
-    leg = {"dtmf_received": (), "negotiated__telephone_event_payload_type": None}
-
-    assert callee_alone(its_plan, **leg) == [(Check.DTMF, Reason.DTMF_MISMATCH)]
-
-
 def test_no_digits_on_a_leg_without_media_were_not_measured():
     leg = {"dtmf_received": (), "negotiated": None}
 
@@ -288,7 +282,9 @@ def test_digits_that_contradict_what_was_sent_fail_however_little_that_was():
 
 
 def test_a_caller_that_sends_none_can_still_expect_digits():
-    assert caller_alone({"group__dtmf": None}, dtmf_sent=(), dtmf_received=()) == [(Check.DTMF, Reason.DTMF_MISMATCH)]
+    assert caller_alone({"group__caller__dtmf": None}, dtmf_sent=(), dtmf_received=()) == [
+        (Check.DTMF, Reason.DTMF_MISMATCH)
+    ]
 
 
 # any RTP

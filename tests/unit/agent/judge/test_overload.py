@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.contract.result import Health, Side
+from agent.contract.observation import Health, Side
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.leg import judge_leg
 from agent.judge.overload import overload

@@ -7,9 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.contract.plan import DtmfMethod
-from agent.contract.result import Health, Heard, LegObservation, Negotiated, Progress, RegistrationOutcome, Rtp, Side
-from agent.contract.verdict import Check, Finding, Reason, Result, Role, result_of
+from agent.contract.call import DtmfMethod
+from agent.contract.observation import (
+    Health,
+    Heard,
+    LegObservation,
+    Negotiated,
+    Progress,
+    RegistrationOutcome,
+    Rtp,
+    Side,
+)
+from agent.contract.verdict import Check, Finding, Reason, Result, Role
+from agent.judge.reasons import result_of
 from agent.judge.run import AgentReport, RunVerdict, judge_run
 from tests.unit.agent.judge.judging import CALLEE, CALLER, both
 from tests.unit.builders import callee_leg, caller_leg, change, digits, plan, registration, report

@@ -4,8 +4,9 @@ import random
 
 import pytest
 
-from agent.contract.verdict import Check, Finding, Reason, Result, Role, result_of
-from agent.judge.rank import CAUSES_FIRST, result_of_findings, worst_first
+from agent.contract.verdict import Check, Finding, Reason, Result, Role
+from agent.judge.rank import result_of_findings, worst_first
+from agent.judge.reasons import CAUSES_FIRST
 from tests.unit.builders import change
 
 
@@ -16,11 +17,11 @@ def finding(
 
 
 def test_every_reason_has_its_place_once():
-    assert sorted(CAUSES_FIRST) == sorted(Reason)
+    assert sorted(row.reason for row in CAUSES_FIRST) == sorted(Reason)
 
 
 def test_what_failed_comes_before_what_was_not_measured():
-    results = [result_of(reason) for reason in CAUSES_FIRST]
+    results = [row.result for row in CAUSES_FIRST]
 
     assert results == sorted(results, key=lambda result: result is not Result.FAILED)
 

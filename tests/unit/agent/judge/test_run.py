@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.contract.result import Side
+from agent.contract.observation import Side
 from agent.contract.verdict import Check, Finding, Reason, Result
 from agent.judge.run import judge_run
 from tests.unit.agent.judge.judging import CALLEE, CALLER, said

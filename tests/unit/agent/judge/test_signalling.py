@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.contract.result import RegistrationOutcome, Side
+from agent.contract.observation import RegistrationOutcome, Side
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.leg import judge_leg
 from agent.judge.run import judge_run
@@ -42,7 +42,7 @@ def test_no_response_at_all_is_no_response():
 def test_the_stack_gives_up_after_timer_b_whatever_the_answer_timeout():
     leg = GAVE_UP | {"progress__first_response_ms": None, "progress__ended_ms": 32_000.0}
 
-    assert caller_alone({"group__answer_timeout_s": 60.0}, **leg) == [(Check.ANSWERED, Reason.NO_RESPONSE)]
+    assert caller_alone({"group__answer_timeout_seconds": 60}, **leg) == [(Check.ANSWERED, Reason.NO_RESPONSE)]
 
 
 def test_only_provisional_responses_is_no_answer():

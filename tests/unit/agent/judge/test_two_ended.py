@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from agent.contract.plan import Audio, Behaviour, ExpectLeg, Play, identity_code
-from agent.contract.result import Heard, Side
+from agent.contract.call import Audio, Behaviour, ExpectLeg, Play, Silence
+from agent.contract.observation import Heard, Side
+from agent.contract.plan import identity_code
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.run import judge_run
 from tests.unit.agent.judge.judging import CALLEE, CALLER, both, note_of, reports_of, said
@@ -345,14 +346,17 @@ def test_digits_from_an_absorber_cannot_be_missed():
 
 def test_digits_in_a_call_that_sends_none_cannot_be_missed():
     silent = {"dtmf_sent": (), "dtmf_received": ()}
-    verdict = both(caller=silent, callee=silent, group__dtmf=None)
+    verdict = both(caller=silent, callee=silent, group__caller__dtmf=None)
 
     assert {reason for _, reason in said(verdict.findings)} == {Reason.NOT_MEASURED}
 
 
 def test_digits_that_nobody_sent_are_a_mismatch():
     verdict = both(
-        caller={"dtmf_sent": ()}, callee={"dtmf_received": digits("9")}, group__dtmf=None, group__expect__caller=NOTHING
+        caller={"dtmf_sent": ()},
+        callee={"dtmf_received": digits("9")},
+        group__caller__dtmf=None,
+        group__expect__caller=NOTHING,
     )
 
     assert verdict.reason is Reason.DTMF_MISMATCH
@@ -479,7 +483,7 @@ def test_counts_are_only_compared_where_both_ends_counted_the_same_packets_of_a_
 
 def test_counts_of_calls_without_length_are_compared_without_it():
     # An answered and held call always has a length; a hold of nothing may have none.
-    its_plan = {"group__hold_s": 0.0}
+    its_plan = {"group__hold_seconds": 0}
     legs = {"progress__answered_ms": 8045.0, "progress__bye_ms": 8045.0, "health": caller_leg().health}
     verdict = both(
         caller=legs, callee=legs | {"rtp_received__packets": 360, "progress__answered_ms": 8045.0}, **its_plan
@@ -562,7 +566,7 @@ def test_audio_where_an_absorber_should_be_silent_is_unexpected():
 
 
 def test_no_signal_is_its_own_where_the_call_plays_a_tone():
-    verdict = both(group__play=Play(silence=True), group__expect__callee__audio=None)
+    verdict = both(group__caller__play=Play(silence=Silence()), group__expect__callee__audio=None)
 
     assert said(verdict.findings) == [(Check.AUDIO, Reason.NOT_MEASURED)]
 

@@ -4,20 +4,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.contract.plan import Account, CallGroup, DtmfMethod, Plan, Play, RunRef, call_key
-from agent.contract.result import Digit, Health, Negotiated, Progress, RegistrationOutcome, Rtp, Side, StackCount
+from agent.contract.call import Call, DtmfMethod
+from agent.contract.observation import Bye, Dialog, Digit, Fork, Health, Negotiated, Progress, Rtp, Side, StackCount
+from agent.contract.plan import Account, Plan, RunRef, call_key
 from agent.contract.verdict import Role
 from agent.observe.leg import (
-    MAX_MESSAGE_CHARS,
-    MAX_MESSAGES,
     InviteFacts,
     LegFacts,
     observe_leg,
-    observe_registration,
     read_invite,
 )
+from agent.observe.signalling import MAX_MESSAGE_CHARS, MAX_MESSAGES
 from agent.phone.protocol import (
-    AccountId,
     CallConfirmed,
     CallEnded,
     CallHandle,
@@ -26,20 +24,23 @@ from agent.phone.protocol import (
     DigitSent,
     MediaActive,
     MessageSeen,
-    RegistrationConcluded,
+    NotSent,
+    StackRefused,
+    Unparsed,
 )
-from tests.unit.sip_messages import request, response
+from agent.sip.text import parse_head
+from tests.unit.sip_messages import message, request, response
 from tests.unit.taps import tap_digit, tap_stream
 
 CALL = CallHandle(1)
 
 
 def sent(at_s, text):
-    return MessageSeen(at_s=at_s, sent=True, peer="p", text=text)
+    return message(at_s, text, sent=True)
 
 
 def received(at_s, text):
-    return MessageSeen(at_s=at_s, sent=False, peer="p", text=text)
+    return message(at_s, text, sent=False)
 
 
 def ended(at_s, **fields):
@@ -133,8 +134,8 @@ def test_the_first_final_response_counts_not_a_later_one():
 def test_reinvites_change_nothing():
     seen = leg(
         *GOOD_CALL[:8],
-        received(12.0, request(cseq=101, to_tag="f")),
-        sent(12.0, response(488, cseq=101)),
+        received(12.0, request(cseq=101, from_tag="t", to_tag="f")),
+        sent(12.0, response(488, cseq=101, from_tag="t", to_tag="f")),
         sent(12.5, request(cseq=3, to_tag="t")),
         received(12.6, response(491, cseq=3)),
     )
@@ -160,7 +161,7 @@ def test_a_challenged_bye_that_was_sent_again_needs_its_own_answer():
 def test_when_both_hang_up_the_first_bye_counts():
     seen = leg(
         *GOOD_CALL[:8],
-        received(14.0, request("BYE", cseq=50, to_tag="f")),
+        received(14.0, request("BYE", cseq=50, from_tag="t", to_tag="f")),
         sent(14.1, request("BYE", cseq=2, to_tag="t")),
         received(14.2, response(200, cseq=2, method="BYE")),
     )
@@ -208,8 +209,8 @@ def test_the_last_negotiation_counts():
     assert seen.local_rtp == "1.1.1.1:4000"
 
 
-def digit(at_s, value, method=DtmfMethod.RFC4733):
-    return DigitReceived(at_s=at_s, call=CALL, digit=value, method=method)
+def digit(at_s, value):
+    return DigitReceived(at_s=at_s, call=CALL, digit=value, method=DtmfMethod.RFC4733)
 
 
 def digit_end(at_s, value, duration_ms=100.0):
@@ -223,14 +224,13 @@ def test_digits_and_their_durations():
         digit_end(12.1, "1"),
         digit(12.2, "1"),
         digit_end(12.3, "2"),  # belongs to none
-        digit(12.4, "#", DtmfMethod.INFO),
-        digit_end(12.5, "1"),
+        *info(12.4, "#"),
         DigitSent(at_s=13.0, call=CALL, digit="9", duration_ms=80.0),
     )
     assert seen.dtmf_received == (
         Digit(digit="1", method=DtmfMethod.RFC4733, at_ms=1000, duration_ms=100),
         Digit(digit="1", method=DtmfMethod.RFC4733, at_ms=1200),
-        Digit(digit="#", method=DtmfMethod.INFO, at_ms=1400),
+        Digit(digit="#", method=DtmfMethod.INFO, at_ms=1400, duration_ms=160),
     )
     assert seen.dtmf_sent == (Digit(digit="9", method=DtmfMethod.RFC4733, at_ms=2000, duration_ms=80),)
 
@@ -278,9 +278,24 @@ def test_digits_sent_are_those_that_were_ended_on_the_wire():
     assert [digit.digit for digit in seen.dtmf_sent] == ["4"]
 
 
+def info(at_s, value, *, code=200, cseq=7, from_tag="t"):
+    """An INFO of the peer, sent twice, and our answer."""
+    kind = {"extra": "Content-Type: application/dtmf-relay\r\n", "body": f"Signal={value}\r\nDuration=160\r\n"}
+    asked = request("INFO", cseq=cseq, from_tag=from_tag, to_tag="f", branch=f"i{cseq}", **kind)
+    answer = response(code, cseq=cseq, method="INFO", from_tag=from_tag, to_tag="f", branch=f"i{cseq}")
+    return received(at_s, asked), sent(at_s + 0.001, answer), received(at_s + 0.5, asked), sent(at_s + 0.501, answer)
+
+
+def test_an_info_that_was_sent_again_or_refused_or_is_a_strangers_brings_no_other_digit():
+    seen = leg(
+        *GOOD_CALL[:8], *info(12.0, "1"), *info(13.0, "2", code=415, cseq=8), *info(14.0, "3", cseq=9, from_tag="x")
+    )
+    assert seen.dtmf_received == (Digit(digit="1", method=DtmfMethod.INFO, at_ms=1000, duration_ms=160),)
+
+
 def test_info_digits_stand_among_those_of_the_wire():
     stream = tap_stream(mark=1, digits=(tap_digit("1", 12.0), tap_digit("3", 14.0)))
-    told = [digit(12.0, "1"), digit(13.0, "2", DtmfMethod.INFO), digit(14.0, "3")]
+    told = [digit(12.0, "1"), *info(13.0, "2"), digit(14.0, "3")]
     seen = with_media(stream, events=(*GOOD_CALL[:8], *told), stack_sent=Rtp(packets=0))
     assert [(d.digit, d.method.value) for d in seen.dtmf_received] == [
         ("1", "RFC4733"), ("2", "INFO"), ("3", "RFC4733"),
@@ -349,7 +364,7 @@ PART = st.sampled_from([request(), request("BYE", to_tag="t", cseq=2), response(
 @given(
     st.lists(
         st.builds(
-            lambda at_s, outgoing, text, cut: MessageSeen(at_s=at_s, sent=outgoing, peer="p", text=text[cut:]),
+            lambda at_s, outgoing, text, cut: message(at_s, text[cut:], sent=outgoing),
             st.floats(0, 100),
             st.booleans(),
             st.one_of(st.text(), PART),
@@ -364,6 +379,115 @@ def test_no_messages_raise(messages, role):
     assert len(seen.messages) == len(messages)
 
 
+# --- its own dialog, and what was beside it ---
+
+
+def fork(at_s):
+    """A second 200, which our stack acknowledges and hangs up at once."""
+    return (
+        received(at_s, response(200, to_tag="u")),
+        sent(at_s, request("ACK", to_tag="u")),
+        sent(at_s, request("BYE", cseq=2, to_tag="u", branch="x")),
+        received(at_s + 0.1, response(200, cseq=2, method="BYE", to_tag="u", branch="x")),
+    )
+
+
+def test_two_answers_of_a_fork_are_told_and_the_legs_own_dialog_counts():
+    seen = leg(*GOOD_CALL[:8], *fork(11.2), *GOOD_CALL[8:])
+    assert (seen.ended_by, seen.bye_code, seen.progress.bye_ms) == (Side.LOCAL, 200, 5000)
+    assert seen.dialog == Dialog(
+        local_tag="f",
+        remote_tag="t",
+        answers=2,
+        ack_ms=0,
+        bye=Bye(by=Side.LOCAL, at_ms=5000, code=200, crossed=False),
+        forks=(Fork(tag="u", codes=(200,), ended=True),),
+    )
+
+
+def test_a_bye_with_a_wrong_tag_ends_nothing():
+    seen = leg(*GOOD_CALL[:8], received(12.0, request("BYE", cseq=9, from_tag="x", to_tag="f")), *GOOD_CALL[8:])
+    assert (seen.ended_by, seen.progress.bye_ms) == (Side.LOCAL, 5000)
+
+
+def test_a_callees_leg_counts_its_answers_and_merged_invites():
+    seen = leg(
+        received(1.0, request(branch="a")),
+        received(1.1, request(branch="b")),
+        sent(1.1, response(482, branch="b", to_tag="z")),
+        sent(1.2, response(200, branch="a")),
+        sent(1.7, response(200, branch="a")),
+        received(2.0, request("ACK", to_tag="t", branch="c")),
+        received(3.0, request("BYE", to_tag="t", cseq=2, branch="d")),
+        sent(3.0, response(200, method="BYE", cseq=2, branch="d")),
+        role=Role.CALLEE,
+    )
+    assert seen.dialog == Dialog(
+        local_tag="t",
+        remote_tag="f",
+        answers=2,
+        ack_ms=800,
+        bye=Bye(by=Side.REMOTE, at_ms=2000, code=200, crossed=False),
+        merged=1,
+    )
+
+
+def test_a_redirect_says_where_to():
+    seen = leg(sent(1.0, request()), received(1.1, response(302, extra="Contact: <sip:eve@1.2.3.4>\r\n")))
+    assert seen.dialog == Dialog(local_tag=None, remote_tag=None, redirects=("sip:eve@1.2.3.4",))
+
+
+def test_a_refer_that_we_refused_is_said():
+    tags = {"from_tag": "t", "to_tag": "f"}
+    refer = (
+        received(12.0, request("REFER", cseq=4, **tags)),
+        sent(12.0, response(403, method="REFER", cseq=4, **tags)),
+    )
+    (action,) = leg(*GOOD_CALL[:8], *refer, *GOOD_CALL[8:]).actions
+    assert (action.name, action.at_ms, action.error) == (
+        "refer", 2000, "REFER refused with 403: this agent follows none",
+    )  # fmt: skip
+
+
+def test_an_ack_that_never_left_is_said_with_the_contact():
+    answer = received(1.1, response(200, extra="Contact: <sip:b@h;transport=tls>\r\n"))
+    (action,) = leg(sent(1.0, request()), answer).actions
+    assert action.error == "no ACK left this agent; the answer's Contact is sip:b@h;transport=tls"
+    (action,) = leg(sent(1.0, request()), received(1.1, response(200))).actions
+    assert action.error == "no ACK left this agent; the answer's Contact is no Contact"
+
+
+def test_what_could_not_be_sent_is_said_and_is_no_message():
+    unsent = [
+        NotSent(at_s=1.0, peer="p", head=parse_head(text), reason="Permission denied")
+        for text in (request(), response(200, method="BYE"), "")
+    ]
+    seen = leg(*unsent)
+    assert (seen.progress, seen.messages) == (Progress(), ())
+    assert [action.error for action in seen.actions] == [
+        "invite not sent: Permission denied",
+        "200 to BYE not sent: Permission denied",
+        "message not sent: Permission denied",
+    ]
+
+
+def test_what_the_stack_could_not_read_is_kept():
+    def odd(at_s):
+        return Unparsed(at_s=at_s, peer="p", local="l", protocol="UDP", text="SIP/2.0 200 OK\r\nFrom: <<<")
+
+    assert [message.at_ms for message in leg(odd(2.0), odd(2.5)).unparsed] == [0, 500]
+    seen = leg(sent(1.0, request()), *(odd(2.0 + n) for n in range(10)))
+    assert [message.at_ms for message in seen.unparsed] == [1000, 2000, 3000, 4000]
+    assert seen.unparsed[0].text.endswith("<<<")
+    assert seen.final_code is None
+
+
+def test_a_refusal_of_our_own_stack_is_its_doing():
+    refused = (received(1.0, request()), sent(1.0, response(420)), StackRefused(at_s=1.0, sip_call_id="c1", code=420))
+    seen = leg(*refused, role=Role.CALLEE)
+    assert (seen.final_code, seen.local_reason) == (420, "our SIP stack refused the INVITE with 420")
+
+
 # --- which call an INVITE says it is ---
 
 PLAN = Plan(
@@ -374,8 +498,8 @@ PLAN = Plan(
     callee_declared=True,
     stages=(),
     calls=(
-        CallGroup(name="other", to="sip:x", hold_s=1, answer_timeout_s=1, play=Play(silence=True)),
-        CallGroup(name="pin", to="sip:x", count=3, hold_s=1, answer_timeout_s=1, play=Play(silence=True)),
+        Call(name="other", to="sip:x", hold_seconds=1, answer_timeout_seconds=1),
+        Call(name="pin", to="sip:x", count=3, hold_seconds=1, answer_timeout_seconds=1),
     ),
     allowed_targets=(),
     max_calls_per_second=1,
@@ -411,58 +535,3 @@ def test_an_invite_that_names_no_call_of_this_run(key):
 @pytest.mark.parametrize("invite", ["", "garbage", request()])
 def test_an_invite_without_the_header(invite):
     assert read_invite(PLAN, invite) == InviteFacts(call=None, number=None, call_key=None)
-
-
-# --- registrations ---
-
-
-def concluded(*, active, reason=""):
-    return RegistrationConcluded(at_s=9.0, account=AccountId(1), active=active, local_reason=reason)
-
-
-def register(*messages, word):
-    return observe_registration(Role.CALLER, 2, messages, word)
-
-
-def test_a_registration_with_a_challenge():
-    seen = register(
-        sent(1.0, request("REGISTER", cseq=1)),
-        received(1.1, response(401, cseq=1, method="REGISTER")),
-        sent(1.2, request("REGISTER", cseq=2)),
-        received(1.3, response(100, cseq=2, method="REGISTER")),
-        received(1.5, response(200, cseq=2, method="REGISTER", phrase="OK")),
-        word=concluded(active=True),
-    )
-    assert (seen.outcome, seen.code, seen.phrase, seen.duration_ms) == (RegistrationOutcome.REGISTERED, 200, "OK", 500)
-    assert (seen.endpoint, len(seen.messages), seen.local_reason) == (2, 5, None)
-
-
-def test_a_refused_registration():
-    seen = register(
-        sent(1.0, request("REGISTER")),
-        received(1.1, response(403, method="REGISTER", phrase="Forbidden")),
-        word=concluded(active=False, reason="403"),
-    )
-    assert (seen.outcome, seen.code, seen.phrase) == (RegistrationOutcome.REJECTED, 403, "Forbidden")
-
-
-@pytest.mark.parametrize("word", [concluded(active=False, reason="408"), None])
-def test_a_registration_without_an_answer_is_a_timeout_and_has_no_code(word):
-    seen = register(sent(1.0, request("REGISTER")), word=word)
-    assert (seen.outcome, seen.code, seen.duration_ms) == (RegistrationOutcome.TIMEOUT, None, None)
-    assert seen.local_reason == ("408" if word else "the SIP stack did not conclude it in time")
-
-
-def test_a_registration_that_was_never_sent_is_our_own_error():
-    assert register(word=concluded(active=False, reason="no route")).outcome is RegistrationOutcome.ERROR
-
-
-@pytest.mark.parametrize("word", [concluded(active=False), None])
-def test_registered_needs_the_stacks_word_too(word):
-    seen = register(sent(1.0, request("REGISTER")), received(1.1, response(200, method="REGISTER")), word=word)
-    assert seen.outcome is RegistrationOutcome.ERROR
-
-
-def test_active_without_an_answer_on_the_wire_is_not_registered():
-    seen = register(sent(1.0, request("REGISTER")), word=concluded(active=True))
-    assert seen.outcome is RegistrationOutcome.TIMEOUT

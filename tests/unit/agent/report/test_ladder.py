@@ -1,6 +1,6 @@
 """SIP messages for people."""
 
-from agent.contract.result import SipMessage
+from agent.contract.observation import SipMessage
 from agent.contract.verdict import Role
 from agent.report.ladder import ladder
 from tests.unit.builders import callee_leg, caller_leg, change, registration

@@ -6,17 +6,8 @@ import sys
 
 import pytest
 
-from agent.contract.result import (
-    RESULT_BYTES,
-    LegObservation,
-    ProgressLine,
-    RegistrationObservation,
-    RegistrationOutcome,
-    SipMessage,
-    decode_line,
-    decode_result,
-    detail_digest,
-)
+from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome, SipMessage
+from agent.contract.result import RESULT_BYTES, ProgressLine, decode_line, decode_result, detail_digest
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.report import lines as reports
 from agent.report.lines import MAX_ERROR_NOTE, Report, open_result

@@ -2,7 +2,7 @@
 
 from prometheus_client import generate_latest
 
-from agent.contract.result import Health, LegObservation, Rtp
+from agent.contract.observation import Health, LegObservation, Rtp
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.report.metrics import AgentMetrics
 

@@ -5,7 +5,7 @@ import wave
 import numpy as np
 import pytest
 
-from agent.contract.plan import Play, Tone
+from agent.contract.call import Play, PlaySignal, Silence, Tone
 from agent.sound.identity import decode, encode
 from agent.sound.samples import SoundError, check_playable, hear, read_wav, samples_to_play, tone, write_wav
 from tests.unit.agent import line
@@ -92,8 +92,8 @@ def test_an_identity_signal_twenty_decibels_down_is_active():
 
 
 def test_each_kind_of_play_has_its_samples():
-    identity = samples_to_play(Play(identity=True), 99)
+    identity = samples_to_play(Play(signal=PlaySignal.IDENTITY), 99)
     assert identity is not None
     assert set(decode(identity)) == {99}
     assert np.array_equal(samples_to_play(Play(tone=Tone(frequency_hertz=440)), 99), tone(440))
-    assert samples_to_play(Play(silence=True), 99) is None
+    assert samples_to_play(Play(silence=Silence()), 99) is None

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from agent.trace.model import Digit, DigitMethod, Trace
+from agent.contract.call import DtmfMethod
+from agent.trace.model import Digit, Trace
 from tests.unit.agent.trace.reading import read
 from tests.unit.agent.trace.wire import START_NS, Packet, event, frames, invite, pcap, rtp, sip, speech
 
@@ -42,7 +43,7 @@ def test_a_digit_is_told_once_with_all_that_its_packets_say() -> None:
     [digit] = of(*AUDIO, *pressed(5, sequence=110, timestamp=7000, ticks=[160, 320, 480, 640]))
     assert digit == Digit(
         digit="5",
-        method=DigitMethod.RFC4733,
+        method=DtmfMethod.RFC4733,
         start=pytest.approx((START_NS + 110_000_000) / 1e9),
         duration_ms=80.0,
         volume_dbm0=-10,
@@ -170,7 +171,7 @@ def test_digits_of_info(kind: str, body: str, digit: str, duration_ms: float | N
     info = sip(Packet(time_ns=START_NS + 5, payload=b""), f"{head}\n\n{body}")
     [stream] = traced(offered("0"), *AUDIO, info, info).streams
     [found] = stream.digits
-    assert (found.digit, found.method, found.duration_ms) == (digit, DigitMethod.INFO, duration_ms)
+    assert (found.digit, found.method, found.duration_ms) == (digit, DtmfMethod.INFO, duration_ms)
 
 
 def test_a_digit_of_info_without_media_is_not_lost() -> None:

@@ -3,8 +3,7 @@
 import pytest
 from msgspec import UNSET
 
-from agent.contract.plan import Behaviour
-from controller.api.call import Play, Signal
+from agent.contract.call import Behaviour, Play, PlaySignal
 from controller.api.parse import SpecError, parse_run, parse_test
 from controller.api.run import CauseType
 from controller.api.target import Via
@@ -32,16 +31,16 @@ def test_what_is_left_out_has_its_default():
     assert (test.namespace, test.uid, test.generation) == ("default", "", 1)
     assert (test.spec.target.port, test.spec.target.via) == (5060, Via.EACH_ENDPOINT)
     assert (test.spec.callee.route, test.spec.callee.behaviour) == (Route.REGISTER, Behaviour.PARROT)
-    assert test.spec.calls[0].caller.play == Play(signal=Signal.IDENTITY)
-    assert test.spec.caller.register is UNSET
+    assert test.spec.calls[0].caller.play == Play(signal=PlaySignal.IDENTITY)
+    assert test.spec.caller.register is None
     assert test.status.observed_generation == -1
 
 
 def test_a_null_field_is_an_absent_one_as_on_a_cluster():
-    assert parse_test(changed(PIN, {"spec.agents": None, "spec.trigger": {"runToken": None}})).spec.trigger is not UNSET
+    assert parse_test(changed(PIN, {"spec.agents": None, "spec.trigger": {"runToken": None}})).spec.trigger is not None
     test = changed(PIN, {"spec.trigger": {}})
     test["spec"]["trigger"]["runToken"] = None
-    assert parse_test(test).spec.trigger.run_token is UNSET
+    assert parse_test(test).spec.trigger.run_token is None
 
 
 @pytest.mark.parametrize(("changes", "field"), FAULTS)

@@ -5,7 +5,8 @@ import re
 import pytest
 import yaml
 
-from agent.contract.verdict import Check, Reason, Result, result_of
+from agent.contract.verdict import Check, Reason, Result
+from agent.judge.reasons import result_of
 from controller.api.parse import parse_test
 from controller.api.reference import PAGE, main, with_fields
 

@@ -1,0 +1,45 @@
+"""The checks, a file each. A check is added by a file and its place in RULES; words: agent/contract/verdict.py."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from agent.contract.call import ExpectLeg
+from agent.contract.verdict import Check
+from agent.judge.checks import (
+    answered,
+    audio,
+    completed,
+    delivered,
+    dtmf,
+    registered,
+    rtp_jitter,
+    rtp_loss,
+    rtp_packets,
+    run,
+)
+from agent.judge.checks.check import CheckRule
+
+RULES: Final = (
+    run.RULE,
+    registered.RULE,
+    answered.RULE,
+    delivered.RULE,
+    completed.RULE,
+    rtp_packets.RULE,
+    rtp_loss.RULE,
+    audio.RULE,
+    dtmf.RULE,
+    rtp_jitter.RULE,
+)
+"""In the order in which they are said: a check before those that only suffer from what it is about. Signalling before
+media, since a call that is not there has none; what stops packets before what packets carry: lost packets take audio
+and digits along, lost digits take nothing along."""
+
+RULE_OF: Final[Mapping[Check, CheckRule]] = {rule.check: rule for rule in RULES}
+MEDIA_RULES: Final = tuple(rule for rule in RULES if rule.media)
+
+
+def asked(expect: ExpectLeg) -> dict[Check, str]:
+    """The checks that a test asks of a leg, and what each expects."""
+    texts = {rule.check: rule.asked(expect) for rule in RULES}
+    return {check: text for check, text in texts.items() if text is not None}

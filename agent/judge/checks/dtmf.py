@@ -1,0 +1,285 @@
+"""dtmf: exactly these digits, by this method; and, of any digits, each from its beginning to its end (RFC 4733)."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from agent.contract.call import Behaviour, DtmfMethod, ExpectLeg
+from agent.contract.observation import Digit
+from agent.contract.verdict import Check, Finding, Reason, Role
+from agent.judge.call_leg import CallLeg, joined
+from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Row
+from agent.judge.ends import CallEnds, peer_of
+from agent.judge.findings import inconclusive, noted
+
+SHORTEST_MS: Final = 40.0
+"""What every receiver of DTMF must take for a digit (ITU-T Q.24); a shorter one may be lost by the next."""
+UNDER_WAY_MS: Final = 200.0
+"""A digit whose last packet is this close to the end of the call was cut by that, not by the path."""
+
+
+def _asked(expect: ExpectLeg) -> str | None:
+    return None if expect.dtmf is None else expect.dtmf.digits
+
+
+def _leg(leg: CallLeg) -> list[Finding]:
+    """One finding at most: other digits than expected say more than how those that came were sent."""
+    return _mismatch(leg) or _other_method(leg) or _never_ended(leg) or _cut_short(leg)
+
+
+def _found(leg: CallLeg, reason: Reason, observed: str | None = None, note: str | None = None) -> Finding:
+    expect = leg.expect.dtmf
+    expected = "digits from beginning to end" if expect is None else expect.digits
+    return leg.finding(Check.DTMF, reason, expected=expected, observed=observed, note=note)
+
+
+def _mismatch(leg: CallLeg) -> list[Finding]:
+    expect = leg.expect.dtmf
+    if expect is None:
+        return []
+    received = joined(leg.leg.dtmf_received, expect.method)
+    if leg.leg.negotiated is None and not leg.leg.dtmf_received:
+        return [_found(leg, Reason.NOT_MEASURED, note="no media was negotiated")]
+    if received == expect.digits:
+        return []
+    if not received and expect.digits in _by_others(leg).values():
+        return []  # they came, and only how is wrong
+    observed = ", ".join(_by_method(leg)) or "none"
+    missing = len(received) < len(expect.digits)
+    if _without_telephone_event(leg) and missing and expect.method is DtmfMethod.RFC4733:
+        return [_found(leg, Reason.DTMF_NOT_NEGOTIATED, observed, "no telephone-event in this leg's SDP")]
+    return [_unsent(leg, _found(leg, Reason.DTMF_MISMATCH, observed))]
+
+
+def _unsent(leg: CallLeg, finding: Finding) -> Finding:
+    """A caller that never sent all its digits cannot get them back; others than those it sent are still wrong."""
+    planned = leg.call.group.caller.dtmf
+    if leg.leg.role is Role.CALLEE:
+        return finding
+    if planned is None or leg.digits_sent == planned.digits or not planned.digits.startswith(leg.digits_received):
+        return finding
+    note = f"this caller had sent only {leg.digits_sent or 'none'} of {planned.digits} when the call ended"
+    return inconclusive(finding, Reason.NOT_MEASURED, note)
+
+
+def _without_telephone_event(leg: CallLeg) -> bool:
+    """What was negotiated on this leg is known, and has no telephone-event (RFC 4733)."""
+    negotiated = leg.leg.negotiated
+    return negotiated is not None and negotiated.telephone_event_payload_type is None
+
+
+def _other_method(leg: CallLeg) -> list[Finding]:
+    """Digits that came by another method, instead of the expected one or beside it: who takes both has them twice."""
+    expect = leg.expect.dtmf
+    if expect is None or not _by_others(leg):
+        return []
+    observed = ", ".join(_by_method(leg))
+    return [_found(leg, Reason.DTMF_OTHER_METHOD, observed, f"by {expect.method.value} they were expected")]
+
+
+def _by_others(leg: CallLeg) -> dict[DtmfMethod, str]:
+    expect = leg.expect.dtmf
+    methods = {digit.method for digit in leg.leg.dtmf_received}
+    return {
+        method: joined(leg.leg.dtmf_received, method)
+        for method in methods
+        if expect is not None and method is not expect.method
+    }
+
+
+def _by_method(leg: CallLeg) -> list[str]:
+    """What came, naming the method where it is not the expected one."""
+    expected = leg.expect.dtmf
+    methods = dict.fromkeys(digit.method for digit in leg.leg.dtmf_received)
+    return [
+        joined(leg.leg.dtmf_received, method)
+        + ("" if expected is not None and method is expected.method else f" by {method.value}")
+        for method in methods
+    ]
+
+
+# Each digit, as the wire had it
+
+
+def _never_ended(leg: CallLeg) -> list[Finding]:
+    """No packet with the E bit came (RFC 4733 §2.3.2): a receiver does not know whether the key is still held."""
+    open_ended = [digit for digit in leg.leg.dtmf_received if digit.end_packets == 0 and not _under_way(leg, digit)]
+    if not open_ended:
+        return []
+    return [_found(leg, Reason.DTMF_NOT_ENDED, f"{_named(leg, open_ended)} without an end packet")]
+
+
+def _cut_short(leg: CallLeg) -> list[Finding]:
+    short = [digit for digit in leg.leg.dtmf_received if digit.end_packets and _ms(digit) < SHORTEST_MS]
+    if not short:
+        return []
+    observed = f"{_named(leg, short)} of {min(map(_ms, short)):g} ms"
+    return [_found(leg, Reason.DTMF_CUT_SHORT, observed, f"at least {SHORTEST_MS:g} ms are a digit (ITU-T Q.24)")]
+
+
+def _shortened(sender: CallLeg, receiver: CallLeg) -> Finding | None:
+    """A digit that came at less than half the length it was sent with; None where they are not the same digits."""
+    sent = [digit for digit in sender.leg.dtmf_sent if digit.method is DtmfMethod.RFC4733]
+    came = [digit for digit in receiver.leg.dtmf_received if digit.method is DtmfMethod.RFC4733]
+    if [digit.digit for digit in sent] != [digit.digit for digit in came]:
+        return None
+    for before, after in zip(sent, came, strict=True):
+        if after.end_packets and _ms(after) < _ms(before) / 2:
+            observed = f"{_named(receiver, [after])} of {_ms(after):g} ms"
+            note = f"the {sender.leg.role.value.lower()} sent it for {_ms(before):g} ms"
+            return _found(receiver, Reason.DTMF_CUT_SHORT, observed, note)
+    return None
+
+
+def _under_way(leg: CallLeg, digit: Digit) -> bool:
+    ends_ms = leg.media_end_ms
+    return ends_ms is None or digit.last_ms is None or digit.last_ms > ends_ms - UNDER_WAY_MS
+
+
+def _ms(digit: Digit) -> float:
+    return digit.duration_ms or 0.0
+
+
+def _named(leg: CallLeg, digits: list[Digit]) -> str:
+    """The digits, each with its place among all that came."""
+    places = {id(digit): place for place, digit in enumerate(leg.leg.dtmf_received, 1)}
+    return ", ".join(f"digit {places[id(digit)]} ({digit.digit})" for digit in digits)
+
+
+# As both ends have it
+
+
+def _ends(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
+    """Digits that lost most of their length on the way, where nothing else is wrong with them."""
+    if ends.caller is None or ends.callee is None:
+        return []
+    more = []
+    for sender, receiver in ((ends.caller, ends.callee), (ends.callee, ends.caller)):
+        said = any(f.leg is receiver.leg.role and f.check in (Check.DTMF, Check.ANSWERED) for f in findings)
+        found = None if said else _shortened(sender, receiver)
+        more += [] if found is None else [found]
+    return more
+
+
+def _attribute(ends: CallEnds, finding: Finding) -> Finding:
+    if finding.reason is Reason.DTMF_NOT_ENDED:
+        return _unended(ends, finding)
+    if finding.reason not in (Reason.DTMF_MISMATCH, Reason.DTMF_NOT_NEGOTIATED):
+        return finding
+    return _to_callee(ends, finding) if finding.leg is Role.CALLEE else _to_caller(ends, finding)
+
+
+def _short_of(received: str, sent: str, planned: str) -> bool:
+    """Too little was sent to receive it all, and what came is what was sent, but for one digit still under way."""
+    return sent != planned and planned.startswith(received) and len(received) >= len(sent) - 1
+
+
+def _not_negotiated(finding: Finding, sender: CallLeg) -> Finding:
+    """Our agents always offer telephone-event: a sender that could not use it was answered without, by the path."""
+    note = f"no telephone-event in the SDP of the {sender.leg.role.value.lower()}, who was to send the digits"
+    return noted(msgspec.structs.replace(finding, reason=Reason.DTMF_NOT_NEGOTIATED), note)
+
+
+def _to_callee(ends: CallEnds, finding: Finding) -> Finding:
+    caller, callee = ends.caller, ends.callee
+    if caller is None or callee is None:
+        return finding
+    planned = ends.call.group.caller.dtmf.digits if ends.call.group.caller.dtmf else ""
+    sent = caller.digits_sent
+    if not planned and not callee.digits_received:
+        return inconclusive(finding, Reason.NOT_MEASURED, "this call sends no digits")
+    if finding.reason is Reason.DTMF_NOT_NEGOTIATED:
+        return finding
+    if sent != planned and _without_telephone_event(caller):
+        return _not_negotiated(finding, caller)
+    if _short_of(callee.digits_received, sent, planned):
+        return inconclusive(finding, Reason.NOT_MEASURED, f"the caller had sent only {_digits_text(sent)}")
+    return noted(finding, f"the caller sent {_digits_text(sent)}: changed on the way to the callee")
+
+
+def _to_caller(ends: CallEnds, finding: Finding) -> Finding:
+    """A parrot can only send back what it got: what is wrong here may have gone wrong on the way there."""
+    caller, callee = ends.caller, ends.callee
+    if callee is None or caller is None:
+        return finding
+    nobody_sends = ends.behaviour is Behaviour.ABSORBER or ends.call.group.caller.dtmf is None
+    if nobody_sends and not caller.digits_received:
+        return inconclusive(finding, Reason.NOT_MEASURED, "nobody sends this caller any digits")
+    if finding.reason is Reason.DTMF_NOT_NEGOTIATED:
+        return finding
+    if callee.digits_received != caller.digits_sent:
+        got = _digits_text(callee.digits_received)
+        return noted(finding, f"the callee had received {got}: changed on the way to the callee")
+    return _digits_sent_back(finding, caller, callee)
+
+
+def _digits_sent_back(finding: Finding, caller: CallLeg, callee: CallLeg) -> Finding:
+    got, sent_back, received = callee.digits_received, callee.digits_sent, caller.digits_received
+    if sent_back != got and _without_telephone_event(callee):
+        return _not_negotiated(finding, callee)
+    if _short_of(received, sent_back, got):
+        return inconclusive(finding, Reason.NOT_MEASURED, f"the callee had sent back only {_digits_text(sent_back)}")
+    return noted(finding, f"the callee sent back {_digits_text(sent_back)}: changed on the way to the caller")
+
+
+def _unended(ends: CallEnds, finding: Finding) -> Finding:
+    """A digit without its end is the path's doing only where our own agent ended it."""
+    own, sender = ends.leg(finding.leg), ends.leg(peer_of(finding.leg))
+    if own is None or sender is None:
+        return finding
+    name, sent = sender.leg.role.value.lower(), sender.digits_sent
+    if sent != own.digits_received:
+        return inconclusive(
+            finding, Reason.NOT_MEASURED, f"the {name} itself sent only {_digits_text(sent)} to their end"
+        )
+    return noted(finding, f"the {name} sent {_digits_text(sent)} to their end")
+
+
+def _digits_text(digits: str) -> str:
+    return digits or "none"
+
+
+RULE: Final = CheckRule(
+    check=Check.DTMF,
+    asked=_asked,
+    leg=_leg,
+    ends=_ends,
+    attribute=_attribute,
+    media=True,
+    shared=True,
+    rows=(
+        Row(
+            reason=Reason.DTMF_NOT_NEGOTIATED,
+            meaning="digits were missing, and the SDP of that leg had no telephone-event",
+            excused_by=ANY_TROUBLE,
+        ),
+        Row(
+            reason=Reason.DTMF_OTHER_METHOD,
+            meaning="the digits came by another method than expected, or by another one as well",
+            excused_by=ANY_TROUBLE,
+        ),
+        Row(
+            reason=Reason.DTMF_MISMATCH,
+            meaning="other digits arrived than expected: missing, changed, doubled, too many, out of order",
+            excused_by=ANY_TROUBLE,
+        ),
+        Row(
+            reason=Reason.DTMF_NOT_ENDED,
+            meaning="no end packet of a digit came (RFC 4733), asked for or not",
+            excused_by=ANY_TROUBLE,
+        ),
+        Row(
+            reason=Reason.DTMF_CUT_SHORT,
+            meaning="a digit of less than 40 ms came (ITU-T Q.24), or of less than half the length it was sent with",
+            excused_by=ANY_TROUBLE,
+        ),
+    ),
+    sentence="{leg} received {observed}, expected {expected}",
+    on="that leg",
+    asked_by="`dtmf`",
+    holds=(
+        "exactly these digits, in this order, by this method, and none by another; each digit, asked for or not, has "
+        "an end packet (RFC 4733 §2.3.2), lasts 40 ms (ITU-T Q.24), and half as long as our other agent sent it"
+    ),
+)
