@@ -136,10 +136,15 @@ class CallEnded:
     rtt_ms: float | None
     media_s: float | None
     """How long media ran, for the ratio of packets sent to packets due."""
-    recording: Path | None
-    """16-bit mono WAV of what was heard; the reader deletes it."""
+    recordings: dict[str, Path]
+    """16-bit mono WAVs of what was heard, by the remote `ip:port` that sent it, all from one moment on; the reader
+    deletes them. One of silence, by "", where nobody sent anything. TapStream.audio: which of them."""
     tapped: tuple[TapStream, ...] | None = None
     """RTP as it crossed the wire, early media included; None: not measured."""
+    uncounted: int = 0
+    """TapStreams.uncounted."""
+    not_rtp: int = 0
+    """TapStreams.other."""
     capture: Path | None = None
     """pcap of the call, where one was asked for; the reader deletes it."""
 

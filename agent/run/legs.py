@@ -1,7 +1,7 @@
 """The legs that are up: which event belongs to which, and what is made of a leg once it is over."""
 
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,7 +138,7 @@ class LegBook:
             stack_received=None,
             rtt_ms=None,
             media_s=None,
-            recording=None,
+            recordings={},
         )
         self.record(ended)
 
@@ -219,18 +219,23 @@ def _actions(leg: Leg) -> tuple[Action, ...]:
 
 
 def _heard(ended: CallEnded | None) -> Heard | None:
-    """What the recording held; the file is deleted. None where there is none, it is empty, or it cannot be read."""
-    recording = ended.recording if ended else None
-    if recording is None:
+    """What the recording of most packets held; the files are deleted.
+
+    None where there is none, it is empty, or it cannot be read.
+    """
+    if ended is None or not ended.recordings:
         return None
+    packets = Counter[str]()
+    for stream in ended.tapped or ():
+        packets[stream.remote] += stream.packets if stream.audio is not None else 0
     try:
-        samples = read_wav(recording)
+        samples = read_wav(ended.recordings[max(ended.recordings, key=lambda remote: packets[remote])])
         return hear(samples) if len(samples) else None
     except SoundError as error:
         log.warning("recording of what was heard: %s", error)
         return None
     finally:
-        _delete(recording)
+        _delete_recordings(ended)
 
 
 def _delete(file: Path | None) -> None:
@@ -238,6 +243,11 @@ def _delete(file: Path | None) -> None:
         file.unlink(missing_ok=True)
 
 
+def _delete_recordings(event: CallEnded) -> None:
+    for file in event.recordings.values():
+        _delete(file)
+
+
 def _delete_files(event: CallEnded) -> None:
-    _delete(event.recording)
+    _delete_recordings(event)
     _delete(event.capture)

@@ -45,8 +45,8 @@ def run_parrot(phone: Phone, clock: Clock, stop_asked: Callable[[], bool]) -> No
             callee.take(event)
         if isinstance(event, CallEnded):
             log.info("call %d is over: %s", event.call, event.local_reason)
-            if event.recording is not None:
-                event.recording.unlink(missing_ok=True)
+            for recording in event.recordings.values():
+                recording.unlink(missing_ok=True)
         timers.run(clock.monotonic_s())
         if until_s == float("inf") and stop_asked():
             callee.hang_up_all()

@@ -1,5 +1,6 @@
 /* Every SIP message that crosses the wire, REGISTER and retransmissions included, with the connection that carried it.
  * The last ones are kept for their reader, and for captures that are opened for an INVITE that has just come. */
+#define _GNU_SOURCE
 #include <pjsip.h>
 #include <pjsua-lib/pjsua.h>
 #include <stdlib.h>
@@ -97,6 +98,13 @@ static void write_to(struct tap_call *call, const struct message *message) {
                  sent ? &message->peer : &message->local, message->text, message->shown.length);
 }
 
+/* Whether a message's body is, or has in it, an SDP: a line that begins with its version. */
+static bool has_sdp(const struct message *message) {
+    const char *end = message->text + message->shown.length;
+    const char *body = memmem(message->text, message->shown.length, "\r\n\r\n", 4);
+    return body && memmem(body, (size_t)(end - body), "\nv=0", 4);
+}
+
 /* The address in a pj_sockaddr; family 0 where it has none. */
 struct tap_address tap_address_of(const void *sockaddr) {
     const pj_sockaddr *from = sockaddr;
@@ -137,22 +145,28 @@ static void saw(bool sent, pjsip_transport *transport, const pj_sockaddr *peer, 
     keep(message, bytes);
     struct tap_call *call = message && id_length ? tap_call_find(id->ptr, id_length) : NULL;
     if (call) write_to(call, message);
+    if (call && has_sdp(message)) tap_call_sdp(call);
     pthread_mutex_unlock(&lock);
     if (call) tap_call_release(call);
 }
 
-/* Gives a call its capture, beginning with those of its messages that are still kept; false where it has one. */
-bool tap_messages_into(struct tap_call *call, const char *id, struct tap_capture *capture) {
+/* A call was opened. Gives it its capture (or NULL), beginning with those of its messages that are still kept; false
+ * where it has one. `first`: it was not open before, and does not know how many SDPs it had. */
+bool tap_sip_replay(struct tap_call *call, const char *id, struct tap_capture *capture, bool first) {
     size_t length = strlen(id);
+    uint32_t sdps = 0;
     pthread_mutex_lock(&lock);
-    bool first = tap_call_capture(call, capture);
-    for (uint64_t number = oldest; first && number <= newest; number++) {
+    bool is_kept = capture && tap_call_capture(call, capture);
+    for (uint64_t number = oldest; (is_kept || first) && number <= newest; number++) {
         const struct message *message = ring[number % MESSAGES];
-        if (message && message->id_length == length && memcmp(message->text + message->shown.length, id, length) == 0)
-            write_to(call, message);
+        if (!message || message->id_length != length || memcmp(message->text + message->shown.length, id, length) != 0)
+            continue;
+        if (is_kept) write_to(call, message);
+        sdps += has_sdp(message);
     }
+    if (first) tap_call_sdps(call, sdps);
     pthread_mutex_unlock(&lock);
-    return first;
+    return is_kept;
 }
 
 /* The first message kept with a number above `after`, its text cut to `room`; 0 where there is none yet. A number

@@ -241,7 +241,7 @@ class FakePhone:
             tapped=tapped,
             rtt_ms=None,
             media_s=media_s,
-            recording=self._record(call, media_s),
+            recordings=self._record(call, media_s),
         )
 
     def _crossed(self, call: FakeCall, until_s: float, *, sent: bool) -> TapStream:
@@ -257,14 +257,14 @@ class FakePhone:
             digits=tuple(d for was_sent, d in call.digits if was_sent is sent and d.last_s <= until_s),
         )
 
-    def _record(self, call: FakeCall, media_s: float | None) -> Path | None:
+    def _record(self, call: FakeCall, media_s: float | None) -> dict[str, Path]:
         """The recording: a parrot's echo of what was played, or nothing."""
         if media_s is None:
-            return None
+            return {}
         path = self.directory / f"heard-{call.handle}.wav"
         if call.playback.wav is not None and call.playback.wav.exists():
             write_wav(path, read_wav(call.playback.wav))
-        return path if path.exists() else None
+        return {"127.0.0.1:2": path} if path.exists() else {}
 
     def _register(self, account: AccountId) -> None:
         call_id = f"reg-{account}"

@@ -324,7 +324,7 @@ class PjsuaPhone:
             return
         self._by_call_id.pop(leg.sip_call_id, None)
         self._after(KEEP_DEAD_S, lambda: self._bury(leg))
-        recording = leg.tapped.recorded(leg.over.at_s) if leg.streams else None
+        recordings = leg.tapped.recorded(leg.over.at_s) if leg.streams else {}
         tapped, capture = leg.tapped.end()
         self._ready.append(
             CallEnded(
@@ -335,8 +335,10 @@ class PjsuaPhone:
                 stack_received=rtp_received(leg.streams),
                 rtt_ms=rtt_ms(leg.streams),
                 media_s=media_s(leg.streams),
-                recording=recording,
-                tapped=tapped,
+                recordings=recordings,
+                tapped=None if tapped is None else tapped.rows,
+                uncounted=0 if tapped is None else tapped.uncounted,
+                not_rtp=0 if tapped is None else tapped.other,
                 capture=capture,
             )
         )

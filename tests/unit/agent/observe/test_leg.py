@@ -44,7 +44,7 @@ def received(at_s, text):
 
 
 def ended(at_s, **fields):
-    nothing = {"stack_sent": None, "stack_received": None, "rtt_ms": None, "media_s": None, "recording": None}
+    nothing = {"stack_sent": None, "stack_received": None, "rtt_ms": None, "media_s": None, "recordings": {}}
     return CallEnded(at_s=at_s, call=CALL, **({"local_reason": ""} | nothing | fields))
 
 

@@ -48,7 +48,8 @@ class Book:
     def end(self, recording=None, handle: CallHandle = ONE):
         nothing = {"stack_sent": None, "stack_received": None, "rtt_ms": None, "media_s": None}
         at_s = self.clock.now_s
-        self.book.record(CallEnded(at_s=at_s, call=handle, local_reason="r", recording=recording, **nothing))
+        heard = {} if recording is None else {"127.0.0.1:2": recording}
+        self.book.record(CallEnded(at_s=at_s, call=handle, local_reason="r", recordings=heard, **nothing))
 
     def message(self, text, *, sent=False):
         self.clock.now_s += 0.001
