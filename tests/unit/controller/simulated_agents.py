@@ -7,7 +7,7 @@ from typing import Any
 from agent.contract.plan import Signal, decode_signal
 from controller.cluster import PODS
 from controller.labels import GO_ANNOTATION, PLAN_ANNOTATION
-from tests.component.fake_agent import FakeAgent
+from tests.fake_agent import FakeAgent
 from tests.unit.controller.fake_cluster import FakeCluster
 
 
