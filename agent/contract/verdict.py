@@ -84,6 +84,8 @@ class Reason(StrEnum):
     AGENT_LOST = "AgentLost"
     AGENT_OVERLOADED = "AgentOverloaded"
     AGENT_ERROR = "AgentError"
+    CALLEE_SHARED = "CalleeShared"
+    """Another run's callee has the URI of this one's, and refused the call."""
     PEER_LOST = "PeerLost"
     ACK_MISSING = "AckMissing"
     """The callee answered, and no ACK reached it: a real phone would drop the call after 32 s (RFC 3261 §13.3.1.4)."""

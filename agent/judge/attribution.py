@@ -21,7 +21,7 @@ def attribute(ends: CallEnds, finding: Finding) -> Finding:
 
 def _broken_off(ends: CallEnds, finding: Finding) -> Finding:
     """What could not be measured because an agent died in the middle of the call, or was told to stop."""
-    if finding.reason is not Reason.NOT_MEASURED:
+    if finding.reason not in (Reason.NOT_MEASURED, Reason.ABORTED):
         return finding
     rule, other = RULE_OF[finding.check], peer_of(finding.leg)
     lost = ends.caller_gone if other is Role.CALLER else ends.callee_died

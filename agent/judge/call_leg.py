@@ -169,9 +169,14 @@ class CallLeg:
 def planned_calls(plan: Plan) -> Iterator[PlannedCall]:
     """Every call of a plan, by stage, group, number."""
     for stage in plan.stages:
-        for group in plan.calls:
-            for number in range(group.count):
-                yield PlannedCall(plan=plan, endpoint=stage.endpoint, group=group, number=number)
+        yield from calls_at(plan, stage.endpoint)
+
+
+def calls_at(plan: Plan, endpoint: int) -> Iterator[PlannedCall]:
+    """Every call of a plan at one of its endpoints, by group, number."""
+    for group in plan.calls:
+        for number in range(group.count):
+            yield PlannedCall(plan=plan, endpoint=endpoint, group=group, number=number)
 
 
 def is_success(code: int) -> bool:

@@ -49,6 +49,11 @@ class _Matching:
     told: dict[CallId, list[Pair]] = field(default_factory=lambda: defaultdict(list))
     ambiguous: dict[CallId, str] = field(default_factory=dict)
     strays: list[Stray] = field(default_factory=list)
+    by_endpoint: dict[int, list[CallId]] = field(default_factory=lambda: defaultdict(list))
+
+    def __post_init__(self) -> None:
+        for call in self.calls:
+            self.by_endpoint[call[0]].append(call)
 
     def tell(self, call: CallId, seen: CalleeLeg, by: PairedBy) -> None:
         self.told[call].append(Pair(agent=seen.agent, leg=seen.leg, by=by))
@@ -57,7 +62,7 @@ class _Matching:
         self.strays.append(Stray(agent=seen.agent, leg=seen.leg, note=note))
 
     def untold(self, endpoint: int) -> list[CallId]:
-        return [call for call in self.calls if call[0] == endpoint and call not in self.told]
+        return [call for call in self.by_endpoint[endpoint] if call not in self.told]
 
 
 def pair_legs(

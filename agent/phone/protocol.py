@@ -10,11 +10,15 @@ from typing import NewType, Protocol
 
 from agent.contract.call import DtmfMethod
 from agent.contract.observation import Negotiated, Rtp
+from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
+from agent.sip.text import SipHead
 from agent.tap.model import TapStream
 
 AccountId = NewType("AccountId", int)
 CallHandle = NewType("CallHandle", int)
 """Never reused within one phone's life."""
+Action = Ring | Answer | PlayBack | SendDigits | HangUp
+"""The steps that a phone performs in a call."""
 
 
 class PhoneError(Exception):
@@ -36,15 +40,58 @@ class SipAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSeen:
-    """A SIP message crossed our socket (retransmissions and REGISTER included)."""
+    """A SIP message crossed our socket (retransmissions and REGISTER included). What never left is none."""
 
     at_s: float
-    """Monotonic clock, as all `at_s` here."""
+    """Monotonic clock, as all `at_s` here. Received by UDP: when it came to the socket, however late it was read."""
     sent: bool
     peer: str
     """`ip:port`."""
+    local: str
+    protocol: str
+    """`UDP`, `TCP`, `TLS`."""
+    connection: int | None
+    """One number per UDP socket, TCP or TLS connection; None: not known."""
     text: str
     """Printable: control characters but CR LF TAB are replaced."""
+    head: SipHead | None
+    """None: it cannot be read as RFC 3261 §7 has it."""
+    epoch: int
+    """How many messages of its Call-ID had carried an SDP by then, this one included."""
+    unread_ms: float = 0.0
+    """How long it lay at our socket before the stack read it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent:
+    """A SIP message of ours could not be sent, or its connection never came up: it is on no wire."""
+
+    at_s: float
+    peer: str
+    head: SipHead | None
+    reason: str
+    """The stack's words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unparsed:
+    """Something came to our SIP socket that the stack could not read, and dropped: no keep-alive."""
+
+    at_s: float
+    peer: str
+    local: str
+    protocol: str
+    text: str
+    """Printable, cut."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackRefused:
+    """The stack itself refused an INVITE, without a call: its response is among the messages."""
+
+    at_s: float
+    sip_call_id: str
+    code: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,16 +180,24 @@ class CallEnded:
     rtt_ms: float | None
     media_s: float | None
     """How long media ran, for the ratio of packets sent to packets due."""
-    recording: Path | None
-    """16-bit mono WAV of what was heard; the reader deletes it."""
+    recordings: dict[str, Path]
+    """16-bit mono WAVs of what was heard, by the remote `ip:port` that sent it, all from one moment on; the reader
+    deletes them. One of silence, by "", where nobody sent anything. TapStream.audio: which of them."""
     tapped: tuple[TapStream, ...] | None = None
     """RTP as it crossed the wire, early media included; None: not measured."""
+    uncounted: int = 0
+    """TapStreams.uncounted."""
+    not_rtp: int = 0
+    """TapStreams.other."""
     capture: Path | None = None
     """pcap of the call, where one was asked for; the reader deletes it."""
 
 
 Event = (
     MessageSeen
+    | NotSent
+    | Unparsed
+    | StackRefused
     | RegistrationConcluded
     | IncomingCall
     | CallConfirmed
@@ -156,10 +211,9 @@ Event = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Playback:
-    """What a call plays: a WAV file in a loop, its own received audio (echo), or silence (neither)."""
+    """What a call that is placed plays: a WAV file in a loop, or silence."""
 
     wav: Path | None = None
-    echo: bool = False
 
 
 class Phone(Protocol):
@@ -178,17 +232,11 @@ class Phone(Protocol):
     def call(self, account: AccountId, to: str, headers: dict[str, str], playback: Playback) -> tuple[CallHandle, str]:
         """Sends an INVITE; gives the handle and the SIP Call-ID. PhoneError if it could not be sent."""
 
-    def ring(self, call: CallHandle) -> None:
-        """Answers 180."""
+    def perform(self, call: CallHandle, action: Action) -> None:
+        """Does it now, or, with digits, begins to: each of them gives a DigitSent. After a HangUp, CallEnded follows.
 
-    def answer(self, call: CallHandle, code: int, playback: Playback) -> None:
-        """Answers with a final code; media starts on 2xx."""
-
-    def send_digits(self, call: CallHandle, digits: str, tone_ms: int) -> None:
-        """Sends RFC 4733 digits one after the other. Each gives a DigitSent."""
-
-    def hang_up(self, call: CallHandle) -> None:
-        """CANCEL, BYE or a final response, as the state asks. CallEnded follows."""
+        Nothing is done in a call that is over already. PhoneError where the phone could not.
+        """
 
     def next_event(self, timeout_s: float) -> Event | None:
         """The next event, or None after `timeout_s`."""

@@ -8,48 +8,56 @@ before `libDestroy`. After `close` the process should end with `os._exit`: inter
 import gc
 import itertools
 import logging
-import queue
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 import pjsua2 as pj
 
+from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.phone.pjsua.digits import DigitSender
-from agent.phone.pjsua.facts import Digits, logged_message, media_s, rtp_received, rtp_sent, rtt_ms
+from agent.phone.pjsua.facts import Digits, Epochs, media_s, rtp_received, rtp_sent, rtt_ms, seen_message
 from agent.phone.pjsua.objects import (
     Account,
     Call,
+    Endpoint,
     Invited,
     Item,
     Leg,
     Log,
-    Logged,
     Over,
+    Queue,
     account_config,
     call_settings,
     start,
 )
 from agent.phone.protocol import (
     AccountId,
+    Action,
     CallEnded,
     CallHandle,
     Event,
     IncomingCall,
+    MessageSeen,
     PhoneError,
     Playback,
     RegistrationConcluded,
     SipAccount,
 )
+from agent.sip.dialogs import Crossed, settled
 from agent.sip.text import parse_head, printable
 from agent.tap import Tap, TapError
 from agent.tap.call import Captures, TappedCall
+from agent.tap.model import TapMessage
 from agent.timers import Timers
 
 LOG = logging.getLogger(__name__)
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 SETTLE_S = 8.0
 """How long a call that is over waits for the answer to its BYE (sent 5 times by then, RFC 3261 §17.1.2.1) or CANCEL."""
@@ -84,7 +92,8 @@ class PjsuaPhone:
 
         One WAV per call goes to `recordings`, one pcap to `captures`, where given.
         """
-        self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._items = Queue()
+        self._epochs = Epochs()
         self._ready: deque[Event] = deque()
         self._timers = Timers()
         self._digits = DigitSender(self._timers, self._ready)
@@ -94,10 +103,11 @@ class PjsuaPhone:
         self._lines: dict[AccountId, _Line] = {}
         self._dropped: list[Account] = []
         self._bind, self._recordings, self._captures, self._settle_s = bind, recordings, captures, settle_s
-        self._log = Log(self._items)
-        self._endpoint = pj.Endpoint()
+        self._log = Log()
+        self._endpoint = Endpoint(self._items)
         try:
             self._tap = Tap()
+            self._tap.wake(self._items.descriptor)
             self._transport = start(self._endpoint, self._log, self._tap, bind, sip_port)
             self._address = str(self._endpoint.transportGetInfo(self._transport).localName)
             anybody = SipAccount(uri=f"sip:calltest@{self._address}", proxy="", register=False)
@@ -154,9 +164,6 @@ class PjsuaPhone:
             return
         if line.leaving:
             self._forget(event.account)
-        elif line.concluded:  # a refresh, after the one that was asked for
-            line.registered = event.active
-            return
         line.concluded, line.registered = True, event.active
         self._ready.append(event)
 
@@ -177,13 +184,7 @@ class PjsuaPhone:
 
     def call(self, account: AccountId, to: str, headers: dict[str, str], playback: Playback) -> tuple[CallHandle, str]:
         """Sends an INVITE; gives the handle and the SIP Call-ID. PhoneError if it could not be sent."""
-        param = call_settings()
-        for name, value in headers.items():
-            if not (name + value).isprintable():
-                raise PhoneError(f"header {name!r}: control characters")
-            header = pj.SipHeader()
-            header.hName, header.hValue = name, value
-            param.txOption.headers.append(header)
+        param = _with_headers(call_settings(), headers)
         # Ours, because a call that is refused at once is gone before pjsip could be asked for its own.
         param.opt.customCallId = str(uuid.uuid4())
         leg = self._leg(param.opt.customCallId, outgoing=True)
@@ -200,62 +201,54 @@ class PjsuaPhone:
             raise PhoneError(f"cannot call {to}: {_why(error)}") from error
         return leg.handle, leg.sip_call_id
 
-    def ring(self, call: CallHandle) -> None:
-        """Answers 180."""
-        self._respond(call, 180)
-
-    def answer(self, call: CallHandle, code: int, playback: Playback) -> None:
-        """Answers with a final code; media starts on 2xx."""
+    def perform(self, call: CallHandle, action: Action) -> None:
+        """Does it now, or, with digits, begins to; where the peer's SDP has no telephone-event none are sent."""
         leg = self._legs.get(call)
-        if leg is not None and code < 300:
-            try:
-                self._equip(leg, playback)
-            except pj.Error as error:
-                raise PhoneError(f"cannot play or record: {_why(error)}") from error
-        self._respond(call, code)
-
-    def _respond(self, handle: CallHandle, code: int) -> None:
-        """A response, unless the caller has gone meanwhile."""
-        leg = self._legs.get(handle)
         if leg is None or leg.call is None or leg.over is not None:
             return
+        match action:
+            case Ring():
+                self._respond(leg.call, 180)
+            case Answer():
+                if action.code < 300:
+                    self._record(leg)
+                self._respond(leg.call, action.code, action.headers)
+            case PlayBack():
+                leg.echo = True
+            case SendDigits():
+                self._digits.send(leg, action.digits, action.tone_ms)
+            case HangUp():
+                leg.to_send.clear()
+                self._hang_up(leg.call, 0 if leg.outgoing else 480)
+
+    def _respond(self, call: Call, code: int, headers: Mapping[str, str] = NO_HEADERS) -> None:
+        """A response, unless the caller has gone meanwhile."""
         try:
-            leg.call.answer(call_settings(code))
+            call.answer(_with_headers(call_settings(code), headers))
         except pj.Error as error:
-            if leg.call.isActive():
+            if call.isActive():
                 raise PhoneError(f"cannot answer {code}: {_why(error)}") from error
 
-    def hang_up(self, call: CallHandle) -> None:
-        """CANCEL, BYE or a 480, as the state asks. CallEnded follows."""
-        leg = self._legs.get(call)
-        if leg is None or leg.call is None or leg.over is not None:
-            return
-        leg.to_send.clear()
+    def _hang_up(self, call: Call, code: int) -> None:
+        """CANCEL, BYE, or the code where it is not answered yet."""
         try:
-            leg.call.hangup(call_settings(0 if leg.outgoing else 480))
+            call.hangup(call_settings(code))
         except pj.Error as error:
-            if leg.call.isActive():
+            if call.isActive():
                 raise PhoneError(f"cannot hang up: {_why(error)}") from error
 
     def _equip(self, leg: Leg, playback: Playback) -> None:
         """Opens what the call plays, and what is recorded of it, before its media starts."""
-        leg.echo = playback.echo
         if playback.wav is not None:
             leg.player = pj.AudioMediaPlayer()
             leg.player.createPlayer(str(playback.wav))
+        self._record(leg)
+
+    def _record(self, leg: Leg) -> None:
         leg.tapped.record(self._recordings / f"call-{leg.handle}.wav")
 
     def _unequip(self, leg: Leg) -> None:
         leg.player = None
-
-    def send_digits(self, call: CallHandle, digits: str, tone_ms: int) -> None:
-        """Sends RFC 4733 digits one after the other; each gives a DigitSent, unless the call ends before.
-
-        Where the peer's SDP has no telephone-event nothing is sent.
-        """
-        leg = self._legs.get(call)
-        if leg is not None and leg.over is None:
-            self._digits.send(leg, digits, tone_ms)
 
     # --- events ------------------------------------------------------------------------------------------------
 
@@ -264,26 +257,33 @@ class PjsuaPhone:
 
         No verdict may rest on what is left: a response that we dropped would be one that the SUT never sent.
         """
-        if self._log.dropped:
-            raise PhoneError(f"{self._log.dropped} SIP messages came faster than they could be read")
         until_s = time.monotonic() + timeout_s
         while True:
             self._timers.run(time.monotonic())
             if self._ready:
                 return self._ready.popleft()
-            next_s = self._timers.next_s(until_s)
-            try:
-                item = self._items.get(timeout=max(0.0, next_s - time.monotonic()))
-            except queue.Empty:
-                if time.monotonic() >= until_s:
-                    return None
-            else:
-                self._take(item)
+            if self._pump():
+                continue
+            now_s = time.monotonic()
+            if now_s >= until_s:
+                return None
+            self._items.wait(max(0.0, self._timers.next_s(until_s) - now_s))
+
+    def _pump(self) -> bool:
+        """Takes what has come: the messages first that crossed before an item, for it may be about one of them."""
+        item = self._items.get()
+        any_message = False
+        for message in self._tap.messages():
+            any_message = True
+            self._message(message)
+        if self._tap.missed:
+            raise PhoneError(f"{self._tap.missed} SIP messages came faster than they could be read")
+        if item is not None:
+            self._take(item)
+        return any_message or item is not None
 
     def _take(self, item: Item) -> None:
         match item:
-            case Logged():
-                self._message(item)
             case Invited():
                 self._invited(item)
             case RegistrationConcluded():
@@ -293,20 +293,19 @@ class PjsuaPhone:
             case _:
                 self._ready.append(item)
 
-    def _message(self, logged: Logged) -> None:
-        message = logged_message(logged.at_s, logged.entry)
-        if message is None:
-            LOG.error("a SIP message in pjsip's log could not be read: %s", printable(logged.entry[:200]))
-            return
-        head = parse_head(message.text)
-        leg = self._by_call_id.get(head.call_id) if head else None
-        if leg is not None and head is not None:
-            leg.dialog.saw(head, sent=message.sent)
-        self._ready.append(message)
+    def _message(self, message: TapMessage) -> None:
+        event = seen_message(message, self._epochs, self._status)
+        if isinstance(event, MessageSeen) and event.head is not None:
+            leg = self._by_call_id.get(event.head.call_id)
+            if leg is not None:
+                leg.messages.saw(Crossed(at_s=event.at_s, sent=event.sent, head=event.head))
+        self._ready.append(event)
 
     def _invited(self, item: Invited) -> None:
         leg = item.leg
         self._by_call_id[leg.sip_call_id] = leg
+        if (head := parse_head(item.invite)) is not None:  # it was read before its leg was there
+            leg.messages.saw(Crossed(at_s=item.at_s, sent=False, head=head))
         self._ready.append(
             IncomingCall(
                 at_s=item.at_s,
@@ -328,12 +327,13 @@ class PjsuaPhone:
         """Ends the leg once its last request is answered, or the time for that is up."""
         if leg.over is None:
             return
-        if not leg.dialog.settled and time.monotonic() - leg.over.at_s < self._settle_s:
+        done = settled(leg.messages, outgoing=leg.outgoing, branch=leg.branch)
+        if not done and time.monotonic() - leg.over.at_s < self._settle_s:
             self._after(SETTLE_POLL_S, lambda: self._settle(leg))
             return
         self._by_call_id.pop(leg.sip_call_id, None)
         self._after(KEEP_DEAD_S, lambda: self._bury(leg))
-        recording = leg.tapped.recorded(leg.over.at_s) if leg.streams else None
+        recordings = leg.tapped.recorded(leg.over.at_s) if leg.streams else {}
         tapped, capture = leg.tapped.end()
         self._ready.append(
             CallEnded(
@@ -344,8 +344,10 @@ class PjsuaPhone:
                 stack_received=rtp_received(leg.streams),
                 rtt_ms=rtt_ms(leg.streams),
                 media_s=media_s(leg.streams),
-                recording=recording,
-                tapped=tapped,
+                recordings=recordings,
+                tapped=None if tapped is None else tapped.rows,
+                uncounted=0 if tapped is None else tapped.uncounted,
+                not_rtp=0 if tapped is None else tapped.other,
                 capture=capture,
             )
         )
@@ -353,6 +355,10 @@ class PjsuaPhone:
     def _bury(self, leg: Leg) -> None:
         self._legs.pop(leg.handle, None)
         leg.call = None
+
+    def _status(self, status: int) -> str:
+        """Pjsip's words for a status of its own."""
+        return printable(self._endpoint.utilStrError(status))
 
     def _after(self, wait_s: float, action: Callable[[], None]) -> None:
         self._timers.at(time.monotonic() + wait_s, action)
@@ -368,12 +374,24 @@ class PjsuaPhone:
             leg.call = None
         for kept in (self._legs, self._by_call_id, self._lines, self._dropped):
             kept.clear()
-        while not self._items.empty():  # they refer to legs too
-            self._items.get()
+        while self._items.get() is not None:  # they refer to legs too
+            pass
+        self._tap.wake(-1)
         del self._anybody
         gc.collect()
         # Where a call or registration is still up, pjsip stays for a second to hear the answers to its last requests.
         self._endpoint.libDestroy(pj.PJSUA_DESTROY_NO_RX_MSG if idle else 0)
+
+
+def _with_headers(param: pj.CallOpParam, headers: Mapping[str, str]) -> pj.CallOpParam:
+    """The operation with headers of ours in its message. PhoneError for what would become more than one line."""
+    for name, value in headers.items():
+        if not (name + value).isprintable():
+            raise PhoneError(f"header {name!r}: control characters")
+        header = pj.SipHeader()
+        header.hName, header.hValue = name, value
+        param.txOption.headers.append(header)
+    return param
 
 
 def _why(error: pj.Error) -> str:

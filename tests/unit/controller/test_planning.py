@@ -12,7 +12,7 @@ from agent.contract import plan as contract
 from agent.contract.call import Behaviour
 from agent.contract.observation import Digit, Rtp, StackCount
 from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, decode_plan
-from agent.contract.result import encode_line
+from agent.contract.result import MAX_DETAIL_BYTES, encode_line
 from agent.contract.verdict import Reason, Role
 from controller.api.run import Endpoint
 from controller.limits import Limits, PlanningError
@@ -21,6 +21,8 @@ from tests.unit.builders import caller_leg
 from tests.unit.controller.objects import NO_CALLEE, RUN, endpoints, spec
 
 LANES = {"caller.uri": "sip:a{endpoint}@x", "callee.uri": "sip:b{endpoint}@x", "calls.0.to": "sip:b{endpoint}@x"}
+LINE_BYTES = LEG_BYTES + 5 * DIGIT_BYTES
+"""Of a leg of the example, with its five digits."""
 WIDE = Limits(max_agents=200, max_calls=1_000_000, max_concurrent_calls=10_000, max_calls_per_second=1000)
 
 
@@ -223,7 +225,7 @@ def test_a_claim_outside_the_prefix_is_refused():
 
 
 def test_evidence_takes_room_in_results_and_on_the_disk():
-    many = {"calls.0.count": 410, "activeDeadlineSeconds": 86400}
+    many = {"calls.0.count": MAX_DETAIL_BYTES // (3 * LINE_BYTES), "activeDeadlineSeconds": 86400}
     kept = {"evidence": {"claimName": "kept"}}
     plan_run(RUN, spec(many), endpoints(3), WIDE)
     assert "of results" in refusal(spec(many | kept), 3, WIDE).message
@@ -268,11 +270,39 @@ def test_more_recordings_than_an_agent_can_hold_are_refused():
 
 
 def test_more_results_than_an_agent_can_tell_are_refused():
-    test = spec({**LANES, "calls.0.count": 500, "calls.0.concurrency": 200, "activeDeadlineSeconds": 86_400})
+    count = MAX_DETAIL_BYTES // (3 * LINE_BYTES) + 50
+    test = spec({**LANES, "calls.0.count": count, "calls.0.concurrency": 200, "activeDeadlineSeconds": 86_400})
     refused = refusal(test, 3)
     assert refused.reason is Reason.LIMIT_EXCEEDED
-    assert "4.8 MiB of results, and it tells at most 4 MiB" in refused.message
+    told = f"{3 * count * LINE_BYTES / 2**20:.1f} MiB of results, and it tells at most 4 MiB"
+    assert told in refused.message
     plan_run(RUN, replace(test, target=replace(test.target, endpoint_parallelism=2)), endpoints(3), WIDE)
+
+
+UNREGISTERED = {"caller.register": False, "callee.route": "RequestURI", "startDeadlineSeconds": 5}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"callee.route": "RequestURI"}, "the caller registers"),
+        ({"callee.route": "RequestURI"}, "caller.register: false"),
+        ({"caller.register": False}, "the callee registers"),
+        ({"caller.register": False}, "another callee.route"),
+        ({**NO_CALLEE, "calls.0.expect": None, "calls.0.to": "sip:x@y"}, "the caller registers"),
+    ],
+)
+def test_a_start_deadline_that_a_silent_registrar_outlasts_is_refused(changes, words):
+    """It would be told as AgentStartTimeout, our own trouble; it is RegistrationTimeout."""
+    with pytest.raises(PlanningError, match=r"^startDeadlineSeconds: 44 .*32 s .*RFC 3261.*; 45 at least") as error:
+        check_test(spec({**changes, "startDeadlineSeconds": 44}), Limits())
+    assert error.value.reason is Reason.INVALID_TEST
+    assert words in error.value.message
+    check_test(spec({**changes, "startDeadlineSeconds": 45}), Limits())
+
+
+def test_where_nobody_registers_a_start_deadline_may_be_short():
+    check_test(spec(UNREGISTERED), Limits())
 
 
 @pytest.mark.parametrize(
@@ -288,10 +318,8 @@ def test_more_results_than_an_agent_can_tell_are_refused():
 )
 def test_a_run_that_cannot_end_in_time_is_refused(changes, count, seconds):
     limits = Limits(max_concurrent_calls=1000)
-    plan_run(
-        RUN, spec({**changes, "startDeadlineSeconds": 5, "activeDeadlineSeconds": seconds}), endpoints(count), limits
-    )
-    late = spec({**changes, "startDeadlineSeconds": 5, "activeDeadlineSeconds": seconds - 1})
+    plan_run(RUN, spec({**UNREGISTERED, **changes, "activeDeadlineSeconds": seconds}), endpoints(count), limits)
+    late = spec({**UNREGISTERED, **changes, "activeDeadlineSeconds": seconds - 1})
     refused = refusal(late, count, limits)
     assert refused.reason is Reason.INVALID_TEST
     assert refused.message.startswith(f"activeDeadlineSeconds: {seconds - 1} is too short")
@@ -299,7 +327,7 @@ def test_a_run_that_cannot_end_in_time_is_refused(changes, count, seconds):
 
 def test_a_plan_that_does_not_fit_its_annotation_is_refused():
     call = {"to": "sip:" + "x" * 200 + "@example.com"}
-    test = spec({"calls": [{"name": f"call-{n}", **call} for n in range(11)], "activeDeadlineSeconds": 86400})
+    test = spec({"calls": [{"name": f"call-{n}", **call} for n in range(6)], "activeDeadlineSeconds": 86400})
     far = tuple(replace(endpoint, address="255.255.255.255:65535", pod="x" * 253) for endpoint in endpoints(200))
     with pytest.raises(PlanningError) as error:
         plan_run(RUN, test, far, WIDE)
