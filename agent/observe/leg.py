@@ -13,7 +13,14 @@ from agent.observe.media import Media, media, sent_ratio
 from agent.observe.sections import Agreed, agree
 from agent.observe.signalling import LegWire, kept_messages, ms, read_leg
 from agent.observe.sound import Codes, Sound, listen
-from agent.phone.protocol import CallEnded, DigitEnded, DigitReceived, DigitSent, Event, MessageSeen
+from agent.phone.protocol import (
+    CallEnded,
+    DigitEnded,
+    DigitReceived,
+    DigitSent,
+    Event,
+    MessageSeen,
+)
 from agent.sip.text import parse_head
 from agent.sound.identity import Samples
 

@@ -1,4 +1,4 @@
-"""Real agents under more than any peer of good faith sends: they stay within their pod's memory, and lose no fact."""
+"""A real callee agent, and peers that flood it with calls, chatter in one, or never acknowledge its answer."""
 
 import contextlib
 import re
@@ -14,7 +14,7 @@ from agent.contract.observation import Side
 from agent.contract.verdict import Role
 from controller.manifests import DEFAULT_LIMITS
 from tests.component.agents import Agent, make_plan
-from tests.component.phones import message, sdp
+from tests.component.phones import message, response, sdp
 
 pytest.importorskip("pjsua2")
 INVITES, PER_S = 12_000, 500
@@ -105,3 +105,22 @@ def test_two_thousand_messages_in_one_call_lose_no_bye(tmp_path, method):
         assert (leg.final_code, leg.acknowledged, leg.ended_by) == (200, True, Side.REMOTE)
         assert leg.progress.bye_ms is not None
         assert leg.events_left_out > 1000
+
+
+def test_a_call_that_is_never_acknowledged_is_hung_up_after_64_t1(tmp_path):
+    """RFC 3261 §13.3.1.4: by the stack's timer or by our own step, and once."""
+    with callee(tmp_path) as (agent, address), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(45)
+        me = f"127.0.0.1:{peer.getsockname()[1]}"
+        peer.sendto(request("INVITE", me, "unheard", 1, body=sdp(900)), address)
+        answered_s = None
+        while not (came := peer.recv(65536).decode()).startswith("BYE "):
+            if answered_s is None and " 200 " in came.partition("\r\n")[0]:
+                answered_s = time.monotonic()
+        assert answered_s is not None
+        assert time.monotonic() - answered_s == pytest.approx(32.0, abs=2.0)
+        peer.sendto(response(came, "200 OK").encode(), address)
+        agent.wait_for(lambda progress: progress.ended == 1)
+        (leg,) = agent.legs
+        assert (leg.final_code, leg.acknowledged, leg.ended_by, leg.bye_answered) == (200, False, Side.LOCAL, True)
