@@ -36,8 +36,8 @@ CAPTURED_BYTES_PER_S: Final = 22_000
 LEG_BYTES: Final = 4_300
 EVIDENCE_BYTES: Final = 200
 DIGIT_BYTES: Final = 310
-"""Of a detail line of two sections, two sources each way and some loss; of the evidence named in it, and of each digit in it, sent and received. What does not fit into
-MAX_DETAIL_BYTES is not told: such a run could never pass."""
+"""Of a detail line (two sections, two sources each way, some loss), of the evidence named in it, and of each digit in
+it, sent and received. What does not fit into MAX_DETAIL_BYTES is not told: such a run could never pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
