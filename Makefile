@@ -1,6 +1,6 @@
 # Every target does its own set-up and is safe to repeat. V=1 shows the output of every step.
 .DEFAULT_GOAL := help
-.PHONY: help setup check coverage test e2e demo demo-down cluster cluster-down run fmt crd
+.PHONY: help setup check coverage test test-long e2e demo demo-down cluster cluster-down run fmt crd
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ coverage: ## 100 % branch coverage of the pure modules, by the unit tests (minut
 
 test: ## set-up, check, and the end-to-end tests on a real cluster
 	@dev/steps test
+
+test-long: ## what takes long, and the tables: a hostile peer, mutated captures, the benches (30 min; not a part of test)
+	@dev/steps test-long
 
 e2e: ## the end-to-end tests on a real cluster
 	@dev/steps e2e
@@ -37,7 +40,7 @@ run: ## the operator on this machine, against the cluster of KUBECONFIG (default
 fmt: ## format and fix what can be fixed
 	@dev/uv run ruff check --fix . ; dev/uv run ruff format .
 
-crd: ## write deploy/crd/, the fields in docs/calltest.md and docs/trace.schema.json from their types
+crd: ## write deploy/crd/, the tables in docs/ and docs/trace.schema.json from types and checks
 	@dev/uv run python -m controller.api.crd --write
 	@dev/uv run python -m controller.api.reference --write
 	@dev/uv run python -m agent.trace.schema --write

@@ -13,6 +13,7 @@ from agent.contract.result import (
     DetailLine,
     ProgressLine,
     ResultError,
+    StopCause,
     decode_line,
     decode_result,
     detail_digest,
@@ -72,7 +73,7 @@ def collect(plan: Plan, raw_plan: bytes, result: bytes | None, log: Log, ending:
         return _report(plan, Log(), Ending(reason=Reason.RESULT_REJECTED, message=str(error)))
     missing = _missing(document, log, ending)
     if missing is None and document.stopped:
-        return _report(plan, log, _why_stopped(ending), document, complete=True)
+        return _report(plan, log, _why_stopped(ending, document.stopped), document, complete=True)
     return _report(plan, log, missing, document, complete=missing is None)
 
 
@@ -105,11 +106,13 @@ def _missing(result: AgentResult, log: Log, ending: Ending) -> Ending | None:
     return Ending(reason=Reason.AGENT_LOST, message=message)
 
 
-def _why_stopped(ending: Ending) -> Ending:
-    """Its host knows why it stopped an agent; an agent that stopped by itself met its own deadline."""
+def _why_stopped(ending: Ending, cause: StopCause) -> Ending:
+    """Its host knows why it stopped an agent; of one that somebody else stopped, only the agent can tell."""
     if ending.explains_stop or ending.reason is not Reason.AGENT_LOST:
         return ending
-    return Ending(reason=Reason.DEADLINE_EXCEEDED, message="it stopped before its plan was done")
+    if cause is StopCause.DEADLINE:
+        return Ending(reason=Reason.DEADLINE_EXCEEDED, message="its own deadline was over before its plan was done")
+    return Ending(reason=Reason.ABORTED, message="it was told to stop (SIGTERM) before its plan was done")
 
 
 def _report(

@@ -10,7 +10,7 @@ from agent.contract.observation import LegObservation, RegistrationObservation
 from agent.contract.verdict import Check, Finding, Reason, Result
 from agent.judge.rank import worst_first
 from agent.judge.reasons import result_of
-from agent.judge.run import judge_run
+from agent.judge.run import calls_by_endpoint, judge_run
 from agent.judge.verdicts import AgentReport, CallVerdict, EndpointVerdict, RunVerdict
 from controller.api.run import MAX_FAILURES, CallCounts, Endpoint, Failure, MediaPath
 from controller.api.test import CallTestSpec
@@ -163,8 +163,9 @@ def _bounded(text: str | None, limit: int) -> str | msgspec.UnsetType:
 def _judged(endpoints: Sequence[Endpoint], verdict: RunVerdict, changes: Mapping[int, Reason]) -> tuple[Endpoint, ...]:
     """The endpoints with their results. One without a verdict (no plan went there) keeps none."""
     verdicts = {item.endpoint: item for item in verdict.endpoints}
+    calls = calls_by_endpoint(verdict.calls)
     return tuple(
-        _with_result(endpoint, verdicts.get(endpoint.index), verdict.calls, changes.get(endpoint.index))
+        _with_result(endpoint, verdicts.get(endpoint.index), calls[endpoint.index], changes.get(endpoint.index))
         for endpoint in endpoints
     )
 
@@ -180,7 +181,7 @@ def _with_result(
         result=verdict.result,
         reason=verdict.reason.value if verdict.reason else UNSET,
         summary=f"{verdict.passed}/{verdict.planned}",
-        media=_media_path([call for call in calls if call.endpoint == endpoint.index]),
+        media=_media_path(calls),
     )
 
 

@@ -25,16 +25,18 @@ from controller.limits import Limits, PlanningError
 __all__ = ["CALLEE_SERVICE_PORT", "POD_MOUNTS", "Limits", "Mounts", "PlanningError", "check_test", "plan_run"]
 
 CALLEE_SERVICE_PORT: Final = 5060
+REGISTERING_S: Final = 45
+"""An agent's start, and its REGISTER until Timer F (32 s) or a challenge's second try has told how that went."""
 SCRATCH_GIB: Final = 2
 """Of an agent: its recordings, until each is analysed at its call's end."""
 RECORDED_BYTES_PER_S: Final = 16_000
 """Of a call: 8 kHz, 16 bit."""
 CAPTURED_BYTES_PER_S: Final = 22_000
 """Of a call: 100 packets of G.711 with their headers, both ways."""
-LEG_BYTES: Final = 2_200
+LEG_BYTES: Final = 4_300
 EVIDENCE_BYTES: Final = 200
 DIGIT_BYTES: Final = 310
-"""Of a detail line, of the evidence named in it, and of each digit in it, sent and received. What does not fit into
+"""Of a detail line of two sections, two sources each way and some loss; of the evidence named in it, and of each digit in it, sent and received. What does not fit into
 MAX_DETAIL_BYTES is not told: such a run could never pass."""
 
 
@@ -60,6 +62,7 @@ def check_test(test: CallTestSpec, limits: Limits) -> None:
     if test.callee is not None:
         _check_secret(test.callee.credentials, "callee", limits)
     _check_claim(test, limits)
+    _check_readiness(test)
     for index, call in enumerate(test.calls):
         parse_uri(for_endpoint(_to(test, call), 0), f"calls[{index}].to")
         check_dial(for_endpoint(_to(test, call), 0), f"calls[{index}].to", limits)
@@ -74,6 +77,22 @@ def _check_identities(test: CallTestSpec, endpoint: int) -> None:
     if callee.address_of_record == caller.address_of_record:
         message = "callee.uri: is the caller's too; the SUT could not tell the two agents apart"
         raise PlanningError(Reason.INVALID_TEST, message)
+
+
+def _check_readiness(test: CallTestSpec) -> None:
+    """A silent registrar must be found out before the agents are given up: it is the SUT's fault, and not theirs."""
+    if test.start_deadline_seconds >= REGISTERING_S:
+        return
+    callee_registers = test.callee is not None and test.callee.route is Route.REGISTER
+    if not (caller_registers := _caller_registers(test)) and not callee_registers:
+        return
+    role, way_out = ("caller", "caller.register: false") if caller_registers else ("callee", "another callee.route")
+    message = (
+        f"startDeadlineSeconds: {test.start_deadline_seconds} is too short where the {role} registers: that a registrar"
+        " does not answer is known after 32 s (Timer F, RFC 3261 §17.1.2.2), and until then an agent is not ready;"
+        f" {REGISTERING_S} at least, or {way_out}"
+    )
+    raise PlanningError(Reason.INVALID_TEST, message)
 
 
 def plan_run(
@@ -170,9 +189,13 @@ def keeps_evidence(test: CallTestSpec) -> bool:
 
 
 def _caller_account(test: CallTestSpec, mounts: Mounts) -> contract.Account:
-    caller = test.caller
-    register = caller.register if caller.register is not None else caller.credentials is not None
-    return contract.Account(uri=caller.uri, credentials=_credentials(caller.credentials, mounts), register=register)
+    credentials = _credentials(test.caller.credentials, mounts)
+    return contract.Account(uri=test.caller.uri, credentials=credentials, register=_caller_registers(test))
+
+
+def _caller_registers(test: CallTestSpec) -> bool:
+    """As it says, by default where it has credentials."""
+    return test.caller.credentials is not None if test.caller.register is None else test.caller.register
 
 
 def _callee_account(test: CallTestSpec, mounts: Mounts) -> contract.Account:

@@ -79,6 +79,8 @@ def _ended(pod: dict[str, Any], terminated: dict[str, Any]) -> PodFacts:
     disruption = _disruption(pod.get("status") or {})
     if disruption:
         why = f"{disruption} ({why})"
+    elif (pod.get("status") or {}).get("reason") == "DeadlineExceeded":
+        reason, why = Reason.DEADLINE_EXCEEDED, f"its pod's activeDeadlineSeconds were over ({why})"
     elif pod["metadata"].get("deletionTimestamp"):
         # Exit code 0: it was asked to end, and had the time to hang up and say what it knew.
         reason = Reason.ABORTED if code == 0 else reason

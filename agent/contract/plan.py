@@ -167,6 +167,10 @@ def for_endpoint(uri: str, endpoint: int) -> str:
 
 
 CALL_HEADER = "X-Calltest-Call"
+REFUSED_HEADER = "X-Calltest-Refused"
+"""In a callee's refusal: why, in a word that no SUT would say."""
+CALLEE_SHARED = "CalleeShared"
+"""Its value where the call is another run's: two tests have one callee URI, and the SUT called the wrong callee."""
 
 
 def call_key(run_uid: str, endpoint: int, call: str, number: int) -> str:

@@ -4,6 +4,7 @@ Null means 'not measured': never 0, never a default.
 """
 
 import hashlib
+from enum import StrEnum
 from typing import Final, Literal
 
 import msgspec
@@ -17,6 +18,17 @@ RESULT_BYTES = 4000
 """Under the kubelet's 4,096 for a termination message; always this long, so one pwrite replaces it whole."""
 MAX_DETAIL_BYTES = 4 * 1024 * 1024
 MAX_FINDINGS = 20
+
+
+class StopCause(StrEnum):
+    """What told an agent to stop before its plan was done."""
+
+    SIGNAL = "Signal"
+    """Its controller."""
+    TERMINATED = "Terminated"
+    """SIGTERM or SIGINT: whoever ended its pod or process."""
+    DEADLINE = "Deadline"
+    """Its own (plan.deadline_s)."""
 
 
 class ProgressLine(Document, frozen=True, kw_only=True, tag_field="kind", tag="progress"):
@@ -61,8 +73,8 @@ class AgentResult(Document, frozen=True, kw_only=True):
     detail: DetailDigest
     findings: tuple[Finding, ...] = ()
     """As many as fit, Failed first."""
-    stopped: bool = False
-    """It was told to stop (signal, SIGTERM or its own deadline) before the plan was done."""
+    stopped: StopCause | None = None
+    """What told it to stop before the plan was done; None: nothing did."""
     error: Finding | None = None
     """Why it could not do its plan at all (a missing Secret key, a port in use)."""
 

@@ -7,16 +7,16 @@ from typing import Final
 
 import msgspec
 
-from agent.contract.observation import LegObservation
+from agent.contract.observation import LegObservation, RegistrationObservation
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
-from agent.judge.call_leg import CallId, CallLeg, PlannedCall, planned_calls
+from agent.judge.call_leg import CallId, CallLeg, PlannedCall, calls_at
 from agent.judge.checks.registered import registered
 from agent.judge.ends import CallEnds, Gone
 from agent.judge.flow import flow
 from agent.judge.leg import known_leg
 from agent.judge.pairing import CalleeLeg, Pair, Pairing, pair_legs
 from agent.judge.rank import result_of_findings, worst_first
-from agent.judge.two_ended import call_findings
+from agent.judge.two_ended import call_findings, call_notes
 from agent.judge.verdicts import AgentReport, CallVerdict, EndpointVerdict, Flow, PairedBy, RunVerdict, Stray
 
 __all__ = ["AgentReport", "CallVerdict", "EndpointVerdict", "Flow", "PairedBy", "RunVerdict", "Stray", "judge_run"]
@@ -32,9 +32,9 @@ def judge_run(reports: Sequence[AgentReport]) -> RunVerdict:
     agents = _agents_of(reports)
     seen = _see(agents)
     calls = tuple(_judge_call(call, agents, seen) for call in agents.calls)
+    at = calls_by_endpoint(calls)
     endpoints = tuple(
-        _judge_endpoint(endpoint, report, [call for call in calls if call.endpoint == endpoint])
-        for endpoint, report in sorted(agents.callers.items())
+        _judge_endpoint(endpoint, agents.names[endpoint], at[endpoint]) for endpoint in sorted(agents.callers)
     )
     tally = Counter(call.result for call in calls)
     worst = next(iter(worst_first(finding for call in calls for finding in call.findings)), None)
@@ -52,6 +52,14 @@ def judge_run(reports: Sequence[AgentReport]) -> RunVerdict:
     )
 
 
+def calls_by_endpoint(calls: Iterable[CallVerdict]) -> Mapping[int, Sequence[CallVerdict]]:
+    """Each endpoint's calls, in their order; none where an endpoint has none."""
+    at: dict[int, list[CallVerdict]] = defaultdict(list)
+    for call in calls:
+        at[call.endpoint].append(call)
+    return at
+
+
 # Who was to do what
 
 
@@ -61,24 +69,35 @@ class _Agents:
 
     callers: Mapping[int, AgentReport]
     callees: Mapping[int, AgentReport]
+    names: Mapping[int, str]
+    """Of the endpoints."""
     calls: tuple[PlannedCall, ...]
+    registrations: Mapping[tuple[str, int], Sequence[RegistrationObservation]]
+    """By agent and endpoint."""
 
 
 def _agents_of(reports: Sequence[AgentReport]) -> _Agents:
     by_role: dict[Role, dict[int, AgentReport]] = {Role.CALLER: {}, Role.CALLEE: {}}
+    names: dict[int, str] = {}
     for report in reports:
         for stage in report.plan.stages:
             if stage.endpoint in by_role[report.plan.role]:
                 raise ValueError(f"endpoint {stage.endpoint} is in two {report.plan.role} plans")
             by_role[report.plan.role][stage.endpoint] = report
+            names[stage.endpoint] = stage.name
     callers = by_role[Role.CALLER]
-    calls = [
-        call
-        for endpoint, report in sorted(callers.items())
-        for call in planned_calls(report.plan)
-        if call.endpoint == endpoint
-    ]
-    return _Agents(callers=callers, callees=by_role[Role.CALLEE], calls=tuple(calls))
+    calls = [call for endpoint, report in sorted(callers.items()) for call in calls_at(report.plan, endpoint)]
+    registrations: dict[tuple[str, int], list[RegistrationObservation]] = defaultdict(list)
+    for report in reports:
+        for seen in report.registrations:
+            registrations[report.plan.agent, seen.endpoint].append(seen)
+    return _Agents(
+        callers=callers,
+        callees=by_role[Role.CALLEE],
+        names=names,
+        calls=tuple(calls),
+        registrations=registrations,
+    )
 
 
 def _distinct_reports(by_endpoint: Mapping[int, AgentReport]) -> list[AgentReport]:
@@ -135,7 +154,7 @@ def _last_taken(
     last: dict[tuple[str, str], float] = {}
     for call, pair in pairs.items():
         if call in caller_legs:
-            placed_at = caller_legs[call].started_at
+            placed_at = caller_legs[call].began_s
             ends = agents.callers[call[0]].plan.agent, pair.agent
             last[ends] = max(placed_at, last.get(ends, placed_at))
     return last
@@ -160,6 +179,7 @@ def _judge_call(call: PlannedCall, agents: _Agents, seen: _Seen) -> CallVerdict:
         paired_by=None if pair is None else pair.by,
         to_callee=flow(ends.caller, ends.callee),
         to_caller=flow(ends.callee, ends.caller),
+        notes=call_notes(ends),
     )
 
 
@@ -180,7 +200,7 @@ def _ends(call: PlannedCall, agents: _Agents, seen: _Seen, pair: Pair | None) ->
         caller_gone=twice if call.id in seen.twice else _gone(call, caller),
         callee_gone=_callee_gone(call, callee),
         callee_outlived=_outlived(caller_leg, seen.last_taken.get((caller.plan.agent, own_callee or ""))),
-        registration=(*_registration(call, caller), *_registration(call, callee)),
+        registration=(*_registration(call, caller, agents), *_registration(call, callee, agents)),
         recorded=(*_recorded(call, caller, caller_leg), *_recorded(call, callee, callee_leg)),
     )
 
@@ -193,8 +213,10 @@ def _at_call(call: PlannedCall, leg: LegObservation) -> CallLeg:
 
 def _gone(call: PlannedCall, report: AgentReport) -> Gone | None:
     if report.complete and report.lost_reason is None:
-        kept = (item for item in report.recorded if item.check is Check.RUN and item.endpoint == call.endpoint)
-        return next((Gone(reason=item.reason, note=f"{report.plan.agent}: {item.note}") for item in kept), None)
+        kept = [item for item in report.recorded if item.check is Check.RUN and item.endpoint == call.endpoint]
+        return next(
+            (Gone(reason=item.reason, note=f"{report.plan.agent}: {item.note}") for item in worst_first(kept)), None
+        )
     reason = report.lost_reason or Reason.AGENT_LOST
     return Gone(reason=reason, note=f"{report.plan.agent}: {report.lost_message or reason}")
 
@@ -210,14 +232,14 @@ def _outlived(caller_leg: LegObservation | None, last_taken: float | None) -> bo
     """The callee took a call that this caller placed after it had ended this one; all by the caller's clock."""
     if caller_leg is None or caller_leg.progress.ended_ms is None or last_taken is None:
         return False
-    return caller_leg.started_at + caller_leg.progress.ended_ms / 1000 <= last_taken
+    return caller_leg.began_s + caller_leg.progress.ended_ms / 1000 <= last_taken
 
 
-def _registration(call: PlannedCall, report: AgentReport | None) -> list[Finding]:
+def _registration(call: PlannedCall, report: AgentReport | None, agents: _Agents) -> list[Finding]:
     """An agent that does not register is silent here, but for a caller whose account could not even be made."""
     if report is None:
         return []
-    seen = [registration for registration in report.registrations if registration.endpoint == call.endpoint]
+    seen = agents.registrations.get((report.plan.agent, call.endpoint), ())
     without_account = bool(seen) and report.plan.role is Role.CALLER
     return registered(call, report.plan.role, seen) if report.plan.account.register or without_account else []
 
@@ -249,12 +271,12 @@ def _reason(worst: Finding | None, calls: Iterable[CallVerdict]) -> Reason | Non
     return None if any(calls) else Reason.NOT_MEASURED
 
 
-def _judge_endpoint(endpoint: int, report: AgentReport, calls: list[CallVerdict]) -> EndpointVerdict:
+def _judge_endpoint(endpoint: int, name: str, calls: Sequence[CallVerdict]) -> EndpointVerdict:
     tally = Counter(call.result for call in calls)
     worst = next(iter(worst_first(finding for call in calls for finding in call.findings)), None)
     return EndpointVerdict(
         endpoint=endpoint,
-        name=next(stage.name for stage in report.plan.stages if stage.endpoint == endpoint),
+        name=name,
         result=_rolled_up(tally),
         reason=_reason(worst, calls),
         planned=len(calls),

@@ -10,12 +10,15 @@ from typing import NewType, Protocol
 
 from agent.contract.call import DtmfMethod
 from agent.contract.observation import Negotiated, Rtp
+from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.sip.text import SipHead
 from agent.tap.model import TapStream
 
 AccountId = NewType("AccountId", int)
 CallHandle = NewType("CallHandle", int)
 """Never reused within one phone's life."""
+Action = Ring | Answer | PlayBack | SendDigits | HangUp
+"""The steps that a phone performs in a call."""
 
 
 class PhoneError(Exception):
@@ -177,10 +180,15 @@ class CallEnded:
     rtt_ms: float | None
     media_s: float | None
     """How long media ran, for the ratio of packets sent to packets due."""
-    recording: Path | None
-    """16-bit mono WAV of what was heard; the reader deletes it."""
+    recordings: dict[str, Path]
+    """16-bit mono WAVs of what was heard, by the remote `ip:port` that sent it, all from one moment on; the reader
+    deletes them. One of silence, by "", where nobody sent anything. TapStream.audio: which of them."""
     tapped: tuple[TapStream, ...] | None = None
     """RTP as it crossed the wire, early media included; None: not measured."""
+    uncounted: int = 0
+    """TapStreams.uncounted."""
+    not_rtp: int = 0
+    """TapStreams.other."""
     capture: Path | None = None
     """pcap of the call, where one was asked for; the reader deletes it."""
 
@@ -203,10 +211,9 @@ Event = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Playback:
-    """What a call plays: a WAV file in a loop, its own received audio (echo), or silence (neither)."""
+    """What a call that is placed plays: a WAV file in a loop, or silence."""
 
     wav: Path | None = None
-    echo: bool = False
 
 
 class Phone(Protocol):
@@ -225,17 +232,11 @@ class Phone(Protocol):
     def call(self, account: AccountId, to: str, headers: dict[str, str], playback: Playback) -> tuple[CallHandle, str]:
         """Sends an INVITE; gives the handle and the SIP Call-ID. PhoneError if it could not be sent."""
 
-    def ring(self, call: CallHandle) -> None:
-        """Answers 180."""
+    def perform(self, call: CallHandle, action: Action) -> None:
+        """Does it now, or, with digits, begins to: each of them gives a DigitSent. After a HangUp, CallEnded follows.
 
-    def answer(self, call: CallHandle, code: int, playback: Playback) -> None:
-        """Answers with a final code; media starts on 2xx."""
-
-    def send_digits(self, call: CallHandle, digits: str, tone_ms: int) -> None:
-        """Sends RFC 4733 digits one after the other. Each gives a DigitSent."""
-
-    def hang_up(self, call: CallHandle) -> None:
-        """CANCEL, BYE or a final response, as the state asks. CallEnded follows."""
+        Nothing is done in a call that is over already. PhoneError where the phone could not.
+        """
 
     def next_event(self, timeout_s: float) -> Event | None:
         """The next event, or None after `timeout_s`."""

@@ -30,6 +30,9 @@ MAX_BYTES: Final = 1024 * 1024 * 1024
 """Of one agent, so that no run fills a volume."""
 WRITE_S: Final = 5.0
 """A leg is told of this late at most, if its files take so long. They are given up then, and all that would follow."""
+STOPPED_WRITE_S: Final = 2.0
+"""At the end, an agent that is told to stop waits no longer than this."""
+SETTLE_POLL_S: Final = 0.05
 SCRATCH_BYTES: Final = 1024 * 1024 * 1024
 """For the captures of all calls that are up; a pod's scratch directory has twice that, for recordings too."""
 SOUND_S: Final = 10.0
@@ -105,9 +108,13 @@ class Evidence:
         ):
             self._settle(self._pending.popleft())
 
-    def settle(self) -> None:
+    def settle(self, stop_asked: Callable[[], bool] = lambda: False) -> None:
         """Passes on all that is left, and waits for its files as long as is allowed."""
-        wait([pending.written for pending in self._pending], WRITE_S)
+        files, waited_s = [pending.written for pending in self._pending], 0.0
+        while wait(files, SETTLE_POLL_S).not_done:
+            waited_s += SETTLE_POLL_S
+            if waited_s >= (STOPPED_WRITE_S if stop_asked() else WRITE_S):
+                break
         while self._pending:
             self._settle(self._pending.popleft())
 

@@ -18,6 +18,7 @@ from agent.contract.result import (
     DetailDigest,
     DetailLine,
     ProgressLine,
+    StopCause,
     encode_line,
     encode_result,
 )
@@ -113,7 +114,7 @@ class Report:
         )
         self._write_line(encode_line(line))
 
-    def write(self, *, final: bool = False, stopped: bool = False, error: Finding | None = None) -> None:
+    def write(self, *, final: bool = False, stopped: StopCause | None = None, error: Finding | None = None) -> None:
         """The result as of now."""
         self._findings.sort(key=lambda finding: not failed(finding.reason))
         del self._findings[MAX_FINDINGS:]

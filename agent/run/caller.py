@@ -1,42 +1,33 @@
-"""The caller: places a stage's calls, speaks, holds, hangs up."""
+"""The caller: places a stage's calls, as pace and concurrency allow; what is done in them are their steps."""
 
 import logging
 import re
 from collections import deque
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Final
 
 from agent.clock import Clock
 from agent.contract.call import Call
 from agent.contract.plan import CALL_HEADER, DialRoute, Plan, Stage, call_key, for_endpoint, identity_code
+from agent.contract.steps import steps_of
 from agent.contract.verdict import Role
 from agent.observe.leg import LegFacts
-from agent.phone.protocol import AccountId, CallConfirmed, CallEnded, CallHandle, Event, Phone, PhoneError
+from agent.phone.protocol import AccountId, CallHandle, Phone, PhoneError
 from agent.run.legs import LegBook
+from agent.run.party import Party
 from agent.run.playlist import Playlist
 from agent.sound.samples import SoundError
 from agent.timers import Timers
-
-HANG_UP_LIMIT_S: Final = 40.0
-"""A BYE or CANCEL without an answer ends by Timer F, 32 s (RFC 3261 §17.1.2.2); later, the stack has forgotten it."""
 
 log = logging.getLogger(__name__)
 _URI_USER: Final = re.compile(r"sips?:([^@>\s]+)@", re.IGNORECASE)
 """With its parameters, which are the user part's own (`+123;phone-context=x`, RFC 3261 §19.1.6)."""
 
 
-class _State(Enum):
-    TRYING = auto()
-    UP = auto()
-    ENDING = auto()
-
-
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Call:
     group: Call
     code: int
-    state: _State = _State.TRYING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +44,19 @@ class Caller:
     """Places the calls of one stage after the other: groups in the plan's order, each call held and hung up."""
 
     def __init__(
-        self, *, plan: Plan, phone: Phone, book: LegBook, clock: Clock, timers: Timers, playlist: Playlist
+        self,
+        *,
+        plan: Plan,
+        phone: Phone,
+        party: Party,
+        book: LegBook,
+        clock: Clock,
+        timers: Timers,
+        playlist: Playlist,
     ) -> None:
         self._plan = plan
         self._phone = phone
+        self._party = party
         self._book = book
         self._clock = clock
         self._timers = timers
@@ -65,6 +65,8 @@ class Caller:
         self._waiting: deque[tuple[Call, int]] = deque()
         self._dialling: Dialling | None = None
         self._next_call_s = float("-inf")
+        self._is_paced = False
+        """A timer is pending that places more: one is enough, however many calls end meanwhile."""
 
     @property
     def idle(self) -> bool:
@@ -77,30 +79,37 @@ class Caller:
         self._waiting.extend((group, number) for group in self._plan.calls for number in range(group.count))
         self._place_more()
 
-    def handle(self, event: Event) -> None:
-        """Reacts to what happened to a call of ours."""
-        match event:
-            case CallConfirmed(call=handle) if handle in self._calls:
-                self._answered(handle, event.at_s)
-            case CallEnded(call=handle) if handle in self._calls:
-                self._playlist.over(self._calls.pop(handle).code)
-                self._place_more()
+    def over(self, handle: CallHandle) -> None:
+        """A call has ended, perhaps one of these."""
+        call = self._calls.pop(handle, None)
+        if call is not None:
+            self._playlist.over(call.code)
+            self._place_more()
 
-    def hang_up_all(self, reason: str) -> None:
-        """Ends all calls, and places no more."""
+    def hang_up_all(self) -> list[CallHandle]:
+        """Ends all calls, and places no more; gives those that were not about to end."""
         self._waiting.clear()
-        for handle in list(self._calls):
-            self._hang_up(handle, reason)
+        return [handle for handle in list(self._calls) if self._party.hang_up(handle)]
 
     def _place_more(self) -> None:
         """Places what pace and concurrency allow; a group waits for the one before it to end."""
         while self._waiting and self._has_room(self._waiting[0][0]):
             now_s = self._clock.monotonic_s()
             if now_s < self._next_call_s:
-                self._timers.at(self._next_call_s, self._place_more)
+                self._pace()
                 return
             self._next_call_s = max(now_s, self._next_call_s) + 1 / self._plan.max_calls_per_second
             self._place(*self._waiting.popleft())
+
+    def _pace(self) -> None:
+        """Goes on when the next call may be placed."""
+        if not self._is_paced:
+            self._is_paced = True
+            self._timers.at(self._next_call_s, self._paced)
+
+    def _paced(self) -> None:
+        self._is_paced = False
+        self._place_more()
 
     def _has_room(self, group: Call) -> bool:
         return len(self._calls) < group.concurrency and all(call.group is group for call in self._calls.values())
@@ -122,7 +131,7 @@ class Caller:
             return
         self._calls[handle] = _Call(group=group, code=code)
         self._book.begin(self._facts(group, number, key, sip_call_id), handle)
-        self._timers.at(self._clock.monotonic_s() + group.answer_timeout_seconds, lambda: self._give_up(handle))
+        self._party.begin(handle, steps_of(group, Role.CALLER, None))
 
     def _facts(self, group: Call, number: int, key: str, sip_call_id: str | None) -> LegFacts:
         assert self._dialling is not None
@@ -147,52 +156,3 @@ class Caller:
             raise PhoneError("the callee's address is not known: signal.peerAddress is null")
         user = _URI_USER.match(uri)
         return f"sip:{user[1]}@{self._dialling.peer_address}" if user else f"sip:{self._dialling.peer_address}"
-
-    def _answered(self, handle: CallHandle, at_s: float) -> None:
-        call = self._calls[handle]
-        match call.state:
-            case _State.TRYING:
-                call.state = _State.UP
-                dtmf = call.group.caller.dtmf
-                if dtmf is not None:
-                    self._timers.at(at_s + dtmf.after_milliseconds / 1000, lambda: self._send_digits(handle))
-                self._timers.at(at_s + call.group.hold_seconds, lambda: self._hang_up(handle))
-            case _State.ENDING:  # the answer crossed our CANCEL: it is a call now, and needs a BYE
-                self._end(handle)
-
-    def _send_digits(self, handle: CallHandle) -> None:
-        call = self._calls.get(handle)
-        if call is None or call.state is not _State.UP or call.group.caller.dtmf is None:
-            return
-        try:
-            self._phone.send_digits(handle, call.group.caller.dtmf.digits, call.group.caller.dtmf.tone_milliseconds)
-        except PhoneError as error:  # the leg's dtmf_sent tells: nothing was sent
-            log.warning("digits %s: %s", call.group.caller.dtmf.digits, error)
-
-    def _give_up(self, handle: CallHandle) -> None:
-        call = self._calls.get(handle)
-        if call is not None and call.state is _State.TRYING:
-            self._hang_up(handle, f"no answer within {call.group.answer_timeout_seconds:g} s")
-
-    def _hang_up(self, handle: CallHandle, reason: str | None = None) -> None:
-        call = self._calls.get(handle)
-        if call is None or call.state is _State.ENDING:
-            return
-        call.state = _State.ENDING
-        if reason is not None:
-            self._book.because(handle, reason)
-        self._timers.at(self._clock.monotonic_s() + HANG_UP_LIMIT_S, lambda: self._abandon(handle))
-        self._end(handle)
-
-    def _end(self, handle: CallHandle) -> None:
-        try:
-            self._phone.hang_up(handle)
-        except PhoneError as error:
-            log.warning("hang-up: %s", error)
-
-    def _abandon(self, handle: CallHandle) -> None:
-        call = self._calls.pop(handle, None)
-        if call is not None:
-            self._playlist.over(call.code)
-            self._book.abandon(handle, f"the SIP stack had not ended the call {HANG_UP_LIMIT_S:g} s after the hang-up")
-            self._place_more()

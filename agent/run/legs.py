@@ -1,20 +1,22 @@
 """The legs that are up: which event belongs to which, and what is made of a leg once it is over."""
 
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from agent.clock import Clock
-from agent.contract.observation import Health, Heard, LegObservation, Trouble
-from agent.contract.plan import Plan
+from agent.contract.observation import Action, Health, LegObservation, Trouble
+from agent.contract.plan import Plan, call_key, identity_code
 from agent.judge.leg import judge_leg
 from agent.observe.leg import LegFacts, observe_leg
 from agent.observe.signalling import read_leg
+from agent.observe.sound import MAX_OTHERS, Codes
 from agent.phone.protocol import (
     CallConfirmed,
     CallEnded,
@@ -29,8 +31,10 @@ from agent.phone.protocol import (
 )
 from agent.report.evidence import Evidence
 from agent.run.health import HealthMonitor, Window, health_of
+from agent.run.leg_events import LegEvents
 from agent.sip.text import CALL_ID, SipHead, parse_head
-from agent.sound.samples import SoundError, hear, read_wav
+from agent.sound.identity import Samples
+from agent.sound.samples import SoundError, read_wav
 from agent.timers import Timers
 
 SETTLE_S: Final = 0.2
@@ -44,8 +48,8 @@ REFUSED_S: Final = 1.0
 """An INVITE that the stack refused by itself may come again, otherwise, within this time: it is the same leg."""
 UNANSWERED_S: Final = 40.0
 """An INVITE that our stack neither refused nor made a call of: its caller has given up by then (Timer B, 32 s)."""
-MAX_LEG_EVENTS: Final = 2000
-"""More than any call of good faith brings; the end of a call is always taken."""
+MAX_ACTIONS: Final = 64
+"""Of one leg: a parrot may send digits back again and again."""
 
 log = logging.getLogger(__name__)
 
@@ -59,14 +63,17 @@ class Leg:
     """None: its INVITE came in, and the stack has not told of a call yet, or refused it."""
     from_tag: str = ""
     """Of the INVITE that began it, where it came in."""
-    events: list[Event] = field(default_factory=list)
+    events: LegEvents = field(default_factory=LegEvents)
     window: Window | None = None
     setup: Trouble | None = None
     """Once it was answered."""
     health: Health = field(default_factory=Health)
     own_reason: str | None = None
     """Why this agent ended it."""
+    told_to_stop: bool = False
     concluded: bool = False
+    actions: list[tuple[str, float | None, str | None]] = field(default_factory=list)
+    """What this agent did: step, when (None: not), why not."""
 
 
 class LegBook:
@@ -97,7 +104,9 @@ class LegBook:
         self._by_handle: dict[CallHandle, Leg] = {}
         self._by_call_id: dict[str, list[Leg]] = {}
         self._waiting: list[Leg] = []
-        self._unclaimed: OrderedDict[str, list[Event]] = OrderedDict()
+        self._unclaimed: OrderedDict[str, list[MessageSeen]] = OrderedDict()
+        self._codes_begun: deque[int] = deque(maxlen=MAX_OTHERS)
+        """Of the last legs that began: those that are up are among them."""
 
     @property
     def open(self) -> int:
@@ -123,21 +132,30 @@ class LegBook:
         return True
 
     def _new(self, facts: LegFacts, handle: CallHandle | None) -> Leg:
+        if (code := _own_code(facts)) is not None:
+            self._codes_begun.append(code)
         leg = Leg(facts=facts, handle=handle, window=self._health.begin(self._clock.monotonic_s()))
         if facts.sip_call_id is not None:
-            leg.events += self._unclaimed.pop(facts.sip_call_id, ())
+            for message in self._unclaimed.pop(facts.sip_call_id, ()):
+                leg.events.add(message, parse_head(message.text))
             self._by_call_id.setdefault(facts.sip_call_id, []).append(leg)
         return leg
 
     def never_began(self, facts: LegFacts, reason: str) -> None:
         """A call that could not be placed is a leg as well."""
-        self._conclude(Leg(facts=facts, handle=None, own_reason=reason))
+        self._conclude(Leg(facts=facts, handle=None, own_reason=reason, actions=[("Place", None, reason)]))
 
-    def because(self, handle: CallHandle, reason: str) -> None:
+    def did(self, handle: CallHandle, name: str, at_s: float | None, error: str | None) -> None:
+        """A step of a leg was done, or (`error`) could not be, or its time never came (neither time)."""
+        leg = self._by_handle.get(handle)
+        if leg is not None and len(leg.actions) < MAX_ACTIONS:
+            leg.actions.append((name, at_s, error))
+
+    def because(self, handle: CallHandle, reason: str, *, told_to_stop: bool = False) -> None:
         """Says why this agent is about to end a call; the first reason stands."""
         leg = self._by_handle.get(handle)
-        if leg and leg.own_reason is None:
-            leg.own_reason = reason
+        if leg and leg.own_reason is None and leg.events.ended is None:
+            leg.own_reason, leg.told_to_stop = reason, told_to_stop
 
     def record(self, event: Event) -> None:
         """Gives the event to its leg, or legs where one Call-ID has come twice."""
@@ -171,12 +189,14 @@ class LegBook:
             stack_received=None,
             rtt_ms=None,
             media_s=None,
-            recording=None,
+            recordings={},
         )
         self.record(ended)
 
     def conclude_all(self) -> None:
-        """Judges whatever is left, as it is."""
+        """Judges whatever is left, as it is: what the phone has not ended by now lasted until now."""
+        for handle in list(self._by_handle):
+            self.abandon(handle, "it was not over when the agent had to go on")
         for leg in [*self._by_handle.values(), *self._waiting]:
             self._conclude(leg)
 
@@ -187,8 +207,7 @@ class LegBook:
         self._begin_with(message, head)
         if legs := self._by_call_id.get(head.call_id):
             for leg in legs:
-                if len(leg.events) < MAX_LEG_EVENTS:
-                    leg.events.append(message)
+                leg.events.add(message, head)
                 if head.method == "INVITE" and 200 <= (head.code or 0) < 300:
                     self._answered(leg, message.at_s)
             return
@@ -232,8 +251,7 @@ class LegBook:
 
     def _record_of(self, call_id: str, event: NotSent | Unparsed | StackRefused) -> None:
         for leg in self._by_call_id.get(call_id, ()):
-            if len(leg.events) < MAX_LEG_EVENTS:
-                leg.events.append(event)
+            leg.events.add(event)
 
     def _answered(self, leg: Leg, at_s: float) -> None:
         """From here on it is media."""
@@ -249,16 +267,16 @@ class LegBook:
     def _record_call_event(self, leg: Leg, event: Event) -> None:
         if isinstance(event, CallEnded):
             self._end(leg, event)
-        elif len(leg.events) < MAX_LEG_EVENTS:
-            leg.events.append(event)
+        else:
+            leg.events.add(event)
         if isinstance(event, CallConfirmed):
             self._answered(leg, event.at_s)
 
     def _end(self, leg: Leg, event: CallEnded) -> None:
-        if any(isinstance(earlier, CallEnded) for earlier in leg.events):
+        if leg.events.ended is not None:
             _delete_files(event)
             return
-        leg.events.append(event)
+        leg.events.add(event)
         self._measure(leg, event.at_s)
         self._timers.at(self._clock.monotonic_s() + SETTLE_S, lambda: self._conclude(leg))
 
@@ -269,11 +287,32 @@ class LegBook:
         leg.concluded = True
         self._forget(leg)
         observation = observe_leg(
-            leg.facts, leg.events, own_reason=leg.own_reason, heard=_heard(leg.events), health=leg.health
+            leg.facts,
+            leg.events,
+            own_reason=leg.own_reason,
+            health=leg.health,
+            tracks=_tracks(leg.events.ended),
+            codes=self._codes(leg.facts),
+        )
+        observation = msgspec.structs.replace(
+            observation,
+            told_to_stop=leg.told_to_stop,
+            actions=(*observation.actions, *_actions(leg)),
+            events_left_out=leg.events.left_out,
         )
         findings = judge_leg(self._plan, observation)
-        capture = next((event.capture for event in leg.events if isinstance(event, CallEnded)), None)
+        capture = leg.events.ended.capture if leg.events.ended else None
         self._evidence.take(msgspec.structs.replace(observation, findings=findings), capture, self._on_leg)
+
+    def _codes(self, facts: LegFacts) -> Codes:
+        own = _own_code(facts)
+        if own is not None:
+            return Codes(own=own, others=tuple(code for code in self._codes_begun if code != own))
+        calls = ((group.name, number) for group in self._plan.calls for number in range(group.count))
+        keys = (
+            call_key(self._plan.run.uid, facts.endpoint, name, number) for name, number in islice(calls, MAX_OTHERS)
+        )
+        return Codes(others=tuple(identity_code(key) for key in keys))
 
     def _forget(self, leg: Leg) -> None:
         if leg.handle is not None:
@@ -287,19 +326,32 @@ class LegBook:
             self._by_call_id.pop(leg.facts.sip_call_id or "", None)
 
 
-def _heard(events: list[Event]) -> Heard | None:
-    """What the recording held; the file is deleted. None where there is none, it is empty, or it cannot be read."""
-    recording = next((event.recording for event in events if isinstance(event, CallEnded)), None)
-    if recording is None:
-        return None
-    try:
-        samples = read_wav(recording)
-        return hear(samples) if len(samples) else None
-    except SoundError as error:
-        log.warning("recording of what was heard: %s", error)
-        return None
-    finally:
-        _delete(recording)
+def _own_code(facts: LegFacts) -> int | None:
+    """None where it is not known to be a call of this run."""
+    return identity_code(facts.call_key) if facts.call is not None and facts.call_key is not None else None
+
+
+def _tracks(ended: CallEnded | None) -> dict[str, Samples]:
+    """What was recorded of each remote address; the files are deleted. Without those that cannot be read."""
+    tracks: dict[str, Samples] = {}
+    for address, file in ended.recordings.items() if ended else ():
+        try:
+            tracks[address] = read_wav(file)
+        except SoundError as error:
+            log.warning("recording of what was heard: %s", error)
+        _delete(file)
+    return tracks
+
+
+def _actions(leg: Leg) -> tuple[Action, ...]:
+    """With times since the leg's first message, as everything that tells of its signalling."""
+    began_s = next((event.at_s for event in leg.events if isinstance(event, MessageSeen)), None)
+    return tuple(
+        Action(
+            name=name, at_ms=None if at_s is None or began_s is None else round(1000 * (at_s - began_s), 1), error=error
+        )
+        for name, at_s, error in leg.actions
+    )
 
 
 def _delete(file: Path | None) -> None:
@@ -307,6 +359,11 @@ def _delete(file: Path | None) -> None:
         file.unlink(missing_ok=True)
 
 
+def _delete_recordings(event: CallEnded) -> None:
+    for file in event.recordings.values():
+        _delete(file)
+
+
 def _delete_files(event: CallEnded) -> None:
-    _delete(event.recording)
+    _delete_recordings(event)
     _delete(event.capture)

@@ -6,8 +6,11 @@ from typing import Final
 
 from agent.clock import Clock
 from agent.contract.call import Behaviour
-from agent.phone.protocol import CallEnded, IncomingCall, Phone
+from agent.contract.steps import steps_of
+from agent.contract.verdict import Role
+from agent.phone.protocol import CallEnded, CallHandle, IncomingCall, Phone
 from agent.run.callee import Callee
+from agent.run.party import Party
 from agent.sip.text import parse_head
 from agent.timers import Timers
 
@@ -21,11 +24,14 @@ log = logging.getLogger(__name__)
 def run_parrot(phone: Phone, clock: Clock, stop_asked: Callable[[], bool]) -> None:
     """Takes calls until told to stop; then hangs up."""
     timers = Timers()
+
+    def over(call: CallHandle) -> None:
+        callee.over(call)
+
+    party = Party(phone=phone, clock=clock, timers=timers, ledger=_Silent(), on_over=over)
     callee = Callee(
-        phone=phone,
-        clock=clock,
-        timers=timers,
-        behaviour=Behaviour.PARROT,
+        party=party,
+        steps=steps_of(None, Role.CALLEE, Behaviour.PARROT),
         capacity=CAPACITY,
         on_call=_say_who,
     )
@@ -34,18 +40,32 @@ def run_parrot(phone: Phone, clock: Clock, stop_asked: Callable[[], bool]) -> No
         now_s = clock.monotonic_s()
         event = phone.next_event(max(0.0, timers.next_s(now_s + POLL_S) - now_s))
         if event is not None:
-            callee.handle(event)
+            party.handle(event)
+        if isinstance(event, IncomingCall):
+            callee.take(event)
         if isinstance(event, CallEnded):
             log.info("call %d is over: %s", event.call, event.local_reason)
-            if event.recording is not None:
-                event.recording.unlink(missing_ok=True)
+            for recording in event.recordings.values():
+                recording.unlink(missing_ok=True)
         timers.run(clock.monotonic_s())
         if until_s == float("inf") and stop_asked():
             callee.hang_up_all()
             until_s = clock.monotonic_s() + LAST_BYES_S
 
 
-def _say_who(event: IncomingCall) -> bool:
+class _Silent:
+    """Nobody asks what this parrot did."""
+
+    def did(self, call: CallHandle, name: str, at_s: float | None, error: str | None) -> None:
+        """As Ledger."""
+
+    def because(self, call: CallHandle, reason: str) -> None:
+        """As Ledger."""
+
+    def abandon(self, call: CallHandle, reason: str) -> None:
+        """As Ledger."""
+
+
+def _say_who(event: IncomingCall) -> None:
     head = parse_head(event.invite)
     log.info("call %d from %s", event.call, head.from_user if head else None)
-    return True

@@ -2,24 +2,27 @@
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
 from agent.clock import Clock
-from agent.contract.call import Behaviour
 from agent.contract.observation import LegObservation
-from agent.contract.plan import Plan, Signal, Stage
+from agent.contract.plan import CALLEE_SHARED, REFUSED_HEADER, Plan, Signal, Stage
+from agent.contract.result import StopCause
+from agent.contract.steps import Answer, steps_of
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.observe.leg import LegFacts, read_invite
-from agent.phone.protocol import Event, IncomingCall, MessageSeen, Phone, PhoneError, Playback
+from agent.phone.protocol import CallHandle, Event, IncomingCall, MessageSeen, Phone, PhoneError
 from agent.report.evidence import Evidence
 from agent.report.lines import Report
 from agent.run.callee import Callee
-from agent.run.caller import HANG_UP_LIMIT_S, Caller, Dialling
+from agent.run.caller import Caller, Dialling
 from agent.run.health import HealthMonitor
 from agent.run.inputs import SignalSource, is_allowed
 from agent.run.legs import LegBook
+from agent.run.party import HANG_UP_LIMIT_S, Party
 from agent.run.playlist import Playlist
 from agent.run.registration import Login, Registration
 from agent.timers import Timers
@@ -56,6 +59,14 @@ class Phase(Enum):
     """Unregistering."""
     STOPPING = auto()
     FINISHED = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stop:
+    """Why the agent ends before its plan is done."""
+
+    cause: StopCause
+    words: str
 
 
 class Runner:
@@ -97,30 +108,32 @@ class Runner:
             on_leg=self._leg_over,
             on_invite=self._invite_came,
         )
+        self._party = Party(phone=phone, clock=clock, timers=self._timers, ledger=self._book, on_over=self._call_over)
         self._caller = Caller(
-            plan=plan, phone=phone, book=self._book, clock=clock, timers=self._timers, playlist=playlist
+            plan=plan,
+            phone=phone,
+            party=self._party,
+            book=self._book,
+            clock=clock,
+            timers=self._timers,
+            playlist=playlist,
         )
-        self._callee = self._new_callee()
+        self._callee = Callee(
+            party=self._party,
+            steps=steps_of(None, Role.CALLEE, plan.behaviour),
+            capacity=calls_at_once(plan),
+            on_call=self._call_came,
+        )
         self._registration: Registration | None = None
         self._phase = Phase.WAITING
         self._index = 0
         self._deadline_s = clock.monotonic_s() + plan.deadline_s
         self._until_s = 0.0
-        self._stopped = False
+        self._stopped: _Stop | None = None
         self._blocked = False
         """The current stage's address is not allowed."""
         self._told_stage = self._told_calls = (-1, -1)
         self._told_s = float("-inf")
-
-    def _new_callee(self) -> Callee:
-        return Callee(
-            phone=self._phone,
-            clock=self._clock,
-            timers=self._timers,
-            behaviour=self._plan.behaviour or Behaviour.ABSORBER,
-            capacity=calls_at_once(self._plan),
-            on_call=self._call_came,
-        )
 
     def run(self) -> bool:
         """Until finished; then writes the final result. Whether the plan was done to its end."""
@@ -129,10 +142,10 @@ class Runner:
         while self._phase is not Phase.FINISHED:
             self.step()
         self._book.conclude_all()  # a stray may have come after the last stage
-        self._evidence.settle()
+        self._evidence.settle(lambda: self._why_stop(self._signals.poll()) is not None)
         self._tell_progress()
-        self._report.write(final=True, stopped=self._stopped)
-        return not self._stopped
+        self._report.write(final=True, stopped=self._stopped.cause if self._stopped else None)
+        return self._stopped is None
 
     def step(self) -> None:
         """One event at most, then whatever is due."""
@@ -169,14 +182,21 @@ class Runner:
             self._registration.handle(event)
             if (lapsed := self._registration.lapsed()) is not None:
                 self._evidence.take(lapsed, None, self._report.registration)
+        self._party.handle(event)
+        if isinstance(event, IncomingCall):
+            self._incoming(event)
+
+    def _incoming(self, event: IncomingCall) -> None:
         if self._plan.role is Role.CALLEE:
-            self._callee.handle(event)
-        elif isinstance(event, IncomingCall):
-            log.warning("call %s came to the caller: refused", event.sip_call_id)
-            with contextlib.suppress(PhoneError):  # it has gone meanwhile
-                self._phone.answer(event.call, 480, Playback())
-        else:
-            self._caller.handle(event)
+            self._callee.take(event)
+            return
+        log.warning("call %s came to the caller: refused", event.sip_call_id)
+        with contextlib.suppress(PhoneError):  # it has gone meanwhile
+            self._phone.perform(event.call, Answer(code=480))
+
+    def _call_over(self, handle: CallHandle) -> None:
+        self._caller.over(handle)
+        self._callee.over(handle)
 
     def _invite_came(self, message: MessageSeen) -> LegFacts | None:
         """Begins a callee's leg, also of an INVITE that the stack refuses by itself; a caller takes no calls."""
@@ -184,19 +204,25 @@ class Runner:
             return None
         return self._facts(message.text, message.head.call_id, message.head.branch)
 
-    def _call_came(self, event: IncomingCall) -> bool:
-        """The INVITE's call. Whether it is for us: another run's, which names that run, has a callee of its own."""
+    def _call_came(self, event: IncomingCall) -> Mapping[str, str] | None:
+        """The INVITE's call. None: it is for us; else the headers to refuse it with.
+
+        Another run's call, which names that run, has a callee of its own.
+        """
         if not self._book.attach(event):
             self._book.begin(self._facts(event.invite, event.sip_call_id, None), event.call)
+        if self._stopped is not None:
+            self._book.because(event.call, self._stopped.words, told_to_stop=True)
+            return {}
         key = read_invite(self._plan, event.invite).call_key
-        return key is None or key.startswith(f"{self._plan.run.uid}/")
+        is_ours = key is None or key.startswith(f"{self._plan.run.uid}/")
+        return None if is_ours else {REFUSED_HEADER: CALLEE_SHARED}
 
     def _facts(self, invite: str, sip_call_id: str, branch: str | None) -> LegFacts:
         facts = read_invite(self._plan, invite)
         return LegFacts(
             role=self._plan.role,
-            # One that comes between two stages, or after the last, belongs to the one before.
-            endpoint=self._plan.stages[min(self._index, len(self._plan.stages) - 1)].endpoint,
+            endpoint=self._plan.stages[self._stage_of_calls].endpoint,
             call=facts.call,
             number=facts.number,
             call_key=facts.call_key,
@@ -204,6 +230,15 @@ class Runner:
             started_at=self._clock.unix_s(),
             branch=branch,
         )
+
+    @property
+    def _stage_of_calls(self) -> int:
+        """Of a call that comes now: between two stages, or after the last, it belongs to the one before.
+
+        Nobody places calls at a stage before all its agents are ready there.
+        """
+        is_between = self._phase in (Phase.WAITING, Phase.REGISTERING, Phase.FINISHED)
+        return max(0, self._index - 1 if is_between else self._index)
 
     def _leg_over(self, leg: LegObservation) -> None:
         self._report.leg(leg)
@@ -218,8 +253,8 @@ class Runner:
 
     def _advance(self, signal: Signal) -> None:
         """Takes the next steps, as far as what they need is there."""
-        if self._phase is not Phase.STOPPING and (reason := self._why_stop(signal)):
-            self._stop(reason)
+        if self._phase not in (Phase.STOPPING, Phase.FINISHED) and (why := self._why_stop(signal)):
+            self._stop(why)
         before = None
         while self._phase is not before:
             before = self._phase
@@ -312,28 +347,29 @@ class Runner:
             self._registration.leave()
         self._phase = Phase.LEAVING
 
-    def _hang_up_all(self, reason: str) -> None:
-        self._caller.hang_up_all(reason)
-        for handle in self._callee.hang_up_all():
-            self._book.because(handle, reason)
+    def _hang_up_all(self, reason: str, *, told_to_stop: bool = False) -> None:
+        for handle in (*self._caller.hang_up_all(), *self._callee.hang_up_all()):
+            self._book.because(handle, reason, told_to_stop=told_to_stop)
 
     # --- the end -----------------------------------------------------------------------------------------------
 
-    def _why_stop(self, signal: Signal) -> str | None:
-        if self._phase is Phase.FINISHED or self._index == len(self._plan.stages):
-            return None
-        if self._stop_asked():
-            return "the agent was terminated"
+    def _why_stop(self, signal: Signal) -> _Stop | None:
         if signal.stop:
-            return "the run was stopped"
+            return _Stop(cause=StopCause.SIGNAL, words="the run was stopped")
+        if self._stop_asked():
+            return _Stop(cause=StopCause.TERMINATED, words="the agent was terminated")
         if self._clock.monotonic_s() >= self._deadline_s:
-            return f"the agent's deadline of {self._plan.deadline_s:g} s was over"
+            words = f"the agent's deadline of {self._plan.deadline_s:g} s was over"
+            return _Stop(cause=StopCause.DEADLINE, words=words)
         return None
 
-    def _stop(self, reason: str) -> None:
-        log.warning("stopping: %s", reason)
-        self._stopped = True
-        self._hang_up_all(reason)
+    def _stop(self, why: _Stop) -> None:
+        log.warning("stopping: %s", why.words)
+        if self._index == len(self._plan.stages):  # it only waited to be let go: its plan is done
+            self._phase = Phase.FINISHED
+            return
+        self._stopped = why
+        self._hang_up_all(why.words, told_to_stop=True)
         self._limit(Phase.STOPPING, STOP_S)
 
     def _tell_progress(self) -> None:

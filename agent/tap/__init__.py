@@ -11,44 +11,75 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from agent.tap.model import SEGMENT_TICKS, Captured, TapDigit, TapError, TapMessage, TapStream
+from agent.tap.model import Captured, GapKind, TapDigit, TapError, TapGap, TapMessage, TapStream, TapStreams
 
 __all__ = ["Tap", "TapError"]
 
-MAX_STREAMS: Final = 64
-"""TAP_MAX_STREAMS: that many streams of one call are counted."""
+MAX_ROWS: Final = 64
+"""TAP_MAX_ROWS: of one call."""
 MAX_DIGITS: Final = 256
 """TAP_MAX_DIGITS: of one stream."""
+MAX_GAPS: Final = 64
+"""TAP_MAX_GAPS: of one row."""
+MAX_RECORDINGS: Final = 4
+"""TAP_MAX_AUDIOS: of one call."""
 MAX_CAPTURE_BYTES: Final = 64 * 1024 * 1024
 """Of one call: 40 minutes of G.711 both ways."""
 _MAX_MESSAGE_BYTES = 65_535
+_GAP_KINDS: Final = (GapKind.LOST, GapKind.PAUSE, GapKind.RESTART)
+"""enum rtp_gap_kind."""
 _ADDRESS_TEXT = 56
 
 
 class _Digit(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_int64) for name in ("first_ns", "last_ns")),
-        *((name, ctypes.c_uint32) for name in ("timestamp", "segments", "ticks", "clock_hz", "packets", "end_packets")),
-        *((name, ctypes.c_uint8) for name in ("code", "payload_type", "volume", "marker")),
+        ("tick_ns", ctypes.c_double),
+        ("owner", ctypes.c_int32),
+        *((name, ctypes.c_uint32) for name in ("timestamp", "last_segment", "ticks", "step", "packets", "end_packets")),
+        ("pressed_again", ctypes.c_uint32),
+        ("number", ctypes.c_uint16),
+        *(
+            (name, ctypes.c_uint8)
+            for name in ("code", "payload_type", "declared", "volume", "marker", "moved", "ended")
+        ),
+        ("unused", ctypes.c_uint8 * 7),
     )
+
+
+class _Gap(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("at_ns", "missing_ns", "begin", "end", "kind"))
 
 
 class _Stream(ctypes.Structure):
     _fields_ = (
         ("local", ctypes.c_char * _ADDRESS_TEXT),
         ("remote", ctypes.c_char * _ADDRESS_TEXT),
-        ("ssrc", ctypes.c_uint32),
-        ("mark", ctypes.c_uint32),
+        *((name, ctypes.c_uint32) for name in ("ssrc", "mark", "epoch", "last_epoch")),
+        ("audio", ctypes.c_int32),
         ("sent", ctypes.c_uint8),
-        *((name, ctypes.c_uint64) for name in ("packets", "bytes", "expected", "lost", "duplicates", "reordered")),
-        *((name, ctypes.c_uint64) for name in ("unnegotiated", "jitter_samples")),
+        *((name, ctypes.c_int64) for name in ("packets", "bytes", "expected", "lost", "duplicates", "reordered")),
+        *((name, ctypes.c_int64) for name in ("restarts", "unnegotiated", "empty", "noise", "timed", "jitter_samples")),
+        *((name, ctypes.c_int64) for name in ("media_ns", "event_ns", "lost_ns", "pause_ns", "span_ns")),
         *((name, ctypes.c_double) for name in ("jitter_ms", "mean_jitter_ms", "max_jitter_ms")),
         *((name, ctypes.c_int64) for name in ("max_gap_ns", "max_late_ns", "first_ns", "last_ns")),
         *((name, ctypes.c_int64) for name in ("first_monotonic_ns", "last_monotonic_ns")),
         ("payload_types", ctypes.c_uint32 * 128),
-        ("digit_count", ctypes.c_uint32),
+        *((name, ctypes.c_uint32) for name in ("gap_count", "refused_events", "digit_count")),
+        ("gaps", _Gap * MAX_GAPS),
         ("digits", _Digit * MAX_DIGITS),
     )
+
+
+class _Told(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_uint32) for name in ("epoch", "rows")),
+        *((name, ctypes.c_uint64) for name in ("uncounted", "other")),
+    )
+
+
+class _Recorded(ctypes.Structure):
+    _fields_ = (("remote", ctypes.c_char * _ADDRESS_TEXT), ("error", ctypes.c_int32))
 
 
 class _Message(ctypes.Structure):
@@ -103,40 +134,49 @@ class Tap:
             raise TapError(f"cannot tap call {call_id} into {capture}: {os.strerror(error)}")
 
     def record(self, call_id: str, path: Path) -> None:
-        """From now on what the call receives of G.711 is written to `path`, a new WAV file (16 bits, 8 kHz, mono).
+        """From now on what the call receives of G.711 is written to WAV files (16 bits, 8 kHz, mono).
 
-        Each packet at its place in time, and silence where none came. TapError.
+        What the first address sends goes to `path`, what others send to `path`.1 to `path`.3, all new files that begin
+        at one moment. Each packet is at its place in time, and silence where none came. TapError.
         """
         error = self._library.tap_record(_bytes(call_id), os.fsencode(path))
         if error:
             raise TapError(f"cannot record call {call_id} into {path}: {os.strerror(error)}")
 
-    def record_end(self, call_id: str, until_s: float) -> None:
-        """Ends the file, which lasts until that moment (monotonic clock). TapError: what it holds is not known."""
-        error = self._library.tap_record_end(_bytes(call_id), ctypes.c_int64(int(until_s * 1e9)))
+    def record_end(self, call_id: str, until_s: float) -> tuple[str, ...]:
+        """Ends the files, which last until that moment (monotonic clock): whom each is of, `ip:port`.
+
+        Empty: nobody, or it is not whole. TapError: the call is not recorded, or a file is not whole.
+        """
+        recorded = (_Recorded * MAX_RECORDINGS)()
+        error = self._library.tap_record_end(_bytes(call_id), ctypes.c_int64(int(until_s * 1e9)), recorded)
+        error = error or next((one.error for one in recorded if one.error), 0)
         if error:
             raise TapError(f"the recording of call {call_id} is not complete: {os.strerror(error)}")
+        return tuple(one.remote.decode() for one in recorded)
 
     def mark(self, call_id: str) -> None:
         """Counts streams and records anew from here on, beside what was counted so far. TapError: not open."""
         if self._library.tap_mark(_bytes(call_id)):
             raise TapError(f"call {call_id} is not tapped")
 
-    def streams(self, call_id: str) -> tuple[TapStream, ...]:
-        """A call's streams so far, in the order of their first packets, also after its end. TapError.
+    def streams(self, call_id: str) -> TapStreams:
+        """A call's streams so far, also after its end. TapError: not open.
 
-        A call with more streams or digits than can be counted is an error too: nothing of it could be trusted.
+        What there was no room for is told beside them: packets of streams that came after others, digits, gaps.
         """
-        streams = (_Stream * MAX_STREAMS)()
-        uncounted = ctypes.c_uint64()
-        count = self._library.tap_streams(_bytes(call_id), streams, MAX_STREAMS, ctypes.byref(uncounted))
+        told, name = _Told(), _bytes(call_id)
+        rows = (_Stream * 0)()
+        while (count := self._library.tap_streams(name, rows, len(rows), ctypes.byref(told))) > len(rows):
+            rows = (_Stream * count)()
         if count < 0:
             raise TapError(f"call {call_id} is not tapped")
-        if uncounted.value:
-            raise TapError(f"call {call_id}: {uncounted.value} packets of more than {MAX_STREAMS} streams")
-        if any(stream.digit_count > MAX_DIGITS for stream in streams[:count]):
-            raise TapError(f"call {call_id}: more than {MAX_DIGITS} digits in one stream")
-        return tuple(_stream(stream) for stream in streams[:count])
+        return TapStreams(
+            rows=tuple(_stream(row) for row in rows[:count]),
+            epoch=told.epoch,
+            uncounted=told.uncounted,
+            other=told.other,
+        )
 
     def close(self, call_id: str) -> Captured:
         """Forgets the call, and ends its capture. TapError: not open."""
@@ -190,6 +230,7 @@ def _library() -> ctypes.CDLL:
     library = ctypes.CDLL(spec.origin)
     if not hasattr(library, "tap_install"):
         raise TapError(f"{spec.origin} was built without the tap: run dev/pjsua2/install, or rebuild the agent image")
+    library.tap_streams.argtypes = (ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
     library.tap_message.argtypes = (ctypes.c_uint64, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t)
     return library
 
@@ -199,20 +240,30 @@ def _bytes(call_id: str) -> bytes:
 
 
 def _stream(raw: _Stream) -> TapStream:
-    measured = raw.jitter_samples > 0
+    measured, timed = raw.jitter_samples > 0, raw.timed > 0
     return TapStream(
         sent=bool(raw.sent),
         local=raw.local.decode(),
         remote=raw.remote.decode(),
         ssrc=raw.ssrc,
         mark=raw.mark,
+        epoch=raw.epoch,
+        last_epoch=raw.last_epoch,
         packets=raw.packets,
         bytes=raw.bytes,
         expected=raw.expected,
         lost=raw.lost,
         duplicates=raw.duplicates,
         reordered=raw.reordered,
+        restarts=raw.restarts,
         unnegotiated=raw.unnegotiated,
+        empty=raw.empty,
+        noise=raw.noise,
+        media_ms=raw.media_ns / 1e6 if timed else None,
+        lost_ms=raw.lost_ns / 1e6 if timed else None,
+        pause_ms=raw.pause_ns / 1e6 if timed else None,
+        event_ms=raw.event_ns / 1e6,
+        span_ms=raw.span_ns / 1e6 if timed or raw.event_ns else None,
         jitter_samples=raw.jitter_samples,
         jitter_ms=raw.jitter_ms if measured else None,
         mean_jitter_ms=raw.mean_jitter_ms if measured else None,
@@ -224,21 +275,31 @@ def _stream(raw: _Stream) -> TapStream:
         first_s=raw.first_monotonic_ns / 1e9,
         last_s=raw.last_monotonic_ns / 1e9,
         payload_types={number: count for number, count in enumerate(raw.payload_types) if count},
+        gaps=tuple(_gap(gap) for gap in raw.gaps[: raw.gap_count]),
+        gap_count=raw.gap_count,
+        audio=raw.audio if raw.audio >= 0 else None,
         digits=tuple(_digit(digit) for digit in raw.digits[: raw.digit_count]),
+        uncounted_digits=raw.refused_events,
     )
 
 
+def _gap(raw: _Gap) -> TapGap:
+    return TapGap(at_s=raw.at_ns / 1e9, missing_ms=raw.missing_ns / 1e6, kind=_GAP_KINDS[raw.kind])
+
+
 def _digit(raw: _Digit) -> TapDigit:
-    ticks = raw.segments * SEGMENT_TICKS + raw.ticks
+    ticks = (raw.last_segment - raw.timestamp) % (1 << 32) + raw.ticks
     return TapDigit(
         code=raw.code,
         payload_type=raw.payload_type,
         timestamp=raw.timestamp,
         first_s=raw.first_ns / 1e9,
         last_s=raw.last_ns / 1e9,
-        duration_ms=1000 * ticks / raw.clock_hz,
+        duration_ms=ticks * raw.tick_ns / 1e6,
         volume_dbm0=-raw.volume,
         marker=bool(raw.marker),
         packets=raw.packets,
         end_packets=raw.end_packets,
+        moved=bool(raw.moved),
+        pressed_again=raw.pressed_again,
     )

@@ -24,8 +24,8 @@ struct tap_audio {
     int32_t error;
 };
 
-/* A new file, readable by us alone, whose time begins now; NULL with errno in `error`. */
-struct tap_audio *tap_audio_new(const char *path, int *error) {
+/* A new file, readable by us alone, whose time begins at that moment; NULL with errno in `error`. */
+struct tap_audio *tap_audio_new(const char *path, int64_t began_ns, int *error) {
     struct tap_audio *audio = calloc(1, sizeof *audio);
     if (audio) audio->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (!audio || audio->fd < 0) {
@@ -33,14 +33,14 @@ struct tap_audio *tap_audio_new(const char *path, int *error) {
         free(audio);
         return NULL;
     }
-    audio->began_ns = tap_now().monotonic_ns;
+    audio->began_ns = began_ns;
     return audio;
 }
 
-/* Forgets what there is; time begins now. */
-void tap_audio_restart(struct tap_audio *audio) {
+/* Forgets what there is; time begins at that moment. */
+void tap_audio_restart(struct tap_audio *audio, int64_t began_ns) {
     if (ftruncate(audio->fd, 0) != 0) audio->error = errno;
-    audio->began_ns = tap_now().monotonic_ns;
+    audio->began_ns = began_ns;
     audio->placed = false;
 }
 
@@ -49,12 +49,12 @@ static int64_t position_at(const struct tap_audio *audio, int64_t monotonic_ns) 
 }
 
 /* One packet of audio. */
-void tap_audio_add(struct tap_audio *audio, enum tap_codec codec, const uint8_t *packet, size_t length,
+void tap_audio_add(struct tap_audio *audio, enum tap_codec codec, const struct rtp_header *packet, const uint8_t *bytes,
                    int64_t monotonic_ns) {
     int16_t samples[MAX_PACKET_SAMPLES];
-    const uint8_t *coded = packet + tap_payload(packet, &length);
-    uint32_t ssrc = (uint32_t)packet[8] << 24 | packet[9] << 16 | packet[10] << 8 | packet[11];
-    uint32_t timestamp = (uint32_t)packet[4] << 24 | packet[5] << 16 | packet[6] << 8 | packet[7];
+    const uint8_t *coded = bytes + packet->payload.offset;
+    size_t length = packet->payload.wire;
+    uint32_t ssrc = packet->ssrc, timestamp = packet->timestamp;
     if (length > MAX_PACKET_SAMPLES) length = MAX_PACKET_SAMPLES;
     int64_t arrived = position_at(audio, monotonic_ns);
     int64_t position = audio->position + (int32_t)(timestamp - audio->timestamp);
@@ -69,8 +69,8 @@ void tap_audio_add(struct tap_audio *audio, enum tap_codec codec, const uint8_t 
     if (position < 0) return;
     for (size_t i = 0; i < length; i++)
         samples[i] = (int16_t)(codec == TAP_PCMU ? pjmedia_ulaw2linear(coded[i]) : pjmedia_alaw2linear(coded[i]));
-    ssize_t bytes = (ssize_t)(length * sizeof *samples);
-    if (pwrite(audio->fd, samples, (size_t)bytes, HEADER_BYTES + position * (off_t)sizeof *samples) != bytes)
+    ssize_t written = (ssize_t)(length * sizeof *samples);
+    if (pwrite(audio->fd, samples, (size_t)written, HEADER_BYTES + position * (off_t)sizeof *samples) != written)
         audio->error = errno ? errno : EIO;
 }
 

@@ -1,22 +1,33 @@
-/* The calls that were asked for, by Call-ID: what their streams count, and their capture. Nothing else is kept of any
- * call, so that a flood of INVITEs costs nothing here. */
-#include <arpa/inet.h>
+/* The calls that were asked for, by Call-ID: what their streams count, their capture, their recordings. Nothing else is
+ * kept of any call, so that a flood of INVITEs costs nothing here. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tap.h"
 
 #define BUCKETS 1024
 
-struct counted {
+struct stream {
     struct tap_counter *counter;
+    struct tap_row *row; /* the newest */
     struct tap_address local, remote;
     uint32_t ssrc, mark;
     bool sent;
+};
+
+struct row {
+    struct tap_row *row;
+    unsigned stream;
+    int32_t audio; /* -1: none */
+};
+
+struct audio {
+    struct tap_audio *file;
+    struct tap_address remote; /* family 0: nobody's yet */
 };
 
 struct tap_call {
@@ -25,54 +36,20 @@ struct tap_call {
     unsigned users, openings; /* guarded by table_lock */
     pthread_mutex_t lock;     /* guards what follows, and the paths of the call's media lines */
     struct tap_capture *capture;
-    struct tap_audio *audio;
-    uint32_t mark;
-    uint32_t epoch; /* messages with an SDP so far */
-    unsigned stream_count;
-    uint64_t uncounted; /* packets of more streams than there is room for */
-    struct counted streams[TAP_MAX_STREAMS];
+    char *recording; /* path of the first file; NULL: what comes is not recorded */
+    int64_t recording_began_ns;
+    struct audio audios[TAP_MAX_AUDIOS];
+    uint32_t mark, epoch;
+    unsigned stream_count, row_count;
+    uint64_t uncounted, other; /* struct tap_told */
+    struct stream streams[TAP_MAX_ROWS];
+    struct row rows[TAP_MAX_ROWS];
     char id[];
 };
 
 static struct tap_call *table[BUCKETS];
 static int live; /* calls not freed yet */
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
-
-#define SECOND_NS INT64_C(1000000000)
-
-static int64_t clock_ns(clockid_t clock) {
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return now.tv_sec * SECOND_NS + now.tv_nsec;
-}
-
-/* Both clocks at one moment: read again where we were interrupted between them. */
-struct tap_time tap_now(void) {
-    struct tap_time now;
-    for (int tries = 0; tries < 5; tries++) {
-        now.monotonic_ns = clock_ns(CLOCK_MONOTONIC);
-        now.real_ns = clock_ns(CLOCK_REALTIME);
-        if (clock_ns(CLOCK_MONOTONIC) - now.monotonic_ns < 20000) break;
-    }
-    return now;
-}
-
-/* That moment of a little while ago on both clocks; now, where it cannot be one (0: not known). */
-struct tap_time tap_time_of(int64_t real_ns) {
-    struct tap_time now = tap_now();
-    int64_t ago_ns = now.real_ns - real_ns;
-    if (ago_ns < 0 || ago_ns > 60 * SECOND_NS) return now;
-    return (struct tap_time){real_ns, now.monotonic_ns - ago_ns};
-}
-
-void tap_address_text(const struct tap_address *address, char text[TAP_ADDRESS_TEXT]) {
-    char ip[INET6_ADDRSTRLEN];
-    *text = 0;
-    if (address->family == 4 && inet_ntop(AF_INET, address->ip, ip, sizeof ip))
-        snprintf(text, TAP_ADDRESS_TEXT, "%s:%u", ip, address->port);
-    else if (address->family == 6 && inet_ntop(AF_INET6, address->ip, ip, sizeof ip))
-        snprintf(text, TAP_ADDRESS_TEXT, "[%s]:%u", ip, address->port);
-}
 
 /* --- the table --- */
 
@@ -103,7 +80,9 @@ void tap_call_release(struct tap_call *call) {
     live -= last;
     pthread_mutex_unlock(&table_lock);
     if (!last) return;
-    if (call->audio) tap_audio_close(call->audio, 0);
+    for (unsigned i = 0; i < TAP_MAX_AUDIOS; i++)
+        if (call->audios[i].file) tap_audio_close(call->audios[i].file, 0);
+    free(call->recording);
     for (unsigned i = 0; i < call->stream_count; i++) tap_counter_free(call->streams[i].counter);
     pthread_mutex_destroy(&call->lock);
     free(call);
@@ -123,28 +102,15 @@ static struct tap_call *call_new(const char *id, size_t length) {
     return call;
 }
 
-/* From now on the call of that Call-ID is counted, and where a path is given written there (up to max_bytes), beginning
- * with the messages that came shortly before. 0, or an errno. A call that meets itself here (one Call-ID twice) is opened
- * twice and closed twice: the first opening's capture has it all, the second's file is not made. */
-int tap_open(const char *id, const char *path, uint64_t max_bytes) {
-    int error = 0;
-    struct tap_capture *capture = path ? tap_capture_new(path, max_bytes, &error) : NULL;
-    if (error) return error;
+/* The call of that Call-ID, from now on counted, to be given back with tap_call_release; NULL: no memory. A call that
+ * meets itself here (one Call-ID twice) is opened twice and closed twice. */
+struct tap_call *tap_call_open(const char *id) {
     pthread_mutex_lock(&table_lock);
     struct tap_call *call = look_up(id, strlen(id));
     if (!call) call = call_new(id, strlen(id));
     if (call) call->openings++, call->users++;
     pthread_mutex_unlock(&table_lock);
-    if (!call) {
-        if (capture) tap_capture_close(capture), unlink(path);
-        return ENOMEM;
-    }
-    if (!tap_messages_into(call, id, capture) && capture) {
-        tap_capture_close(capture);
-        unlink(path);
-    }
-    tap_call_release(call);
-    return 0;
+    return call;
 }
 
 /* Gives the call its capture; false where it has one. */
@@ -156,16 +122,8 @@ bool tap_call_capture(struct tap_call *call, struct tap_capture *capture) {
     return first;
 }
 
-/* A message of the call has an SDP: a new epoch begins. */
-uint32_t tap_call_sdp(struct tap_call *call) {
-    pthread_mutex_lock(&call->lock);
-    uint32_t epoch = ++call->epoch;
-    pthread_mutex_unlock(&call->lock);
-    return epoch;
-}
-
-/* Ends what tap_open began. 0, or ENOENT. A call that goes on is not counted any more. */
-int tap_close(const char *id, struct tap_captured *captured) {
+/* Ends what tap_call_open began. 0, or ENOENT. A call that goes on is not counted any more. */
+int tap_call_close(const char *id, struct tap_captured *captured) {
     memset(captured, 0, sizeof *captured);
     pthread_mutex_lock(&table_lock);
     struct tap_call *call = look_up(id, strlen(id));
@@ -188,7 +146,7 @@ int tap_close(const char *id, struct tap_captured *captured) {
 }
 
 /* How many calls are open, or still held by a media line. */
-int tap_live_calls(void) {
+int tap_call_count(void) {
     pthread_mutex_lock(&table_lock);
     int count = live;
     pthread_mutex_unlock(&table_lock);
@@ -227,46 +185,115 @@ void tap_call_attached(struct tap_call *call, struct tap_path *path, const struc
     pthread_mutex_unlock(&call->lock);
 }
 
-static bool equal(const struct tap_address *a, const struct tap_address *b) {
-    return a->family == b->family && a->port == b->port && memcmp(a->ip, b->ip, sizeof a->ip) == 0;
+/* One more SDP of the call: what comes from now on is another epoch's. */
+void tap_call_sdp(struct tap_call *call) {
+    pthread_mutex_lock(&call->lock);
+    call->epoch++;
+    pthread_mutex_unlock(&call->lock);
 }
 
-/* The counter of a stream, made where it is new; NULL where there are too many. */
-static struct tap_counter *counter_of(struct tap_call *call, const struct tap_address *local,
-                                      const struct tap_address *remote, bool sent, uint32_t ssrc) {
+/* One packet with where it came from or went to. */
+struct way {
+    const struct tap_path *path;
+    const struct tap_address *local, *remote;
+    bool sent;
+};
+
+static bool is_peers(const struct way *way) { return tap_same_host(way->remote, &way->path->remote_rtp); }
+
+/* The stream of a packet, made where it is new; NULL where there is no room. */
+static struct stream *stream_of(struct tap_call *call, const struct way *way, uint32_t ssrc) {
     for (unsigned i = call->stream_count; i-- > 0;) {
-        struct counted *known = &call->streams[i];
-        if (known->ssrc == ssrc && known->sent == sent && known->mark == call->mark && equal(&known->local, local) &&
-            equal(&known->remote, remote))
-            return known->counter;
+        struct stream *known = &call->streams[i];
+        if (known->ssrc == ssrc && known->sent == way->sent && known->mark == call->mark &&
+            tap_same_address(&known->local, way->local) && tap_same_address(&known->remote, way->remote))
+            return known;
     }
-    struct tap_counter *made = call->stream_count < TAP_MAX_STREAMS ? tap_counter_new(sent) : NULL;
-    if (made) call->streams[call->stream_count++] = (struct counted){made, *local, *remote, ssrc, call->mark, sent};
-    return made;
+    if (call->row_count + (is_peers(way) ? 0 : TAP_PEER_ROWS) >= TAP_MAX_ROWS) return NULL;
+    struct tap_counter *made = tap_counter_new(way->sent);
+    if (!made) return NULL;
+    struct stream *begun = &call->streams[call->stream_count++];
+    *begun = (struct stream){made, NULL, *way->local, *way->remote, ssrc, call->mark, way->sent};
+    return begun;
+}
+
+/* Makes the newest row of a stream that of this epoch. Where there is no room, the one that there is goes on. */
+static bool has_row(struct tap_call *call, struct stream *stream, const struct way *way) {
+    if (stream->row && tap_row_epoch(stream->row) == call->epoch) return true;
+    bool is_room = call->row_count + (is_peers(way) ? 0 : TAP_PEER_ROWS) < TAP_MAX_ROWS;
+    struct tap_row *made =
+        is_room ? tap_row_new(stream->counter, call->epoch, (int32_t)call->row_count) : NULL;
+    if (made) {
+        call->rows[call->row_count++] = (struct row){made, (unsigned)(stream - call->streams), -1};
+        stream->row = made;
+    } else if (stream->row) {
+        tap_row_last(stream->row, call->epoch);
+    }
+    return stream->row != NULL;
+}
+
+/* The recording of what an address sends, made where it is new; -1 where there is none. */
+static int32_t audio_of(struct tap_call *call, const struct way *way) {
+    int32_t place = 0;
+    while (place < TAP_MAX_AUDIOS && call->audios[place].remote.family &&
+           !tap_same_address(&call->audios[place].remote, way->remote))
+        place++;
+    if (place == TAP_MAX_AUDIOS) return -1;
+    struct audio *audio = &call->audios[place];
+    if (!audio->remote.family && place == TAP_MAX_AUDIOS - 1 && !is_peers(way)) return -1;
+    if (!audio->file) {
+        char path[PATH_MAX];
+        int error;
+        if (snprintf(path, sizeof path, "%s.%d", call->recording, place) >= (int)sizeof path) return -1;
+        audio->file = tap_audio_new(path, call->recording_began_ns, &error);
+        if (!audio->file) return -1;
+    }
+    audio->remote = *way->remote;
+    return place;
+}
+
+static void record(struct tap_call *call, const struct stream *stream, const struct way *way, enum tap_codec codec,
+                   const struct rtp_header *packet, const uint8_t *bytes, int64_t monotonic_ns) {
+    int32_t place = audio_of(call, way);
+    if (place < 0) return;
+    tap_audio_add(call->audios[place].file, codec, packet, bytes, monotonic_ns);
+    for (unsigned i = call->row_count; stream && i-- > 0;) {
+        if (call->rows[i].row != stream->row) continue;
+        call->rows[i].audio = place;
+        break;
+    }
+}
+
+static void count_rtp(struct tap_call *call, const struct way *way, struct tap_time at, const struct rtp_header *packet,
+                      const uint8_t *bytes, size_t length) {
+    const struct tap_formats *formats = way->sent ? &way->path->sent : &way->path->received;
+    struct stream *stream = stream_of(call, way, packet->ssrc);
+    if (stream && has_row(call, stream, way))
+        tap_count(stream->counter, formats, packet, bytes, length, at.real_ns, at.monotonic_ns);
+    else
+        call->uncounted++;
+    enum tap_codec codec = formats->codec[packet->payload_type];
+    if (!way->sent && call->recording && (codec == TAP_PCMU || codec == TAP_PCMA))
+        record(call, stream, way, codec, packet, bytes, at.monotonic_ns);
 }
 
 /* One packet of a call's media; `remote` NULL: where the path says; `arrived_ns` 0: now. */
 void tap_call_media(struct tap_call *call, const struct tap_path *path, bool sent, bool rtcp,
                     const struct tap_address *remote, int64_t arrived_ns, const void *packet, size_t length) {
-    const uint8_t *bytes = packet;
+    struct rtp_header header;
     pthread_mutex_lock(&call->lock);
     struct tap_time now = tap_time_of(arrived_ns);
-    const struct tap_address *local = rtcp ? &path->local_rtcp : &path->local_rtp;
-    if (!remote) remote = rtcp ? &path->remote_rtcp : &path->remote_rtp;
-    if (!rtcp && tap_is_rtp(bytes, length)) {
-        uint32_t ssrc = (uint32_t)bytes[8] << 24 | bytes[9] << 16 | bytes[10] << 8 | bytes[11];
-        struct tap_counter *counter = counter_of(call, local, remote, sent, ssrc);
-        const struct tap_formats *formats = sent ? &path->sent : &path->received;
-        if (counter)
-            tap_count(counter, formats, bytes, length, now.real_ns, now.monotonic_ns);
-        else
-            call->uncounted++;
-        enum tap_codec codec = formats->codec[bytes[1] & 127];
-        if (!sent && call->audio && (codec == TAP_PCMU || codec == TAP_PCMA))
-            tap_audio_add(call->audio, codec, bytes, length, now.monotonic_ns);
-    }
+    struct way way = {.path = path,
+                      .local = rtcp ? &path->local_rtcp : &path->local_rtp,
+                      .remote = remote ? remote : rtcp ? &path->remote_rtcp : &path->remote_rtp,
+                      .sent = sent};
+    if (!rtcp && tap_rtp(packet, length, &header))
+        count_rtp(call, &way, now, &header, packet, length);
+    else if (!rtcp)
+        call->other++;
     if (call->capture)
-        tap_capture_write(call->capture, now.real_ns, sent ? local : remote, sent ? remote : local, bytes, length);
+        tap_capture_write(call->capture, now.real_ns, sent ? way.local : way.remote, sent ? way.remote : way.local,
+                          packet, length);
     pthread_mutex_unlock(&call->lock);
 }
 
@@ -286,65 +313,67 @@ void tap_call_sip(struct tap_call *call, int64_t real_ns, const struct tap_addre
 
 /* --- what is asked --- */
 
-/* From now on what the call receives is written to a new WAV file. 0, or an errno: of a call that is recorded already
- * EEXIST. */
-int tap_record(const char *id, const char *path) {
-    int error = 0;
-    struct tap_call *call = tap_call_find(id, strlen(id));
-    if (!call) return ENOENT;
+/* From now on what the call receives is recorded: that of the first address in a new WAV file, that of others beside it,
+ * `path`.1 and so on. 0, or an errno: of a call that is recorded already EEXIST. */
+int tap_call_record(struct tap_call *call, const char *path) {
+    int error = EEXIST;
     pthread_mutex_lock(&call->lock);
-    if (call->audio)
-        error = EEXIST;
-    else
-        call->audio = tap_audio_new(path, &error);
+    if (!call->recording) {
+        call->recording_began_ns = tap_now().monotonic_ns;
+        call->audios[0].file = tap_audio_new(path, call->recording_began_ns, &error);
+        call->recording = call->audios[0].file ? strdup(path) : NULL;
+        if (call->recording) error = 0;
+    }
     pthread_mutex_unlock(&call->lock);
-    tap_call_release(call);
     return error;
 }
 
-/* Ends the file, which lasts until that moment. 0, or an errno; ENOENT: the call is not recorded. */
-int tap_record_end(const char *id, int64_t until_monotonic_ns) {
-    struct tap_call *call = tap_call_find(id, strlen(id));
-    if (!call) return ENOENT;
+/* Ends the files, which last until that moment. 0, or ENOENT: the call is not recorded. */
+int tap_call_record_end(struct tap_call *call, int64_t until_monotonic_ns, struct tap_recorded out[TAP_MAX_AUDIOS]) {
+    struct audio audios[TAP_MAX_AUDIOS];
+    memset(out, 0, TAP_MAX_AUDIOS * sizeof *out);
     pthread_mutex_lock(&call->lock);
-    struct tap_audio *audio = call->audio;
-    call->audio = NULL;
+    bool is_recorded = call->recording;
+    free(call->recording);
+    call->recording = NULL;
+    memcpy(audios, call->audios, sizeof audios);
+    memset(call->audios, 0, sizeof call->audios);
     pthread_mutex_unlock(&call->lock);
-    tap_call_release(call);
-    return audio ? tap_audio_close(audio, until_monotonic_ns) : ENOENT;
+    for (unsigned i = 0; i < TAP_MAX_AUDIOS; i++) {
+        tap_address_text(&audios[i].remote, out[i].remote);
+        if (audios[i].file) out[i].error = tap_audio_close(audios[i].file, until_monotonic_ns);
+    }
+    return is_recorded ? 0 : ENOENT;
 }
 
-/* From now on streams are counted anew, beside what was counted so far, and the recording begins anew: an outgoing call
- * was answered, for instance. 0, or ENOENT. */
-int tap_mark(const char *id) {
-    struct tap_call *call = tap_call_find(id, strlen(id));
-    if (!call) return ENOENT;
+/* From now on streams are counted anew, beside what was counted so far, and the recordings begin anew, whoever sends: an
+ * outgoing call was answered, for instance. */
+void tap_call_mark(struct tap_call *call) {
     pthread_mutex_lock(&call->lock);
     call->mark++;
-    if (call->audio) tap_audio_restart(call->audio);
+    call->recording_began_ns = tap_now().monotonic_ns;
+    for (unsigned i = 0; i < TAP_MAX_AUDIOS; i++) {
+        call->audios[i].remote.family = 0;
+        if (call->audios[i].file) tap_audio_restart(call->audios[i].file, call->recording_began_ns);
+    }
+    for (unsigned i = 0; i < call->row_count; i++) call->rows[i].audio = -1;
     pthread_mutex_unlock(&call->lock);
-    tap_call_release(call);
-    return 0;
 }
 
-/* The streams of a call, in the order of their first packets, up to `room` of them; how many, or -1: no such call.
- * `uncounted`: packets of streams that came after TAP_MAX_STREAMS others. */
-int tap_streams(const char *id, struct tap_stream *out, int room, uint64_t *uncounted) {
-    struct tap_call *call = tap_call_find(id, strlen(id));
-    if (!call) return -1;
-    int count = 0;
+/* The rows of a call's streams, in the order of their first packets, up to `room` of them; how many there are. */
+int tap_call_rows(struct tap_call *call, struct tap_stream *out, int room, struct tap_told *told) {
     pthread_mutex_lock(&call->lock);
-    *uncounted = call->uncounted;
-    for (unsigned i = 0; i < call->stream_count && count < room; i++) {
-        struct counted *known = &call->streams[i];
-        struct tap_stream *shown = &out[count++];
-        *shown = *tap_counter_read(known->counter);
-        shown->ssrc = known->ssrc;
-        shown->mark = known->mark;
-        tap_address_text(&known->local, shown->local);
-        tap_address_text(&known->remote, shown->remote);
+    *told = (struct tap_told){call->epoch, call->row_count, call->uncounted, call->other};
+    for (unsigned i = 0; i < call->row_count && (int)i < room; i++) {
+        const struct stream *stream = &call->streams[call->rows[i].stream];
+        struct tap_stream *shown = &out[i];
+        tap_row_read(stream->counter, call->rows[i].row, shown);
+        shown->ssrc = stream->ssrc;
+        shown->mark = stream->mark;
+        shown->audio = call->rows[i].audio;
+        tap_address_text(&stream->local, shown->local);
+        tap_address_text(&stream->remote, shown->remote);
     }
     pthread_mutex_unlock(&call->lock);
-    tap_call_release(call);
-    return count;
+    return (int)told->rows;
 }

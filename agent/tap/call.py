@@ -1,12 +1,13 @@
 """One call's tap, for the phone: what it cannot do is logged and not measured, and never ends a call."""
 
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent.sip.text import printable
-from agent.tap import MAX_CAPTURE_BYTES, Tap, TapError
-from agent.tap.model import TapStream
+from agent.tap import MAX_CAPTURE_BYTES, MAX_RECORDINGS, Tap, TapError
+from agent.tap.model import TapStreams
 
 LOG = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class TappedCall:
         return True
 
     def record(self, path: Path) -> None:
-        """What comes from now on goes into this new WAV file too; `recorded` ends it."""
+        """What comes from now on goes into new WAV files too, of that name and longer; `recorded` ends them."""
         if not self._open:
             return
         try:
@@ -52,32 +53,39 @@ class TappedCall:
         else:
             self._recording = path
 
-    def recorded(self, until_s: float) -> Path | None:
-        """The recording up to that moment; None where there is none, or not all of it. To be called before `end`."""
+    def recorded(self, until_s: float) -> dict[str, Path]:
+        """The recordings up to that moment, by the remote `ip:port` that sent them, in the order of TapStream.audio.
+
+        Where nobody sent any G.711, one of silence, by "". Empty where there are none, or not all of them. To be called
+        before `end`.
+        """
         path, self._recording = self._recording, None
         if path is None:
-            return None
+            return {}
         try:
-            self._tap.record_end(self._call_id, until_s)
+            remotes = self._tap.record_end(self._call_id, until_s)
         except TapError as error:
             LOG.warning("%s", printable(str(error)))
-            path.unlink(missing_ok=True)
-            return None
-        return path
+            _unlink_recordings(path)
+            return {}
+        files = {remote: file for remote, file in zip(remotes, _recordings(path), strict=False) if remote}
+        files = files or {"": path}
+        _unlink_recordings(path, keep=files.values())
+        return files
 
     def answered(self) -> None:
         """What came before was early media: streams are counted, and recorded, anew."""
         if self._open:
             self._tap.mark(self._call_id)
 
-    def end(self) -> tuple[tuple[TapStream, ...] | None, Path | None]:
+    def end(self) -> tuple[TapStreams | None, Path | None]:
         """The streams (None: not measured), and the capture where there is one. Nothing is kept."""
         if not self._open:
             return None, None
         if self._recording is not None:  # nobody asked for it
-            self._recording.unlink(missing_ok=True)
+            _unlink_recordings(self._recording)
         self._open = False
-        streams: tuple[TapStream, ...] | None = None
+        streams: TapStreams | None = None
         try:
             streams = self._tap.streams(self._call_id)
         except TapError as error:
@@ -100,3 +108,14 @@ class TappedCall:
     def _unlink(self) -> None:
         if self._capture is not None:
             self._capture.unlink(missing_ok=True)
+
+
+def _recordings(path: Path) -> list[Path]:
+    """The files that a recording may have."""
+    return [path, *(path.with_name(f"{path.name}.{number}") for number in range(1, MAX_RECORDINGS))]
+
+
+def _unlink_recordings(path: Path, keep: Collection[Path] = ()) -> None:
+    for file in _recordings(path):
+        if file not in keep:
+            file.unlink(missing_ok=True)

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "tap.h"
+#include "types.h"
 
 struct line {
     pjmedia_transport base; /* first: pjsip knows us by it */
@@ -97,21 +98,14 @@ static pj_status_t send_rtcp2(pjmedia_transport *transport, const pj_sockaddr_t 
 
 /* --- what the SDP says --- */
 
-/* RFC 3551 §6: static audio payload types that an SDP need not explain. */
-static uint32_t static_clock_hz(unsigned payload_type) {
-    switch (payload_type) {
-    case 6: return 16000;
-    case 10: case 11: return 44100;
-    case 16: return 11025;
-    case 17: return 22050;
-    default: return payload_type <= 18 ? 8000 : 0;
-    }
-}
-
 static uint8_t codec_of(const pj_str_t *name) {
-    if (pj_stricmp2(name, "telephone-event") == 0) return TAP_EVENT;
-    if (pj_stricmp2(name, "PCMU") == 0) return TAP_PCMU;
-    return pj_stricmp2(name, "PCMA") == 0 ? TAP_PCMA : TAP_OTHER;
+    static const struct {
+        const char *name;
+        enum tap_codec codec;
+    } known[] = {{"telephone-event", TAP_EVENT}, {"PCMU", TAP_PCMU}, {"PCMA", TAP_PCMA}, {"CN", TAP_NOISE}};
+    for (unsigned i = 0; i < PJ_ARRAY_SIZE(known); i++)
+        if (pj_stricmp2(name, known[i].name) == 0) return known[i].codec;
+    return TAP_OTHER;
 }
 
 static void formats(struct tap_formats *out, const pjmedia_sdp_session *sdp, unsigned index) {
@@ -126,9 +120,10 @@ static void formats(struct tap_formats *out, const pjmedia_sdp_session *sdp, uns
         if (attribute && pjmedia_sdp_attr_get_rtpmap(attribute, &map) == PJ_SUCCESS) {
             out->clock_hz[payload_type] = map.clock_rate;
             out->codec[payload_type] = codec_of(&map.enc_name);
-        } else {
-            out->clock_hz[payload_type] = static_clock_hz((unsigned)payload_type);
-            out->codec[payload_type] = payload_type == 0 ? TAP_PCMU : payload_type == 8 ? TAP_PCMA : TAP_OTHER;
+        } else if (payload_type < RTP_STATIC_TYPES) { /* which an SDP need not explain */
+            const pj_str_t name = pj_str((char *)rtp_static_types[payload_type].name);
+            out->clock_hz[payload_type] = rtp_static_types[payload_type].clock_hz;
+            out->codec[payload_type] = codec_of(&name);
         }
     }
 }
@@ -282,14 +277,10 @@ static pjmedia_transport *wrap(pjsua_call_id index, unsigned media, pjmedia_tran
     return &line->base;
 }
 
-/* Hooks into pjsua, once it is initialised (after every libInit). 0, or a pj_status_t. */
-int tap_install(void) {
+/* Every media line made from now on is seen. */
+void tap_media_install(void) {
     struct pjsua_data *pjsua = pjsua_get_var();
-    if (!pjsua->endpt) return PJ_EINVALIDOP;
-    if (pjsua->ua_cfg.cb.on_create_media_transport != &wrap) {
-        wrapped = pjsua->ua_cfg.cb.on_create_media_transport;
-        pjsua->ua_cfg.cb.on_create_media_transport = &wrap;
-    }
-    int status = tap_sip_install();
-    return status ? status : tap_answers_install();
+    if (pjsua->ua_cfg.cb.on_create_media_transport == &wrap) return;
+    wrapped = pjsua->ua_cfg.cb.on_create_media_transport;
+    pjsua->ua_cfg.cb.on_create_media_transport = &wrap;
 }

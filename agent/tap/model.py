@@ -1,10 +1,7 @@
 """What the tap saw."""
 
 from dataclasses import dataclass
-from typing import Final
-
-SEGMENT_TICKS: Final = 0xFFFF
-"""A longer event goes on under a timestamp that is later by this: RFC 4733 §2.5.1.3."""
+from enum import StrEnum
 
 
 class TapError(Exception):
@@ -23,17 +20,50 @@ class TapDigit:
     """Monotonic clock, of its first packet."""
     last_s: float
     duration_ms: float
-    """The longest that its packets told."""
+    """What its end packets told, else its newest one; never 0 (an event without a length is no digit)."""
     volume_dbm0: int
     marker: bool
     """Of its first packet (§2.2.1.2: set where an event begins)."""
     packets: int
     end_packets: int
+    moved: bool = False
+    """It follows, unmarked, on the last packet of the same event under another timestamp: more likely one press whose
+    sender moves the timestamp (against §2.5.1.2) than two."""
+    pressed_again: int = 0
+    """Marker bits after its end, under its timestamp: presses that cannot be told apart from it (against §2.5.1.2)."""
+
+
+class GapKind(StrEnum):
+    """Why media time is missing."""
+
+    LOST = "Lost"
+    """Sequence numbers are missing, or timestamps between consecutive ones without any sign of a pause."""
+    PAUSE = "Pause"
+    """The packet after it has the marker bit (RFC 3551 §4.1), or comfort noise, an event, an empty packet or one of no
+    known clock stands beside it; or numbers are missing too, one of which may have had the marker bit."""
+    RESTART = "Restart"
+    """The source began anew: nothing tells what is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TapGap:
+    """A time without media, by timestamps."""
+
+    at_s: float
+    """Monotonic clock: arrival of the packet after it."""
+    missing_ms: float
+    """Media time, without what came late; of a restart, the time between the two packets' arrivals."""
+    kind: GapKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TapStream:
-    """One RTP stream of a call: one SSRC from one address to another. Definitions as in `calltest trace`."""
+    """One RTP stream of a call (one SSRC from one address to another, since one mark), in one epoch: one row.
+
+    Sequence numbers, jitter, digits and media time go on from row to row of a stream: a packet's part in them is
+    counted in the row of its epoch, so that the rows of a stream add up to the whole. What makes good for a row before
+    is counted below 0 (a packet that was lost there and came late here). Definitions as in `calltest trace`.
+    """
 
     sent: bool
     local: str
@@ -42,27 +72,52 @@ class TapStream:
     ssrc: int
     mark: int
     """How often the call had been marked when the stream began: the last mark's streams are those since then."""
+    epoch: int = 0
+    """How many messages with an SDP the call had had, both ways, copies included, when these packets came."""
+    last_epoch: int = 0
+    """The same, of its last packet: later than `epoch` only where there was no room for more rows."""
     packets: int
     """Copies included."""
     bytes: int
     """RTP headers included."""
     expected: int
-    """Highest minus lowest extended sequence number, plus 1."""
+    """Highest minus lowest extended sequence number, plus 1, of all lives."""
     lost: int
     """Expected minus distinct sequence numbers."""
     duplicates: int
     """Packets whose sequence number had been seen before. SRTP's replay protection lets none come this far."""
     reordered: int
-    """Packets with a lower sequence number than one already seen; a copy that comes late is both."""
+    """Packets that came first with a lower sequence number than one already seen (RFC 4737), or between those of
+    another life; a copy is none of them."""
+    restarts: int = 0
+    """Lives after the first (RFC 3550 A.1): the source began its numbers or timestamps anew. Nothing is lost by it."""
     unnegotiated: int
-    """Packets whose payload type had not been in the SDP of the side that received them until they came."""
+    """Packets whose payload type had not been in the SDP of the side that received them until they came; without empty
+    ones, and comfort noise of type 13."""
+    empty: int = 0
+    """Packets without payload: keep-alives (RFC 6263 §4.6)."""
+    noise: int = 0
+    """Packets of comfort noise (RFC 3389), negotiated or not."""
+    media_ms: float | None = None
+    """How long the audio lasts, copies left out: of G.711 by its octets, of other codecs by timestamps. None: there was
+    none of a known clock."""
+    lost_ms: float | None = None
+    """Media time that is missing: GapKind.LOST. None as media_ms."""
+    pause_ms: float | None = None
+    """Media time that its sender left out: GapKind.PAUSE. None as media_ms."""
+    event_ms: float = 0.0
+    """Time covered by named events (RFC 4733) where there is no audio."""
+    span_ms: float | None = None
+    """From the first packet of audio or events to the end of the last, by timestamps, of all lives: media, events, lost
+    and pauses. None as media_ms, where there are no events either."""
     jitter_samples: int
     jitter_ms: float | None
     """RFC 3550 A.8 after the last audio packet; None before the second one of a known clock rate."""
     mean_jitter_ms: float | None
     max_jitter_ms: float | None
     max_gap_ms: float | None
-    """Longest time between two consecutive packets; None: there was one."""
+    """Longest time between two consecutive packets of the row; None: there was one. Between two rows: `first_s` of the
+    one minus `last_s` of the other."""
     max_late_ms: float | None
     """How far audio was behind the grid of its timestamps, at worst; None without audio of a known clock rate."""
     first_at: float
@@ -73,8 +128,30 @@ class TapStream:
     last_s: float
     payload_types: dict[int, int]
     """Packets of each."""
+    gaps: tuple[TapGap, ...] = ()
+    """The first 64, in order."""
+    gap_count: int = 0
+    """Also those that are not in `gaps`."""
+    audio: int | None = None
+    """Which recording has its sound: TappedCall.recorded; None: none."""
     digits: tuple[TapDigit, ...] = ()
+    """Those that began in this row, in the order of their first packets."""
+    uncounted_digits: int = 0
+    """Packets of digits beyond 256 of a stream."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TapStreams:
+    """What a call's media came to."""
+
+    rows: tuple[TapStream, ...] = ()
     """In the order of their first packets."""
+    epoch: int = 0
+    """How many messages with an SDP the call has had."""
+    uncounted: int = 0
+    """RTP packets of streams for which there was no room: more than 48, or 64 of the host that was negotiated with."""
+    other: int = 0
+    """What came to the RTP port, or went from it, and is no RTP: STUN, RTCP, other versions, fewer than 12 bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

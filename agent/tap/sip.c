@@ -239,7 +239,7 @@ static uint64_t saw(struct message *message, bool sending) {
 
 /* A call is open from now on: it is told of those of its messages that are still kept. With a capture (or NULL) it
  * gets that, beginning with them; false where it has one. */
-bool tap_messages_into(struct tap_call *call, const char *id, struct tap_capture *capture) {
+bool tap_sip_replay(struct tap_call *call, const char *id, struct tap_capture *capture) {
     size_t length = strlen(id);
     pthread_mutex_lock(&lock);
     bool first = capture && tap_call_capture(call, capture);

@@ -1,150 +1,281 @@
-/* Running counters of one RTP stream. Not thread-safe: its call guards it. */
+/* Running counters of one RTP stream, and what each epoch had of them. Not thread-safe: its call guards it. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "counting.h"
 #include "tap.h"
+#include "types.h"
 
 #define MAX_MISSING 256 /* gaps that late packets may still fill */
-#define RTP_HEADER_BYTES 12
-#define SEGMENT_TICKS 0xFFFF /* RFC 4733 §2.5.1.3 */
-#define OPEN_DIGITS 16       /* digits whose packets may still come */
+
+/* What is added up, packet by packet. */
+struct totals {
+    int64_t packets, bytes, unnegotiated, empty, noise, timed, jitter_samples;
+    double jitter_sum_ns;
+    int64_t expected, duplicates, reordered, restarts;
+    struct rtp_time time;
+};
+
+struct tap_row {
+    struct tap_row *before; /* of the same stream */
+    int32_t number;
+    bool has_packets;
+    uint32_t epoch, last_epoch;
+    struct totals begun, ended; /* the stream's; the second once another row is on */
+    double jitter_ns, max_jitter_ns;
+    int64_t max_gap_ns, max_late_ns, first_ns, last_ns, first_monotonic_ns, last_monotonic_ns;
+    uint32_t payload_types[128];
+    uint32_t gap_count, refused_events;
+    struct rtp_gap gaps[TAP_MAX_GAPS];
+};
 
 struct tap_counter {
-    struct tap_stream shown;
+    bool sent;
+    struct tap_row *row; /* the newest */
+    struct totals so_far; /* without what the others below have */
     struct rtp_sequence sequence;
     struct rtp_jitter jitter;
-    double jitter_sum_ns;
-    bool has_grid;
+    struct rtp_media media;
+    bool has_grid, gaps_left_out;
     double offset_ns, earliest_ns; /* of the grid: how far the last audio packet, and the earliest, were behind it */
     struct rtp_holes holes;
     struct rtp_hole missing[MAX_MISSING];
+    int32_t digit_count, digits_opened;
+    struct rtp_open_event open[RTP_OPEN_EVENTS];
+    struct rtp_event digits[TAP_MAX_DIGITS];
 };
 
 struct tap_counter *tap_counter_new(bool sent) {
     struct tap_counter *counter = calloc(1, sizeof *counter);
     if (counter) {
-        counter->shown.sent = sent;
-        counter->shown.max_gap_ns = counter->shown.max_late_ns = -1;
+        counter->sent = sent;
         counter->jitter.tick_ns = NAN;
         counter->holes = (struct rtp_holes){.at = counter->missing, .room = MAX_MISSING, .spare = -1};
     }
     return counter;
 }
 
-void tap_counter_free(struct tap_counter *counter) { free(counter); }
+void tap_counter_free(struct tap_counter *counter) {
+    for (struct tap_row *row = counter->row, *before; row; row = before) {
+        before = row->before;
+        free(row);
+    }
+    free(counter);
+}
 
-/* RFC 3550 A.1; RTCP on the same port has payload types 64 to 95 once the marker bit is taken off (RFC 5761 §4). */
-bool tap_is_rtp(const uint8_t *packet, size_t length) {
-    return length >= RTP_HEADER_BYTES && packet[0] >> 6 == 2 && !(packet[1] >= 192 && packet[1] <= 223);
+static struct totals totals_of(const struct tap_counter *counter) {
+    struct totals totals = counter->so_far;
+    totals.expected = totals.packets ? rtp_sequence_expected(&counter->sequence) : 0;
+    totals.duplicates = counter->sequence.duplicates;
+    totals.reordered = counter->sequence.reordered;
+    totals.restarts = counter->sequence.restarts;
+    totals.time = counter->media.time;
+    return totals;
+}
+
+/* From now on what is counted is that row's; NULL where there is no memory. */
+struct tap_row *tap_row_new(struct tap_counter *counter, uint32_t epoch, int32_t number) {
+    struct tap_row *row = calloc(1, sizeof *row);
+    if (!row) return NULL;
+    row->epoch = row->last_epoch = epoch;
+    row->number = number;
+    row->max_gap_ns = row->max_late_ns = -1;
+    row->begun = totals_of(counter);
+    if (counter->row) counter->row->ended = row->begun;
+    row->before = counter->row;
+    counter->row = row;
+    return row;
+}
+
+uint32_t tap_row_epoch(const struct tap_row *row) { return row->last_epoch; }
+
+/* There is no room for a row of its own. */
+void tap_row_last(struct tap_row *row, uint32_t epoch) { row->last_epoch = epoch; }
+
+/* --- one packet --- */
+
+/* What an RTP packet says; false where it is none. */
+bool tap_rtp(const uint8_t *packet, size_t length, struct rtp_header *header) {
+    return rtp_read(packet, length, header);
+}
+
+static enum rtp_kind kind_of(const struct tap_formats *formats, const struct rtp_header *packet) {
+    uint8_t type = packet->payload_type, codec = formats->codec[type];
+    if (!packet->payload.wire) return RTP_OTHER;
+    if (!formats->clock_hz[type]) return type == RTP_COMFORT_NOISE ? RTP_NOISE : RTP_OTHER;
+    return codec == TAP_EVENT ? RTP_EVENT : codec == TAP_NOISE ? RTP_NOISE : RTP_AUDIO;
 }
 
 /* Jitter, and how far behind the grid of its timestamps a packet is. */
-static void count_audio(struct tap_counter *counter, uint32_t timestamp, uint32_t clock_hz, int64_t now_ns) {
-    double moved_ns = rtp_jitter_add(&counter->jitter, now_ns, timestamp, 1e9 / clock_hz);
+static void count_audio(struct tap_counter *counter, uint32_t timestamp, double tick_ns, int64_t now_ns) {
+    struct tap_row *row = counter->row;
+    double moved_ns = rtp_jitter_add(&counter->jitter, counter->sequence.came, now_ns, timestamp, tick_ns);
+    counter->so_far.timed++;
+    if (counter->sequence.came & (RTP_CAME_ASIDE | RTP_CAME_ODDLY)) return;
     if (isnan(moved_ns)) {
         counter->has_grid = false;
     } else {
-        counter->jitter_sum_ns += counter->jitter.value_ns;
-        counter->shown.jitter_samples++;
+        counter->so_far.jitter_sum_ns += counter->jitter.value_ns;
+        counter->so_far.jitter_samples++;
+        row->jitter_ns = counter->jitter.value_ns;
+        if (row->jitter_ns > row->max_jitter_ns) row->max_jitter_ns = row->jitter_ns;
     }
     if (!counter->has_grid) counter->offset_ns = counter->earliest_ns = moved_ns = 0;
     counter->has_grid = true;
     counter->offset_ns += moved_ns;
     if (counter->offset_ns < counter->earliest_ns) counter->earliest_ns = counter->offset_ns;
     int64_t late_ns = (int64_t)(counter->offset_ns - counter->earliest_ns);
-    if (late_ns > counter->shown.max_late_ns) counter->shown.max_late_ns = late_ns;
-}
-
-/* The payload of an RTP packet: its offset, and its length in `length`; 0 where it has none that can be told. */
-size_t tap_payload(const uint8_t *packet, size_t *length) {
-    size_t offset = RTP_HEADER_BYTES + 4 * (size_t)(packet[0] & 15), end = *length;
-    if (packet[0] & 0x10 && offset + 4 <= end)
-        offset += 4 + 4 * (size_t)(packet[offset + 2] << 8 | packet[offset + 3]);
-    if (packet[0] & 0x20 && packet[end - 1] <= end) end -= packet[end - 1];
-    *length = offset < end ? end - offset : 0;
-    return offset;
-}
-
-/* The digit that a packet is of, begun where it is new; NULL where there is no room. */
-static struct tap_digit *digit_of(struct tap_stream *shown, uint8_t code, uint32_t timestamp) {
-    for (uint32_t i = shown->digit_count; i-- > 0 && i + OPEN_DIGITS >= shown->digit_count;) {
-        struct tap_digit *known = i < TAP_MAX_DIGITS ? &shown->digits[i] : NULL;
-        if (!known || known->code != code || (timestamp - known->timestamp) % SEGMENT_TICKS) continue;
-        uint32_t segment = (timestamp - known->timestamp) / SEGMENT_TICKS;
-        if (segment <= known->segments) return known;
-        if (segment == known->segments + 1 && !known->end_packets) {
-            known->segments = segment;
-            known->ticks = 0;
-            return known;
-        }
-    }
-    if (shown->digit_count++ >= TAP_MAX_DIGITS) return NULL;
-    struct tap_digit *begun = &shown->digits[shown->digit_count - 1];
-    *begun = (struct tap_digit){.code = code, .timestamp = timestamp};
-    return begun;
+    if (late_ns > row->max_late_ns) row->max_late_ns = late_ns;
 }
 
 /* One packet of a named event: RFC 4733 §2.3. */
-static void count_event(struct tap_stream *shown, const uint8_t *packet, size_t length, uint32_t timestamp,
-                        uint32_t clock_hz, int64_t now_ns) {
-    const uint8_t *event = packet + tap_payload(packet, &length);
-    struct tap_digit *digit = length >= 4 ? digit_of(shown, event[0], timestamp) : NULL;
-    if (!digit) return;
-    if (!digit->packets++) {
-        digit->first_ns = now_ns;
-        digit->clock_hz = clock_hz;
-        digit->payload_type = packet[1] & 127;
-        digit->marker = packet[1] >> 7;
-        digit->volume = event[1] & 63;
-    }
-    digit->last_ns = now_ns;
-    digit->end_packets += event[1] >> 7;
-    uint32_t ticks = (uint32_t)event[2] << 8 | event[3];
-    bool on = timestamp - digit->timestamp == digit->segments * SEGMENT_TICKS; /* else of an earlier segment */
-    if (on && ticks > digit->ticks) digit->ticks = ticks;
+static void count_event(struct tap_counter *counter, const struct rtp_header *packet, uint32_t head, double tick_ns,
+                        int64_t now_ns) {
+    struct rtp_event_store store = {.events = counter->digits,
+                                    .count = &counter->digit_count,
+                                    .room = TAP_MAX_DIGITS,
+                                    .opened = &counter->digits_opened,
+                                    .open = counter->open};
+    struct rtp_event_packet event = {.at_ns = now_ns,
+                                     .tick_ns = tick_ns,
+                                     .timestamp = packet->timestamp,
+                                     .head = head,
+                                     .owner = counter->row->number,
+                                     .number = packet->number,
+                                     .payload_type = packet->payload_type,
+                                     .marker = packet->marker,
+                                     .declared = true};
+    counter->row->refused_events += !rtp_event_add(&store, &event);
 }
 
-/* One RTP packet (see tap_is_rtp). */
-void tap_count(struct tap_counter *counter, const struct tap_formats *formats, const uint8_t *packet, size_t length,
-               int64_t real_ns, int64_t monotonic_ns) {
-    struct tap_stream *shown = &counter->shown;
-    uint8_t payload_type = packet[1] & 127;
-    uint32_t timestamp = (uint32_t)packet[4] << 24 | packet[5] << 16 | packet[6] << 8 | packet[7];
-    uint16_t number = (uint16_t)(packet[2] << 8 | packet[3]);
-    if (shown->packets == 0) rtp_sequence_begin(&counter->sequence, number);
-    rtp_sequence_add(&counter->sequence, &counter->holes, number);
-    if (shown->packets == 0)
-        shown->first_ns = real_ns, shown->first_monotonic_ns = monotonic_ns;
-    else if (monotonic_ns - shown->last_monotonic_ns > shown->max_gap_ns)
-        shown->max_gap_ns = monotonic_ns - shown->last_monotonic_ns;
-    shown->last_monotonic_ns = monotonic_ns;
-    shown->last_ns = real_ns;
-    shown->packets++;
-    shown->bytes += length;
-    shown->payload_types[payload_type]++;
-    uint32_t clock_hz = formats->clock_hz[payload_type];
-    if (!clock_hz)
-        shown->unnegotiated++;
-    else if (formats->codec[payload_type] == TAP_EVENT)
-        count_event(shown, packet, length, timestamp, clock_hz, monotonic_ns);
-    else
-        count_audio(counter, timestamp, clock_hz, monotonic_ns);
+/* The gap of any row that a late packet's number is in; NULL. */
+static struct rtp_gap *gap_of(const struct tap_counter *counter, int64_t number) {
+    for (struct tap_row *row = counter->row; row; row = row->before)
+        for (uint32_t i = row->gap_count < TAP_MAX_GAPS ? row->gap_count : TAP_MAX_GAPS; i-- > 0;)
+            if (row->gaps[i].begin <= number && number < row->gaps[i].end) return &row->gaps[i];
+    return NULL;
+}
+
+static void count_time(struct tap_counter *counter, const struct rtp_piece *piece) {
+    struct tap_row *row = counter->row;
+    struct rtp_gap gaps[2], none = {0};
+    int count = rtp_media_add(&counter->media, piece, gaps);
+    if (counter->media.taken_back && row->gap_count > 0) row->gap_count--;
+    for (int i = 0; i < count; i++) {
+        if (row->gap_count < TAP_MAX_GAPS)
+            row->gaps[row->gap_count] = gaps[i];
+        else
+            counter->gaps_left_out = true;
+        row->gap_count++;
+    }
+    if (!(piece->came & RTP_CAME_LATE) || piece->came & RTP_CAME_ASIDE) return;
+    struct rtp_gap *gap = gap_of(counter, piece->number);
+    rtp_media_fill(&counter->media, piece, gap || counter->gaps_left_out ? gap : &none);
+}
+
+static void count_times(struct tap_row *row, int64_t real_ns, int64_t monotonic_ns) {
+    if (!row->has_packets)
+        row->first_ns = real_ns, row->first_monotonic_ns = monotonic_ns;
+    else if (monotonic_ns - row->last_monotonic_ns > row->max_gap_ns)
+        row->max_gap_ns = monotonic_ns - row->last_monotonic_ns;
+    row->last_monotonic_ns = monotonic_ns;
+    row->last_ns = real_ns;
+    row->has_packets = true;
+}
+
+/* One RTP packet, of the newest row. */
+void tap_count(struct tap_counter *counter, const struct tap_formats *formats, const struct rtp_header *packet,
+               const uint8_t *bytes, size_t length, int64_t real_ns, int64_t monotonic_ns) {
+    struct totals *so_far = &counter->so_far;
+    const struct rtp_payload *payload = &packet->payload;
+    uint32_t clock_hz = formats->clock_hz[packet->payload_type];
+    enum tap_codec codec = formats->codec[packet->payload_type];
+    enum rtp_kind kind = kind_of(formats, packet);
+    double tick_ns = clock_hz ? 1e9 / clock_hz : 0;
+    bool is_told = kind == RTP_EVENT && payload->captured >= RTP_EVENT_BYTES;
+    uint32_t head = is_told ? big32(bytes + payload->offset) : 0;
+    struct rtp_arrival arrival = {.at_ns = monotonic_ns,
+                                  .tick_ns = tick_ns,
+                                  .timestamp = packet->timestamp + rtp_event_told(head),
+                                  .number = packet->number,
+                                  .audio = kind == RTP_AUDIO || (kind == RTP_OTHER && payload->wire),
+                                  .marker = packet->marker};
+    if (so_far->packets == 0) rtp_sequence_begin(&counter->sequence, packet->number);
+    struct rtp_piece piece = {.at_ns = monotonic_ns,
+                              .number = rtp_sequence_add(&counter->sequence, &counter->holes, &arrival),
+                              .tick_ns = tick_ns,
+                              .timestamp = packet->timestamp,
+                              .ticks = kind == RTP_EVENT ? rtp_event_told(head) : 0,
+                              .kind = kind,
+                              .marker = packet->marker,
+                              .came = counter->sequence.came};
+    if (kind == RTP_AUDIO && (codec == TAP_PCMU || codec == TAP_PCMA)) piece.ticks = payload->wire;
+    count_times(counter->row, real_ns, monotonic_ns);
+    counter->row->payload_types[packet->payload_type]++;
+    so_far->packets++;
+    so_far->bytes += (int64_t)length;
+    so_far->empty += payload->wire == 0;
+    so_far->noise += kind == RTP_NOISE;
+    so_far->unnegotiated += kind == RTP_OTHER && payload->wire > 0;
+    if (kind == RTP_AUDIO) count_audio(counter, packet->timestamp, tick_ns, monotonic_ns);
+    if (is_told) count_event(counter, packet, head, tick_ns, monotonic_ns);
+    count_time(counter, &piece);
 }
 
 /* The sender began anew: time that passed before is not lateness. */
 void tap_counter_regrid(struct tap_counter *counter) { counter->has_grid = false; }
 
-/* The counters as they stand; the caller fills in whose they are. */
-struct tap_stream *tap_counter_read(struct tap_counter *counter) {
-    struct tap_stream *shown = &counter->shown;
-    const struct rtp_sequence *sequence = &counter->sequence;
-    shown->expected = shown->packets ? (uint64_t)(sequence->highest - sequence->lowest + 1) : 0;
-    shown->duplicates = (uint64_t)sequence->duplicates;
-    shown->reordered = (uint64_t)sequence->reordered;
-    shown->lost = shown->expected - (shown->packets - shown->duplicates);
-    shown->jitter_ms = counter->jitter.value_ns / 1e6;
-    shown->max_jitter_ms = counter->jitter.max_ns / 1e6;
-    shown->mean_jitter_ms = shown->jitter_samples ? counter->jitter_sum_ns / 1e6 / (double)shown->jitter_samples : 0;
-    return shown;
+/* --- what is asked --- */
+
+static void read_totals(const struct totals *from, const struct totals *to, struct tap_stream *out) {
+    out->packets = to->packets - from->packets;
+    out->bytes = to->bytes - from->bytes;
+    out->expected = to->expected - from->expected;
+    out->duplicates = to->duplicates - from->duplicates;
+    out->reordered = to->reordered - from->reordered;
+    out->restarts = to->restarts - from->restarts;
+    out->lost = out->expected - (out->packets - out->duplicates);
+    out->unnegotiated = to->unnegotiated - from->unnegotiated;
+    out->empty = to->empty - from->empty;
+    out->noise = to->noise - from->noise;
+    out->timed = to->timed - from->timed;
+    out->jitter_samples = to->jitter_samples - from->jitter_samples;
+    out->mean_jitter_ms =
+        out->jitter_samples ? (to->jitter_sum_ns - from->jitter_sum_ns) / 1e6 / (double)out->jitter_samples : 0;
+    out->time.media_ns = to->time.media_ns - from->time.media_ns;
+    out->time.event_ns = to->time.event_ns - from->time.event_ns;
+    out->time.lost_ns = to->time.lost_ns - from->time.lost_ns;
+    out->time.pause_ns = to->time.pause_ns - from->time.pause_ns;
+    out->time.span_ns = to->time.span_ns - from->time.span_ns;
+}
+
+/* A row as it stands; the caller fills in whose it is. */
+void tap_row_read(const struct tap_counter *counter, const struct tap_row *row, struct tap_stream *out) {
+    struct totals now = totals_of(counter);
+    read_totals(&row->begun, row == counter->row ? &now : &row->ended, out);
+    out->sent = counter->sent;
+    out->epoch = row->epoch;
+    out->last_epoch = row->last_epoch;
+    out->jitter_ms = row->jitter_ns / 1e6;
+    out->max_jitter_ms = row->max_jitter_ns / 1e6;
+    out->max_gap_ns = row->max_gap_ns;
+    out->max_late_ns = row->max_late_ns;
+    out->first_ns = row->first_ns;
+    out->last_ns = row->last_ns;
+    out->first_monotonic_ns = row->first_monotonic_ns;
+    out->last_monotonic_ns = row->last_monotonic_ns;
+    for (int i = 0; i < 128; i++) out->payload_types[i] = row->payload_types[i];
+    out->refused_events = row->refused_events;
+    out->gap_count = row->gap_count > TAP_MAX_GAPS ? row->gap_count - TAP_MAX_GAPS : 0;
+    for (uint32_t i = 0, shown = 0; i < row->gap_count && i < TAP_MAX_GAPS; i++) {
+        if (row->gaps[i].missing_ns <= 0) continue; /* late packets filled it */
+        out->gaps[shown++] = row->gaps[i];
+        out->gap_count++;
+    }
+    out->digit_count = 0;
+    for (int32_t i = 0; i < counter->digit_count; i++) {
+        const struct rtp_event *digit = &counter->digits[i];
+        bool has_length = digit->ticks > 0 || digit->last_segment != digit->timestamp;
+        if (digit->owner == row->number && has_length) out->digits[out->digit_count++] = *digit;
+    }
 }

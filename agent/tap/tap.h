@@ -1,12 +1,14 @@
-/* The tap: what crosses the wire of an agent, seen from inside pjsip.
+/* The tap: what crosses the wire of an agent, seen from inside pjsip. From the doors down, each knows those below it:
  *
- * media.c   a pjmedia transport adapter: every RTP and RTCP packet of every call, above SRTP; and tap_install
+ * tap.c     the doors: what Python asks of a call, by its Call-ID
+ * media.c   a pjmedia transport adapter: every RTP and RTCP packet of every call, above SRTP
  * sip.c     a pjsip module: every SIP message with the connection that carried it
  * answers.c a pjsip module: answers to requests within a dialog that pjsip has none for
- * call.c    the calls that were asked for, by Call-ID: their streams, their capture
- * audio.c   a WAV file of what was received
- * stream.c  running counters of one RTP stream, with those of agent/rtp/counting.h; no I/O, no clock, no pjsip
+ * call.c    the calls that were asked for, by Call-ID: their streams, their capture, their recordings
+ * audio.c   WAV files of what was received, one for each address that sent it
+ * stream.c  running counters of one RTP stream, with those of agent/rtp; no I/O, no clock, no pjsip
  * capture.c a pcap file
+ * clock.c   both clocks at one moment; addresses as text
  *
  * Functions and structures marked "ctypes" are read by agent/tap/__init__.py: change both.
  * Times are ns: CLOCK_REALTIME where they are kept, CLOCK_MONOTONIC where they are compared.
@@ -19,9 +21,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "events.h"
+#include "header.h"
+#include "media_time.h"
+
 #define TAP_ADDRESS_TEXT 56 /* "[v6]:port" with its end */
-#define TAP_MAX_STREAMS 64  /* per call: more SSRCs than that are no call */
+#define TAP_MAX_ROWS 64     /* per call: streams, in the epochs in which they had packets */
+#define TAP_PEER_ROWS 16    /* of these, kept for the host that was negotiated with: a stranger's flood leaves them */
 #define TAP_MAX_DIGITS 256  /* per stream: four times what a plan may send */
+#define TAP_MAX_GAPS 64     /* per row */
+#define TAP_MAX_AUDIOS 4    /* per call: addresses that are recorded; the last is kept for that host */
 
 struct tap_address {
     uint8_t family; /* 4, 6, or 0: not known */
@@ -33,13 +42,17 @@ struct tap_time {
     int64_t real_ns, monotonic_ns;
 };
 
+/* --- clock.c --- */
+
 struct tap_time tap_now(void);
 struct tap_time tap_time_of(int64_t real_ns);
 void tap_address_text(const struct tap_address *address, char text[TAP_ADDRESS_TEXT]);
+bool tap_same_host(const struct tap_address *a, const struct tap_address *b);
+bool tap_same_address(const struct tap_address *a, const struct tap_address *b);
 
 /* --- stream.c --- */
 
-enum tap_codec { TAP_OTHER, TAP_PCMU, TAP_PCMA, TAP_EVENT /* telephone-event */ };
+enum tap_codec { TAP_OTHER, TAP_PCMU, TAP_PCMA, TAP_EVENT /* telephone-event */, TAP_NOISE /* CN: RFC 3389 */ };
 
 /* What payload types mean in one direction, as the SDP of the side that receives them says. */
 struct tap_formats {
@@ -47,53 +60,49 @@ struct tap_formats {
     uint8_t codec[128];     /* enum tap_codec */
 };
 
-/* ctypes. One named event (RFC 4733): all packets of one timestamp and code, and of the segments that go on from it. */
-struct tap_digit {
-    int64_t first_ns, last_ns; /* CLOCK_MONOTONIC, of its packets */
-    uint32_t timestamp;        /* of its first segment */
-    uint32_t segments;         /* after the first, each later by 0xFFFF ticks (§2.5.1.3) */
-    uint32_t ticks;            /* of the last one */
-    uint32_t clock_hz;
-    uint32_t packets, end_packets;
-    uint8_t code, payload_type;
-    uint8_t volume; /* -dBm0 */
-    uint8_t marker; /* of its first packet */
-};
-
-/* ctypes. Counters of one RTP stream (one SSRC from one address to another); definitions of agent/trace/model.py. */
+/* ctypes. What one RTP stream (one SSRC from one address to another) had in one epoch; definitions of agent/tap/model.py.
+ * What is added up may be below 0, where a packet makes good for one of an epoch before. */
 struct tap_stream {
     char local[TAP_ADDRESS_TEXT], remote[TAP_ADDRESS_TEXT];
     uint32_t ssrc;
-    uint32_t mark; /* how often tap_mark had been called when it began */
+    uint32_t mark;              /* how often tap_mark had been called when it began */
+    uint32_t epoch, last_epoch; /* of the call: tap_call_sdp; the second is later where there was no room for rows */
+    int32_t audio;              /* which recording has it; -1: none */
     uint8_t sent;
-    uint64_t packets;    /* copies included */
-    uint64_t bytes;      /* of RTP, headers included */
-    uint64_t expected;   /* highest - lowest extended sequence number + 1 */
-    uint64_t lost;       /* expected - distinct sequence numbers */
-    uint64_t duplicates; /* sequence number seen before */
-    uint64_t reordered;  /* lower than one already seen; a copy that comes late is both */
-    uint64_t unnegotiated; /* packets whose payload type no SDP had had until then */
-    uint64_t jitter_samples;
+    int64_t packets; /* copies included */
+    int64_t bytes;   /* of RTP, headers included */
+    int64_t expected, lost, duplicates, reordered, restarts;
+    int64_t unnegotiated;        /* packets whose payload type no SDP had had until then, with a payload */
+    int64_t empty, noise;        /* without a payload; comfort noise */
+    int64_t timed;               /* audio of a known clock */
+    int64_t jitter_samples;
+    struct rtp_time time;
     double jitter_ms, mean_jitter_ms, max_jitter_ms; /* RFC 3550 A.8, audio packets; meaningless without samples */
-    int64_t max_gap_ns;                              /* between two consecutive packets; -1: there was only one */
-    int64_t max_late_ns; /* audio behind the grid of its timestamps; -1: no audio of a known clock */
+    int64_t max_gap_ns;          /* between two consecutive packets of the row; -1: there was only one */
+    int64_t max_late_ns;         /* audio behind the grid of its timestamps; -1: no audio of a known clock */
     int64_t first_ns, last_ns;   /* CLOCK_REALTIME */
     int64_t first_monotonic_ns, last_monotonic_ns;
     uint32_t payload_types[128]; /* packets of each */
-    uint32_t digit_count;        /* also those for which there was no room */
-    struct tap_digit digits[TAP_MAX_DIGITS];
+    uint32_t gap_count;          /* also those for which there was no room */
+    uint32_t refused_events;     /* packets of events for which there was no room */
+    uint32_t digit_count;
+    struct rtp_gap gaps[TAP_MAX_GAPS];
+    struct rtp_event digits[TAP_MAX_DIGITS]; /* that began in this row; CLOCK_MONOTONIC */
 };
 
 struct tap_counter; /* a stream while it is counted */
+struct tap_row;     /* one epoch of it */
 
 struct tap_counter *tap_counter_new(bool sent);
-bool tap_is_rtp(const uint8_t *packet, size_t length);
-size_t tap_payload(const uint8_t *packet, size_t *length);
-void tap_count(struct tap_counter *counter, const struct tap_formats *formats, const uint8_t *packet, size_t length,
-               int64_t real_ns, int64_t monotonic_ns);
 void tap_counter_regrid(struct tap_counter *counter);
-struct tap_stream *tap_counter_read(struct tap_counter *counter);
-void tap_counter_free(struct tap_counter *counter);
+void tap_counter_free(struct tap_counter *counter); /* and its rows */
+struct tap_row *tap_row_new(struct tap_counter *counter, uint32_t epoch, int32_t number);
+uint32_t tap_row_epoch(const struct tap_row *row);
+void tap_row_last(struct tap_row *row, uint32_t epoch);
+bool tap_rtp(const uint8_t *packet, size_t length, struct rtp_header *header);
+void tap_count(struct tap_counter *counter, const struct tap_formats *formats, const struct rtp_header *packet,
+               const uint8_t *bytes, size_t length, int64_t real_ns, int64_t monotonic_ns);
+void tap_row_read(const struct tap_counter *counter, const struct tap_row *row, struct tap_stream *out);
 
 /* --- capture.c --- */
 
@@ -116,9 +125,9 @@ void tap_blank_digests(char *message, size_t length);
 
 struct tap_audio; /* a WAV file while it is written */
 
-struct tap_audio *tap_audio_new(const char *path, int *error);
-void tap_audio_restart(struct tap_audio *audio);
-void tap_audio_add(struct tap_audio *audio, enum tap_codec codec, const uint8_t *packet, size_t length,
+struct tap_audio *tap_audio_new(const char *path, int64_t began_ns, int *error);
+void tap_audio_restart(struct tap_audio *audio, int64_t began_ns);
+void tap_audio_add(struct tap_audio *audio, enum tap_codec codec, const struct rtp_header *packet, const uint8_t *bytes,
                    int64_t monotonic_ns);
 int tap_audio_close(struct tap_audio *audio, int64_t until_monotonic_ns);
 
@@ -132,10 +141,31 @@ struct tap_path {
     struct tap_formats sent, received;
 };
 
+/* ctypes. What a call has beside its streams. */
+struct tap_told {
+    uint32_t epoch;     /* SDPs so far */
+    uint32_t rows;      /* of streams */
+    uint64_t uncounted; /* packets of streams for which there was no room */
+    uint64_t other;     /* packets to or from the RTP port that are no RTP */
+};
+
+/* ctypes. One recording. */
+struct tap_recorded {
+    char remote[TAP_ADDRESS_TEXT]; /* whom it is of; empty: nobody, its file is empty */
+    int32_t error;                 /* errno; 0: it is whole */
+};
+
+struct tap_call *tap_call_open(const char *id);
 struct tap_call *tap_call_find(const char *id, size_t length);
 void tap_call_release(struct tap_call *call);
+int tap_call_close(const char *id, struct tap_captured *captured);
+int tap_call_count(void);
 bool tap_call_capture(struct tap_call *call, struct tap_capture *capture);
-uint32_t tap_call_sdp(struct tap_call *call);
+int tap_call_record(struct tap_call *call, const char *path);
+int tap_call_record_end(struct tap_call *call, int64_t until_monotonic_ns, struct tap_recorded out[TAP_MAX_AUDIOS]);
+void tap_call_mark(struct tap_call *call);
+void tap_call_sdp(struct tap_call *call);
+int tap_call_rows(struct tap_call *call, struct tap_stream *out, int room, struct tap_told *told);
 void tap_call_formats(struct tap_call *call, struct tap_path *path, const struct tap_formats *sent,
                       const struct tap_formats *received);
 void tap_call_attached(struct tap_call *call, struct tap_path *path, const struct tap_path *now);
@@ -143,15 +173,6 @@ void tap_call_media(struct tap_call *call, const struct tap_path *path, bool sen
                     const struct tap_address *remote, int64_t arrived_ns, const void *packet, size_t length);
 void tap_call_sip(struct tap_call *call, int64_t real_ns, const struct tap_address *from, const struct tap_address *to,
                   const char *text, size_t length);
-
-/* ctypes, all of these. */
-int tap_open(const char *id, const char *path, uint64_t max_bytes);
-int tap_record(const char *id, const char *path);
-int tap_record_end(const char *id, int64_t until_monotonic_ns);
-int tap_mark(const char *id);
-int tap_streams(const char *id, struct tap_stream *out, int room, uint64_t *uncounted);
-int tap_close(const char *id, struct tap_captured *captured);
-int tap_live_calls(void);
 
 /* --- sip.c --- */
 
@@ -173,7 +194,7 @@ struct tap_message {
 
 int tap_message(uint64_t after, struct tap_message *out, char *text, size_t room); /* ctypes */
 void tap_wake(int eventfd);                                                        /* ctypes */
-bool tap_messages_into(struct tap_call *call, const char *id, struct tap_capture *capture);
+bool tap_sip_replay(struct tap_call *call, const char *id, struct tap_capture *capture);
 struct tap_address tap_address_of(const void *sockaddr);
 int tap_sip_install(void);
 
@@ -183,6 +204,17 @@ int tap_answers_install(void);
 
 /* --- media.c --- */
 
-int tap_install(void); /* ctypes */
+void tap_media_install(void);
+
+/* --- tap.c: ctypes, all of these --- */
+
+int tap_install(void);
+int tap_open(const char *id, const char *path, uint64_t max_bytes);
+int tap_record(const char *id, const char *path);
+int tap_record_end(const char *id, int64_t until_monotonic_ns, struct tap_recorded out[TAP_MAX_AUDIOS]);
+int tap_mark(const char *id);
+int tap_streams(const char *id, struct tap_stream *out, int room, struct tap_told *told);
+int tap_close(const char *id, struct tap_captured *captured);
+int tap_live_calls(void);
 
 #endif

@@ -3,8 +3,8 @@
  * walk.c      where the records of a capture are
  * headers.c   link layer, IP, UDP, RTP: records to packets
  * flows.c     which stream each packet belongs to, and what it adds to it
- * counting.c  sequence numbers and jitter of one stream
- * events.c    RFC 4733 events of one stream
+ *
+ * What it adds is counted as the tap counts it: agent/rtp, counting.c and events.c.
  *
  * All memory is the caller's (agent/trace/kernel.py); nothing is read outside of what it says is there, whatever the
  * capture claims. Structures marked "numpy" or "ctypes" are those of kernel.py: change both. Times are ns since 1970;
@@ -14,6 +14,7 @@
 #define CALLTEST_KERNEL_H
 
 #include "counting.h"
+#include "events.h"
 
 /* ctypes. What it was built from, as agent/trace/kernel.py's sources_key says: a library of other sources could count
  * anything. The build defines TRACE_SOURCES. */
@@ -68,7 +69,7 @@ struct packet {
     int32_t flow, meaning; /* counting's word */
     uint16_t number;       /* sequence number */
     uint8_t payload_type;
-    uint8_t event; /* counting's word: no audio, RFC 4733 */
+    uint8_t event; /* counting's word: no audio, RFC 4733; until it is counted, the marker bit */
 };
 
 enum odd_kind {
@@ -99,30 +100,9 @@ void trace_packets(const uint8_t *data, int64_t size, const struct record *recor
 void trace_datagrams(const uint8_t *data, int64_t size, int64_t base, const struct record *records,
                      const struct odd *datagrams, int64_t count, struct found *found);
 
-/* --- events.c --- */
-
-#define OPEN_EVENTS 16      /* of a stream: packets may still come */
-#define MAX_EVENTS 1000000  /* of all streams */
-
-/* numpy. One event of one stream. */
-struct event {
-    int64_t start_ns;
-    int64_t earlier_ticks; /* of the segments of a long event before the one that is on */
-    double tick_ns;        /* nan: its payload type was not declared */
-    int32_t flow;
-    uint32_t last_segment; /* timestamp of the segment that is on */
-    uint32_t ticks;        /* of that one */
-    uint32_t packets, ends;
-    uint8_t code, payload_type, declared, volume;
-};
-
-/* numpy. Under which timestamp a stream's event goes on; `code` and all else is the event's. */
-struct open_event {
-    uint32_t timestamp;
-    int32_t event;
-};
-
 /* --- flows.c --- */
+
+#define MAX_EVENTS 1000000 /* of all streams */
 
 /* numpy. One (source, destination, SSRC) that may be an RTP stream. */
 struct flow {
@@ -134,7 +114,7 @@ struct flow {
     struct rtp_jitter jitter;
     uint64_t not_event[2]; /* a bit for each undeclared payload type that is too long for an event */
     int32_t meaning, heard; /* row of struct meanings in force, and that of the last packet */
-    int32_t opened;         /* its struct open_event, ever; a very high number goes back to OPEN_EVENTS */
+    int32_t opened;         /* of struct rtp_event_store */
     int32_t next_free;      /* of rows that are not live */
     uint8_t declared, live;
     uint8_t unused[6];
@@ -154,9 +134,9 @@ enum meaning_kind { MEANS_UNKNOWN, MEANS_AUDIO, MEANS_EVENT };
 struct table {
     struct flow *flows;
     uint32_t *by_type;       /* packets by payload type, 128 for each flow */
-    struct open_event *open; /* OPEN_EVENTS for each flow */
+    struct rtp_open_event *open; /* RTP_OPEN_EVENTS for each flow */
     int32_t *slots;          /* hash table of flows; -1: free. More than twice as many as there is room for flows */
-    struct event *events;
+    struct rtp_event *events;
     struct rtp_holes holes;
     int64_t slot_mask; /* their number, a power of two, less 1 */
     int64_t slot_shift; /* 64 less its logarithm */
@@ -175,7 +155,5 @@ int32_t trace_count(struct table *table, const struct meanings *meanings, struct
                     int64_t end, uint8_t tell_new);
 void trace_enter(struct table *table);
 void trace_forget(struct table *table, const int64_t *rows, int64_t count);
-
-void event_add(struct table *table, int32_t flow, const struct packet *packet, bool declared, double tick_ns);
 
 #endif

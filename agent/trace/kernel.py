@@ -18,6 +18,7 @@ MODULE: Final = "_calltest_trace"
 SOURCES: Final = tuple(sorted([*Path(__file__).parent.rglob("*.[ch]"), *Path(__file__).parents[1].glob("rtp/*.[ch]")]))
 BUILD: Final = "run dev/kernel/build (make setup does), or rebuild the agent image"
 TYPES: Final = 128
+STATIC_TYPES: Final = 35
 OPEN_EVENTS: Final = 16
 MAX_EVENTS: Final = 1_000_000
 MAX_HOLES: Final = 4_000_000
@@ -44,16 +45,29 @@ PACKET: Final = np.dtype(
 ODD: Final = np.dtype(
     [*((name, "<i8") for name in ("row", "begin", "end")), ("hosts", "<u8"), ("ports", "<u4"), ("kind", "<u4")]
 )
+LINE: Final = np.dtype(
+    [
+        *((name, "<i8") for name in ("number", "at_ns")),
+        ("tick_ns", "<f8"),
+        *((name, "<u4") for name in ("timestamp", "step")),
+        *((name, "u1") for name in ("known", "life")),
+        ("unused", "V6"),
+    ]
+)
+LIFE: Final = np.dtype([*((name, "<i8") for name in ("last", "highest", "lowest", "at_ns", "packets")), ("line", LINE)])
 SEQUENCE: Final = np.dtype(
     [
         *(
             (name, "<i8")
             for name in (
-                *("packets", "last", "highest", "lowest", "runs", "duplicates", "reordered", "jumps"),
-                "forgotten_holes",
+                *("packets", "expected_before", "runs", "duplicates", "reordered", "jumps", "restarts"),
+                *("forgotten_holes", "strays", "top"),
             )
         ),
-        *((name, "<i4") for name in ("holes", "highest_hole", "lowest_hole", "unused")),
+        *((name, LIFE) for name in ("now", "aside")),
+        *((name, LINE) for name in ("before", "odd")),
+        *((name, "<i4") for name in ("holes", "highest_hole", "lowest_hole")),
+        *((name, "u1") for name in ("beside", "came", "watched", "unused")),
     ]
 )
 JITTER: Final = np.dtype(
@@ -77,11 +91,14 @@ FLOW: Final = np.dtype(
 )
 EVENT: Final = np.dtype(
     [
-        *((name, "<i8") for name in ("start_ns", "earlier_ticks")),
+        *((name, "<i8") for name in ("first_ns", "last_ns")),
         ("tick_ns", "<f8"),
-        ("flow", "<i4"),
-        *((name, "<u4") for name in ("last_segment", "ticks", "packets", "ends")),
-        *((name, "u1") for name in ("code", "payload_type", "declared", "volume")),
+        ("owner", "<i4"),
+        *((name, "<u4") for name in ("timestamp", "last_segment", "ticks", "step", "packets", "ends")),
+        ("pressed_again", "<u4"),
+        ("number", "<u2"),
+        *((name, "u1") for name in ("code", "payload_type", "declared", "volume", "marker", "moved", "ended")),
+        ("unused", "V7"),
     ]
 )
 OPEN: Final = np.dtype([("timestamp", "<u4"), ("event", "<i4")])
@@ -144,6 +161,12 @@ class Holes(ctypes.Structure):
     _fields_ = (("at", ctypes.c_void_p), *((name, ctypes.c_int32) for name in ("room", "used", "spare", "spares")))
 
 
+class StaticType(ctypes.Structure):
+    """struct rtp_static_type."""
+
+    _fields_ = (("name", ctypes.c_char * 8), *((name, ctypes.c_uint32) for name in ("clock_hz", "channels")))
+
+
 class Flows(ctypes.Structure):
     """struct table."""
 
@@ -160,7 +183,7 @@ class Flows(ctypes.Structure):
 
 SIZES: Final = (
     *(one.itemsize for one in (RECORD, PACKET, ODD, SEQUENCE, JITTER, FLOW, EVENT, OPEN, HOLE)),
-    *(ctypes.sizeof(one) for one in (PcapFormat, Walked, Found, Meanings, Holes, Flows)),
+    *(ctypes.sizeof(one) for one in (PcapFormat, Walked, Found, Meanings, Holes, Flows, StaticType)),
 )
 """Bytes of each, in the order of kernel.c's trace_sizes."""
 

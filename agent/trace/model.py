@@ -29,7 +29,7 @@ class Digit(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     start: float
     """Seconds since 1970 at which its first packet arrived."""
     duration_ms: float | None
-    """By its last packet, over all segments of a long event. None: not said (an INFO without one, a cut packet)."""
+    """By its end packet, else its last, over all segments of a long event. None: not said (an INFO without one)."""
     volume_dbm0: int | None
     """As in the event's packets: 0 is loudest, -63 the least. None: the method has none."""
     packets: int
@@ -62,13 +62,15 @@ class Stream(Struct, frozen=True, kw_only=True, rename="camel"):
     packets: int
     """That arrived, copies included."""
     expected: int
-    """Highest minus lowest extended sequence number, plus 1."""
+    """Highest minus lowest extended sequence number, plus 1; the sum over the lives of the source (`restarts`)."""
     lost: int
     """expected minus distinct sequence numbers; never negative."""
     duplicates: int
     """Packets with a sequence number that had been seen before."""
     reordered: int
-    """Packets with a lower sequence number than one already seen; a copy that comes late is both."""
+    """Packets that came first with a lower sequence number than one already seen (RFC 4737): a copy is none of them."""
+    restarts: int = 0
+    """How often the source began its sequence numbers or timestamps anew (RFC 3550 A.1); nothing is lost by that."""
     jitter_ms: float | None
     """RFC 3550 A.8 after the last audio packet: all audio packets in arrival order, late ones and copies included,
     events and types of unknown clock left out, arrival times not rounded to ticks."""

@@ -26,7 +26,7 @@ def results(analysis: Analysis) -> tuple[list[Stream], list[Digit], list[Warning
     infos, homeless = _info_digits(analysis, numbers)
     events = Digits(analysis.streams.flows)
     streams = [_stream(analysis, flow, events, infos.get(flow, [])) for flow in numbers]
-    return streams, homeless, list(_warnings(analysis, numbers))
+    return streams, homeless, list(_warnings(analysis, numbers, events))
 
 
 def _stream(analysis: Analysis, flow: int, events: Digits, infos: list[Digit]) -> Stream:
@@ -34,7 +34,7 @@ def _stream(analysis: Analysis, flow: int, events: Digits, infos: list[Digit]) -
     sequence, jitter, rest = row["sequence"], row["jitter"], int(row["rest"])
     source, destination = endpoints(analysis, int(row["hosts"]), rest)
     packets, duplicates = int(sequence["packets"]), int(sequence["duplicates"])
-    expected = int(sequence["highest"] - sequence["lowest"]) + 1
+    expected = _expected(sequence)
     audio = audio_type(analysis, flow)
     known = meanings.formats[int(row["heard"])]
     codec = known.get(audio) if audio is not None else None
@@ -58,12 +58,19 @@ def _stream(analysis: Analysis, flow: int, events: Digits, infos: list[Digit]) -
         lost=max(0, expected - (packets - duplicates)),
         duplicates=duplicates,
         reordered=int(sequence["reordered"]),
+        restarts=int(sequence["restarts"]),
         jitter_ms=round(float(jitter["value_ns"]) / 1e6, 6) if codec else None,
         max_jitter_ms=round(float(jitter["max_ns"]) / 1e6, 6) if codec else None,
         max_delta_ms=int(row["max_delta_ns"]) / 1e6 if packets > 1 else None,
         encrypted=encrypted,
         digits=sorted([*digits, *infos], key=lambda digit: digit.start),
     )
+
+
+def _expected(sequence: np.void) -> int:
+    """counting.c's rtp_sequence_expected."""
+    lives = [sequence["now"], *([sequence["aside"]] if sequence["beside"] else [])]
+    return int(sequence["expected_before"]) + sum(int(life["highest"] - life["lowest"]) + 1 for life in lives)
 
 
 def _never(row: np.void) -> int:
@@ -139,11 +146,12 @@ def _info_digits(analysis: Analysis, numbers: list[int]) -> tuple[dict[int, list
     return found, homeless
 
 
-def _warnings(analysis: Analysis, numbers: list[int]) -> Iterator[Warning]:
+def _warnings(analysis: Analysis, numbers: list[int], events: Digits) -> Iterator[Warning]:
     flows = analysis.streams.flows
     yield from _changes(analysis, numbers)
     for flow in numbers:
         yield from _stream_warnings(analysis, flow)
+        yield from _digit_warnings(analysis, flow, events)
     for code, count, message in (
         ("EventsCut", flows.cut_events, "packets of telephone events were cut before their payload (snap length)"),
         ("TooManyEvents", flows.refused_events, "packets of telephone events beyond a million digits are not shown"),
@@ -180,16 +188,40 @@ def _stream_warnings(analysis: Analysis, flow: int) -> Iterator[Warning]:
             code="RedundantAudio",
             message=f"{name}: packets of RFC 2198 (red) are counted, the digits inside them are not read",
         )
+    if restarts := int(sequence["restarts"]):
+        yield Warning(
+            code="SourceRestarted",
+            message=f"{name}: its source began its sequence numbers or timestamps anew, {restarts} times: nothing is "
+            "counted as lost by that",
+        )
     if jumps := int(sequence["jumps"]):
         yield Warning(
             code="SequenceJump",
-            message=f"{name}: {jumps} steps of more than 3,000 sequence numbers: its source began anew, or the "
-            "capture has a hole; lost and reordered count across them",
+            message=f"{name}: {jumps} steps of more than 3,000 sequence numbers, and its timestamps went with them: "
+            "the capture has a hole, or its path had",
         )
     if sequence["forgotten_holes"]:
         yield Warning(
             code="TooManyGaps",
             message=f"{name}: more gaps than are remembered; what filled the oldest counts as duplicates",
+        )
+
+
+def _digit_warnings(analysis: Analysis, flow: int, events: Digits) -> Iterator[Warning]:
+    row = analysis.streams.flows.rows[flow]
+    name = " to ".join(endpoints(analysis, int(row["hosts"]), int(row["rest"])))
+    moved, again = (0, 0) if is_encrypted(analysis, flow) else events.odd(flow)
+    if moved:
+        yield Warning(
+            code="DigitTimestampsMove",
+            message=f"{name}: {moved} digits follow unmarked on packets of the same one, under another timestamp: one "
+            "press that its sender tells as several? (RFC 4733 §2.5.1.2: an event's packets have one timestamp)",
+        )
+    if again:
+        yield Warning(
+            code="DigitTimestampsStand",
+            message=f"{name}: {again} times a marker bit came after a digit's end, under its timestamp: further "
+            "presses that cannot be told apart? (RFC 4733 §2.5.1.2: each event has a timestamp of its own)",
         )
 
 

@@ -79,14 +79,17 @@ static void packet(Stream *s, int64_t us, const uint8_t *rtp, uint32_t length) {
     }
     int64_t number = s->last + (int16_t)(seq - (uint16_t)s->last);
     s->last = number;
-    if (number < s->highest) s->reordered++;
+    int late = number < s->highest;
     if (number < s->lowest) s->lowest = number;
     for (; s->highest < number; s->highest++) {
         uint64_t ahead = (uint64_t)(s->highest + 1 + SPAN / 2) % SPAN;
         s->seen[ahead / 64] &= ~(1ull << ahead % 64);
     }
     uint64_t at = (uint64_t)number % SPAN;
-    if (s->seen[at / 64] >> at % 64 & 1) s->duplicates++;
+    if (s->seen[at / 64] >> at % 64 & 1)
+        s->duplicates++;
+    else if (late) /* RFC 4737: a copy is not */
+        s->reordered++;
     s->seen[at / 64] |= 1ull << at % 64;
     s->packets++;
     if (us - s->last_us > s->max_delta_us) s->max_delta_us = us - s->last_us;

@@ -75,7 +75,7 @@ class Truth:
         time_us, sequence, timestamp, event, ticks, end = packet
         self.packets += 1
         self.duplicates += sequence in self.seen
-        self.reordered += sequence < self.highest
+        self.reordered += sequence < self.highest and sequence not in self.seen
         self.seen.add(sequence)
         self.highest = max(self.highest, sequence)
         if self.last_us is not None:

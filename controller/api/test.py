@@ -241,7 +241,8 @@ class CallTestSpec(Document, frozen=True, kw_only=True):
     start_deadline_seconds: Annotated[
         int,
         about(
-            "When endpoints are not found or agents not ready by then, the run ends Inconclusive with the reason.",
+            "When endpoints are not found or agents not ready by then, the run ends Inconclusive with the reason."
+            " At least 45 where an agent registers: a registrar that does not answer is found out after 32.",
             example=120,
             ge=5,
             le=3600,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.component.peers.running import Case, Runs
 from tests.component.phones import Make, PhoneProcess
 
 SHARED = ("talk", "relayed")
@@ -16,6 +17,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for name in set(SHARED) & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(name))
+
+
+@pytest.fixture(scope="session")
+def runs(request: pytest.FixtureRequest) -> Iterator[Runs]:
+    """The runs of all cases that the tests of this session ask for."""
+    params = [getattr(item, "callspec", None) and item.callspec.params.get("case") for item in request.session.items]
+    made = Runs(case for case in params if isinstance(case, Case))
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pjsua2 as pj
 
+from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.phone.pjsua import phone as pjsua_phone
 from agent.phone.pjsua.phone import PjsuaPhone
 from agent.phone.protocol import AccountId, CallHandle, PhoneError, Playback, SipAccount
@@ -66,6 +67,16 @@ def serve(phone: PjsuaPhone) -> None:
             say({"event": type(event).__name__} | msgspec.to_builtins(dataclasses.asdict(event), enc_hook=plain))
 
 
+ACTIONS = {"ring": Ring, "answer": Answer, "send_digits": SendDigits, "hang_up": HangUp}
+
+
+def act(phone: PjsuaPhone, name: str, call: CallHandle, *, echo: bool = False, **args: Any) -> None:
+    """A step of the phone's; a callee that echoes does so from the answer on."""
+    if echo:
+        phone.perform(call, PlayBack())
+    phone.perform(call, ACTIONS[name](**args))
+
+
 def plain(value: object) -> object:
     return str(value) if isinstance(value, Path) else msgspec.to_builtins(value)
 
@@ -79,12 +90,15 @@ def obey(phone: Any, command: dict[str, Any]) -> None:
         args = {"account": SipAccount(**args)}
     if "playback" in args:
         wav = args["playback"].get("wav")
-        args["playback"] = Playback(wav=Path(wav) if wav else None, echo=args["playback"].get("echo", False))
+        args["playback"] = Playback(wav=Path(wav) if wav else None)
     if name == "live_calls":
         say({"reply": phone._tap.live_calls})
         return
     try:
-        say({"reply": getattr(phone, name)(**args)})
+        if name in ACTIONS:
+            say({"reply": act(phone, name, **args)})
+        else:
+            say({"reply": getattr(phone, name)(**args)})
     except PhoneError as error:
         say({"error": str(error)})
 

@@ -12,7 +12,7 @@ import pytest
 from agent.contract.call import Audio, Behaviour, Expect, ExpectDtmf, ExpectLeg, ExpectRtp, Play, WavReference
 from agent.contract.observation import LegObservation, Side
 from agent.contract.plan import Credentials, call_key, identity_code
-from agent.contract.result import decode_result
+from agent.contract.result import StopCause, decode_result
 from agent.contract.verdict import Finding, Reason, Role
 from tests.component.agents import PATIENCE_S, Agent, lane, make_group, make_plan
 
@@ -96,7 +96,7 @@ def test_sigterm_in_a_call_hangs_up_and_leaves_a_final_result(tmp_path):
         pair.caller.process.send_signal(signal.SIGTERM)
         assert pair.caller.exit_code() == 0
         result = pair.caller.result
-        assert (result.final, result.stopped, result.legs) == (True, True, 1)
+        assert (result.final, result.stopped, result.legs) == (True, StopCause.TERMINATED, 1)
         assert pair.caller.digest_agrees()
         (leg,) = pair.caller.legs
         assert (leg.ended_by, leg.bye_answered, leg.local_reason) == (Side.LOCAL, True, "the agent was terminated")

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -77,16 +78,27 @@ def test_parrot_is_a_sut_that_answers_itself(tmp_path: Path) -> None:
     assert code == 0
 
 
-def test_told_to_end_it_hangs_up_and_concludes(tmp_path: Path) -> None:
+@contextmanager
+def mute(port: int) -> Iterator[str]:
+    """A SUT that takes every datagram and never says a word."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sut:
+        sut.bind(("127.0.0.1", port))
+        yield f"127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("interrupt", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("sut", [parrot, mute])
+def test_told_to_end_it_hangs_up_and_concludes(tmp_path: Path, sut: Any, interrupt: signal.Signals) -> None:
+    """Whether the calls were answered or not: what they would have come to, nobody knows."""
     (tmp_path / "echo.yaml").write_text(PARROT.replace("holdSeconds: 6", "holdSeconds: 60"))
-    with parrot(5096) as target:
+    with sut(5096) as target:
         command = [*CALLTEST, str(tmp_path / "echo.yaml"), "-t", target, "-o", "json", "--keep", str(tmp_path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None
             while "2 up" not in (line := process.stderr.readline()):
                 assert line, "it ended early"
             began = time.monotonic()
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(interrupt)
             printed, _ = process.communicate(timeout=30)
     run = json.loads(printed)
     assert time.monotonic() - began < 10

@@ -56,7 +56,7 @@ def connect(caller: PhoneProcess, callee: PhoneProcess, account: int, plays: Fie
     """A call, answered and confirmed on both sides."""
     call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback=plays or {})
     incoming = callee.wait("IncomingCall")["call"]
-    callee.do("answer", call=incoming, code=200, playback={})
+    callee.do("answer", call=incoming, code=200)
     caller.wait("CallConfirmed", call=call)
     callee.wait("CallConfirmed", call=incoming)
     return call, incoming
@@ -80,7 +80,7 @@ def test_a_call_carries_audio_and_digits_both_ways_and_every_packet_is_counted(p
     assert incoming["sip_call_id"] == call_id
     assert "X-Calltest-Call: uid/0/pin/1\r\n" in incoming["invite"]
     callee.do("ring", call=incoming["call"])
-    callee.do("answer", call=incoming["call"], code=200, playback={"echo": True})
+    callee.do("answer", call=incoming["call"], code=200, echo=True)
     media = caller.wait("MediaActive")
     caller.wait("CallConfirmed")
     caller.do("send_digits", call=call, digits="1234#", tone_ms=100)
@@ -165,11 +165,23 @@ def test_the_callee_may_hang_up(phone: Make) -> None:
 def test_a_refused_call_ends_with_the_code_on_the_wire_and_without_media(phone: Make) -> None:
     caller, callee, account = pair(phone)
     call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
-    callee.do("answer", call=callee.wait("IncomingCall")["call"], code=486, playback={})
+    callee.do("answer", call=callee.wait("IncomingCall")["call"], code=486)
     ended = caller.wait("CallEnded", call=call)
     assert "SIP/2.0 486 Busy Here" in caller.starts(sent=False)
     assert [ended[name] for name in ("stack_sent", "stack_received", "rtt_ms", "media_s", "recording")] == [None] * 5
     assert callee.wait("CallEnded")["recording"] is None
+
+
+def test_a_refusal_carries_headers_of_ours(phone: Make) -> None:
+    caller, callee, account = pair(phone)
+    call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
+    incoming = callee.wait("IncomingCall")["call"]
+    with pytest.raises(RuntimeError, match="control characters"):
+        callee.do("answer", call=incoming, code=480, headers={"X-A": "b\r\nX-C: d"})
+    callee.do("answer", call=incoming, code=480, headers={"X-Calltest-Refused": "CalleeShared"})
+    caller.wait("CallEnded", call=call)
+    refusal = next(m["text"] for m in caller.all("MessageSeen") if m["text"].startswith("SIP/2.0 480"))
+    assert "X-Calltest-Refused: CalleeShared\r\n" in refusal
 
 
 def test_a_call_that_is_not_answered_is_cancelled(phone: Make) -> None:
@@ -184,7 +196,7 @@ def test_a_call_that_is_not_answered_is_cancelled(phone: Make) -> None:
     assert caller.starts(sent=False)[-1].startswith("SIP/2.0 487")
     assert "CANCEL sip:bob@example.com SIP/2.0" in caller.starts(sent=True)
     assert callee.wait("CallEnded")["call"] == incoming
-    callee.do("answer", call=incoming, code=200, playback={})  # too late, and harmless
+    callee.do("answer", call=incoming, code=200)  # too late, and harmless
 
 
 def test_closing_a_phone_hangs_up_and_unregisters_first(phone: Make) -> None:

@@ -12,6 +12,13 @@ from tests.e2e.kube import ROOT, Namespace, namespace, until
 from tests.sut.rootfs import EXAMPLES
 
 START_S = 8
+LATE_S = 46
+"""Where an agent registers; a run that fails before an agent starts does not use it up."""
+UNREGISTERED: dict[str, Any] = {
+    "caller": {"uri": "sip:alice@example.com"},
+    "callee": {"uri": "sip:bob@example.com", "route": "RequestURI"},
+}
+"""A start deadline may be short where nobody registers."""
 SLACK_S = 6
 """Whole seconds in the times, the operator's poll, and stopping an agent that does run."""
 SUT = {"podSelector": {"matchLabels": {"app": "quiet"}}, "port": 5060}
@@ -40,7 +47,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Namespace]:
 
 def concluded(space: Namespace, name: str, **spec: Any) -> dict[str, Any]:
     """The status of a run that could not start; it took no longer than it may, and left no pod that runs."""
-    usual: dict[str, Any] = {"target": SUT, "startDeadlineSeconds": START_S, "activeDeadlineSeconds": 60}
+    usual = {"target": SUT, "startDeadlineSeconds": START_S, "activeDeadlineSeconds": 60, **UNREGISTERED}
     spec = usual | spec
     by_s = spec["startDeadlineSeconds"] + SLACK_S
     space.apply(call_test(name, **spec))
@@ -104,7 +111,7 @@ def test_a_quota_refuses_the_agents(space: Namespace) -> None:
 
 def test_a_secret_that_is_not_there(space: Namespace) -> None:
     caller = {"uri": "sip:alice@example.com", "credentials": {"secretName": "nobodys"}}
-    status = concluded(space, "no-secret", caller=caller, startDeadlineSeconds=30)
+    status = concluded(space, "no-secret", caller=caller, startDeadlineSeconds=LATE_S)
     assert status["reason"] == "InputMissing"
     assert "nobodys" in status["message"]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agent.contract.call import DtmfMethod
 from agent.contract.observation import Negotiated, Rtp
+from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.phone.protocol import (
     AccountId,
     CallConfirmed,
@@ -26,12 +27,14 @@ from agent.phone.protocol import (
 from agent.sound.samples import read_wav, write_wav
 from agent.tap.model import TapDigit, TapStream
 from tests.unit.fake_clock import FakeClock
-from tests.unit.sip_messages import message, request, response
+from tests.unit.sip_messages import message, request, response, sdp, with_sdp
 from tests.unit.taps import tap_digit, tap_stream
 
 ANSWER_S = 0.05
 TIMER_F_S = 32.0
 DIGIT_S = 0.2
+OURS, THEIRS = "127.0.0.1:1", "127.0.0.1:2"
+"""Where RTP is received."""
 
 
 @dataclass(kw_only=True)
@@ -41,6 +44,8 @@ class Peer:
     rings: bool = True
     answers_after_s: float | None = 0.1
     code: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    """In its final response."""
     hangs_up_after_s: float | None = None
     answers_bye: bool = True
     answers_cancel: bool = True
@@ -62,6 +67,7 @@ class FakeCall:
     to: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     playback: Playback = field(default_factory=Playback)
+    echo: bool = False
     answered_s: float | None = None
     hung_up: bool = False
     over: bool = False
@@ -116,26 +122,39 @@ class FakePhone:
             playback=playback,
         )
         self.calls[handle] = call
-        self.sent(request("INVITE", call.call_id, key=headers.get("X-Calltest-Call")))
+        self.sent(request("INVITE", call.call_id, key=headers.get("X-Calltest-Call"), **with_sdp(sdp(OURS))))
         self._be_called(call)
         return handle, call.call_id
 
-    def ring(self, call: CallHandle) -> None:
-        self._asked("ring", call)
-        self.sent(response(180, self.calls[call].call_id))
-
-    def answer(self, call: CallHandle, code: int, playback: Playback) -> None:
-        self._asked("answer", call, code, playback)
+    def perform(self, call: CallHandle, action) -> None:
         fake = self.calls[call]
-        fake.playback = playback
-        self.sent(response(code, fake.call_id))
-        if code >= 300:
+        match action:
+            case Ring():
+                self._asked("ring", call)
+                self.sent(response(180, fake.call_id))
+            case Answer():
+                self._asked("answer", call, action.code)
+                self._answer(fake, action)
+            case PlayBack():
+                self._asked("play_back", call)
+                fake.echo = True
+            case SendDigits():
+                self._asked("send_digits", call, action.digits, action.tone_ms)
+                self._send_digits(call, action.digits, action.tone_ms)
+            case HangUp():
+                self._asked("hang_up", call)
+                self._hang_up(fake)
+
+    def _answer(self, fake: FakeCall, action: Answer) -> None:
+        fake.headers = dict(action.headers)
+        body = with_sdp(sdp(OURS)) if action.code < 300 else {}
+        self.sent(response(action.code, fake.call_id, headers=action.headers, **body))
+        if action.code >= 300:
             self.end(fake, after_s=0.01)
             return
         self._confirm(fake, after_s=ANSWER_S)
 
-    def send_digits(self, call: CallHandle, digits: str, tone_ms: int) -> None:
-        self._asked("send_digits", call, digits, tone_ms)
+    def _send_digits(self, call: CallHandle, digits: str, tone_ms: int) -> None:
         for place, digit in enumerate(digits):
             at_s = place * DIGIT_S
             self.at(at_s + tone_ms / 1000, DigitSent, call=call, digit=digit, duration_ms=float(tone_ms))
@@ -145,9 +164,7 @@ class FakePhone:
             for turn in range(self.peer.repeats_digits):
                 self.receive_digits(call, digits, after_s=(turn + 1) * (len(digits) * DIGIT_S + 0.7))
 
-    def hang_up(self, call: CallHandle) -> None:
-        self._asked("hang_up", call)
-        fake = self.calls[call]
+    def _hang_up(self, fake: FakeCall) -> None:
         again, fake.hung_up = fake.hung_up, True
         if fake.over:
             return
@@ -185,7 +202,7 @@ class FakePhone:
         handle = CallHandle(next(self._numbers))
         call = FakeCall(handle=handle, call_id=call_id or f"in-{handle}", account=None, outgoing=False)
         self.calls[handle] = call
-        text = request("INVITE", call.call_id, key=key)
+        text = request("INVITE", call.call_id, key=key, **self._sdp())
         self.received(text, after_s)
         self.at(after_s, IncomingCall, call=handle, account=None, sip_call_id=call.call_id, invite=text)
         return call
@@ -225,7 +242,7 @@ class FakePhone:
             tapped=tapped,
             rtt_ms=None,
             media_s=media_s,
-            recording=self._record(call, media_s),
+            recordings=self._record(call, media_s),
         )
 
     def _crossed(self, call: FakeCall, until_s: float, *, sent: bool) -> TapStream:
@@ -236,19 +253,20 @@ class FakePhone:
             mark=1 if call.outgoing else 0,
             packets=packets,
             expected=packets,
+            media_ms=1000 * (until_s - began_s),
             first_s=began_s,
             last_s=until_s,
             digits=tuple(d for was_sent, d in call.digits if was_sent is sent and d.last_s <= until_s),
         )
 
-    def _record(self, call: FakeCall, media_s: float | None) -> Path | None:
+    def _record(self, call: FakeCall, media_s: float | None) -> dict[str, Path]:
         """The recording: a parrot's echo of what was played, or nothing."""
         if media_s is None:
-            return None
+            return {}
         path = self.directory / f"heard-{call.handle}.wav"
         if call.playback.wav is not None and call.playback.wav.exists():
             write_wav(path, read_wav(call.playback.wav))
-        return path if path.exists() else None
+        return {"127.0.0.1:2": path} if path.exists() else {}
 
     def _register(self, account: AccountId) -> None:
         call_id = f"reg-{account}"
@@ -268,13 +286,22 @@ class FakePhone:
             self.received(response(180, call.call_id), 0.02)
         if self.peer.answers_after_s is None:
             return
-        self.received(response(self.peer.code, call.call_id), self.peer.answers_after_s)
+        body = self._sdp() if self.peer.code < 300 else {}
+        text = response(self.peer.code, call.call_id, headers=self.peer.headers, **body)
+        self.received(text, self.peer.answers_after_s)
         if self.peer.code >= 300:
             self.end(call, after_s=self.peer.answers_after_s)
             return
         self._confirm(call, after_s=self.peer.answers_after_s)
         if self.peer.hangs_up_after_s is not None:
             self.be_hung_up_on(call, after_s=self.peer.answers_after_s + self.peer.hangs_up_after_s)
+
+    def _sdp(self) -> dict[str, str]:
+        """The peer's."""
+        event = self.peer.telephone_event
+        if event is None:
+            return with_sdp(sdp(THEIRS, types="0", rtpmap=""))
+        return with_sdp(sdp(THEIRS, types=f"0 {event}", rtpmap=f"a=rtpmap:{event} telephone-event/8000"))
 
     def _confirm(self, call: FakeCall, *, after_s: float) -> None:
         call.answered_s = self.clock.now_s + after_s
@@ -296,7 +323,7 @@ class FakePhone:
     def _send_cancel(self, call: FakeCall) -> None:
         self.sent(request("CANCEL", call.call_id))
         if self.peer.answer_crosses_cancel:
-            self.received(response(200, call.call_id), 0.01)
+            self.received(response(200, call.call_id, **self._sdp()), 0.01)
             self._confirm(call, after_s=0.01)
             return
         if self.peer.answers_cancel:

@@ -38,9 +38,11 @@ def response(
     from_tag="f",
     to_tag="t",
     branch="",
+    headers=(),
     extra="",
     body="",
 ) -> str:
+    extra += "".join(f"{name}: {value}\r\n" for name, value in dict(headers).items())
     return (
         f"SIP/2.0 {code} {phrase}\r\n"
         + (branch and f"Via: SIP/2.0/UDP 127.0.0.1:5070;branch={branch}\r\n")
@@ -48,6 +50,24 @@ def response(
         f"To: <sip:bob@example.com>{to_tag and ';tag=' + to_tag}\r\n"
         f"Call-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n{extra}\r\n{body}"
     )
+
+
+SDP = "Content-Type: application/sdp\r\n"
+
+
+def sdp(place="127.0.0.1:2", *lines, types="0 101", rtpmap="a=rtpmap:101 telephone-event/8000", protocol="RTP/AVP"):
+    """PCMU and telephone-event, received at `place`; `lines` below."""
+    host, _, port = place.rpartition(":")
+    below = "".join(f"{line}\r\n" for line in (rtpmap, *lines) if line)
+    return (
+        f"v=0\r\no=- 1 1 IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
+        f"m=audio {port} {protocol} {types}\r\n{below}"
+    )
+
+
+def with_sdp(body: str) -> dict[str, str]:
+    """Of `request` and `response`."""
+    return {"extra": SDP, "body": body}
 
 
 def message(at_s, text, sent, *, peer="127.0.0.1:5060", epoch=0, connection=1, unread_ms=0.0) -> MessageSeen:

@@ -4,9 +4,9 @@ from typing import Final
 
 from agent.contract.observation import Side
 from agent.contract.verdict import Check, Finding, Reason, Role
-from agent.judge.call_leg import CallLeg, own_words, spoken
+from agent.judge.call_leg import CallLeg, is_success, own_words, spoken
 from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
-from agent.judge.ends import CallEnds
+from agent.judge.ends import CallEnds, Gone
 from agent.judge.findings import inconclusive, noted
 
 TIMER_B_MS: Final = 32_000.0
@@ -23,7 +23,9 @@ OFFER_REFUSED: Final = frozenset({415, 488, 606})
 
 def answered(leg: CallLeg) -> list[Finding]:
     """The INVITE's final response has the expected code and came in time."""
-    return _callee_answered(leg) if leg.leg.role is Role.CALLEE else _caller_answered(leg)
+    if leg.leg.role is Role.CALLEE:
+        return _callee_answered(leg)
+    return [_stopped(leg, "before the SUT answered")] if stopped_unanswered(leg) else _caller_answered(leg)
 
 
 def _caller_answered(leg: CallLeg) -> list[Finding]:
@@ -35,14 +37,32 @@ def _caller_answered(leg: CallLeg) -> list[Finding]:
     if given_up:
         return [_not_answered(leg, expected)]
     observed = spoken(code, leg.leg.final_phrase)
-    if str(code) != expected:
-        return [leg.finding(Check.ANSWERED, Reason.SIP_CODE_MISMATCH, expected=expected, observed=observed)]
+    if leg.leg.callee_shared or str(code) != expected:
+        return [_other_code(leg, expected, observed)]
     if answered_ms is None:
         note = "when the response came was not measured"
         return [leg.finding(Check.ANSWERED, Reason.NOT_MEASURED, expected=expected, observed=observed, note=note)]
     if answered_ms > _limit_ms(leg):
         return [_late(leg, expected, f"{observed} after {answered_ms / 1000:.1f} s")]
     return []
+
+
+def _other_code(leg: CallLeg, expected: str, observed: str) -> Finding:
+    if not leg.leg.callee_shared:
+        return leg.finding(Check.ANSWERED, Reason.SIP_CODE_MISMATCH, expected=expected, observed=observed)
+    note = "another run's callee refused the call: give each test a callee.uri of its own"
+    return leg.finding(Check.ANSWERED, Reason.CALLEE_SHARED, expected=expected, observed=observed, note=note)
+
+
+def stopped_unanswered(leg: CallLeg) -> bool:
+    """The agent was told to stop while the INVITE had no final response; one that came after its CANCEL is none."""
+    own_end = leg.leg.final_code is None or leg.leg.ended_by is Side.LOCAL or leg.leg.role is Role.CALLEE
+    return leg.leg.told_to_stop and not leg.answered and own_end
+
+
+def _stopped(leg: CallLeg, when: str) -> Finding:
+    note = own_words(leg, f"the agent was told to stop {when}")
+    return leg.finding(Check.ANSWERED, Reason.ABORTED, expected=str(leg.call.group.expect.sip_code), note=note)
 
 
 def _late(leg: CallLeg, expected: str, observed: str) -> Finding:
@@ -73,6 +93,8 @@ def _callee_answered(leg: CallLeg) -> list[Finding]:
     own_doing = refused_by_agent(leg)
     if leg.answered or not (leg.call.expects_answer or own_doing):
         return []
+    if stopped_unanswered(leg):
+        return [_stopped(leg, "before it answered")]
     code = leg.leg.final_code
     observed = "no final response" if code is None else spoken(code, leg.leg.final_phrase)
     note = "this callee refused the call itself" if own_doing else "the call ended before this callee answered it"
@@ -119,13 +141,17 @@ def _attribute(ends: CallEnds, finding: Finding) -> Finding:
             return inconclusive(finding, registration.reason, note)
     if not ends.declared:
         return finding
-    return _unreached(ends, finding) if ends.callee is None else _reached(ends.callee, finding)
+    return _unreached(ends, finding) if ends.callee is None else _reached(ends, ends.callee, finding)
 
 
-def _reached(callee: CallLeg, finding: Finding) -> Finding:
+def _reached(ends: CallEnds, callee: CallLeg, finding: Finding) -> Finding:
     code = callee.leg.final_code
-    if callee.excuse is not None:
-        return inconclusive(finding, Reason.PEER_LOST, f"the callee agent was overloaded: {callee.excuse}")
+    if stopped_unanswered(callee):
+        gone = ends.callee_gone or Gone(reason=Reason.ABORTED, note="the callee agent was told to stop")
+        return inconclusive(finding, gone.reason, gone.note)
+    trouble = callee.trouble(LATE_OR_DROPPED, media=False)
+    if trouble is not None:
+        return inconclusive(finding, Reason.PEER_LOST, f"the callee agent was overloaded: {trouble}")
     if refused_by_agent(callee):
         return inconclusive(finding, Reason.AGENT_ERROR, f"the callee agent itself answered {code}")
     if slow_callee(callee):
@@ -135,16 +161,32 @@ def _reached(callee: CallLeg, finding: Finding) -> Finding:
 
 def _unreached(ends: CallEnds, finding: Finding) -> Finding:
     if ends.callee_died is not None:
-        return inconclusive(finding, Reason.PEER_LOST, ends.callee_died.note)
+        was_stopped = ends.callee_died.reason in (Reason.ABORTED, Reason.DEADLINE_EXCEEDED)
+        reason = ends.callee_died.reason if was_stopped else Reason.PEER_LOST
+        return inconclusive(finding, reason, ends.callee_died.note)
     if ends.callee_gone is not None or ends.ambiguous is not None or ends.registration:
         return finding
     return noted(finding, "no INVITE reached the callee")
+
+
+def _notes(ends: CallEnds) -> list[str]:
+    """Other dialogs of its INVITE (RFC 3261 §13.2.2.4): a second answer is no fault, and worth to know."""
+    dialog = None if ends.caller is None else ends.caller.leg.dialog
+    if dialog is None:
+        return []
+    answers = [fork.tag for fork in dialog.forks if any(is_success(code) for code in fork.codes)]
+    forked = [f"{1 + len(answers)} answers: the INVITE was forked, and tag {', '.join(answers)} answered too"]
+    callee = None if ends.callee is None else ends.callee.leg.dialog
+    merged = 0 if callee is None else callee.merged
+    twice = [f"the callee had the INVITE {1 + merged} times, by several ways (RFC 3261 §8.2.2.2)"]
+    return [*(forked if answers else ()), *(twice if merged else ())]
 
 
 RULE: Final = CheckRule(
     check=Check.ANSWERED,
     leg=answered,
     attribute=_attribute,
+    notes=_notes,
     stoppable=True,
     rows=(
         Row(

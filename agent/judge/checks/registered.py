@@ -1,5 +1,6 @@
 """registered: every REGISTER of an agent was accepted."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from agent.contract.observation import RegistrationObservation, RegistrationOutcome
@@ -8,7 +9,7 @@ from agent.judge.call_leg import PlannedCall, spoken
 from agent.judge.checks.check import CheckRule, Row
 
 
-def registered(call: PlannedCall, role: Role, observations: list[RegistrationObservation]) -> list[Finding]:
+def registered(call: PlannedCall, role: Role, observations: Sequence[RegistrationObservation]) -> list[Finding]:
     """Every REGISTER of one agent at the call's endpoint was accepted; without any, that was not measured."""
     if not observations:
         return [call.finding(role, Check.REGISTERED, Reason.NOT_MEASURED, expected="200", note="no REGISTER reported")]

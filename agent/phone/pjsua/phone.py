@@ -11,12 +11,15 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 import pjsua2 as pj
 
+from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.phone.pjsua.digits import DigitSender
 from agent.phone.pjsua.facts import Digits, Epochs, media_s, rtp_received, rtp_sent, rtt_ms, seen_message
 from agent.phone.pjsua.objects import (
@@ -35,6 +38,7 @@ from agent.phone.pjsua.objects import (
 )
 from agent.phone.protocol import (
     AccountId,
+    Action,
     CallEnded,
     CallHandle,
     Event,
@@ -53,6 +57,7 @@ from agent.tap.model import TapMessage
 from agent.timers import Timers
 
 LOG = logging.getLogger(__name__)
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 SETTLE_S = 8.0
 """How long a call that is over waits for the answer to its BYE (sent 5 times by then, RFC 3261 §17.1.2.1) or CANCEL."""
@@ -183,13 +188,7 @@ class PjsuaPhone:
 
     def call(self, account: AccountId, to: str, headers: dict[str, str], playback: Playback) -> tuple[CallHandle, str]:
         """Sends an INVITE; gives the handle and the SIP Call-ID. PhoneError if it could not be sent."""
-        param = call_settings()
-        for name, value in headers.items():
-            if not (name + value).isprintable():
-                raise PhoneError(f"header {name!r}: control characters")
-            header = pj.SipHeader()
-            header.hName, header.hValue = name, value
-            param.txOption.headers.append(header)
+        param = _with_headers(call_settings(), headers)
         # Ours, because a call that is refused at once is gone before pjsip could be asked for its own.
         param.opt.customCallId = str(uuid.uuid4())
         leg = self._leg(param.opt.customCallId, outgoing=True)
@@ -206,62 +205,54 @@ class PjsuaPhone:
             raise PhoneError(f"cannot call {to}: {_why(error)}") from error
         return leg.handle, leg.sip_call_id
 
-    def ring(self, call: CallHandle) -> None:
-        """Answers 180."""
-        self._respond(call, 180)
-
-    def answer(self, call: CallHandle, code: int, playback: Playback) -> None:
-        """Answers with a final code; media starts on 2xx."""
+    def perform(self, call: CallHandle, action: Action) -> None:
+        """Does it now, or, with digits, begins to; where the peer's SDP has no telephone-event none are sent."""
         leg = self._legs.get(call)
-        if leg is not None and code < 300:
-            try:
-                self._equip(leg, playback)
-            except pj.Error as error:
-                raise PhoneError(f"cannot play or record: {_why(error)}") from error
-        self._respond(call, code)
-
-    def _respond(self, handle: CallHandle, code: int) -> None:
-        """A response, unless the caller has gone meanwhile."""
-        leg = self._legs.get(handle)
         if leg is None or leg.call is None or leg.over is not None:
             return
+        match action:
+            case Ring():
+                self._respond(leg.call, 180)
+            case Answer():
+                if action.code < 300:
+                    self._record(leg)
+                self._respond(leg.call, action.code, action.headers)
+            case PlayBack():
+                leg.echo = True
+            case SendDigits():
+                self._digits.send(leg, action.digits, action.tone_ms)
+            case HangUp():
+                leg.to_send.clear()
+                self._hang_up(leg.call, 0 if leg.outgoing else 480)
+
+    def _respond(self, call: Call, code: int, headers: Mapping[str, str] = NO_HEADERS) -> None:
+        """A response, unless the caller has gone meanwhile."""
         try:
-            leg.call.answer(call_settings(code))
+            call.answer(_with_headers(call_settings(code), headers))
         except pj.Error as error:
-            if leg.call.isActive():
+            if call.isActive():
                 raise PhoneError(f"cannot answer {code}: {_why(error)}") from error
 
-    def hang_up(self, call: CallHandle) -> None:
-        """CANCEL, BYE or a 480, as the state asks. CallEnded follows."""
-        leg = self._legs.get(call)
-        if leg is None or leg.call is None or leg.over is not None:
-            return
-        leg.to_send.clear()
+    def _hang_up(self, call: Call, code: int) -> None:
+        """CANCEL, BYE, or the code where it is not answered yet."""
         try:
-            leg.call.hangup(call_settings(0 if leg.outgoing else 480))
+            call.hangup(call_settings(code))
         except pj.Error as error:
-            if leg.call.isActive():
+            if call.isActive():
                 raise PhoneError(f"cannot hang up: {_why(error)}") from error
 
     def _equip(self, leg: Leg, playback: Playback) -> None:
         """Opens what the call plays, and what is recorded of it, before its media starts."""
-        leg.echo = playback.echo
         if playback.wav is not None:
             leg.player = pj.AudioMediaPlayer()
             leg.player.createPlayer(str(playback.wav))
+        self._record(leg)
+
+    def _record(self, leg: Leg) -> None:
         leg.tapped.record(self._recordings / f"call-{leg.handle}.wav")
 
     def _unequip(self, leg: Leg) -> None:
         leg.player = None
-
-    def send_digits(self, call: CallHandle, digits: str, tone_ms: int) -> None:
-        """Sends RFC 4733 digits one after the other; each gives a DigitSent, unless the call ends before.
-
-        Where the peer's SDP has no telephone-event nothing is sent.
-        """
-        leg = self._legs.get(call)
-        if leg is not None and leg.over is None:
-            self._digits.send(leg, digits, tone_ms)
 
     # --- events ------------------------------------------------------------------------------------------------
 
@@ -348,7 +339,7 @@ class PjsuaPhone:
             return
         self._by_call_id.pop(leg.sip_call_id, None)
         self._after(KEEP_DEAD_S, lambda: self._bury(leg))
-        recording = leg.tapped.recorded(leg.over.at_s) if leg.streams else None
+        recordings = leg.tapped.recorded(leg.over.at_s) if leg.streams else {}
         tapped, capture = leg.tapped.end()
         self._ready.append(
             CallEnded(
@@ -359,8 +350,10 @@ class PjsuaPhone:
                 stack_received=rtp_received(leg.streams),
                 rtt_ms=rtt_ms(leg.streams),
                 media_s=media_s(leg.streams),
-                recording=recording,
-                tapped=tapped,
+                recordings=recordings,
+                tapped=None if tapped is None else tapped.rows,
+                uncounted=0 if tapped is None else tapped.uncounted,
+                not_rtp=0 if tapped is None else tapped.other,
                 capture=capture,
             )
         )
@@ -395,6 +388,17 @@ class PjsuaPhone:
         gc.collect()
         # Where a call or registration is still up, pjsip stays for a second to hear the answers to its last requests.
         self._endpoint.libDestroy(pj.PJSUA_DESTROY_NO_RX_MSG if idle else 0)
+
+
+def _with_headers(param: pj.CallOpParam, headers: Mapping[str, str]) -> pj.CallOpParam:
+    """The operation with headers of ours in its message. PhoneError for what would become more than one line."""
+    for name, value in headers.items():
+        if not (name + value).isprintable():
+            raise PhoneError(f"header {name!r}: control characters")
+        header = pj.SipHeader()
+        header.hName, header.hValue = name, value
+        param.txOption.headers.append(header)
+    return param
 
 
 def _why(error: pj.Error) -> str:

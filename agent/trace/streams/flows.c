@@ -4,7 +4,6 @@
 #include <string.h>
 
 #define TYPES 128
-#define EVENT_BYTES 4
 #define DYNAMIC 96 /* payload types that mean nothing without SDP: RFC 3551 §3 */
 
 static int64_t first_slot(const struct table *table, uint64_t hosts, uint64_t rest) {
@@ -62,8 +61,27 @@ static bool is_cramped(const struct table *table) {
 static bool is_event(struct flow *flow, const struct packet *packet, uint8_t kind) {
     if (kind != MEANS_UNKNOWN || packet->payload_type < DYNAMIC) return kind == MEANS_EVENT;
     uint64_t bit = 1ull << packet->payload_type % 64, *never = &flow->not_event[packet->payload_type / 64];
-    if (packet->wire != EVENT_BYTES) *never |= bit;
+    if (packet->wire != RTP_EVENT_BYTES) *never |= bit;
     return !(*never & bit);
+}
+
+static void count_event(struct table *table, const struct packet *packet, int32_t row, double tick_ns, bool declared,
+                        bool marker) {
+    struct rtp_event_store store = {.events = table->events,
+                                    .count = &table->event_count,
+                                    .room = table->event_room, /* it has grown to MAX_EVENTS */
+                                    .opened = &table->flows[row].opened,
+                                    .open = table->open + (int64_t)row * RTP_OPEN_EVENTS};
+    struct rtp_event_packet event = {.at_ns = packet->time_ns,
+                                     .tick_ns = tick_ns,
+                                     .timestamp = packet->timestamp,
+                                     .head = packet->head,
+                                     .owner = row,
+                                     .number = packet->number,
+                                     .payload_type = packet->payload_type,
+                                     .marker = marker,
+                                     .declared = declared};
+    if (!rtp_event_add(&store, &event)) table->refused_events++;
 }
 
 static void count(struct table *table, const struct meanings *meanings, struct packet *packet, int32_t row) {
@@ -72,21 +90,28 @@ static void count(struct table *table, const struct meanings *meanings, struct p
     int64_t waited_ns = rtp_waited_ns(flow->last_ns, packet->time_ns);
     int64_t cell = meaning * TYPES + packet->payload_type;
     uint8_t kind = meanings->kind[cell];
+    bool marker = packet->event, event = is_event(flow, packet, kind);
+    bool told = event && !meanings->encrypted[meaning] && packet->captured >= RTP_EVENT_BYTES;
+    struct rtp_arrival arrival = {.at_ns = packet->time_ns,
+                                  .tick_ns = kind == MEANS_UNKNOWN ? 0 : meanings->tick_ns[cell],
+                                  .timestamp = packet->timestamp + (told ? rtp_event_told(packet->head) : 0),
+                                  .number = packet->number,
+                                  .audio = !event && packet->wire > 0,
+                                  .marker = marker};
     packet->flow = row;
     packet->meaning = flow->heard = (int32_t)meaning;
-    packet->sequence = rtp_sequence_add(&flow->sequence, &table->holes, packet->number);
+    packet->event = event;
+    packet->sequence = rtp_sequence_add(&flow->sequence, &table->holes, &arrival);
     table->by_type[(int64_t)row * TYPES + packet->payload_type]++;
     if (waited_ns > flow->max_delta_ns) flow->max_delta_ns = waited_ns;
     flow->last_ns = packet->time_ns;
-    packet->event = is_event(flow, packet, kind);
     /* A type without a known clock says nothing, whether it is audio or, as may show later, events. */
-    if (kind == MEANS_AUDIO)
-        rtp_jitter_add(&flow->jitter, packet->time_ns, packet->timestamp, meanings->tick_ns[cell]);
-    if (!packet->event || meanings->encrypted[meaning]) return;
-    if (packet->captured < EVENT_BYTES)
+    if (kind == MEANS_AUDIO && packet->wire > 0)
+        rtp_jitter_add(&flow->jitter, flow->sequence.came, packet->time_ns, packet->timestamp, arrival.tick_ns);
+    if (told)
+        count_event(table, packet, row, meanings->tick_ns[cell], kind == MEANS_EVENT, marker);
+    else if (event && !meanings->encrypted[meaning])
         table->cut_events++;
-    else
-        event_add(table, row, packet, kind == MEANS_EVENT, meanings->tick_ns[cell]);
 }
 
 /* Counts packets from *at up to `end`, in arrival order, and stops where the caller has something to do first: with

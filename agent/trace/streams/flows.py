@@ -107,7 +107,7 @@ class Flows:
 
     def _forget_events(self, rows: Ints) -> None:
         count = self.event_count
-        kept = ~np.isin(self.events["flow"][:count], rows)
+        kept = ~np.isin(self.events["owner"][:count], rows)
         if kept.all():
             return
         place = np.append(np.cumsum(kept) - 1, 0)  # those of forgotten flows are never looked at again

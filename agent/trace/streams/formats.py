@@ -1,48 +1,39 @@
 """What payload types mean: by SDP where the address a packet goes to was declared, by RFC 3551's table elsewhere."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 import numpy as np
 
+from agent.sip import sdp
+from agent.trace.kernel import STATIC_TYPES, StaticType, address, kernel
 from agent.trace.kernel import Meanings as KernelMeanings
-from agent.trace.kernel import address
 from agent.trace.model import Format
 
-STATIC: Final[Mapping[int, Format]] = {
-    0: Format(name="PCMU", clock_rate_hz=8000),
-    3: Format(name="GSM", clock_rate_hz=8000),
-    4: Format(name="G723", clock_rate_hz=8000),
-    5: Format(name="DVI4", clock_rate_hz=8000),
-    6: Format(name="DVI4", clock_rate_hz=16000),
-    7: Format(name="LPC", clock_rate_hz=8000),
-    8: Format(name="PCMA", clock_rate_hz=8000),
-    9: Format(name="G722", clock_rate_hz=8000),  # samples at 16 kHz, but its timestamps count at 8: RFC 3551 §4.5.2
-    10: Format(name="L16", clock_rate_hz=44100, channels=2),
-    11: Format(name="L16", clock_rate_hz=44100),
-    12: Format(name="QCELP", clock_rate_hz=8000),
-    13: Format(name="CN", clock_rate_hz=8000),
-    14: Format(name="MPA", clock_rate_hz=90000),
-    15: Format(name="G728", clock_rate_hz=8000),
-    16: Format(name="DVI4", clock_rate_hz=11025),
-    17: Format(name="DVI4", clock_rate_hz=22050),
-    18: Format(name="G729", clock_rate_hz=8000),
-    25: Format(name="CelB", clock_rate_hz=90000),
-    26: Format(name="JPEG", clock_rate_hz=90000),
-    28: Format(name="nv", clock_rate_hz=90000),
-    31: Format(name="H261", clock_rate_hz=90000),
-    32: Format(name="MPV", clock_rate_hz=90000),
-    33: Format(name="MP2T", clock_rate_hz=90000),
-    34: Format(name="H263", clock_rate_hz=90000),
-}
-"""RFC 3551 §6, tables 4 and 5."""
 
-EVENT_NAME: Final = "telephone-event"
+def as_format(encoding: sdp.Encoding) -> Format:
+    """As a trace tells it."""
+    return Format(name=encoding.name, clock_rate_hz=encoding.clock_hz, channels=encoding.channels, fmtp=encoding.fmtp)
+
+
+EVENT_NAME: Final = sdp.EVENT_NAME
 EVENT_CLOCK_HZ: Final = 8000
 """RFC 4733 §7.1.1: where the rate is not said."""
 COMFORT_NOISE: Final = 13
 UNKNOWN, AUDIO, EVENT = 0, 1, 2
 MAX_MEANINGS: Final = 4096
+
+
+@cache
+def static() -> Mapping[int, Format]:
+    """RFC 3551 §6, tables 4 and 5."""
+    table = (StaticType * STATIC_TYPES).in_dll(kernel(), "rtp_static_types")
+    return {
+        number: Format(name=one.name.decode(), clock_rate_hz=one.clock_hz, channels=one.channels)
+        for number, one in enumerate(table)
+        if one.name
+    }
 
 
 class Meanings:
@@ -73,7 +64,7 @@ class Meanings:
         if len(self.formats) >= MAX_MEANINGS:
             self.refused += 1
             return 0
-        formats = {**STATIC, **declared}
+        formats = {**static(), **declared}
         kind, tick_ns = np.zeros((1, 128), np.uint8), np.full((1, 128), np.nan)
         for payload_type, one in formats.items():
             kind[0, payload_type] = EVENT if one.name == EVENT_NAME else AUDIO

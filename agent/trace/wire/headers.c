@@ -1,5 +1,6 @@
 /* Link layer, IP (RFC 791, 8200), UDP, RTP (RFC 3550 §5.1): where each record's RTP is, and what it says. */
 #include "bytes.h"
+#include "header.h"
 #include "kernel.h"
 
 enum link { LINK_NULL = 0, LINK_ETHERNET = 1, LINK_RAW_12 = 12, LINK_RAW_14 = 14, LINK_RAW = 101, LINK_LOOP = 108,
@@ -10,7 +11,6 @@ enum { NO_IP = -1, NO_LINK = -2 };
 #define IPV4_HEADER 20
 #define IPV6_HEADER 40
 #define UDP_HEADER 8
-#define RTP_HEADER 12
 #define UDP 17
 #define NUMBERED 255 /* first byte of IPv4 addresses that agent/trace/wire/addresses.py numbers as it does IPv6 */
 #define MIN_PORT 1024 /* lower ones are DNS and its like */
@@ -74,22 +74,17 @@ static bool is_handshake(const uint8_t *payload, uint32_t captured) {
     return version == 0xFEFF || version == 0xFEFD || version == 0xFEFC;
 }
 
-/* RFC 3550 A.1. RTCP on the same port has payload types 64 to 95 once the marker bit is taken off: RFC 5761 §4. */
 static bool may_be_rtp(const uint8_t *payload, uint32_t captured) {
-    return captured >= RTP_HEADER && ((payload[1] & 127) < 64 || (payload[1] & 127) >= 96);
+    return captured >= RTP_HEADER_BYTES && !rtp_is_rtcp(payload);
 }
 
-/* What stands between the header and the payload, and behind it; false where it is longer than the packet: no RTP. */
-static bool trim(struct packet *packet, const uint8_t *payload, uint8_t flags) {
-    uint32_t more = 4 * (flags & 15u), padding = 0;
-    if (flags & 0x10) /* a cut before the extension's length leaves the payload unknown: there is none to read then */
-        more += packet->captured >= more + 4 ? 4 + 4u * big16(payload + more + 2) : 4;
-    if (flags & 0x20 && packet->captured == packet->wire && packet->captured > 0)
-        padding = payload[packet->captured - 1];
-    if (more + padding > packet->wire) return false;
-    packet->offset += more < packet->captured ? more : packet->captured;
-    packet->wire -= more + padding;
-    packet->captured = packet->captured > more + padding ? packet->captured - more - padding : 0;
+/* Leaves of a packet its payload; false where it is no RTP. */
+static bool trim(struct packet *packet, const uint8_t *behind, uint8_t first) {
+    struct rtp_payload payload = {.captured = packet->captured, .wire = packet->wire};
+    if (!rtp_trim(behind, first, &payload)) return false;
+    packet->offset += payload.offset;
+    packet->captured = payload.captured;
+    packet->wire = payload.wire;
     return true;
 }
 
@@ -99,17 +94,18 @@ static void rtp(const uint8_t *header, uint32_t size, uint32_t wire, int64_t off
     struct packet *packet = &found->packets[found->packet_count]; /* in its place: a copy takes as long again */
     *packet = (struct packet){
         .time_ns = one->time_ns,
-        .offset = offset + RTP_HEADER,
+        .offset = offset + RTP_HEADER_BYTES,
         .hosts = one->hosts,
         .rest = (uint64_t)as_loaded(header + 8) << 32 | ports,
         .row = (int32_t)one->row,
-        .captured = size - RTP_HEADER,
-        .wire = wire - RTP_HEADER,
+        .captured = size - RTP_HEADER_BYTES,
+        .wire = wire - RTP_HEADER_BYTES,
         .timestamp = big32(header + 4),
         .number = big16(header + 2),
         .payload_type = header[1] & 127,
+        .event = header[1] >> 7,
     };
-    if (header[0] & 0x3F && !trim(packet, header + RTP_HEADER, header[0])) return;
+    if (header[0] & 0x3F && !trim(packet, header + RTP_HEADER_BYTES, header[0])) return;
     if (packet->captured >= 4) packet->head = big32(header + (packet->offset - offset));
     found->packet_count++;
 }
@@ -126,7 +122,7 @@ static void udp(const uint8_t *data, int64_t base, struct datagram *one, struct 
     uint32_t wire = length - UDP_HEADER, captured = there < wire ? (uint32_t)there : wire;
     one->begin += UDP_HEADER;
     one->end = one->begin + captured;
-    if (captured < (wire < RTP_HEADER ? wire : RTP_HEADER)) found->cut++;
+    if (captured < (wire < RTP_HEADER_BYTES ? wire : RTP_HEADER_BYTES)) found->cut++;
     if (captured == 0) return;
     if (payload[0] >> 6 == 2) {
         if (may_be_rtp(payload, captured) && big16(header) >= MIN_PORT && big16(header + 2) >= MIN_PORT)

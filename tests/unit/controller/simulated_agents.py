@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from agent.contract.plan import Signal, decode_signal
+from agent.contract.result import StopCause
 from controller.cluster import PODS
 from controller.labels import GO_ANNOTATION, PLAN_ANNOTATION
-from tests.component.fake_agent import FakeAgent
+from tests.fake_agent import FakeAgent
 from tests.unit.controller.fake_cluster import FakeCluster
 
 
@@ -26,7 +27,7 @@ class PodAgent(FakeAgent):
         if self.fault == "deaf" and self.ready:
             return
         if signal.stop:
-            self.finish(stopped=True)
+            self.finish(stopped=StopCause.SIGNAL)
             self.over = True
         elif self.ready == self.done and self.ready < len(stages) and signal.prepare >= self.ready:
             self.register(stages[self.ready].endpoint)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from controller.cluster import CONFIG_MAPS, PODS, RUNS, SERVICES, ClusterError
-from tests.unit.controller.world import EPOCH, NS, World, condition
+from tests.unit.controller.world import EPOCH, NS, World, condition, impatient
 
 CALLEE = {"uri": "sip:bob@example.com", "route": "CalleeService"}
 
@@ -75,7 +75,7 @@ def test_other_targets_are_called(target: dict) -> None:
 def test_an_address_needs_the_administrators_permission() -> None:
     target = {"address": {"host": "127.0.0.1"}, "port": 5060}
     world = World()
-    world.apply(target=target, startDeadlineSeconds=5)
+    world.apply(target=target, **impatient(5))
     world.ticks(8)
     assert world.run_status()["reason"] == "TargetNotAllowed"
     world = World(flags=("--allow-target", "127.0.0.0/8"))
@@ -86,7 +86,7 @@ def test_an_address_needs_the_administrators_permission() -> None:
 
 def test_an_address_without_a_name_has_no_endpoints() -> None:
     world = World(flags=("--allow-target", "127.0.0.0/8"))
-    world.apply(target={"address": {"host": "no-such-host.invalid"}, "port": 5060}, startDeadlineSeconds=5)
+    world.apply(target={"address": {"host": "no-such-host.invalid"}, "port": 5060}, **impatient(5))
     world.ticks(8)
     assert world.run_status()["reason"] == "NoEndpoints"
 
@@ -94,10 +94,10 @@ def test_an_address_without_a_name_has_no_endpoints() -> None:
 def test_a_kubelet_that_gives_no_logs_is_not_asked_all_the_time() -> None:
     world = World()
     asked = failing_log(world)
-    world.apply(startDeadlineSeconds=20)
+    world.apply(startDeadlineSeconds=45)
     world.ticks(9)
     assert len(asked) == 2
-    world.ticks(20)
+    world.ticks(45)
     assert (world.run_status()["result"], world.run_status()["reason"]) == ("Inconclusive", "AgentLost")
 
 
@@ -168,7 +168,7 @@ def test_a_lost_node_ends_the_run_soon() -> None:
 @pytest.mark.parametrize("annotation", ["calltest.dev/go", "calltest.dev/stopped", "calltest.dev/plan"])
 def test_nonsense_in_an_annotation_does_not_stop_the_operator(annotation: str) -> None:
     world = World()
-    world.apply(startDeadlineSeconds=10, activeDeadlineSeconds=30)
+    world.apply(**impatient(), activeDeadlineSeconds=30)
     world.ticks(2)
     for agent in world.agents():
         world.cluster.annotate(PODS, NS, agent, {annotation: "{nonsense"})

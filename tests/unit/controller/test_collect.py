@@ -6,7 +6,7 @@ import pytest
 from agent.contract.call import Call
 from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome
 from agent.contract.plan import Account, Plan, RunRef, Stage, plan_digest
-from agent.contract.result import AgentResult, ProgressLine, detail_digest, encode_line, encode_result
+from agent.contract.result import AgentResult, ProgressLine, StopCause, detail_digest, encode_line, encode_result
 from agent.contract.verdict import Check, Finding, Reason, Role
 from controller.collect import Ending, Log, collect, read_log
 
@@ -119,23 +119,31 @@ def test_lines_that_were_changed_are_noticed() -> None:
 
 def test_agent_that_was_stopped_is_complete_and_says_why() -> None:
     aborted = Ending(reason=Reason.ABORTED, message="by its user")
-    report = collect(PLAN, RAW, result(stopped=True), LOG, aborted)
+    report = collect(PLAN, RAW, result(stopped=StopCause.SIGNAL), LOG, aborted)
     assert report.complete
     assert (report.lost_reason, report.lost_message) == (Reason.ABORTED, "by its user")
 
 
 def test_agent_that_its_node_stopped_is_lost_and_its_calls_count() -> None:
     shutdown = Ending(reason=Reason.AGENT_LOST, message="Terminated: node shutdown", explains_stop=True)
-    report = collect(PLAN, RAW, result(stopped=True), LOG, shutdown)
+    report = collect(PLAN, RAW, result(stopped=StopCause.SIGNAL), LOG, shutdown)
     assert report.complete
     assert report.legs == (LEG,)
     assert (report.lost_reason, report.lost_message) == (Reason.AGENT_LOST, "Terminated: node shutdown")
 
 
-def test_agent_that_stopped_by_itself_met_its_own_deadline() -> None:
-    report = collect(PLAN, RAW, result(stopped=True), LOG, LOST)
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        (StopCause.DEADLINE, Reason.DEADLINE_EXCEEDED),
+        (StopCause.TERMINATED, Reason.ABORTED),
+        (StopCause.SIGNAL, Reason.ABORTED),
+    ],
+)
+def test_agent_that_its_host_did_not_stop_says_what_did(cause: StopCause, reason: Reason) -> None:
+    report = collect(PLAN, RAW, result(stopped=cause), LOG, LOST)
     assert report.complete
-    assert report.lost_reason is Reason.DEADLINE_EXCEEDED
+    assert report.lost_reason is reason
 
 
 @pytest.mark.parametrize(

@@ -170,5 +170,12 @@ def test_an_agent_that_ended_undisturbed_may_have_met_its_own_deadline(status: d
     assert not facts.ending.explains_stop
 
 
+def test_a_pod_whose_time_was_over_says_so() -> None:
+    terminated = container({"terminated": {"exitCode": 0}})
+    facts = pod_facts(pod(terminated | {"reason": "DeadlineExceeded"}), now=NOW)
+    assert facts.ending.reason is Reason.DEADLINE_EXCEEDED
+    assert "activeDeadlineSeconds" in facts.ending.message
+
+
 def test_there_is_no_time_where_none_is_given() -> None:
     assert unix_time(None) is None

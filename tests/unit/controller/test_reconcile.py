@@ -5,7 +5,7 @@ import functools
 import pytest
 
 from controller.cluster import CONFIG_MAPS, EVENTS, PODS, RUNS, SERVICES, TESTS, ClusterError
-from tests.unit.controller.world import NS, World, condition
+from tests.unit.controller.world import NS, World, condition, impatient
 
 
 def test_a_calltest_is_run_to_its_verdict() -> None:
@@ -176,7 +176,7 @@ def test_a_pod_that_vanished_after_its_result_was_seen_keeps_its_verdict() -> No
 
 def test_no_endpoints_by_the_start_deadline() -> None:
     world = World(endpoints=0)
-    world.apply(startDeadlineSeconds=10)
+    world.apply(**impatient())
     world.ticks(9)
     assert condition(world.run_status(), "TargetsResolved") == ("False", "NoEndpoints")
     assert "result" not in world.run_status()
@@ -187,7 +187,7 @@ def test_no_endpoints_by_the_start_deadline() -> None:
 
 def test_too_few_endpoints_by_the_start_deadline() -> None:
     world = World(endpoints=1)
-    world.apply(startDeadlineSeconds=10, target={"service": {"name": "sut"}, "port": "sip", "minEndpoints": 2})
+    world.apply(**impatient(), target={"service": {"name": "sut"}, "port": "sip", "minEndpoints": 2})
     world.ticks(13)
     assert world.run_status()["reason"] == "TooFewEndpoints"
 
@@ -215,7 +215,7 @@ def test_endpoints_that_come_in_time_are_called() -> None:
 def test_pods_that_do_not_start_end_the_run_and_are_deleted(status: dict, reason: str) -> None:
     world = World()
     world.kubelet.start_with = status
-    world.apply(startDeadlineSeconds=10)
+    world.apply(**impatient())
     world.ticks(14)
     assert (world.run_status()["result"], world.run_status()["reason"]) == ("Inconclusive", reason)
     assert world.agents() == []
@@ -256,7 +256,7 @@ def test_a_quota_is_waited_for_and_then_named() -> None:
     world.cluster.refuse = lambda verb, kind, _: (
         ClusterError("POST", "pods", 403, "exceeded quota: agents") if (verb, kind) == ("create", PODS) else None
     )
-    world.apply(startDeadlineSeconds=10)
+    world.apply(**impatient())
     world.ticks(5)
     assert "result" not in world.run_status()
     world.ticks(8)
@@ -269,7 +269,7 @@ def test_a_quota_that_is_raised_in_time_is_no_fault() -> None:
     world.cluster.refuse = lambda verb, kind, _: (
         ClusterError("POST", "pods", 403, "exceeded quota") if (verb, kind) == ("create", PODS) else None
     )
-    world.apply(startDeadlineSeconds=30)
+    world.apply(**impatient(30))
     world.ticks(5)
     world.cluster.refuse = lambda *_: None
     world.ticks(12)
@@ -290,7 +290,7 @@ def test_a_strangers_pod_of_the_same_name_is_left_alone() -> None:
     world = World()
     meta = {"name": "pin-g1-caller-0", "namespace": NS, "labels": {"calltest.dev/run": "pin-g1"}}
     world.cluster.apply(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {}})
-    world.apply(startDeadlineSeconds=10)
+    world.apply(**impatient())
     world.ticks(5)
     assert world.run_status()["reason"] == "NameConflict"
     assert world.cluster.get(PODS, NS, "pin-g1-caller-0") is not None
@@ -299,7 +299,7 @@ def test_a_strangers_pod_of_the_same_name_is_left_alone() -> None:
 def test_a_run_that_takes_too_long_is_stopped() -> None:
     world = World()
     world.kubelet.fault_of = lambda name: "deaf" if "caller" in name else ""
-    world.apply(startDeadlineSeconds=10, activeDeadlineSeconds=20)
+    world.apply(**impatient(), activeDeadlineSeconds=20)
     world.ticks(60)
     status = world.run_status()
     assert (status["result"], status["reason"]) == ("Inconclusive", "DeadlineExceeded")
@@ -325,7 +325,7 @@ def test_a_target_namespace_that_we_may_not_read_is_named() -> None:
         return real(kind, namespace, name)
 
     world.cluster.get = get
-    world.apply(startDeadlineSeconds=10, target={"service": {"name": "sut"}, "namespace": "secret"})
+    world.apply(**impatient(), target={"service": {"name": "sut"}, "namespace": "secret"})
     world.ticks(13)
     assert world.run_status()["reason"] == "AccessDenied"
     assert "target-access" in world.run_status()["message"]

@@ -25,6 +25,11 @@ def spec(**more: Any) -> Raw:
     }
 
 
+def impatient(seconds: int = 10) -> Raw:
+    """A spec's changes for a start deadline that a silent registrar would outlast: nobody registers."""
+    return {"callee": {"uri": "sip:bob@example.com", "route": "RequestURI"}, "startDeadlineSeconds": seconds}
+
+
 def settings(*flags: str) -> Settings:
     return read(["--namespace", NS, *flags], {})
 

@@ -5,18 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.contract.call import Call, DtmfMethod
-from agent.contract.observation import (
-    Bye,
-    Dialog,
-    Digit,
-    Fork,
-    Health,
-    Negotiated,
-    Progress,
-    Rtp,
-    Side,
-    StackCount,
-)
+from agent.contract.observation import Bye, Dialog, Digit, Fork, Health, Progress, Side
 from agent.contract.plan import Account, Plan, RunRef, call_key
 from agent.contract.verdict import Role
 from agent.observe.leg import (
@@ -33,7 +22,6 @@ from agent.phone.protocol import (
     DigitEnded,
     DigitReceived,
     DigitSent,
-    MediaActive,
     MessageSeen,
     NotSent,
     StackRefused,
@@ -41,7 +29,6 @@ from agent.phone.protocol import (
 )
 from agent.sip.text import parse_head
 from tests.unit.sip_messages import message, request, response
-from tests.unit.taps import tap_digit, tap_stream
 
 CALL = CallHandle(1)
 
@@ -55,13 +42,13 @@ def received(at_s, text):
 
 
 def ended(at_s, **fields):
-    nothing = {"stack_sent": None, "stack_received": None, "rtt_ms": None, "media_s": None, "recording": None}
+    nothing = {"stack_sent": None, "stack_received": None, "rtt_ms": None, "media_s": None, "recordings": {}}
     return CallEnded(at_s=at_s, call=CALL, **({"local_reason": ""} | nothing | fields))
 
 
 def leg(*events, role=Role.CALLER, own_reason=None):
     facts = LegFacts(role=role, endpoint=0, call="pin", number=3, call_key="k", sip_call_id="c1", started_at=1.7e9)
-    return observe_leg(facts, events, own_reason=own_reason, heard=None, health=Health())
+    return observe_leg(facts, events, own_reason=own_reason, health=Health())
 
 
 GOOD_CALL = (
@@ -208,18 +195,6 @@ def test_the_agents_own_words_stand_before_the_stacks():
     assert leg(ended(1.0, local_reason="")).local_reason is None
 
 
-def media(at_s, payload_type, port):
-    negotiated = Negotiated(codec="PCMA", telephone_event_payload_type=payload_type, remote_rtp=f"1.2.3.4:{port}")
-    return MediaActive(at_s=at_s, call=CALL, negotiated=negotiated, local_rtp="1.1.1.1:4000")
-
-
-def test_the_last_negotiation_counts():
-    seen = leg(media(1.0, None, 1), media(2.0, 101, 2))
-    assert seen.negotiated is not None
-    assert (seen.negotiated.telephone_event_payload_type, seen.negotiated.remote_rtp) == (101, "1.2.3.4:2")
-    assert seen.local_rtp == "1.1.1.1:4000"
-
-
 def digit(at_s, value):
     return DigitReceived(at_s=at_s, call=CALL, digit=value, method=DtmfMethod.RFC4733)
 
@@ -257,38 +232,6 @@ def test_digits_are_timed_by_the_stacks_word_where_the_answer_could_not_be_read(
     assert leg(digit(6.0, "1")).dtmf_received[0].at_ms is None
 
 
-STACK = {"stack_sent": Rtp(packets=90), "stack_received": Rtp(packets=90, lost=0)}
-
-
-def with_media(*streams, role=Role.CALLER, events=GOOD_CALL[:8], **fields):
-    """The call was answered at 11.0."""
-    return leg(*events, ended(16.0, tapped=tuple(streams), **(STACK | fields)), role=role)
-
-
-def test_media_is_what_crossed_the_wire_since_the_answer():
-    early = tap_stream(mark=0, packets=7, unnegotiated=5, digits=(tap_digit("9"),))
-    late = tap_stream(mark=1, first_s=11.1, last_s=14.5, digits=(tap_digit("2", 12.5), tap_digit("1", 12.0)))
-    seen = with_media(early, late)
-    assert seen.rtp_received == Rtp(
-        packets=90, lost=0, duplicates=0, reordered=0, unnegotiated=0, jitter_ms=1.0, max_jitter_ms=2.0,
-        first_ms=100.0, last_ms=3500.0, max_gap_ms=20.0,
-    )  # fmt: skip
-    assert seen.dtmf_received == (
-        Digit(digit="1", method=DtmfMethod.RFC4733, at_ms=1000, last_ms=1100, duration_ms=100, volume_dbm0=-10,
-              marker=True, packets=7, end_packets=3),
-        Digit(digit="2", method=DtmfMethod.RFC4733, at_ms=1500, last_ms=1600, duration_ms=100, volume_dbm0=-10,
-              marker=True, packets=7, end_packets=3),
-    )  # fmt: skip
-    assert seen.rtp_sent == Rtp(packets=0), "media was negotiated, and nothing of ours was on the wire"
-    assert with_media(early, role=Role.CALLEE).rtp_received.packets == 7, "a callee has no early media"
-
-
-def test_digits_sent_are_those_that_were_ended_on_the_wire():
-    whole, cut, flash = tap_digit("4", 12.0), tap_digit("5", 13.0, end_packets=0), tap_digit("6", 14.0, code=16)
-    seen = with_media(tap_stream(mark=1, sent=True, digits=(whole, cut, flash)))
-    assert [digit.digit for digit in seen.dtmf_sent] == ["4"]
-
-
 def info(at_s, value, *, code=200, cseq=7, from_tag="t"):
     """An INFO of the peer, sent twice, and our answer."""
     kind = {"extra": "Content-Type: application/dtmf-relay\r\n", "body": f"Signal={value}\r\nDuration=160\r\n"}
@@ -302,64 +245,6 @@ def test_an_info_that_was_sent_again_or_refused_or_is_a_strangers_brings_no_othe
         *GOOD_CALL[:8], *info(12.0, "1"), *info(13.0, "2", code=415, cseq=8), *info(14.0, "3", cseq=9, from_tag="x")
     )
     assert seen.dtmf_received == (Digit(digit="1", method=DtmfMethod.INFO, at_ms=1000, duration_ms=160),)
-
-
-def test_info_digits_stand_among_those_of_the_wire():
-    stream = tap_stream(mark=1, digits=(tap_digit("1", 12.0), tap_digit("3", 14.0)))
-    told = [digit(12.0, "1"), *info(13.0, "2"), digit(14.0, "3")]
-    seen = with_media(stream, events=(*GOOD_CALL[:8], *told), stack_sent=Rtp(packets=0))
-    assert [(d.digit, d.method.value) for d in seen.dtmf_received] == [
-        ("1", "RFC4733"), ("2", "INFO"), ("3", "RFC4733"),
-    ]  # fmt: skip
-    assert seen.disagreements == ()
-
-
-def test_what_the_tap_could_not_see_is_not_measured_and_digits_are_the_stacks():
-    seen = leg(*GOOD_CALL[:8], digit(12.0, "1"), ended(16.0, tapped=None, **STACK))
-    assert (seen.rtp_sent, seen.rtp_received) == (None, None)
-    assert [d.digit for d in seen.dtmf_received] == ["1"]
-    assert (seen.stack_sent, seen.stack_received) == (StackCount(packets=90), StackCount(packets=90, lost=0))
-
-
-def test_without_a_stream_there_was_no_media_to_measure():
-    seen = leg(*GOOD_CALL[:8], ended(16.0, tapped=()))
-    assert (seen.rtp_sent, seen.rtp_received) == (None, None)
-
-
-def test_a_stack_that_counts_otherwise_is_said():
-    stream = tap_stream(mark=1, digits=(tap_digit("1", 12.0),))
-    near = {"stack_sent": Rtp(packets=0), "stack_received": Rtp(packets=85, lost=5)}
-    assert with_media(stream, events=(*GOOD_CALL[:8], digit(12.0, "1")), **near).disagreements == ()
-    far = {"stack_sent": Rtp(packets=6), "stack_received": Rtp(packets=84, lost=6)}
-    assert with_media(stream, **far).disagreements == (
-        "0 packets sent on the wire, 6 by the SIP stack",
-        "90 packets received on the wire, 84 by the SIP stack",
-        "0 packets lost on the wire, 6 by the SIP stack",
-        "digits 1 on the wire, none by the SIP stack",
-    )
-    copies = tap_stream(mark=1, duplicates=3, reordered=2, unnegotiated=1)
-    assert with_media(copies, stack_sent=Rtp(packets=0), stack_received=Rtp(packets=79, lost=0)).disagreements == ()
-
-
-@pytest.mark.parametrize(("packets", "media_s", "ratio"), [(400, 8.0, 1.0), (300, 8.0, 0.75), (10, 0.2, None)])
-def test_packets_sent_against_packets_due(packets, media_s, ratio):
-    stream = tap_stream(mark=1, sent=True, packets=packets, max_late_ms=12.34)
-    health = with_media(stream, media_s=media_s).health
-    assert (health.sent_ratio, health.rtp_lateness_ms) == (ratio, 12.3)
-
-
-def test_no_packets_counted_is_no_ratio():
-    assert leg(ended(1.0, media_s=8.0)).health == Health()
-
-
-def test_streams_of_one_call_are_added_and_jitter_is_weighed():
-    one = tap_stream(mark=1, jitter_samples=30, mean_jitter_ms=1.0, max_jitter_ms=9.0, lost=1, max_gap_ms=40.0)
-    other = tap_stream(mark=1, ssrc=2, jitter_samples=10, mean_jitter_ms=5.0, max_jitter_ms=7.0, lost=2)
-    silent = tap_stream(mark=1, ssrc=3, jitter_samples=0, mean_jitter_ms=None, max_jitter_ms=None, max_gap_ms=None)
-    received = with_media(one, other, silent).rtp_received
-    assert (received.packets, received.lost, received.max_gap_ms) == (270, 3, 40.0)
-    assert (received.jitter_ms, received.max_jitter_ms) == (2.0, 9.0)
-    assert with_media(silent).rtp_received.jitter_ms is None
 
 
 def test_a_flood_of_messages_is_cut():

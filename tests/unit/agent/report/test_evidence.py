@@ -148,6 +148,15 @@ def test_at_the_end_a_directory_that_hangs_is_not_waited_for_either(tmp_path, st
     it.evidence.make_sound(tmp_path, lambda: False)
 
 
+def test_told_to_stop_an_agent_waits_less_for_a_directory_that_hangs(tmp_path, stuck, monkeypatch):
+    monkeypatch.setattr("agent.report.evidence.WRITE_S", 3600.0)
+    monkeypatch.setattr("agent.report.evidence.STOPPED_WRITE_S", 0.1)
+    it = Kept(tmp_path, Keep.ON_FAILURE)
+    it.take(BAD)
+    it.evidence.settle(lambda: True)
+    assert [leg.evidence for leg in it.told] == [None]
+
+
 def test_without_room_for_a_thread_the_leg_is_told(tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("can't start new thread")

@@ -4,10 +4,10 @@ import pytest
 
 from agent.contract.call import Behaviour
 from agent.contract.observation import Side
-from agent.contract.plan import call_key
+from agent.contract.plan import Signal, call_key
 from agent.contract.verdict import Role
-from agent.phone.protocol import Playback, StackRefused
-from tests.unit.agent.world import UID, World, group, one_stage, plan
+from agent.phone.protocol import StackRefused
+from tests.unit.agent.world import UID, World, group, one_stage, plan, stages
 from tests.unit.fake_phone import Peer
 from tests.unit.sip_messages import request, response
 
@@ -25,7 +25,8 @@ def test_a_parrot_rings_answers_and_plays_back(world):
     it.phone.be_hung_up_on(call, after_s=4.0)
     it.run()
     assert (it.times("ring"), it.times("answer")) == ([1.0], [1.1])
-    assert it.did("answer")[0][3:] == (200, Playback(echo=True))
+    assert it.did("answer")[0][3:] == (200,)
+    assert it.times("play_back") == [1.0]
     (leg,) = it.legs
     assert (leg.role, leg.call, leg.number, leg.call_key, leg.from_user) == (Role.CALLEE, "pin", 1, key, "alice")
     assert (leg.final_code, leg.ended_by, leg.bye_answered) == (200, Side.REMOTE, None)
@@ -38,7 +39,8 @@ def test_an_absorber_listens_only(world):
     call = it.phone.invite()
     it.phone.receive_digits(call.handle, "12", after_s=1.0)
     it.run()
-    assert it.did("answer")[0][4 - 1 :] == (200, Playback())
+    assert it.did("answer")[0][3:] == (200,)
+    assert it.did("play_back") == []
     assert it.did("send_digits") == []
 
 
@@ -98,11 +100,12 @@ def test_the_same_call_twice_is_two_legs(world):
 def test_another_runs_call_is_left_to_its_own_callee(world):
     """Two tests with one callee URI: the SUT forks each call to both callees, and the first to answer gets it."""
     it = callee(world)
-    it.phone.invite(after_s=1.0, key=call_key("another-run", 0, "pin", 1))
+    call = it.phone.invite(after_s=1.0, key=call_key("another-run", 0, "pin", 1))
     it.run()
     assert it.did("ring") == []
     assert [entry[3] for entry in it.did("answer")] == [480]
     assert [(leg.call, leg.final_code) for leg in it.legs] == [(None, 480)]
+    assert call.headers == {"X-Calltest-Refused": "CalleeShared"}
 
 
 def test_a_call_of_nobodys_is_a_stray_and_still_told(world):
@@ -129,6 +132,24 @@ def test_calls_still_up_when_their_stage_is_over_are_hung_up(world):
     assert it.times("hang_up") == pytest.approx([7.0], abs=0.1)
     (leg,) = it.legs
     assert (leg.ended_by, leg.local_reason) == (Side.LOCAL, "the stage was over")
+
+
+def test_a_call_between_two_stages_belongs_to_the_one_before(world):
+    """The new stage's registration hangs for 32 s: nobody can have been told to call there yet."""
+    steps = [(0.0, Signal(go=0)), (5.0, Signal(prepare=1, go=0)), (60.0, Signal(prepare=2, go=1))]
+    it = world(plan(Role.CALLEE, register=True, stages=stages(2)), steps=steps)
+    it.phone.invite(after_s=0.5)
+    it.step_until(4.0)
+    it.phone.peer.register_code = None
+    it.phone.invite(after_s=10.0)  # while it registers
+    it.step_until(59.0)
+    it.phone.invite(after_s=0.5)  # registered, or known not to be
+    it.run()
+    assert [(leg.endpoint, round(leg.started_at - it.legs[0].started_at)) for leg in it.legs] == [
+        (0, 0),
+        (0, 14),
+        (1, 59),
+    ]
 
 
 def test_calls_that_end_soon_after_their_stage_are_not_touched(world):

@@ -5,7 +5,7 @@ import wave
 import pytest
 
 from agent.contract.call import Play, WavReference
-from agent.contract.observation import LegObservation
+from agent.contract.observation import LegObservation, Side
 from agent.contract.verdict import Role
 from agent.observe.leg import LegFacts
 from agent.phone.protocol import (
@@ -22,7 +22,8 @@ from agent.phone.protocol import (
 )
 from agent.report.evidence import Evidence
 from agent.run.health import HealthMonitor
-from agent.run.legs import MAX_LEG_EVENTS, MAX_WAITING, LegBook
+from agent.run.leg_events import MAX_OF_A_KIND, MAX_OTHERS
+from agent.run.legs import MAX_WAITING, LegBook
 from agent.run.playlist import Playlist
 from agent.sip.text import parse_head
 from agent.sound.samples import tone, write_wav
@@ -40,6 +41,7 @@ class Book:
     def __init__(self):
         self.clock, self.timers = FakeClock(), Timers()
         self.told: list[LegObservation] = []
+        self.ms = 0
         self.book = LegBook(
             plan=plan(),
             clock=self.clock,
@@ -64,12 +66,17 @@ class Book:
     def end(self, recording=None, handle: CallHandle = ONE):
         nothing = {"stack_sent": None, "stack_received": None, "rtt_ms": None, "media_s": None}
         at_s = self.clock.now_s
-        self.book.record(CallEnded(at_s=at_s, call=handle, local_reason="r", recording=recording, **nothing))
+        heard = {} if recording is None else {"127.0.0.1:2": recording}
+        self.book.record(CallEnded(at_s=at_s, call=handle, local_reason="r", recordings=heard, **nothing))
 
     def message(self, text):
+        self.clock.now_s += 0.001
+        self.ms += 1
         self.book.record(message(self.clock.now_s, text, sent=False))
 
     def sent(self, text):
+        self.clock.now_s += 0.001
+        self.ms += 1
         self.book.record(message(self.clock.now_s, text, sent=True))
 
     def settle(self):
@@ -111,12 +118,32 @@ def test_of_many_unclaimed_messages_some_are_kept(it):
 
 def test_a_flood_within_a_call_is_cut_and_its_end_is_taken(it):
     it.begin()
-    for _ in range(MAX_LEG_EVENTS + 10):
+    for _ in range(MAX_OTHERS + 10):
         it.message(request())
         it.book.record(DigitReceived(at_s=1.0, call=ONE, digit="1", method=DtmfMethod.RFC4733))
     it.end()
     it.settle()
     assert it.told[0].local_reason == "r"
+    assert it.told[0].events_left_out == 10 + MAX_OTHERS + 10 - MAX_OF_A_KIND
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "INFO", "MESSAGE", "INVITE", "ACK", "CANCEL", "x"])
+@pytest.mark.parametrize("count", [2000, 6000])
+def test_a_flood_of_messages_in_a_call_loses_none_that_makes_its_dialog(it, method, count):
+    it.begin()
+    it.message(request("INVITE", key="k"))
+    it.sent(response(200))
+    it.message(request("ACK", to_tag="t"))
+    for number in range(2, count):
+        it.message(request(method, to_tag="t", cseq=number))
+        it.sent(response(200, method=method, cseq=number))
+    it.message(request("BYE", to_tag="t", cseq=count))
+    it.end()
+    it.settle()
+    (leg,) = it.told
+    assert (leg.final_code, leg.acknowledged, leg.ended_by) == (200, True, Side.REMOTE)
+    assert leg.progress.bye_ms == pytest.approx(it.ms - 1)
+    assert leg.events_left_out > 0
 
 
 def test_an_end_that_comes_twice_counts_once_and_leaves_no_file(it, tmp_path):
@@ -159,7 +186,7 @@ def test_health_counts_from_the_invite_and_apart_from_the_answer(it):
     it.end()
     it.settle()
     health = it.told[0].health
-    assert (health.setup.over_ms, health.media.over_ms, health.throttled_ms) == (1000, 3000, 0.0)
+    assert (health.setup.over_ms, health.media.over_ms, health.throttled_ms) == (1001, 3000, 0.0)
 
 
 def test_a_call_that_was_not_answered_has_its_setups_health(it):

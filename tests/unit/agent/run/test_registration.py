@@ -3,10 +3,7 @@
 import pytest
 
 from agent.contract.observation import RegistrationOutcome
-from agent.contract.plan import (
-    Credentials,
-    Signal,
-)
+from agent.contract.plan import Credentials, Signal
 from agent.phone.protocol import AccountId, NotSent, RegistrationConcluded
 from agent.run.inputs import InputMissingError
 from agent.run.registration import Login, read_login

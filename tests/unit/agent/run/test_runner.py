@@ -3,6 +3,8 @@
 import pytest
 
 from agent.contract.plan import DialRoute, Signal
+from agent.contract.result import StopCause
+from agent.contract.steps import Answer
 from agent.contract.verdict import Check, Reason, Role
 from agent.phone.protocol import PhoneError
 from tests.unit.agent.world import all_at_once, group, plan, stages
@@ -38,13 +40,14 @@ def test_a_stage_that_is_over_before_go_is_left_without_calls(world):
 
 def test_a_caller_that_is_called_and_cannot_even_refuse_goes_on(world):
     it = world(plan())
-    real = it.phone.answer
+    real = it.phone.perform
 
-    def answer(call, code, playback):
-        real(call, code, playback)
-        raise PhoneError("cannot answer 480")
+    def perform(call, action):
+        real(call, action)
+        if isinstance(action, Answer):
+            raise PhoneError("cannot answer 480")
 
-    it.phone.answer = answer
+    it.phone.perform = perform
     it.phone.invite(after_s=0.5)
     it.run()
     assert [entry[3] for entry in it.did("answer")] == [480]
@@ -118,7 +121,8 @@ def test_told_to_stop_it_hangs_up_and_tells(world, how):
     if how == "SIGTERM":
         it.terminated_s = 2.0
     final = it.run()
-    assert final.stopped
+    causes = {"SIGTERM": StopCause.TERMINATED, "signal": StopCause.SIGNAL, "deadline": StopCause.DEADLINE}
+    assert final.stopped is causes[how]
     assert it.times("hang_up") == pytest.approx([2.0], abs=0.1)
     (leg,) = it.legs
     reasons = {"SIGTERM": "terminated", "signal": "the run was stopped", "deadline": "deadline of 2 s"}
@@ -132,7 +136,7 @@ def test_told_to_stop_with_a_peer_that_does_not_answer_it_still_ends(world):
     it.terminated_s = 2.0
     final = it.run()
     assert it.clock.now_s - 1000 == pytest.approx(5.0, abs=0.2)
-    assert (final.legs, final.stopped, it.legs[0].bye_answered) == (1, True, False)
+    assert (final.legs, final.stopped, it.legs[0].bye_answered) == (1, StopCause.TERMINATED, False)
 
 
 def test_told_to_stop_a_callee_hangs_up(world):
@@ -155,6 +159,19 @@ def test_a_stop_after_all_is_done_changes_nothing(world):
     it.step_until(29)
     assert it.progress[-1].done == 1
     assert not it.run().stopped
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "signal", "deadline"])
+def test_told_to_stop_after_its_last_stage_it_ends_at_once_with_its_plan_done(world, how):
+    steps = [(0.0, Signal(go=0))] + ([(20.0, Signal(go=0, stop=True))] if how == "signal" else [])
+    it = world(plan(register=True, deadline_s=20.0 if how == "deadline" else 600.0), steps=steps)
+    if how == "SIGTERM":
+        it.terminated_s = 20.0
+    it.step_until(19.0)
+    assert it.progress[-1].done == 1
+    final = it.run()
+    assert it.clock.now_s - 1000 == pytest.approx(20.0, abs=0.1)
+    assert (final.legs, final.stopped, final.findings) == (1, None, it.legs[0].findings)
 
 
 def test_an_agent_that_dies_leaves_what_it_knew(world):

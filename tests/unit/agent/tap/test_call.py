@@ -3,8 +3,10 @@ from pathlib import Path
 import pytest
 
 from agent.tap.call import Captures, TappedCall
-from agent.tap.model import Captured, TapError, TapStream
+from agent.tap.model import Captured, TapError, TapStreams
 from tests.unit.taps import tap_stream
+
+STREAMS = TapStreams(rows=(tap_stream(),), epoch=2)
 
 
 class FakeTap:
@@ -12,6 +14,7 @@ class FakeTap:
 
     def __init__(self, *faults: str, captured: int = 1, left_out: int = 0) -> None:
         self.faults, self.said = faults, list[str]()
+        self.remotes = ("192.0.2.1:4000", "192.0.2.2:4000", "", "")
         self.captured = Captured(
             packets=captured, bytes=200, left_out=left_out, error="No space left" if left_out else None
         )
@@ -28,18 +31,20 @@ class FakeTap:
             capture.write_bytes(b"pcap")
 
     def record(self, _call_id: str, path: Path) -> None:
-        path.write_bytes(b"RIFF")
+        for name in (path.name, f"{path.name}.1", f"{path.name}.2"):
+            path.with_name(name).write_bytes(b"RIFF")
         self._do("record")
 
-    def record_end(self, _call_id: str, until_s: float) -> None:
+    def record_end(self, _call_id: str, until_s: float) -> tuple[str, ...]:
         self._do(f"record until {until_s:g}")
+        return self.remotes
 
     def mark(self, _call_id: str) -> None:
         self._do("mark")
 
-    def streams(self, _call_id: str) -> tuple[TapStream, ...]:
+    def streams(self, _call_id: str) -> TapStreams:
         self._do("streams")
-        return (tap_stream(),)
+        return STREAMS
 
     def close(self, _call_id: str) -> Captured:
         self._do("close")
@@ -55,14 +60,14 @@ def test_a_call_ends_with_its_streams_and_its_capture(tmp_path: Path) -> None:
     fake, path = FakeTap(), tmp_path / "call.pcap"
     call = tapped(fake, path)
     call.answered()
-    assert call.end() == ((tap_stream(),), path)
+    assert call.end() == (STREAMS, path)
     assert fake.said == ["capture", "mark", "streams", "close"]
     assert fake.max_bytes == 1234
     assert path.exists()
 
 
 def test_without_a_path_nothing_is_captured() -> None:
-    assert tapped(FakeTap(captured=0)).end() == ((tap_stream(),), None)
+    assert tapped(FakeTap(captured=0)).end() == (STREAMS, None)
 
 
 def test_a_tap_that_cannot_open_measures_nothing_and_ends_no_call(caplog: pytest.LogCaptureFixture) -> None:
@@ -77,7 +82,7 @@ def test_a_tap_that_cannot_open_measures_nothing_and_ends_no_call(caplog: pytest
 def test_what_cannot_be_captured_is_counted_all_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     theirs = tmp_path / "call.pcap"
     theirs.write_bytes(b"somebody's")
-    assert tapped(FakeTap("capture"), theirs).end() == ((tap_stream(),), None)
+    assert tapped(FakeTap("capture"), theirs).end() == (STREAMS, None)
     assert theirs.exists()
     assert "cannot capture" in caplog.text
 
@@ -98,7 +103,7 @@ def test_the_end_comes_once() -> None:
 
 def test_an_empty_capture_is_not_kept(tmp_path: Path) -> None:
     path = tmp_path / "call.pcap"
-    assert tapped(FakeTap(captured=0), path).end() == ((tap_stream(),), None)
+    assert tapped(FakeTap(captured=0), path).end() == (STREAMS, None)
     assert not path.exists()
 
 
@@ -120,10 +125,11 @@ def test_a_recording_ends_when_the_call_did(tmp_path: Path) -> None:
     fake, path = FakeTap(), tmp_path / "call.wav"
     call = tapped(fake)
     call.record(path)
-    assert call.recorded(7.5) == path
-    assert call.recorded(7.5) is None, "it is asked for once"
+    others = tmp_path / "call.wav.1"
+    assert call.recorded(7.5) == {"192.0.2.1:4000": path, "192.0.2.2:4000": others}
+    assert call.recorded(7.5) == {}, "it is asked for once"
     call.end()
-    assert path.exists()
+    assert sorted(tmp_path.iterdir()) == [path, others], "and the file of nobody is gone"
     assert fake.said == ["open", "record", "record until 7.5", "streams", "close"]
 
 
@@ -132,20 +138,29 @@ def test_a_recording_that_is_not_whole_is_none(tmp_path: Path, fault: str) -> No
     fake, path = FakeTap(fault), tmp_path / "call.wav"
     call = tapped(fake)
     call.record(path)
-    assert call.recorded(7.5) is None
+    assert call.recorded(7.5) == {}
     assert call.end()[0] is not None
+
+
+def test_where_nobody_sends_silence_was_heard(tmp_path: Path) -> None:
+    fake, path = FakeTap(), tmp_path / "call.wav"
+    fake.remotes = ("", "", "", "")
+    call = tapped(fake)
+    call.record(path)
+    assert call.recorded(7.5) == {"": path}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_recording_that_nobody_asks_for_is_not_kept(tmp_path: Path) -> None:
     call, path = tapped(FakeTap()), tmp_path / "call.wav"
     call.record(path)
     call.end()
-    assert not path.exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_call_that_is_not_tapped_is_not_recorded(tmp_path: Path) -> None:
     fake = FakeTap("open")
     call = tapped(fake)
     call.record(tmp_path / "call.wav")
-    assert call.recorded(7.5) is None
+    assert call.recorded(7.5) == {}
     assert fake.said == ["open"]

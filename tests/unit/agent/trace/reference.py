@@ -41,7 +41,7 @@ class Truth:
         number = sequence if not self.seen else self.last + _signed(sequence - self.last, 16)
         self.packets += 1
         self.duplicates += number in self.seen
-        self.reordered += bool(self.seen) and number < max(self.seen)
+        self.reordered += bool(self.seen) and number < max(self.seen) and number not in self.seen
         self.seen.add(number)
         self.last = number
         self.times_ns.append(packet.time_ns)

@@ -68,10 +68,10 @@ def test_what_a_forgotten_flow_left_is_no_other_flows() -> None:
     count(flows, packets([1], number=50, time_ns=-5))  # a gap, and the longest silence
     count(flows, packets([3], number=1, time_ns=9))
     assert flows.forget(limit=1).tolist() == [0]
-    assert flows.events["flow"][: flows.event_count].tolist() == [1, 2]
+    assert flows.events["owner"][: flows.event_count].tolist() == [1, 2]
     assert count(flows, digits) == [0, 1, 2]
     events = flows.events[: flows.event_count]
-    assert events[["flow", "last_segment", "packets"]].tolist() == [(1, 20, 2), (2, 30, 2), (0, 10, 1)]
+    assert events[["owner", "last_segment", "packets"]].tolist() == [(1, 20, 2), (2, 30, 2), (0, 10, 1)]
     sequence = flows.rows["sequence"][0]
     assert (sequence["packets"], sequence["holes"], sequence["duplicates"]) == (1, 0, 0)
     assert flows.by_type[0].sum() == 1

@@ -5,7 +5,7 @@ from pathlib import Path
 from agent.trace.model import Trace
 from agent.trace.read import trace
 from tests.unit.agent.trace.reading import read
-from tests.unit.agent.trace.wire import START_NS, Packet, frames, invite, pcap, rtp, sip, speech
+from tests.unit.agent.trace.wire import START_NS, Packet, event, frames, invite, pcap, rtp, sip, speech
 
 
 def codes(found: Trace) -> list[str]:
@@ -29,7 +29,23 @@ def test_another_ssrc_between_the_same_addresses() -> None:
 
 
 def test_a_source_that_began_anew() -> None:
-    assert codes(read(pcap(frames([*speech(9), *speech(9, first=20_000)])))) == ["SequenceJump"]
+    assert codes(read(pcap(frames([*speech(9), *speech(9, first=20_000)])))) == ["SourceRestarted"]
+
+
+def test_a_hole_of_more_than_a_minute() -> None:
+    packets = speech(4000)
+    assert codes(read(pcap(frames([*packets[:9], *packets[3600:]])))) == ["SequenceJump"]
+
+
+def test_an_event_whose_timestamp_moves_and_one_whose_stands() -> None:
+    def press(number: int, timestamp: int, ticks: int, *, end: bool = False, marker: bool = False) -> Packet:
+        payload = rtp(number, timestamp, payload_type=101, payload=event(5, ticks, end=end), marker=marker)
+        return Packet(time_ns=START_NS + 20_000_000 * number, payload=payload)
+
+    moves = [press(n, 160 * n, 160 * n, end=n == 5, marker=n == 1) for n in range(1, 6)]
+    assert codes(read(pcap(frames(moves)))) == ["DigitTimestampsMove"]
+    stands = [press(n, 160, 160 * (n % 5 + 1), end=n % 5 == 4, marker=n % 5 == 0) for n in range(10)]
+    assert codes(read(pcap(frames(stands)))) == ["DigitTimestampsStand"]
 
 
 def test_files_in_the_wrong_order() -> None:

@@ -9,27 +9,53 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from agent.contract.call import Call, DtmfMethod
 from agent.contract.observation import (
+    Bye,
+    Dialog,
     Digit,
     Health,
     Heard,
     LegObservation,
-    Negotiated,
+    Origin,
     Progress,
     RegistrationObservation,
     RegistrationOutcome,
-    Rtp,
+    Section,
     Side,
+    Source,
+    Trouble,
 )
 from agent.contract.plan import Plan, Signal, call_key, decode_plan, decode_signal, identity_code, plan_digest
-from agent.contract.result import AgentResult, DetailLine, ProgressLine, detail_digest, encode_line, encode_result
+from agent.contract.result import (
+    AgentResult,
+    DetailLine,
+    ProgressLine,
+    StopCause,
+    detail_digest,
+    encode_line,
+    encode_result,
+)
 from agent.contract.verdict import Check, Finding, Reason, Role
 
 POLL_S = 0.01
+SECTION: Final = Section(
+    begin_ms=0.0,
+    local="127.0.0.1:4000",
+    remote="127.0.0.1:5000",
+    receives=True,
+    sends=True,
+    codec="PCMU",
+    clock_hz=8000,
+    ptime_ms=20,
+    telephone_event_payload_type=101,
+    protocol="RTP/AVP",
+    types={0: "PCMU/8000", 101: "telephone-event/8000"},
+)
 
 
 class FakeAgent:
@@ -84,7 +110,7 @@ class FakeAgent:
         while True:
             signal: Signal = decode_signal(self.signal_path.read_bytes())
             if signal.stop and self.fault != "deaf":
-                self.finish(stopped=True)
+                self.finish(stopped=StopCause.SIGNAL)
                 return False
             if not signal.stop and is_so(signal):
                 return True
@@ -116,7 +142,18 @@ class FakeAgent:
         digits = expect.dtmf.digits if expect.dtmf else ""
         sent = group.caller.dtmf.digits if group.caller.dtmf else ""
         packets = round(group.hold_seconds * 50)
-        rtp = Rtp(packets=packets, lost=0, jitter_ms=1.0, max_jitter_ms=2.0)
+        source = Source(
+            section=0,
+            remote="127.0.0.1:5000",
+            ssrc=1,
+            origin=Origin.SIGNALLED,
+            packets=packets,
+            media_ms=20.0 * packets,
+            jitter_ms=1.0,
+            max_jitter_ms=2.0,
+            jitter_samples=packets - 1,
+            payload_types={0: packets},
+        )
         return LegObservation(
             role=self.plan.role,
             endpoint=endpoint,
@@ -125,7 +162,6 @@ class FakeAgent:
             call_key=key,
             sip_call_id=f"{identity_code(key)}@fake",
             from_user="alice",
-            local_rtp="127.0.0.1:4000",
             started_at=1.0,
             progress=Progress(
                 first_response_ms=2.0,
@@ -136,21 +172,30 @@ class FakeAgent:
             ),
             final_code=200,
             final_phrase="OK",
-            ended_by=Side.LOCAL if self.is_caller else Side.REMOTE,
-            acknowledged=None if self.is_caller else True,
-            bye_answered=True if self.is_caller else None,
-            negotiated=Negotiated(codec="PCMU/8000", telephone_event_payload_type=101, remote_rtp="127.0.0.1:5000"),
+            dialog=Dialog(
+                local_tag="a",
+                remote_tag="b",
+                answers=1,
+                ack_ms=1.0,
+                bye=Bye(
+                    by=Side.LOCAL if self.is_caller else Side.REMOTE,
+                    at_ms=5.0 + group.hold_seconds * 1000,
+                    code=200,
+                    crossed=False,
+                ),
+            ),
             dtmf_sent=tuple(Digit(digit=d, method=DtmfMethod.RFC4733, duration_ms=100.0) for d in sent),
             dtmf_received=tuple(Digit(digit=d, method=DtmfMethod.RFC4733, duration_ms=100.0) for d in digits),
-            rtp_sent=rtp,
-            rtp_received=rtp,
+            sections=(SECTION,),
+            sent=(source,),
+            received=(source,),
             heard=Heard(
                 duration_ms=group.hold_seconds * 1000,
                 level_dbfs=-20.0,
                 active_ms=group.hold_seconds * 1000,
                 codes={str(identity_code(key)): 3},
             ),
-            health=Health(throttled_ms=0.0, lateness_ms=1.0, socket_drops=0, sent_ratio=1.0),
+            health=Health(media=Trouble(throttled_ms=0.0, lateness_ms=1.0, socket_drops=0), sent_ratio=1.0),
         )
 
     def finding(self, reason: Reason, note: str) -> Finding:
@@ -178,10 +223,10 @@ class FakeAgent:
     def emit(self, raw: bytes) -> None:
         os.write(1, raw)
 
-    def finish(self, *, stopped: bool = False, error: Finding | None = None) -> None:
+    def finish(self, *, stopped: StopCause | None = None, error: Finding | None = None) -> None:
         self.put(final=True, stopped=stopped, error=error)
 
-    def put(self, *, final: bool, stopped: bool = False, error: Finding | None = None) -> None:
+    def put(self, *, final: bool, stopped: StopCause | None = None, error: Finding | None = None) -> None:
         result = AgentResult(
             run_uid="another-run" if self.fault == "wrong-run" else self.plan.run.uid,
             agent=self.plan.agent,

@@ -1,0 +1,181 @@
+"""What one end of a call does, as timed steps: data, walked by agent/run/party.py, and asked by the judge. Pure.
+
+    caller    Start: Place. Answered + dtmf.after: SendDigits. Answered + hold: HangUp. No answer in time: HangUp.
+    Parrot    Start: PlayBack, Ring. Start + 100 ms: Answer. Digits + 700 ms: RepeatDigits. No ACK for 64 × T1: HangUp.
+    Absorber  Start: Ring. Start + 100 ms: Answer. No ACK for 64 × T1: HangUp.
+
+Whatever is due after the end of its call is not done.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Final
+
+from agent.contract.call import Behaviour, Call, Play
+from agent.contract.document import Document
+from agent.contract.verdict import Role
+
+RING_MS: Final = 100
+"""From ringing to the answer: a 180 and a 200 that a peer can tell apart."""
+REPEAT_AFTER_MS: Final = 700
+"""After the end of the last digit: longer than the gap between the digits of one number."""
+REPEAT_TONE_MS: Final = 100
+UNACKNOWLEDGED_MS: Final = 32_000
+"""64 × T1: a 2xx without an ACK until then ends its call with a BYE (RFC 3261 §13.3.1.4)."""
+
+
+class On(StrEnum):
+    """What happened to a leg, that a step's time counts from."""
+
+    START = "Start"
+    """It began: its INVITE is to be sent, or came."""
+    ANSWERED = "Answered"
+    """Its 2xx came, or was sent."""
+    ACKNOWLEDGED = "Acknowledged"
+    """The ACK to it was sent, or came."""
+    DIGITS = "Digits"
+    """A digit that came has ended; with each one the time counts anew."""
+
+
+class Place(Document, frozen=True, kw_only=True, tag_field="do"):
+    """Sends the INVITE, and plays this once it is answered."""
+
+    play: Play
+
+
+class Ring(Document, frozen=True, kw_only=True, tag_field="do"):
+    """Answers 180."""
+
+
+class Answer(Document, frozen=True, kw_only=True, tag_field="do"):
+    """Answers with a final code, and headers of ours; media starts on 2xx."""
+
+    code: int = 200
+    headers: Mapping[str, str] = {}
+
+
+class PlayBack(Document, frozen=True, kw_only=True, tag_field="do"):
+    """From the answer on, what is heard is played back. Done before it."""
+
+
+class SendDigits(Document, frozen=True, kw_only=True, tag_field="do"):
+    """Sends RFC 4733 digits one after the other, each `tone_ms` long."""
+
+    digits: str
+    tone_ms: int
+
+
+class RepeatDigits(Document, frozen=True, kw_only=True, tag_field="do"):
+    """Sends the RFC 4733 digits that have come and were not sent back yet."""
+
+    tone_ms: int
+
+
+class HangUp(Document, frozen=True, kw_only=True, tag_field="do"):
+    """CANCEL, BYE or a final response, as the leg's state asks."""
+
+    because: str | None = None
+    """Why, where the call does not end as planned by it."""
+
+
+Do = Place | Ring | Answer | PlayBack | SendDigits | RepeatDigits | HangUp
+
+
+class Step(Document, frozen=True, kw_only=True):
+    """One timed action of a leg."""
+
+    on: On = On.START
+    after_ms: int = 0
+    do: Do
+    unless: On | None = None
+    """Not done where this has happened by then."""
+
+
+Steps = tuple[Step, ...]
+
+
+def steps_of(call: Call | None, role: Role, behaviour: Behaviour | None) -> Steps:
+    """What one end does in a call of the plan. A callee does the same in each call, as its behaviour is."""
+    if role is Role.CALLEE:
+        return _callee(behaviour or Behaviour.ABSORBER)
+    if call is None:
+        raise ValueError("a caller places a call")
+    return _caller(call)
+
+
+def refusal(code: int, headers: Mapping[str, str] | None = None) -> Steps:
+    """What a callee does with a call that it does not take."""
+    return (Step(do=Answer(code=code, headers=dict(headers or {}))),)
+
+
+def _caller(call: Call) -> Steps:
+    """Hangs up once the call was held, or was not answered in time."""
+    dtmf, timeout_s = call.caller.dtmf, call.answer_timeout_seconds
+    send = () if dtmf is None else (SendDigits(digits=dtmf.digits, tone_ms=dtmf.tone_milliseconds),)
+    return (
+        Step(do=Place(play=call.caller.play)),
+        Step(
+            after_ms=1000 * timeout_s,
+            do=HangUp(because=f"no answer within {timeout_s:g} s"),
+            unless=On.ANSWERED,
+        ),
+        *(Step(on=On.ANSWERED, after_ms=dtmf.after_milliseconds if dtmf else 0, do=digits) for digits in send),
+        Step(on=On.ANSWERED, after_ms=1000 * call.hold_seconds, do=HangUp()),
+    )
+
+
+def _callee(behaviour: Behaviour) -> Steps:
+    is_parrot = behaviour is Behaviour.PARROT
+    return (
+        *((Step(do=PlayBack()),) if is_parrot else ()),
+        Step(do=Ring()),
+        Step(after_ms=RING_MS, do=Answer()),
+        *((_REPEAT,) if is_parrot else ()),
+        Step(
+            on=On.ANSWERED,
+            after_ms=UNACKNOWLEDGED_MS,
+            do=HangUp(because="no ACK came for 32 s (RFC 3261 §13.3.1.4)"),
+            unless=On.ACKNOWLEDGED,
+        ),
+    )
+
+
+_REPEAT: Final = Step(on=On.DIGITS, after_ms=REPEAT_AFTER_MS, do=RepeatDigits(tone_ms=REPEAT_TONE_MS))
+
+
+# What the judge asks: what our own end would have done
+
+
+def ends_call(steps: Iterable[Step]) -> bool:
+    """It is this end that ends an answered call, as planned."""
+    return any(isinstance(step.do, HangUp) and step.on is On.ANSWERED and step.unless is None for step in steps)
+
+
+def answers_after_ms(steps: Iterable[Step]) -> int | None:
+    """How long after the INVITE came this end answers 2xx; None: it never does."""
+    return next((step.after_ms for step in steps if _answers(step)), None)
+
+
+def _answers(step: Step) -> bool:
+    return isinstance(step.do, Answer) and step.on is On.START and 200 <= step.do.code < 300
+
+
+def sends_audio(steps: Iterable[Step]) -> bool:
+    """More than silence is sent: audio of its own, or what is heard is played back."""
+    return any(
+        isinstance(step.do, PlayBack) or (isinstance(step.do, Place) and step.do.play.silence is None) for step in steps
+    )
+
+
+def plays_back(steps: Iterable[Step]) -> bool:
+    """What this end sends is what it hears."""
+    return any(isinstance(step.do, PlayBack) for step in steps)
+
+
+def sends_digits(steps: Iterable[Step], received: str = "") -> str:
+    """The RFC 4733 digits that this end sends in a call that lasts long enough, where it got `received`."""
+    return "".join(
+        step.do.digits if isinstance(step.do, SendDigits) else received
+        for step in steps
+        if isinstance(step.do, SendDigits | RepeatDigits)
+    )

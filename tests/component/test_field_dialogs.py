@@ -1,0 +1,349 @@
+"""Signalling as people's systems do it: forks, requests within a call, challenges, answers that are none."""
+
+from typing import Any
+
+from tests.component.field import PASSED, case, cases, judged, waits
+from tests.component.peers.rtp import PCMU, Rtp, bound, noise
+from tests.component.peers.running import MEDIA, Case, Runs, echo
+from tests.component.peers.sip import Message, sdp
+from tests.component.peers.uas import Address, Call, Uas
+
+CREDENTIALS = """\
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: alice}
+stringData: {username: alice, password: secret}
+"""
+
+
+def challenged(*, registers: bool) -> str:
+    """With a password, for who asks for one."""
+    caller = f'{{uri: "sip:alice@example.com", credentials: {{secretName: alice}}, register: {str(registers).lower()}}}'
+    return echo().replace('{uri: "sip:alice@example.com"}', caller) + CREDENTIALS
+
+
+# --- several answers to one INVITE (RFC 3261 §12, §13.2.2.4)
+
+
+class Fork(Uas):
+    """Two phones pick up: two dialogs. Media is with the first."""
+
+    other_s = 0.15
+    """After the first."""
+    hangs_up = False
+    """The second ends its own dialog, while it is told to."""
+
+    def answered(self, call: Call) -> None:
+        call.noted["socket"] = bound()
+        self.later(self.other_s, lambda: self.second(call))
+
+    def second(self, call: Call) -> None:
+        body = sdp(call.noted["socket"].getsockname()[1], event=call.event, formats=f"0 {call.event}")
+        contact = f"<sip:second@{self.address}>"
+        self.respond(call.invite, "200 OK", call.peer, tag="second", body=body, contact=contact)
+
+    def on_ack(self, request: Message, peer: Address) -> None:
+        if self.hangs_up and request.tag("to") == "second":
+            self.request(self.calls[request.call_id], "BYE", tag="second", cseq=1)
+
+    def on_bye(self, request: Message, peer: Address) -> None:
+        if request.tag("to") == "second":
+            self.respond(request, "481 Gone" if self.hangs_up else "200 OK", peer)
+        else:
+            super().on_bye(request, peer)
+
+
+class ForkThatHangsUp(Fork):
+    hangs_up = True
+
+
+class LateFork(Fork):
+    """When the call is well under way."""
+
+    other_s = 1.5
+
+
+class Ringing(Uas):
+    """Three phones ring, one with early media; the first picks up."""
+
+    def ring(self, call: Call) -> None:
+        super().ring(call)
+        self.respond(call.invite, "180 Ringing", call.peer, tag="second")
+        self.respond(call.invite, "183 Session Progress", call.peer, tag="third", body=self.sdp(call))
+
+
+class SaidAgain(Uas):
+    """Its 200 comes three times, whatever it was told (RFC 3261 §13.3.1.4 after a lost ACK)."""
+
+    def answer(self, call: Call) -> None:
+        super().answer(call)
+        for after_s in (0.5, 1.5):
+            self.later(after_s, lambda: super(SaidAgain, self).answer(call))
+
+
+@cases(
+    waits(case("two phones", Fork)),
+    waits(case("the other hangs up", ForkThatHangsUp)),
+    waits(case("late", LateFork)),
+    case("ringing", Ringing),
+    case("said again", SaidAgain),
+)
+def test_a_call_is_judged_by_its_own_dialog(runs: Runs, case: Case) -> None:
+    judged(runs, case, PASSED)
+
+
+# --- requests within the call (RFC 3261 §11.2, §12.2.2; RFC 6086 §4.2.2)
+
+
+class Asking(Uas):
+    """Asks one thing of the caller, at 1.2 s."""
+
+    method, more = "OPTIONS", dict[str, Any]()
+
+    def answered(self, call: Call) -> None:
+        self.later(1.2, lambda: self.request(call, self.method, **self.more))
+
+    def ack_sdp(self, call: Call) -> str:
+        return self.sdp(call, version=2)
+
+
+def asking(asked: str, **fields: Any) -> type[Asking]:
+    return type("Asking", (Asking,), {"method": asked, "more": fields})
+
+
+@cases(
+    waits(case("BYE", asking("BYE", tag="nobody", cseq=7))),
+    case("re-INVITE", asking("INVITE", tag="nobody", cseq=7, body=sdp(9))),
+    case("UPDATE", asking("UPDATE", tag="nobody", cseq=7)),
+)
+def test_a_request_with_a_tag_of_no_dialog_is_refused_and_changes_nothing(runs: Runs, case: Case) -> None:
+    outcome = judged(runs, case, PASSED)
+    assert {answer.code for answer in outcome.peer.answers} == {481}
+
+
+RELAY = {"body": "Signal=5\r\nDuration=160\r\n", "kind": "application/dtmf-relay"}
+ANSWERED = {
+    "OPTIONS": 200,
+    "INFO with a digit": 200,
+    "INFO of a package": 469,
+    "UPDATE": 200,
+    "re-INVITE without SDP": 200,
+    "unknown": 405,
+}
+
+
+@cases(
+    waits(case("OPTIONS", asking("OPTIONS"))),
+    waits(case("INFO with a digit", asking("INFO", **RELAY), echo("rtp: {minPackets: 100}"))),
+    waits(case("INFO of a package", asking("INFO", extra=("Info-Package: foo",), body="x", kind="application/foo"))),
+    case("UPDATE", asking("UPDATE", extra=("Supported: timer", "Session-Expires: 1800;refresher=uac"))),
+    case("re-INVITE without SDP", asking("INVITE")),
+    waits(case("unknown", asking("FOO"))),
+)
+def test_a_request_within_the_call_is_answered_as_a_phone_would(runs: Runs, case: Case) -> None:
+    outcome = judged(runs, case, PASSED)
+    assert {answer.code for answer in outcome.peer.answers if answer.code >= 200} == {ANSWERED[case.name]}
+
+
+class Holding(Uas):
+    """Holds the call from 1.6 to 2.8 s, with music or without (RFC 3264 §8.4), and resumes it."""
+
+    way = "inactive"
+
+    def answered(self, call: Call) -> None:
+        for version, (at_s, way) in enumerate(((1.6, self.way), (2.8, "sendrecv")), 2):
+            body = self.sdp(call, way=way, version=version)
+            self.later(at_s, lambda body=body: self.request(call, "INVITE", body=body))
+
+    def media(self, call: Call, packet: Rtp) -> None:
+        call.noted["last"] = packet.timestamp, call.age_s
+        super().media(call, packet)
+
+    def tick(self, call: Call) -> None:
+        if self.way == "sendonly":
+            for _ in range(self.every(call, "music", 0.02, 1.7, 2.8)):
+                timestamp, at_s = call.noted["last"]
+                call.source.send(PCMU, timestamp + round((call.age_s - at_s) * 50) * 160, noise())
+
+
+class WithMusic(Holding):
+    way = "sendonly"
+
+
+@cases(case("inactive", Holding, echo(MEDIA)), case("with music", WithMusic, echo(MEDIA)))
+def test_a_call_that_was_held_and_resumed_passes(runs: Runs, case: Case) -> None:
+    judged(runs, case, PASSED)
+
+
+# --- before the answer
+
+
+class ReliableAnswer(Uas):
+    """The answer is in a reliable 183 (RFC 3262); the 200 has none (RFC 6337 §3.1.1)."""
+
+    def ring(self, call: Call) -> None:
+        extra = ("Require: 100rel", "RSeq: 1")
+        body = self.answer_sdp(call)
+        self.respond(call.invite, "183 Session Progress", call.peer, tag=call.tag, body=body, extra=extra)
+
+    def on_prack(self, request: Message, peer: Address) -> None:
+        self.respond(request, "200 OK", peer)
+        self.later(0.3, lambda: self.answer(self.calls[request.call_id]))
+
+    def answer(self, call: Call) -> None:
+        self.respond(call.invite, "200 OK", call.peer, tag=call.tag)
+        self.up(call)
+
+
+class TooShortASession(Uas):
+    """RFC 4028 §6: 422, again with what it names."""
+
+    def on_invite(self, request: Message, peer: Address) -> None:
+        wanted = request.get("session-expires").partition(";")[0]
+        if wanted.isdigit() and int(wanted) < 3600:
+            self.respond(request, "422 Session Interval Too Small", peer, tag="s", extra=("Min-SE: 3600",))
+        else:
+            super().on_invite(request, peer)
+
+
+def digest(kind: str, realm: str, nonce: str, more: str = "algorithm=MD5") -> str:
+    return f'{kind}-Authenticate: Digest realm="{realm}", nonce="{nonce}", {more}, qop="auth"'
+
+
+class Chain(Uas):
+    """A proxy asks, then the far end; the BYE is asked too."""
+
+    def on_invite(self, request: Message, peer: Address) -> None:
+        for code, kind in (("407 Proxy Authentication Required", "Proxy"), ("401 Unauthorized", "WWW")):
+            if f'realm="{kind.lower()}.example.com"' not in request.credentials():
+                extra = (digest(kind, f"{kind.lower()}.example.com", kind),)
+                self.respond(request, code, peer, tag=kind, extra=extra)
+                return
+        super().on_invite(request, peer)
+
+    def on_bye(self, request: Message, peer: Address) -> None:
+        if 'nonce="bye"' in request.credentials():
+            super().on_bye(request, peer)
+        else:
+            extra = (digest("Proxy", "proxy.example.com", "bye", "stale=true, algorithm=MD5"),)
+            self.respond(request, "407 Proxy Authentication Required", peer, extra=extra)
+
+
+class Stale(Uas):
+    """Its nonce is too old by the time it comes back (RFC 7616 §3.3)."""
+
+    def on_invite(self, request: Message, peer: Address) -> None:
+        have = request.credentials()
+        if 'nonce="new"' in have:
+            super().on_invite(request, peer)
+            return
+        asked = digest("Proxy", "r", "new", "stale=true, algorithm=MD5") if have else digest("Proxy", "r", "old")
+        self.respond(request, "407 Proxy Authentication Required", peer, tag="p", extra=(asked,))
+
+
+class Registrar(Uas):
+    """423 (RFC 3261 §10.2.8), then two challenges of which a phone takes one (RFC 8760)."""
+
+    def on_register(self, request: Message, peer: Address) -> None:
+        expires = request.get("expires") or request.get("contact").partition("expires=")[2]
+        if 0 < int(expires or 3600) < 1800:
+            self.respond(request, "423 Interval Too Brief", peer, tag="r", extra=("Min-Expires: 1800",))
+        elif not request.credentials():
+            both = tuple(digest("WWW", "example.com", "n", f"algorithm={name}") for name in ("SHA-256", "MD5"))
+            self.respond(request, "401 Unauthorized", peer, tag="r", extra=both)
+        else:
+            super().on_register(request, peer)
+
+
+@cases(
+    case("a reliable 183", ReliableAnswer),
+    case("422", TooShortASession),
+    case("two challenges and one of the BYE", Chain, challenged(registers=False)),
+    case("a stale nonce", Stale, challenged(registers=False)),
+    case("423 and two algorithms", Registrar, challenged(registers=True)),
+)
+def test_what_a_phone_is_asked_before_the_answer_it_does(runs: Runs, case: Case) -> None:
+    judged(runs, case, PASSED)
+
+
+# --- answers (RFC 3264 §6)
+
+
+class Answering(Uas):
+    """With that SDP."""
+
+    body = ""
+
+    def answer_sdp(self, call: Call) -> str:
+        return self.body.replace("PORT", str(call.port)).replace("EVENT", str(call.event))
+
+
+def answering(answer: str) -> type[Answering]:
+    return type("Answering", (Answering,), {"body": answer})
+
+
+GOOD = sdp(0, formats="0 EVENT").replace("audio 0", "audio PORT").replace(":101 ", ":EVENT ")
+G722 = GOOD.replace("RTP/AVP 0 EVENT", "RTP/AVP 9").replace("a=rtpmap:0 PCMU/8000", "a=rtpmap:9 G722/8000")
+ASKED_NOTHING = echo("")
+
+
+@cases(
+    waits(case("none", answering(""))),
+    waits(case("no SDP at all", answering("an answer"))),
+    waits(case("an m= line cut short", answering(GOOD.replace("PORT RTP/AVP 0 EVENT", "PORT")))),
+    waits(case("no o=", answering("\r\n".join(line for line in GOOD.split("\r\n") if line[:2] not in {"o=", "v="})))),
+    waits(case("a codec that was not offered", answering(G722))),
+    waits(case("video", answering(GOOD.replace("m=audio", "m=video")))),
+    waits(case("more media than was offered", answering(f"{GOOD}m=video 9000 RTP/AVP 31\r\n"))),
+    waits(case("refused media", answering(GOOD.replace("PORT", "0")))),
+    waits(case("inactive", answering(GOOD.replace("sendrecv", "inactive")))),
+)
+def test_an_answer_that_is_none_to_the_offer_fails(runs: Runs, case: Case) -> None:
+    judged(runs, case, "Failed/InvalidAnswer")
+
+
+@cases(
+    case("good", answering(GOOD)),
+    case("inactive, and nothing was asked", answering(GOOD.replace("sendrecv", "inactive")), ASKED_NOTHING),
+)
+def test_an_answer_that_a_standard_allows_passes(runs: Runs, case: Case) -> None:
+    judged(runs, case, PASSED)
+
+
+# --- the end
+
+
+class Refusing(Uas):
+    """The BYE, in a call that is up."""
+
+    status = "403 Forbidden"
+
+    def on_bye(self, request: Message, peer: Address) -> None:
+        self.respond(request, self.status, peer)
+
+
+def refusing(said: str) -> type[Refusing]:
+    return type("Refusing", (Refusing,), {"status": said})
+
+
+@cases(
+    waits(case("403", Refusing)),
+    waits(case("481", refusing("481 Call/Transaction Does Not Exist"))),
+    waits(case("500", refusing("500 Server Internal Error"))),
+)
+def test_a_bye_that_is_refused_in_a_live_call_fails(runs: Runs, case: Case) -> None:
+    judged(runs, case, "Failed/ByeRejected")
+
+
+class Redirecting(Uas):
+    """To where nobody of ours may call."""
+
+    def on_invite(self, request: Message, peer: Address) -> None:
+        self.respond(request, "302 Moved Temporarily", peer, tag="m", contact="<sip:bob@192.0.2.9>")
+
+
+@cases(case("302", Redirecting))
+def test_a_redirect_that_is_not_followed_is_the_code_that_came(runs: Runs, case: Case) -> None:
+    outcome = judged(runs, case, "Failed/SipCodeMismatch")
+    assert "302" in outcome.why

@@ -1,0 +1,86 @@
+"""What both ends do in a call, as data; and what the judge asks of it."""
+
+import msgspec
+import pytest
+
+from agent.contract.call import Behaviour, Call, CallCaller, Play, PlaySignal, SendDtmf, Silence
+from agent.contract.steps import (
+    Answer,
+    HangUp,
+    On,
+    Place,
+    PlayBack,
+    RepeatDigits,
+    Ring,
+    SendDigits,
+    Step,
+    Steps,
+    answers_after_ms,
+    ends_call,
+    plays_back,
+    refusal,
+    sends_audio,
+    sends_digits,
+    steps_of,
+)
+from agent.contract.verdict import Role
+
+CALL = Call(
+    name="pin",
+    to="sip:b@x",
+    hold_seconds=8,
+    answer_timeout_seconds=30,
+    caller=CallCaller(dtmf=SendDtmf(digits="12#", tone_milliseconds=80, after_milliseconds=700)),
+)
+QUIET = Call(name="q", to="sip:b@x", caller=CallCaller(play=Play(silence=Silence())))
+CALLER = steps_of(CALL, Role.CALLER, None)
+PARROT, ABSORBER = (steps_of(None, Role.CALLEE, behaviour) for behaviour in Behaviour)
+
+
+def test_a_caller_places_speaks_holds_and_hangs_up():
+    assert (
+        Step(do=Place(play=Play(signal=PlaySignal.IDENTITY))),
+        Step(after_ms=30_000, do=HangUp(because="no answer within 30 s"), unless=On.ANSWERED),
+        Step(on=On.ANSWERED, after_ms=700, do=SendDigits(digits="12#", tone_ms=80)),
+        Step(on=On.ANSWERED, after_ms=8000, do=HangUp()),
+    ) == CALLER
+
+
+def test_a_parrot_is_an_absorber_that_gives_back_what_it_hears():
+    assert [type(step.do) for step in PARROT] == [PlayBack, Ring, Answer, RepeatDigits, HangUp]
+    assert tuple(step for step in PARROT if not isinstance(step.do, PlayBack | RepeatDigits)) == ABSORBER
+    assert steps_of(CALL, Role.CALLEE, None) == ABSORBER
+
+
+def test_a_callee_without_an_ack_hangs_up_after_64_t1():
+    (last,) = (step for step in ABSORBER if isinstance(step.do, HangUp))
+    assert (last.on, last.after_ms, last.unless) == (On.ANSWERED, 32_000, On.ACKNOWLEDGED)
+
+
+def test_a_caller_is_told_which_call():
+    with pytest.raises(ValueError, match="places a call"):
+        steps_of(None, Role.CALLER, None)
+
+
+@pytest.mark.parametrize("steps", [CALLER, PARROT, ABSORBER, refusal(480, {"X-A": "b"})])
+def test_steps_are_a_document(steps: Steps):
+    assert msgspec.json.decode(msgspec.json.encode(steps), type=Steps) == steps
+
+
+@pytest.mark.parametrize(
+    ("steps", "ends", "answers_ms", "audio", "echo", "digits"),
+    [
+        (CALLER, True, None, True, False, "12#"),
+        (steps_of(QUIET, Role.CALLER, None), True, None, False, False, ""),
+        (PARROT, False, 100, True, True, "89"),
+        (ABSORBER, False, 100, False, False, ""),
+        (refusal(486), False, None, False, False, ""),
+        ((), False, None, False, False, ""),
+    ],
+)
+def test_the_judge_asks_what_an_end_would_have_done(steps, ends, answers_ms, audio, echo, digits):
+    assert ends_call(steps) is ends
+    assert answers_after_ms(steps) == answers_ms
+    assert sends_audio(steps) is audio
+    assert plays_back(steps) is echo
+    assert sends_digits(steps, received="89") == digits
