@@ -4,6 +4,7 @@ Null means 'not measured': never 0, never a default. Times in ms are since the a
 say otherwise. Every list is bounded, and says how much did not fit.
 """
 
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -60,37 +61,34 @@ class Digit(Document, frozen=True, kw_only=True):
 
 
 class Rtp(Document, frozen=True, kw_only=True):
-    """One direction's RTP of a leg, from the answer on. Loss and jitter: RFC 3550 A.3, A.8."""
+    """One direction's RTP of a leg, from the answer on, of accepted sources: all sections' as one. See `Source`."""
 
     packets: int | None = None
     """Copies included."""
     lost: int | None = None
-    """Sent: as the peer's RTCP reported."""
     duplicates: int | None = None
     reordered: int | None = None
+    restarts: int | None = None
     unnegotiated: int | None = None
-    """Packets of payload types that the SDP did not have."""
+    empty: int | None = None
+    noise: int | None = None
+    media_ms: float | None = None
+    lost_ms: float | None = None
+    pause_ms: float | None = None
+    event_ms: float | None = None
     jitter_ms: float | None = None
-    """Mean over the call. Sent: as the peer's RTCP reported."""
+    """Mean over the call (RFC 3550 A.8)."""
     max_jitter_ms: float | None = None
     first_ms: float | None = None
     """When the first packet crossed the wire, since the answer."""
     last_ms: float | None = None
     max_gap_ms: float | None = None
-    """Longest time between two packets."""
+    """Longest time between two packets of one source in one section."""
 
     @property
     def distinct(self) -> int | None:
         """Packets without their copies."""
         return None if self.packets is None else self.packets - (self.duplicates or 0)
-
-
-class StackCount(Document, frozen=True, kw_only=True):
-    """What the SIP stack itself counted in one direction: beside what was on the wire, and never judged."""
-
-    packets: int
-    lost: int | None = None
-    jitter_ms: float | None = None
 
 
 class Stretch(Document, frozen=True, kw_only=True, omit_defaults=True):
@@ -257,6 +255,42 @@ class Source(Document, frozen=True, kw_only=True, omit_defaults=True):
         return self.origin is not Origin.STRANGER
 
 
+def as_one(sources: Sequence[Source]) -> Rtp:
+    """The accepted ones together; only the packets where there were none."""
+    accepted = [source for source in sources if source.accepted]
+    if not accepted:
+        return Rtp(packets=0)
+    known = [one for one in accepted if one.jitter_ms is not None and one.jitter_samples]
+    samples = sum(one.jitter_samples for one in known)
+    return Rtp(
+        packets=sum(one.packets for one in accepted),
+        lost=sum(one.lost for one in accepted),
+        duplicates=sum(one.duplicates for one in accepted),
+        reordered=sum(one.reordered for one in accepted),
+        restarts=sum(one.restarts for one in accepted),
+        unnegotiated=sum(one.unnegotiated for one in accepted),
+        empty=sum(one.empty for one in accepted),
+        noise=sum(one.noise for one in accepted),
+        media_ms=total(one.media_ms for one in accepted),
+        lost_ms=total(one.lost_ms for one in accepted),
+        pause_ms=total(one.pause_ms for one in accepted),
+        event_ms=total(one.event_ms for one in accepted),
+        jitter_ms=round(sum((one.jitter_ms or 0.0) * one.jitter_samples for one in known) / samples, 3)
+        if known
+        else None,
+        max_jitter_ms=max((one.max_jitter_ms for one in accepted if one.max_jitter_ms is not None), default=None),
+        first_ms=min((one.first_ms for one in accepted if one.first_ms is not None), default=None),
+        last_ms=max((one.last_ms for one in accepted if one.last_ms is not None), default=None),
+        max_gap_ms=max((one.max_gap_ms for one in accepted if one.max_gap_ms is not None), default=None),
+    )
+
+
+def total(values: Iterable[float | None]) -> float | None:
+    """Of those that were measured; None where none was."""
+    known = [value for value in values if value is not None]
+    return round(sum(known), 3) if known else None
+
+
 class GapKind(StrEnum):
     """Why media time is missing."""
 
@@ -336,8 +370,6 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
     """Caller: the X-Calltest-Call it sent. Callee: the one it received, if any."""
     sip_call_id: str | None
     from_user: str | None
-    local_rtp: str | None = None
-    """`ip:port` of this agent's RTP socket; equal to the peer's negotiated.remoteRtp when media went direct."""
     started_at: float
     """Unix time, for people; never compared between two agents."""
     progress: Progress = Progress()
@@ -358,21 +390,19 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
     """Callee: an ACK to its 2xx came. None: it sent no 2xx, or is a caller."""
     bye_code: int | None = None
     """That response. None also where the other side's BYE crossed ours: a 481 to it is right then."""
-    negotiated: Negotiated | None = None
     dtmf_sent: tuple[Digit, ...] = ()
     dtmf_received: tuple[Digit, ...] = ()
-    rtp_sent: Rtp | None = None
-    rtp_received: Rtp | None = None
     rtt_ms: float | None = None
     """From RTCP; None where no report came."""
-    stack_sent: StackCount | None = None
-    stack_received: StackCount | None = None
-    disagreements: tuple[str, ...] = ()
-    """Where it counted or heard otherwise than the wire had it, in words."""
     dialog: Dialog | None = None
     sections: tuple[Section, ...] = ()
-    received: tuple[Source, ...] = ()
-    sent: tuple[Source, ...] = ()
+    answer_faults: tuple[str, ...] = ()
+    """What of the peer's answers is forbidden, each with its line or section."""
+    no_media: str | None = None
+    """Why the peer's answer to our INVITE lets no audio run, though nothing forbids that (no SDP, port 0, inactive)."""
+    received: tuple[Source, ...] | None = None
+    """From the answer on. None: what crossed the wire was not counted."""
+    sent: tuple[Source, ...] | None = None
     left_out: int = 0
     """Packets of sources and sections for which there was no room."""
     gaps: tuple[Gap, ...] = ()
@@ -393,6 +423,34 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
     """Its folder, from where evidence is kept: `<run>-<uid>/ep<endpoint>/<call>-<number>/<role>`. None: nothing is."""
     evidence_fault: str | None = None
     """Why nothing is kept, though it should be."""
+
+    @property
+    def negotiated(self) -> Negotiated | None:
+        """What its last offer and answer agreed on; None where there was none, or the call was not answered."""
+        last = self._last_section
+        if last is None:
+            return None
+        event_type = last.telephone_event_payload_type
+        return Negotiated(codec=last.codec, telephone_event_payload_type=event_type, remote_rtp=last.remote)
+
+    @property
+    def local_rtp(self) -> str | None:
+        """`ip:port` where it receives; equal to the peer's negotiated.remote_rtp where media went direct."""
+        return None if self._last_section is None else self._last_section.local
+
+    @property
+    def rtp_received(self) -> Rtp | None:
+        """What came of the leg's media; None where there was none to come, or it was not counted."""
+        return as_one(self.received) if self._last_section and self.received is not None else None
+
+    @property
+    def rtp_sent(self) -> Rtp | None:
+        """What this end sent to where its media belongs."""
+        return as_one(self.sent) if self._last_section and self.sent is not None else None
+
+    @property
+    def _last_section(self) -> Section | None:
+        return next((section for section in reversed(self.sections) if section.begin_ms is not None), None)
 
 
 class RegistrationOutcome(StrEnum):

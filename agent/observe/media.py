@@ -1,74 +1,72 @@
-"""A leg's media, out of what crossed the wire (agent/tap); and where the SIP stack counted otherwise. Pure.
+"""A leg's media, out of what crossed the wire (agent/tap): sources, digits, what this end sent of what was due. Pure.
 
-`streams`: of one call; `answered_s`: when it was answered, on the clock of the streams.
+`answered_s`: when the leg was answered, on the clock of the tap.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from agent.contract.call import DtmfMethod
-from agent.contract.observation import Digit, Rtp
+from agent.contract.observation import Digit, Gap, Source, total
+from agent.observe.sections import Agreed
+from agent.observe.sources import Placed, as_sources, gaps, place, since_answer
 from agent.tap.model import TapDigit, TapStream
 
 DIGITS: Final = "0123456789*#ABCD"
 """RFC 4733 §3.2, by event code; later codes are no digits."""
-EDGE_PACKETS: Final = 5
-"""The tap and the stack do not begin to count at the same moment where a call is answered."""
+MIN_DUE_MS: Final = 1000.0
+"""Shorter media says nothing of what was sent against what was due."""
 
 
-def since_answer(streams: Iterable[TapStream], *, outgoing: bool) -> tuple[TapStream, ...]:
-    """Without early media: an outgoing call is marked when it is answered, an incoming one has none before."""
-    return tuple(stream for stream in streams if stream.mark > 0 or not outgoing)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """What crossed the wire since the answer."""
 
-
-def received(streams: Sequence[TapStream], answered_s: float | None) -> Rtp:
-    """All that came, as one; only the packets where there were none."""
-    return _as_one([stream for stream in streams if not stream.sent], answered_s)
-
-
-def sent(streams: Sequence[TapStream], answered_s: float | None, reported: Rtp) -> Rtp:
-    """All that was sent, as one; loss and jitter as the peer's RTCP reported them."""
-    own = _as_one([stream for stream in streams if stream.sent], answered_s)
-    return Rtp(
-        packets=own.packets,
-        lost=reported.lost,
-        jitter_ms=reported.jitter_ms,
-        max_jitter_ms=reported.max_jitter_ms,
-        first_ms=own.first_ms,
-        last_ms=own.last_ms,
-        max_gap_ms=own.max_gap_ms,
-    )
-
-
-def _as_one(streams: Sequence[TapStream], answered_s: float | None) -> Rtp:
-    if not streams:
-        return Rtp(packets=0)
-    samples = sum(stream.jitter_samples for stream in streams)
-    jitters = [(s.mean_jitter_ms, s.max_jitter_ms, s.jitter_samples) for s in streams]
-    known = [(mean, peak, count) for mean, peak, count in jitters if mean is not None and peak is not None]
-    return Rtp(
-        packets=sum(stream.packets for stream in streams),
-        lost=sum(stream.lost for stream in streams),
-        duplicates=sum(stream.duplicates for stream in streams),
-        reordered=sum(stream.reordered for stream in streams),
-        unnegotiated=sum(stream.unnegotiated for stream in streams),
-        jitter_ms=round(sum(mean * count for mean, _, count in known) / samples, 3) if known else None,
-        max_jitter_ms=round(max(peak for _, peak, _ in known), 3) if known else None,
-        first_ms=_since(answered_s, min(stream.first_s for stream in streams)),
-        last_ms=_since(answered_s, max(stream.last_s for stream in streams)),
-        max_gap_ms=max((round(s.max_gap_ms, 1) for s in streams if s.max_gap_ms is not None), default=None),
-    )
-
-
-def lateness_ms(streams: Iterable[TapStream]) -> float | None:
+    received: tuple[Source, ...] = ()
+    sent: tuple[Source, ...] = ()
+    left_out: int = 0
+    gaps: tuple[Gap, ...] = ()
+    gaps_left_out: int = 0
+    digits_received: tuple[Digit, ...] = ()
+    """By RFC 4733, of accepted sources."""
+    digits_sent: tuple[Digit, ...] = ()
+    sent_ms: float | None = None
+    """Media time that this end sent, wherever it went."""
+    lateness_ms: float | None = None
     """How late our own audio was at worst, by its timestamps; None where none was sent."""
-    late = [stream.max_late_ms for stream in streams if stream.sent and stream.max_late_ms is not None]
-    return round(max(late), 1) if late else None
 
 
-def digits(streams: Iterable[TapStream], answered_s: float | None, *, sent: bool) -> tuple[Digit, ...]:
+def media(
+    rows: Iterable[TapStream],
+    sections: Sequence[Agreed],
+    *,
+    outgoing: bool,
+    answered_s: float | None,
+    proven: Collection[str] = (),
+) -> Media:
+    """What the tap's rows come to. `proven`: as of `place`."""
+    placed = place(since_answer(rows, outgoing=outgoing), sections, proven)
+    received, sent = (as_sources(placed, answered_s, sent=sent) for sent in (False, True))
+    missing, more = gaps(placed, answered_s)
+    own = [one.row for one in placed if one.row.sent]
+    late = [row.max_late_ms for row in own if row.max_late_ms is not None]
+    return Media(
+        received=received.sources,
+        sent=sent.sources,
+        left_out=received.left_out + sent.left_out,
+        gaps=missing,
+        gaps_left_out=more,
+        digits_received=digits((one for one in placed if one.accepted), answered_s, sent=False),
+        digits_sent=digits(placed, answered_s, sent=True),
+        sent_ms=total(value for row in own for value in (row.media_ms, row.event_ms)),
+        lateness_ms=round(max(late), 1) if late else None,
+    )
+
+
+def digits(placed: Iterable[Placed], answered_s: float | None, *, sent: bool) -> tuple[Digit, ...]:
     """The RFC 4733 digits of one direction, in the order in which they began."""
-    found = [digit for stream in streams if stream.sent is sent for digit in stream.digits]
+    found = [digit for one in placed if one.row.sent is sent for digit in one.row.digits]
     found.sort(key=lambda digit: digit.first_s)
     return tuple(_digit(digit, answered_s) for digit in found if digit.code < len(DIGITS))
 
@@ -87,27 +85,18 @@ def _digit(seen: TapDigit, answered_s: float | None) -> Digit:
     )
 
 
-def disagreements(wire: Rtp, stack: Rtp, *, direction: str) -> tuple[str, ...]:
-    """Where the SIP stack counted otherwise than what crossed the wire, beyond what both cannot share.
+def sent_ratio(sent_ms: float | None, sections: Sequence[Agreed], end_s: float | None) -> float | None:
+    """Media time sent ÷ media time due: while a section since the answer let this end send, until `end_s`.
 
-    The stack leaves out packets of payload types that it does not know, and copies and stragglers upset its numbers.
+    None where less than a second was due, or one of them was not measured.
     """
-    if wire.packets is None or stack.packets is None:
-        return ()
-    odd = (wire.unnegotiated or 0) + (wire.duplicates or 0) + (wire.reordered or 0)
-    said = []
-    if abs(wire.packets - stack.packets) > EDGE_PACKETS + odd:
-        said.append(f"{wire.packets} packets {direction} on the wire, {stack.packets} by the SIP stack")
-    loss_known = direction == "received" and wire.lost is not None and stack.lost is not None
-    if loss_known and abs((wire.lost or 0) - (stack.lost or 0)) > EDGE_PACKETS + odd:
-        said.append(f"{wire.lost} packets lost on the wire, {stack.lost} by the SIP stack")
-    return tuple(said)
-
-
-def digit_disagreement(wire: Sequence[Digit], stack: Sequence[Digit]) -> tuple[str, ...]:
-    """Where the SIP stack heard other digits than those that came."""
-    came, heard = ("".join(digit.digit for digit in found) for found in (wire, stack))
-    return () if came == heard else (f"digits {came or 'none'} on the wire, {heard or 'none'} by the SIP stack",)
+    if sent_ms is None or end_s is None:
+        return None
+    held = [agreed for agreed in sections if agreed.section.begin_ms is not None and agreed.section.begin_ms >= 0]
+    ends_s = [*(agreed.begin_s for agreed in held[1:]), end_s]
+    spans = zip(held, ends_s, strict=True) if held else ()
+    due_ms = sum(max(0.0, 1000 * (until_s - one.begin_s)) for one, until_s in spans if one.section.sends)
+    return round(sent_ms / due_ms, 3) if due_ms >= MIN_DUE_MS else None
 
 
 def _since(begin_s: float | None, at_s: float) -> float | None:

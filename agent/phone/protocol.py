@@ -11,6 +11,7 @@ from typing import NewType, Protocol
 from agent.contract.call import DtmfMethod
 from agent.contract.observation import Negotiated, Rtp
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
+from agent.sip.text import SipHead
 from agent.tap.model import TapStream
 
 AccountId = NewType("AccountId", int)
@@ -39,15 +40,58 @@ class SipAccount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSeen:
-    """A SIP message crossed our socket (retransmissions and REGISTER included)."""
+    """A SIP message crossed our socket (retransmissions and REGISTER included). What never left is none."""
 
     at_s: float
-    """Monotonic clock, as all `at_s` here."""
+    """Monotonic clock, as all `at_s` here. Received by UDP: when it came to the socket, however late it was read."""
     sent: bool
     peer: str
     """`ip:port`."""
+    local: str
+    protocol: str
+    """`UDP`, `TCP`, `TLS`."""
+    connection: int | None
+    """One number per UDP socket, TCP or TLS connection; None: not known."""
     text: str
     """Printable: control characters but CR LF TAB are replaced."""
+    head: SipHead | None
+    """None: it cannot be read as RFC 3261 §7 has it."""
+    epoch: int
+    """How many messages of its Call-ID had carried an SDP by then, this one included."""
+    unread_ms: float = 0.0
+    """How long it lay at our socket before the stack read it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent:
+    """A SIP message of ours could not be sent, or its connection never came up: it is on no wire."""
+
+    at_s: float
+    peer: str
+    head: SipHead | None
+    reason: str
+    """The stack's words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unparsed:
+    """Something came to our SIP socket that the stack could not read, and dropped: no keep-alive."""
+
+    at_s: float
+    peer: str
+    local: str
+    protocol: str
+    text: str
+    """Printable, cut."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackRefused:
+    """The stack itself refused an INVITE, without a call: its response is among the messages."""
+
+    at_s: float
+    sip_call_id: str
+    code: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +195,9 @@ class CallEnded:
 
 Event = (
     MessageSeen
+    | NotSent
+    | Unparsed
+    | StackRefused
     | RegistrationConcluded
     | IncomingCall
     | CallConfirmed

@@ -154,8 +154,8 @@ static void line_begin(struct rtp_line *line, const struct rtp_arrival *packet, 
 /* The line comes to a packet of audio; later ones than that leave it. */
 static void line_move(struct rtp_line *line, const struct rtp_arrival *packet, int64_t number) {
     if (!packet->audio || (line->known && number <= line->number)) return;
-    if (!is_told(line, packet)) {
-        line_begin(line, packet, number);
+    if (!is_told(line, packet)) { /* a packet of no known clock says nothing of a line that has one */
+        if (!line->known || packet->tick_ns > 0) line_begin(line, packet, number);
         return;
     }
     int64_t ticks = ticks_since(line, packet);

@@ -18,8 +18,8 @@ struct rtp_payload {
     uint32_t wire;     /* bytes it had */
 };
 
-/* RTCP on the same port has payload types 64 to 95 once the marker bit is taken off: RFC 5761 §4. */
-static inline bool rtp_is_rtcp(const uint8_t *packet) { return (packet[1] & 127) >= 64 && (packet[1] & 127) < 96; }
+/* RTCP on the same port: as RTP it would have the marker bit, and payload types 64 to 95 (RFC 5761 §4). */
+static inline bool rtp_is_rtcp(const uint8_t *packet) { return packet[1] >= 192 && packet[1] <= 223; }
 
 /* Takes off what stands between the fixed header, of which `first` is the first byte, and the payload, and the padding
  * behind it; false where they are longer than the packet: it is no RTP (A.1). `behind` is what follows the header. */

@@ -7,11 +7,11 @@ import threading
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from agent.contract.observation import Health
+from agent.contract.observation import Health, Trouble
 
 SENTINEL_PERIOD_S: Final = 0.02
 """One RTP packet's time."""
@@ -143,7 +143,7 @@ class Sentinel:
         """Worst lateness since then; None when it has not run since."""
         with self._lock:
             worst_s = self._lateness.worst_since(begin_s)
-        return None if worst_s is None else round(1000 * worst_s, 1)
+        return _ms(worst_s)
 
     def _run(self) -> None:
         due_s = time.monotonic() + SENTINEL_PERIOD_S
@@ -156,7 +156,7 @@ class Sentinel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """What the counters stood at when a leg's media began."""
+    """What the counters stood at when a stretch of a leg began."""
 
     began_s: float
     throttled_ms: float | None
@@ -165,12 +165,14 @@ class Window:
 
 @dataclass(slots=True, kw_only=True)
 class HealthMonitor:
-    """Reads the counters while calls are up, and says what changed during one leg's media."""
+    """Reads the counters while calls are up, and says what changed during a stretch of a leg."""
 
     throttled: Callable[[], float | None]
     drops: Callable[[], int | None]
     worst_ms: Callable[[float], float | None]
-    """Worst lateness since a time."""
+    """Worst lateness of the process since a time."""
+    _loop: Lateness = field(default_factory=Lateness)
+    _stack: Lateness = field(default_factory=Lateness)
     _sampled_s: float = float("-inf")
     _throttled_ms: float | None = None
     _drops: int | None = None
@@ -183,19 +185,46 @@ class HealthMonitor:
         self._throttled_ms = self.throttled()
         self._drops = self.drops()
 
+    def loop_was_late(self, now_s: float, late_s: float) -> None:
+        """By how much the agent's event loop came too late to what was due. Times must not go backwards."""
+        self._loop.add(now_s, late_s)
+
+    def stack_was_late(self, now_s: float, late_s: float) -> None:
+        """How long a message lay at our socket before the SIP stack's thread read it; read at `now_s` or before."""
+        self._stack.add(now_s, late_s)
+
     def begin(self, now_s: float) -> Window:
-        """A leg's media began."""
+        """A stretch of a leg begins."""
         self.sample(now_s)
         return Window(began_s=now_s, throttled_ms=self._throttled_ms, socket_drops=self._drops)
 
-    def end(self, window: Window, now_s: float) -> Health:
+    def end(self, window: Window, now_s: float) -> Trouble:
         """What happened since."""
         self.sample(now_s)
-        return Health(
+        return Trouble(
+            over_ms=round(1000 * max(0.0, now_s - window.began_s), 1),
             throttled_ms=_grown(window.throttled_ms, self._throttled_ms),
             lateness_ms=self.worst_ms(window.began_s),
+            loop_ms=_ms(self._loop.worst_since(window.began_s)),
+            stack_ms=_ms(self._stack.worst_since(window.began_s)),
             socket_drops=None if (drops := _grown(window.socket_drops, self._drops)) is None else int(drops),
         )
+
+
+def health_of(setup: Trouble, media: Trouble | None) -> Health:
+    """A leg's health: its own words are those of its media, or of its setup where it had none (it was not answered)."""
+    told = setup if media is None else media
+    return Health(
+        throttled_ms=told.throttled_ms,
+        lateness_ms=told.lateness_ms,
+        socket_drops=told.socket_drops,
+        setup=setup,
+        media=media or Trouble(),
+    )
+
+
+def _ms(late_s: float | None) -> float | None:
+    return None if late_s is None else round(1000 * late_s, 1)
 
 
 def _grown(before: float | None, after: float | None) -> float | None:

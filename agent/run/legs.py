@@ -1,58 +1,77 @@
 """The legs that are up: which event belongs to which, and what is made of a leg once it is over."""
 
 import logging
-from collections import Counter, OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from agent.clock import Clock
-from agent.contract.observation import Action, Health, Heard, LegObservation
-from agent.contract.plan import Plan
+from agent.contract.observation import Action, Health, LegObservation, Trouble
+from agent.contract.plan import Plan, call_key, identity_code
 from agent.judge.leg import judge_leg
 from agent.observe.leg import LegFacts, observe_leg
+from agent.observe.signalling import read_leg
+from agent.observe.sound import MAX_OTHERS, Codes
 from agent.phone.protocol import (
+    CallConfirmed,
     CallEnded,
     CallHandle,
     Event,
     IncomingCall,
-    MediaActive,
     MessageSeen,
+    NotSent,
     RegistrationConcluded,
+    StackRefused,
+    Unparsed,
 )
 from agent.report.evidence import Evidence
-from agent.run.health import HealthMonitor, Window
+from agent.run.health import HealthMonitor, Window, health_of
 from agent.run.leg_events import LegEvents
-from agent.sip.text import parse_head
-from agent.sound.samples import SoundError, hear, read_wav
+from agent.sip.text import CALL_ID, SipHead, parse_head
+from agent.sound.identity import Samples
+from agent.sound.samples import SoundError, read_wav
 from agent.timers import Timers
 
 SETTLE_S: Final = 0.2
 """A leg is judged this long after its end, for the last messages to be seen."""
 MAX_UNCLAIMED_CALL_IDS: Final = 64
 MAX_UNCLAIMED_MESSAGES: Final = 16
-"""Messages are kept this many per Call-ID that is no leg's yet: the INVITE is seen before its call is told."""
+"""Messages are kept this many per Call-ID that is no leg's yet: what we send is seen before its call is told."""
+MAX_WAITING: Final = 64
+"""Legs whose INVITE is there and whose call is not told yet. In a flood of INVITEs, calls alone make legs."""
+REFUSED_S: Final = 1.0
+"""An INVITE that the stack refused by itself may come again, otherwise, within this time: it is the same leg."""
+UNANSWERED_S: Final = 40.0
+"""An INVITE that our stack neither refused nor made a call of: its caller has given up by then (Timer B, 32 s)."""
 MAX_ACTIONS: Final = 64
 """Of one leg: a parrot may send digits back again and again."""
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Leg:
     """A leg that is up, or has just ended."""
 
     facts: LegFacts
     handle: CallHandle | None
+    """None: its INVITE came in, and the stack has not told of a call yet, or refused it."""
+    from_tag: str = ""
+    """Of the INVITE that began it, where it came in."""
     events: LegEvents = field(default_factory=LegEvents)
     window: Window | None = None
+    setup: Trouble | None = None
+    """Once it was answered."""
     health: Health = field(default_factory=Health)
     own_reason: str | None = None
     """Why this agent ended it."""
     told_to_stop: bool = False
+    concluded: bool = False
     actions: list[tuple[str, float | None, str | None]] = field(default_factory=list)
     """What this agent did: step, when (None: not), why not."""
 
@@ -72,30 +91,55 @@ class LegBook:
         health: HealthMonitor,
         evidence: Evidence,
         on_leg: Callable[[LegObservation], None],
+        on_invite: Callable[[MessageSeen], LegFacts | None],
     ) -> None:
+        """`on_invite`: what an INVITE that came in begins; None: no leg."""
         self._plan = plan
         self._clock = clock
         self._timers = timers
         self._health = health
         self._evidence = evidence
         self._on_leg = on_leg
+        self._on_invite = on_invite
         self._by_handle: dict[CallHandle, Leg] = {}
         self._by_call_id: dict[str, list[Leg]] = {}
+        self._waiting: list[Leg] = []
         self._unclaimed: OrderedDict[str, list[MessageSeen]] = OrderedDict()
+        self._codes_begun: deque[int] = deque(maxlen=MAX_OTHERS)
+        """Of the last legs that began: those that are up are among them."""
 
     @property
     def open(self) -> int:
         """Legs up or settling."""
-        return len(self._by_handle)
+        return len(self._by_handle) + len(self._waiting)
 
     def begin(self, facts: LegFacts, handle: CallHandle) -> None:
-        """A call was placed or came in."""
-        leg = Leg(facts=facts, handle=handle)
-        self._by_handle[handle] = leg
+        """A call was placed, or came in with an INVITE that could not be read."""
+        self._by_handle[handle] = self._new(facts, handle)
+
+    def attach(self, event: IncomingCall) -> bool:
+        """The call that an INVITE made; False: no leg waits for it."""
+        head = parse_head(event.invite)
+        branch = head.branch if head else None
+        waiting = [leg for leg in self._waiting if leg.facts.sip_call_id == event.sip_call_id]
+        # Told to come again (422, say), it did so under another branch: the leg is the same.
+        leg = next((leg for leg in waiting if leg.facts.branch == branch), waiting[0] if waiting else None)
+        if leg is None:
+            return False
+        self._waiting.remove(leg)
+        leg.handle = event.call
+        self._by_handle[event.call] = leg
+        return True
+
+    def _new(self, facts: LegFacts, handle: CallHandle | None) -> Leg:
+        if (code := _own_code(facts)) is not None:
+            self._codes_begun.append(code)
+        leg = Leg(facts=facts, handle=handle, window=self._health.begin(self._clock.monotonic_s()))
         if facts.sip_call_id is not None:
             for message in self._unclaimed.pop(facts.sip_call_id, ()):
                 leg.events.add(message, parse_head(message.text))
             self._by_call_id.setdefault(facts.sip_call_id, []).append(leg)
+        return leg
 
     def never_began(self, facts: LegFacts, reason: str) -> None:
         """A call that could not be placed is a leg as well."""
@@ -118,6 +162,13 @@ class LegBook:
         match event:
             case MessageSeen():
                 self._record_message(event)
+            case NotSent():
+                self._record_of(event.head.call_id if event.head else "", event)
+            case Unparsed():
+                found = CALL_ID.search(event.text)
+                self._record_of(found[1] if found else "", event)
+            case StackRefused():
+                self._record_of(event.sip_call_id, event)
             case RegistrationConcluded() | IncomingCall():
                 pass
             case _:
@@ -144,17 +195,21 @@ class LegBook:
 
     def conclude_all(self) -> None:
         """Judges whatever is left, as it is: what the phone has not ended by now lasted until now."""
-        for handle, leg in list(self._by_handle.items()):
+        for handle in list(self._by_handle):
             self.abandon(handle, "it was not over when the agent had to go on")
+        for leg in [*self._by_handle.values(), *self._waiting]:
             self._conclude(leg)
 
     def _record_message(self, message: MessageSeen) -> None:
-        head = parse_head(message.text)
+        head = message.head
         if head is None or head.method == "REGISTER":
             return
+        self._begin_with(message, head)
         if legs := self._by_call_id.get(head.call_id):
             for leg in legs:
                 leg.events.add(message, head)
+                if head.method == "INVITE" and 200 <= (head.code or 0) < 300:
+                    self._answered(leg, message.at_s)
             return
         unclaimed = self._unclaimed.setdefault(head.call_id, [])
         if len(unclaimed) < MAX_UNCLAIMED_MESSAGES:
@@ -162,49 +217,113 @@ class LegBook:
         if len(self._unclaimed) > MAX_UNCLAIMED_CALL_IDS:
             self._unclaimed.popitem(last=False)
 
+    def _begin_with(self, message: MessageSeen, head: SipHead) -> None:
+        """An INVITE that came in begins a leg, also where the stack makes no call of it.
+
+        The same by another way, or tried again, does not (RFC 3261 §8.2.2.2).
+        """
+        begins = head.method == "INVITE" and head.code is None and not message.sent and not head.in_dialog
+        sharing = self._by_call_id.get(head.call_id, ())
+        if not begins or len(self._waiting) >= MAX_WAITING or any(leg.from_tag == head.from_tag for leg in sharing):
+            return
+        facts = self._on_invite(message)
+        if facts is None:
+            return
+        leg = self._new(facts, None)
+        leg.from_tag = head.from_tag
+        self._waiting.append(leg)
+        began_s = self._clock.monotonic_s()
+        self._timers.at(began_s + REFUSED_S, lambda: self._watch(leg, began_s))
+
+    def _watch(self, leg: Leg, began_s: float) -> None:
+        """Until its call is told, or it was refused; a leg that the stack forgot ends too."""
+        if leg.handle is not None or leg.concluded:
+            return
+        now_s = self._clock.monotonic_s()
+        wire = read_leg(leg.events, outgoing=False, branch=leg.facts.branch)
+        refused = wire.final is not None and now_s - wire.final.at_s >= REFUSED_S
+        if refused or now_s - began_s >= UNANSWERED_S:
+            leg.own_reason = leg.own_reason or (None if refused else "our SIP stack did not answer the INVITE")
+            self._measure(leg, now_s)
+            self._conclude(leg)
+        else:
+            self._timers.at(now_s + REFUSED_S, lambda: self._watch(leg, began_s))
+
+    def _record_of(self, call_id: str, event: NotSent | Unparsed | StackRefused) -> None:
+        for leg in self._by_call_id.get(call_id, ()):
+            leg.events.add(event)
+
+    def _answered(self, leg: Leg, at_s: float) -> None:
+        """From here on it is media."""
+        if leg.setup is None and leg.window is not None:
+            leg.setup = self._health.end(leg.window, at_s)
+            leg.window = self._health.begin(at_s)
+
+    def _measure(self, leg: Leg, at_s: float) -> None:
+        if leg.window is not None:
+            last = self._health.end(leg.window, at_s)
+            leg.health = health_of(leg.setup or last, last if leg.setup else None)
+
     def _record_call_event(self, leg: Leg, event: Event) -> None:
         if isinstance(event, CallEnded):
             self._end(leg, event)
         else:
             leg.events.add(event)
-        if isinstance(event, MediaActive) and leg.window is None:
-            leg.window = self._health.begin(event.at_s)
+        if isinstance(event, CallConfirmed):
+            self._answered(leg, event.at_s)
 
     def _end(self, leg: Leg, event: CallEnded) -> None:
         if leg.events.ended is not None:
             _delete_files(event)
             return
         leg.events.add(event)
-        if leg.window is not None:
-            leg.health = self._health.end(leg.window, event.at_s)
+        self._measure(leg, event.at_s)
         self._timers.at(self._clock.monotonic_s() + SETTLE_S, lambda: self._conclude(leg))
 
     def _conclude(self, leg: Leg) -> None:
         """Observes, judges, tells; once."""
-        if leg.handle is not None and self._by_handle.pop(leg.handle, None) is None:
+        if leg.concluded:
             return
+        leg.concluded = True
         self._forget(leg)
         observation = observe_leg(
-            leg.facts, leg.events, own_reason=leg.own_reason, heard=_heard(leg.events.ended), health=leg.health
+            leg.facts,
+            leg.events,
+            own_reason=leg.own_reason,
+            health=leg.health,
+            tracks=_tracks(leg.events.ended),
+            codes=self._codes(leg.facts),
         )
         observation = msgspec.structs.replace(
             observation,
             told_to_stop=leg.told_to_stop,
-            actions=_actions(leg),
+            actions=(*observation.actions, *_actions(leg)),
             events_left_out=leg.events.left_out,
         )
         findings = judge_leg(self._plan, observation)
         capture = leg.events.ended.capture if leg.events.ended else None
         self._evidence.take(msgspec.structs.replace(observation, findings=findings), capture, self._on_leg)
 
+    def _codes(self, facts: LegFacts) -> Codes:
+        own = _own_code(facts)
+        if own is not None:
+            return Codes(own=own, others=tuple(code for code in self._codes_begun if code != own))
+        calls = ((group.name, number) for group in self._plan.calls for number in range(group.count))
+        keys = (
+            call_key(self._plan.run.uid, facts.endpoint, name, number) for name, number in islice(calls, MAX_OTHERS)
+        )
+        return Codes(others=tuple(identity_code(key) for key in keys))
+
     def _forget(self, leg: Leg) -> None:
-        call_id = leg.facts.sip_call_id
-        if call_id is None or leg.handle is None:
-            return
-        sharing = self._by_call_id[call_id]
-        sharing.remove(leg)
+        if leg.handle is not None:
+            self._by_handle.pop(leg.handle, None)
+        elif leg in self._waiting:
+            self._waiting.remove(leg)
+        sharing = self._by_call_id.get(leg.facts.sip_call_id or "", [])
+        if leg in sharing:
+            sharing.remove(leg)
         if not sharing:
-            del self._by_call_id[call_id]
+            self._by_call_id.pop(leg.facts.sip_call_id or "", None)
 
 
 def _actions(leg: Leg) -> tuple[Action, ...]:
@@ -218,24 +337,21 @@ def _actions(leg: Leg) -> tuple[Action, ...]:
     )
 
 
-def _heard(ended: CallEnded | None) -> Heard | None:
-    """What the recording of most packets held; the files are deleted.
+def _own_code(facts: LegFacts) -> int | None:
+    """None where it is not known to be a call of this run."""
+    return identity_code(facts.call_key) if facts.call is not None and facts.call_key is not None else None
 
-    None where there is none, it is empty, or it cannot be read.
-    """
-    if ended is None or not ended.recordings:
-        return None
-    packets = Counter[str]()
-    for stream in ended.tapped or ():
-        packets[stream.remote] += stream.packets if stream.audio is not None else 0
-    try:
-        samples = read_wav(ended.recordings[max(ended.recordings, key=lambda remote: packets[remote])])
-        return hear(samples) if len(samples) else None
-    except SoundError as error:
-        log.warning("recording of what was heard: %s", error)
-        return None
-    finally:
-        _delete_recordings(ended)
+
+def _tracks(ended: CallEnded | None) -> dict[str, Samples]:
+    """What was recorded of each remote address; the files are deleted. Without those that cannot be read."""
+    tracks: dict[str, Samples] = {}
+    for address, file in ended.recordings.items() if ended else ():
+        try:
+            tracks[address] = read_wav(file)
+        except SoundError as error:
+            log.warning("recording of what was heard: %s", error)
+        _delete(file)
+    return tracks
 
 
 def _delete(file: Path | None) -> None:
@@ -249,5 +365,6 @@ def _delete_recordings(event: CallEnded) -> None:
 
 
 def _delete_files(event: CallEnded) -> None:
-    _delete_recordings(event)
+    for file in event.recordings.values():
+        _delete(file)
     _delete(event.capture)

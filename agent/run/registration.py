@@ -9,16 +9,26 @@ from typing import Final
 from agent.clock import Clock
 from agent.contract.observation import RegistrationObservation, RegistrationOutcome
 from agent.contract.plan import Credentials, Plan, Stage, for_endpoint
-from agent.observe.leg import observe_registration
-from agent.phone.protocol import AccountId, Event, MessageSeen, Phone, PhoneError, RegistrationConcluded, SipAccount
+from agent.observe.registration import observe_registration
+from agent.phone.protocol import (
+    AccountId,
+    Event,
+    MessageSeen,
+    NotSent,
+    Phone,
+    PhoneError,
+    RegistrationConcluded,
+    SipAccount,
+)
 from agent.run.inputs import InputMissingError
-from agent.sip.text import parse_head
 
 REGISTER_LIMIT_S: Final = 40.0
 """A REGISTER ends by Timer F after 32 s (RFC 3261 §17.1.2.2); a challenge may have taken some seconds before."""
 LEAVE_LIMIT_S: Final = 3.0
 """A registrar that doesn't answer the un-REGISTER is not waited for: the binding expires."""
 MAX_MESSAGES: Final = 200
+KEPT_MESSAGES: Final = 20
+"""The first of these are always kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +75,15 @@ class Registration:
         self.call_ids: frozenset[str] = self._past_call_ids
         """Of all REGISTERs so far."""
         self._messages: list[MessageSeen] = []
+        self._unsent: NotSent | None = None
         self._word: RegistrationConcluded | None = None
+        self._told: RegistrationConcluded | None = None
+        """The word that `observation` is made of."""
         self._failure: str | None = None
         self.account: AccountId | None = None
         """None where it could not be made."""
         self.observation: RegistrationObservation | None = None
-        """Once concluded; None where nothing was to be registered."""
+        """Once concluded, and again where a refresh was refused; None where nothing was to be registered."""
         try:
             self.account = phone.add_account(self._sip_account(login))
         except PhoneError as error:
@@ -89,15 +102,34 @@ class Registration:
     def handle(self, event: Event) -> None:
         """Takes note of REGISTER messages and of the stack's word; what an earlier account's is, is ignored."""
         match event:
-            case MessageSeen():
-                head = parse_head(event.text)
-                if head is None or head.method != "REGISTER" or head.call_id in self._past_call_ids:
+            case MessageSeen(head=head) if head and head.method == "REGISTER":
+                if head.call_id in self._past_call_ids:
                     return
                 self.call_ids |= {head.call_id}
-                if len(self._messages) < MAX_MESSAGES:
-                    self._messages.append(event)
+                self._messages.append(event)
+                if len(self._messages) > MAX_MESSAGES:  # of a long stage the last attempts are asked for
+                    del self._messages[KEPT_MESSAGES : KEPT_MESSAGES + 1]
+            case NotSent(head=head) if head and head.method == "REGISTER":
+                self._unsent = self._unsent or event
             case RegistrationConcluded() if event.account == self.account:
                 self._word = event
+
+    def lapsed(self) -> RegistrationObservation | None:
+        """What to tell where a refresh, after it was registered, was refused or not answered; once."""
+        before, word = self.observation, self._word
+        if before is None or word is None or word is self._told or self._left_by_s is not None:
+            return None
+        self._told = word
+        now = self._observe()
+        if before.outcome is not RegistrationOutcome.REGISTERED or now.outcome is RegistrationOutcome.REGISTERED:
+            return None
+        self.observation = now
+        return now
+
+    def _observe(self) -> RegistrationObservation:
+        return observe_registration(
+            self._plan.role, self._stage.endpoint, self._messages, self._word, unsent=self._unsent
+        )
 
     def concluded(self) -> bool:
         """True once it is known whether calls can be made; `observation` is there from then on."""
@@ -110,9 +142,8 @@ class Registration:
                     local_reason=self._failure,
                 )
             elif self._word or self._clock.monotonic_s() >= self._began_s + REGISTER_LIMIT_S:
-                self.observation = observe_registration(
-                    self._plan.role, self._stage.endpoint, self._messages, self._word
-                )
+                self.observation = self._observe()
+                self._told = self._word
         return self.observation is not None or self._is_idle
 
     @property

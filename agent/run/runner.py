@@ -14,7 +14,7 @@ from agent.contract.result import StopCause
 from agent.contract.steps import Answer, steps_of
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.observe.leg import LegFacts, read_invite
-from agent.phone.protocol import CallHandle, Event, IncomingCall, Phone, PhoneError
+from agent.phone.protocol import CallHandle, Event, IncomingCall, MessageSeen, Phone, PhoneError
 from agent.report.evidence import Evidence
 from agent.report.lines import Report
 from agent.run.callee import Callee
@@ -100,7 +100,13 @@ class Runner:
         self._timers = Timers()
         self._evidence = evidence
         self._book = LegBook(
-            plan=plan, clock=clock, timers=self._timers, health=health, evidence=evidence, on_leg=self._leg_over
+            plan=plan,
+            clock=clock,
+            timers=self._timers,
+            health=health,
+            evidence=evidence,
+            on_leg=self._leg_over,
+            on_invite=self._invite_came,
         )
         self._party = Party(phone=phone, clock=clock, timers=self._timers, ledger=self._book, on_over=self._call_over)
         self._caller = Caller(
@@ -144,13 +150,18 @@ class Runner:
     def step(self) -> None:
         """One event at most, then whatever is due."""
         now_s = self._clock.monotonic_s()
-        event = self._phone.next_event(max(0.0, self._timers.next_s(now_s + POLL_S) - now_s))
+        wait_s = max(0.0, self._timers.next_s(now_s + POLL_S) - now_s)
+        event = self._phone.next_event(wait_s)
+        woke_s = self._clock.monotonic_s()
         if event is not None:
             self._handle(event)
         self._timers.run(self._clock.monotonic_s())
         self._evidence.poll()
         self._advance(self._signals.poll())
         self._tell_progress()
+        # What became due while it slept too long, or was busy with something else, was late by that much.
+        done_s = self._clock.monotonic_s()
+        self._health.loop_was_late(done_s, max(woke_s - now_s - wait_s, done_s - woke_s))
 
     @property
     def active(self) -> int:
@@ -162,8 +173,15 @@ class Runner:
     def _handle(self, event: Event) -> None:
         """To the book first: a leg's end is on record before anybody acts on it."""
         self._book.record(event)
+        if isinstance(event, MessageSeen):
+            now_s, unread_s = self._clock.monotonic_s(), event.unread_ms / 1000
+            self._health.loop_was_late(now_s, max(0.0, now_s - event.at_s - unread_s))
+            if not event.sent:
+                self._health.stack_was_late(now_s, unread_s)
         if self._registration is not None:
             self._registration.handle(event)
+            if (lapsed := self._registration.lapsed()) is not None:
+                self._evidence.take(lapsed, None, self._report.registration)
         self._party.handle(event)
         if isinstance(event, IncomingCall):
             self._incoming(event)
@@ -180,27 +198,38 @@ class Runner:
         self._caller.over(handle)
         self._callee.over(handle)
 
+    def _invite_came(self, message: MessageSeen) -> LegFacts | None:
+        """Begins a callee's leg, also of an INVITE that the stack refuses by itself; a caller takes no calls."""
+        if self._plan.role is Role.CALLER or message.head is None:
+            return None
+        return self._facts(message.text, message.head.call_id, message.head.branch)
+
     def _call_came(self, event: IncomingCall) -> Mapping[str, str] | None:
-        """Begins the leg. None: it is for us; else the headers to refuse it with.
+        """The INVITE's call. None: it is for us; else the headers to refuse it with.
 
         Another run's call, which names that run, has a callee of its own.
         """
-        invite = read_invite(self._plan, event.invite)
-        facts = LegFacts(
-            role=self._plan.role,
-            endpoint=self._plan.stages[self._stage_of_calls].endpoint,
-            call=invite.call,
-            number=invite.number,
-            call_key=invite.call_key,
-            sip_call_id=event.sip_call_id,
-            started_at=self._clock.unix_s(),
-        )
-        self._book.begin(facts, event.call)
+        if not self._book.attach(event):
+            self._book.begin(self._facts(event.invite, event.sip_call_id, None), event.call)
         if self._stopped is not None:
             self._book.because(event.call, self._stopped.words, told_to_stop=True)
             return {}
-        is_ours = invite.call_key is None or invite.call_key.startswith(f"{self._plan.run.uid}/")
+        key = read_invite(self._plan, event.invite).call_key
+        is_ours = key is None or key.startswith(f"{self._plan.run.uid}/")
         return None if is_ours else {REFUSED_HEADER: CALLEE_SHARED}
+
+    def _facts(self, invite: str, sip_call_id: str, branch: str | None) -> LegFacts:
+        facts = read_invite(self._plan, invite)
+        return LegFacts(
+            role=self._plan.role,
+            endpoint=self._plan.stages[self._stage_of_calls].endpoint,
+            call=facts.call,
+            number=facts.number,
+            call_key=facts.call_key,
+            sip_call_id=sip_call_id,
+            started_at=self._clock.unix_s(),
+            branch=branch,
+        )
 
     @property
     def _stage_of_calls(self) -> int:

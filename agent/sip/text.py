@@ -19,7 +19,14 @@ _REQUEST_LINE: Final = re.compile(rf"({_METHOD}) +(\S+) +SIP/2\.0", re.IGNORECAS
 _CSEQ: Final = re.compile(rf"([0-9]{{1,10}})\s+({_METHOD})")
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _USER: Final = re.compile(r"\b(?:sips?:([^@:;>\s]+)(?::[^@>\s]*)?@|tel:([^;>\s]+))", re.IGNORECASE)
-_TAG: Final = re.compile(r";\s*tag\s*=\s*[^;\s>]", re.IGNORECASE)
+_ANGLED: Final = re.compile(r"<[^>]*>")
+_TAG: Final = re.compile(r";\s*tag\s*=\s*([^;,\s>]+)", re.IGNORECASE)
+_BRANCH: Final = re.compile(r";\s*branch\s*=\s*([^;,\s]+)", re.IGNORECASE)
+_CONTACT: Final = re.compile(r"<([^>]*)>|(?:^|,)\s*([^<>\s,;\"]+:[^<>\s,;\"]+)")
+CALL_ID: Final = re.compile(r"^(?:call-id|i)[ \t]*:[ \t]*(\S{1,256})", re.IGNORECASE | re.MULTILINE)
+"""Where a message as a whole cannot be read."""
+MAX_CONTACTS: Final = 8
+"""Of one message, as far as anybody tells of them."""
 _COMPACT: Final = {
     "c": "content-type",
     "f": "from",
@@ -93,7 +100,35 @@ class SipHead:
     @property
     def in_dialog(self) -> bool:
         """To has a tag: not a request that begins a dialog."""
-        return _TAG.search(_QUOTED.sub("", self.header("to") or "")) is not None
+        return bool(self.to_tag)
+
+    @property
+    def from_tag(self) -> str:
+        """Lower case, as tags are compared (RFC 3261 §7.3.1, §19.3); empty where there is none."""
+        return self._tag("from")
+
+    @property
+    def to_tag(self) -> str:
+        """As `from_tag`."""
+        return self._tag("to")
+
+    def _tag(self, name: str) -> str:
+        """Outside the URI's brackets: what is within is the URI's own parameter."""
+        found = _TAG.search(_ANGLED.sub("", _QUOTED.sub("", self.header(name) or "")))
+        return found[1].lower() if found else ""
+
+    @property
+    def branch(self) -> str:
+        """Of the top Via, lower case: which transaction this is (RFC 3261 §17.1.3); empty where there is none."""
+        found = _BRANCH.search((self.header("via") or "").partition(",")[0])
+        return found[1].lower() if found else ""
+
+    @property
+    def contacts(self) -> tuple[str, ...]:
+        """The URIs of all Contact headers, MAX_CONTACTS at most."""
+        lists = (_QUOTED.sub("", value) for key, value in self.headers if key == "contact")
+        found = [uri[1] or uri[2] for values in lists for uri in _CONTACT.finditer(values)]
+        return tuple(found[:MAX_CONTACTS])
 
 
 def parse_head(text: str) -> SipHead | None:

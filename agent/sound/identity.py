@@ -10,6 +10,7 @@ data, and the CRC finds every error of up to four neighbouring nibbles (a concea
 """
 
 from binascii import crc_hqx
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -32,10 +33,10 @@ _TONES_HZ: Final = 500.0 + 150.0 * np.arange(18)
 _AMPLITUDE: Final = 8192  # -15 dBFS: room for 6 dB of gain
 
 _WINDOW: Final = 160  # samples: 20 ms, half a symbol
-_HOP: Final = 40  # samples: 5 ms
-_HOPS_PER_HALF: Final = _WINDOW // _HOP
-_HOPS_PER_SYMBOL: Final = _SYMBOL // _HOP
-_HOPS_PER_FRAME: Final = _SYMBOLS * _HOPS_PER_SYMBOL
+HOP: Final = 40  # samples: 5 ms
+_HOPS_PER_HALF: Final = _WINDOW // HOP
+_HOPS_PER_SYMBOL: Final = _SYMBOL // HOP
+HOPS_PER_FRAME: Final = _SYMBOLS * _HOPS_PER_SYMBOL
 _MIN_PURITY: Final = np.float32(0.35)
 """Share of a symbol's power that its tone must have. A 20 ms hole in its middle leaves half."""
 _MIN_LEAD: Final = np.float32(1.25)
@@ -45,17 +46,25 @@ _SECOND_HALF: Final = np.float32(0.6)
 """Concealment repeats the past: where the halves disagree, the second is right."""
 _MIN_POWER: Final = 32768.0**2 * 10 ** (-50 / 10)  # mean square of a symbol: -50 dBFS
 _OFTEN: Final = 3  # frames
+_ENOUGH: Final = 10
+"""Of a frame's 12 symbols, where its code is looked for: no code hits that many of another's but about one in 10^8."""
+_SCORED_HOPS: Final = 2_000
+"""At a time, against all codes."""
+_MAX_PHASES: Final = 32
+"""Of one code in one recording: each slip of a jitter buffer begins another."""
 _BLOCK_HOPS: Final = 12_000
 """One minute at a time, so that an hour's recording needs no more memory."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Symbols:
+class Symbols:
     """For each hop, what a symbol that began there would be."""
 
     tone: NDArray[np.intp]
+    loud: NDArray[np.bool_]
+    """Loud enough to be one."""
     clear: NDArray[np.bool_]
-    """Loud and pure enough to be one."""
+    """And pure enough."""
 
 
 def encode(code: int, *, frames: int = 1) -> Samples:
@@ -72,29 +81,113 @@ def encode(code: int, *, frames: int = 1) -> Samples:
     return np.tile(frame, frames)
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame of a code, and the hop at which it begins."""
+
+    code: int
+    hop: int
+
+
+def symbols(samples: Samples) -> Symbols:
+    """What 8 kHz audio would be as symbols, at each hop; none where it is too short for one."""
+    hops = (len(samples) - _WINDOW) // HOP + 1
+    if hops <= _HOPS_PER_HALF:
+        none = np.zeros(0, np.bool_)
+        return Symbols(tone=np.zeros(0, np.intp), loud=none, clear=none)
+    return _symbols(samples, hops)
+
+
 def decode(samples: Samples) -> dict[int, int]:
     """Every code heard in 8 kHz audio, and in how many frames.
 
     The CRC lets one in 65,536 badly damaged frames pass: a code heard once, most of whose symbols are those of a code
     heard often, is a damaged copy of that one, and left out.
     """
-    hops = (len(samples) - _WINDOW) // _HOP + 1
-    symbols = _symbols(samples, hops) if hops > 0 else None
+    return decoded(symbols(samples))
+
+
+def decoded(heard: Symbols) -> dict[int, int]:
+    """As `decode`."""
     codes: dict[int, int] = {}
-    if symbols is None or len(symbols.tone) < _HOPS_PER_FRAME - _HOPS_PER_SYMBOL + 1:
-        return codes
     free_from = 0
-    for start in _candidates(symbols):
+    for start in _candidates(heard):
         if start < free_from:
             continue
-        code = _frame_code(symbols.tone[start : start + _HOPS_PER_FRAME : _HOPS_PER_SYMBOL])
+        code = _frame_code(heard.tone[start : start + HOPS_PER_FRAME : _HOPS_PER_SYMBOL])
         if code is not None:
             codes[code] = codes.get(code, 0) + 1
-            free_from = start + _HOPS_PER_FRAME - _HOPS_PER_HALF  # a path may have cut 20 ms
+            free_from = start + HOPS_PER_FRAME - _HOPS_PER_HALF  # a path may have cut 20 ms
     often = [code for code, frames in codes.items() if frames >= _OFTEN]
     return {
         code: frames for code, frames in codes.items() if frames > 1 or not any(_alike(code, other) for other in often)
     }
+
+
+def find(samples: Samples, codes: Sequence[int]) -> dict[int, int]:
+    """Which of these codes are heard in 8 kHz audio, and in how many frames.
+
+    Where `decode` reads, this looks for what it knows: it hears what a codec has blurred (GSM twice, loss beside it).
+    """
+    found: dict[int, int] = {}
+    for frame in frames(symbols(samples), codes):
+        found[frame.code] = found.get(frame.code, 0) + 1
+    return found
+
+
+def frames(heard: Symbols, codes: Sequence[int]) -> list[Frame]:
+    """Where frames of these codes are, none over another: at least 10 of 12 symbols are the code's."""
+    found: list[Frame] = []
+    free_from = 0
+    best, score = _scores(heard, codes)
+    for start in np.flatnonzero(score >= _ENOUGH).tolist():
+        if start < free_from:
+            continue
+        near = score[start : start + _HOPS_PER_SYMBOL]
+        peaks = np.flatnonzero(near == near.max())
+        hop = start + int(peaks[len(peaks) // 2])
+        found.append(Frame(code=codes[int(best[hop])], hop=hop))
+        free_from = hop + HOPS_PER_FRAME - _HOPS_PER_HALF
+    return found
+
+
+def _scores(heard: Symbols, codes: Sequence[int]) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
+    """At each hop: which code has most of a frame's symbols there, and how many."""
+    count = max(0, len(heard.tone) - (HOPS_PER_FRAME - _HOPS_PER_SYMBOL)) if codes else 0
+    best, score = np.zeros(count, np.intp), np.zeros(count, np.uint8)
+    words = np.array([[*_SYNC, *_codeword(code)] for code in codes], np.uint8)
+    tones = np.where(heard.loud, heard.tone, len(_TONES_HZ)).astype(np.uint8)
+    for begin in range(0, count, _SCORED_HOPS):
+        block = min(_SCORED_HOPS, count - begin)
+        scores = np.zeros((block, len(codes)), np.uint8)
+        for place in range(_SYMBOLS):
+            first = begin + place * _HOPS_PER_SYMBOL
+            scores += tones[first : first + block, None] == words[None, :, place]
+        best[begin : begin + block] = scores.argmax(axis=1)
+        score[begin : begin + block] = scores.max(axis=1)
+    return best, score
+
+
+def explained(heard: Symbols, code: int, found: Sequence[Frame]) -> NDArray[np.bool_]:
+    """Which hops are this code's signal: in step with one of its frames, two symbols in a row at least.
+
+    So what digits or lost packets have left of a frame is told from what is somebody else's.
+    """
+    own = np.zeros(len(heard.tone) + _HOPS_PER_SYMBOL - 1, np.bool_)
+    word = np.array([*_SYNC, *_codeword(code)])
+    for phase in sorted({frame.hop % HOPS_PER_FRAME for frame in found})[:_MAX_PHASES]:
+        begin = phase % _HOPS_PER_SYMBOL
+        hops = np.arange(begin, len(heard.tone), _HOPS_PER_SYMBOL)
+        places = (hops - phase) // _HOPS_PER_SYMBOL % _SYMBOLS
+        right = heard.loud[hops] & (heard.tone[hops] == word[places])
+        beside = np.zeros_like(right)
+        beside[1:] |= right[:-1]
+        beside[:-1] |= right[1:]
+        for hop in hops[right & beside].tolist():
+            own[hop : hop + _HOPS_PER_SYMBOL] = True
+    for frame in found:
+        own[frame.hop : frame.hop + HOPS_PER_FRAME] = True
+    return own
 
 
 def _alike(one: int, other: int) -> bool:
@@ -128,34 +221,35 @@ def _frame_code(tones: NDArray[np.intp]) -> int | None:
     return code if crc == _crc(code) else None
 
 
-def _candidates(symbols: _Symbols) -> list[int]:
+def _candidates(heard: Symbols) -> list[int]:
     """Hops where a frame may begin: both sync tones, and nothing but clear symbols."""
-    count = len(symbols.tone) - (_HOPS_PER_FRAME - _HOPS_PER_SYMBOL)
+    count = max(0, len(heard.tone) - (HOPS_PER_FRAME - _HOPS_PER_SYMBOL))
     begins = np.ones(count, dtype=np.bool_)
     for place in range(_SYMBOLS):
-        begins &= symbols.clear[place * _HOPS_PER_SYMBOL :][:count]
+        begins &= heard.clear[place * _HOPS_PER_SYMBOL :][:count]
     for place, tone in enumerate(_SYNC):
-        begins &= symbols.tone[place * _HOPS_PER_SYMBOL :][:count] == tone
+        begins &= heard.tone[place * _HOPS_PER_SYMBOL :][:count] == tone
     return [int(hop) for hop in np.flatnonzero(begins)]
 
 
-def _symbols(samples: Samples, hops: int) -> _Symbols:
+def _symbols(samples: Samples, hops: int) -> Symbols:
     """What would be heard from each hop on, one block at a time."""
     edges = [*range(0, hops, _BLOCK_HOPS), hops]
-    blocks = [_powers(samples[begin * _HOP : (end - 1) * _HOP + _WINDOW]) for begin, end in pairwise(edges)]
+    blocks = [_powers(samples[begin * HOP : (end - 1) * HOP + _WINDOW]) for begin, end in pairwise(edges)]
     tone_power = np.concatenate([tones for tones, _ in blocks])
     power = np.concatenate([whole for _, whole in blocks])
     # A symbol is two windows; their powers are added, not their waves.
     tone_power = _FIRST_HALF * tone_power[:-_HOPS_PER_HALF] + _SECOND_HALF * tone_power[_HOPS_PER_HALF:]
     power = _FIRST_HALF * power[:-_HOPS_PER_HALF] + _SECOND_HALF * power[_HOPS_PER_HALF:]
     second, strongest = np.partition(tone_power, len(_TONES_HZ) - 2, axis=1)[:, -2:].T
-    clear = (strongest >= _MIN_PURITY * power) & (strongest >= _MIN_LEAD * second) & (power >= _MIN_POWER)
-    return _Symbols(tone=tone_power.argmax(axis=1), clear=clear)
+    loud = power >= _MIN_POWER
+    clear = (strongest >= _MIN_PURITY * power) & (strongest >= _MIN_LEAD * second) & loud
+    return Symbols(tone=tone_power.argmax(axis=1), loud=loud, clear=clear)
 
 
 def _powers(samples: Samples) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Of each window: the mean square within each tone, and of the whole (equal for a pure tone)."""
-    windows = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float32), _WINDOW)[::_HOP]
+    windows = np.lib.stride_tricks.sliding_window_view(samples.astype(np.float32), _WINDOW)[::HOP]
     phases = 2 * np.pi * np.outer(np.arange(_WINDOW), _TONES_HZ) / SAMPLE_RATE
     kernel = np.concatenate([np.cos(phases), np.sin(phases)], axis=1).astype(np.float32)
     parts = (windows @ kernel) ** 2

@@ -1,6 +1,5 @@
-"""Sound as files and numbers: what a call plays, and what its recording held. 8 kHz, 16 bit, mono."""
+"""Sound as files: what a call plays, and what was recorded. 8 kHz, 16 bit, mono."""
 
-import math
 import wave
 from pathlib import Path
 from typing import Final
@@ -8,18 +7,12 @@ from typing import Final
 import numpy as np
 
 from agent.contract.call import Play, PlaySignal
-from agent.contract.observation import Heard
-from agent.sound.identity import SAMPLE_RATE, Samples, decode, encode
+from agent.sound.identity import SAMPLE_RATE, Samples, encode
 
 PLAYABLE_RATES: Final = (8000, 16000)
 IDENTITY_FRAMES: Final = 5  # 2.4 s in the file, whole 20 ms packets; it is played in a loop
-DIGITAL_SILENCE_DBFS: Final = -120.0
-ACTIVE_DBFS: Final = -50.0
-"""A 20 ms part is active above this. G.711 silence is up to -66 dBFS; the identity signal, 20 dB weaker, is -35."""
 
-_PART: Final = SAMPLE_RATE // 50
 _TONE_AMPLITUDE: Final = 8192
-_FULL_SCALE: Final = 32768.0
 
 
 class SoundError(Exception):
@@ -75,23 +68,3 @@ def samples_to_play(play: Play, code: int) -> Samples | None:
     if play.signal is PlaySignal.IDENTITY:
         return encode(code, frames=IDENTITY_FRAMES)
     return tone(play.tone.frequency_hertz) if play.tone else None
-
-
-def hear(samples: Samples) -> Heard:
-    """Level, activity and identity codes of a recording."""
-    parts = samples[: len(samples) // _PART * _PART].reshape(-1, _PART).astype(np.float32)
-    powers = np.mean(parts**2, axis=1)
-    active = powers >= (_FULL_SCALE * 10 ** (ACTIVE_DBFS / 20)) ** 2
-    chosen = powers[active] if active.any() else powers
-    return Heard(
-        duration_ms=1000 * len(samples) / SAMPLE_RATE,
-        level_dbfs=_dbfs(float(chosen.mean())) if len(chosen) else DIGITAL_SILENCE_DBFS,
-        active_ms=float(1000 * _PART / SAMPLE_RATE * active.sum()),
-        codes={str(code): count for code, count in decode(samples).items()},
-    )
-
-
-def _dbfs(power: float) -> float:
-    if power <= 0:
-        return DIGITAL_SILENCE_DBFS
-    return round(max(10 * math.log10(power / _FULL_SCALE**2), DIGITAL_SILENCE_DBFS), 1)

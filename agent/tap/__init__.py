@@ -85,12 +85,12 @@ class _Recorded(ctypes.Structure):
 class _Message(ctypes.Structure):
     _fields_ = (
         ("number", ctypes.c_uint64),
-        ("real_ns", ctypes.c_int64),
-        ("monotonic_ns", ctypes.c_int64),
+        *((name, ctypes.c_int64) for name in ("real_ns", "monotonic_ns", "read_ns")),
         ("connection", ctypes.c_uint64),
+        ("missed", ctypes.c_uint64),
         ("length", ctypes.c_uint32),
-        ("sent", ctypes.c_uint8),
-        ("secure", ctypes.c_uint8),
+        ("unsent", ctypes.c_int32),
+        *((name, ctypes.c_uint8) for name in ("sent", "secure", "sdp", "parsed")),
         ("protocol", ctypes.c_char * 8),
         ("local", ctypes.c_char * _ADDRESS_TEXT),
         ("peer", ctypes.c_char * _ADDRESS_TEXT),
@@ -194,12 +194,16 @@ class Tap:
         """The SIP messages since the last one that this gave. `missed` counts those that were not asked for in time."""
         head = _Message()
         while self._library.tap_message(ctypes.c_uint64(self._seen), ctypes.byref(head), self._text, len(self._text)):
-            self.missed += head.number - self._seen - 1
+            self.missed += head.missed
             self._seen = head.number
             yield TapMessage(
                 at_s=head.monotonic_ns / 1e9,
                 unix_at=head.real_ns / 1e9,
+                read_s=head.read_ns / 1e9,
                 sent=bool(head.sent),
+                unsent=head.unsent,
+                parsed=bool(head.parsed),
+                sdp=bool(head.sdp),
                 protocol=head.protocol.decode(),
                 secure=bool(head.secure),
                 connection=head.connection or None,
@@ -207,6 +211,10 @@ class Tap:
                 peer=head.peer.decode(),
                 text=self._text.raw[: head.length],
             )
+
+    def wake(self, eventfd: int) -> None:
+        """From now on each message adds to this eventfd; -1: none does."""
+        self._library.tap_wake(eventfd)
 
     @property
     def live_calls(self) -> int:

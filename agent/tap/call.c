@@ -103,11 +103,10 @@ static struct tap_call *call_new(const char *id, size_t length) {
 }
 
 /* The call of that Call-ID, from now on counted, to be given back with tap_call_release; NULL: no memory. A call that
- * meets itself here (one Call-ID twice) is opened twice and closed twice: `first` says which it is. */
-struct tap_call *tap_call_open(const char *id, bool *first) {
+ * meets itself here (one Call-ID twice) is opened twice and closed twice. */
+struct tap_call *tap_call_open(const char *id) {
     pthread_mutex_lock(&table_lock);
     struct tap_call *call = look_up(id, strlen(id));
-    *first = !call;
     if (!call) call = call_new(id, strlen(id));
     if (call) call->openings++, call->users++;
     pthread_mutex_unlock(&table_lock);
@@ -190,13 +189,6 @@ void tap_call_attached(struct tap_call *call, struct tap_path *path, const struc
 void tap_call_sdp(struct tap_call *call) {
     pthread_mutex_lock(&call->lock);
     call->epoch++;
-    pthread_mutex_unlock(&call->lock);
-}
-
-/* How many it has had, before it was opened. */
-void tap_call_sdps(struct tap_call *call, uint32_t count) {
-    pthread_mutex_lock(&call->lock);
-    call->epoch = count;
     pthread_mutex_unlock(&call->lock);
 }
 
@@ -295,7 +287,7 @@ void tap_call_media(struct tap_call *call, const struct tap_path *path, bool sen
                       .local = rtcp ? &path->local_rtcp : &path->local_rtp,
                       .remote = remote ? remote : rtcp ? &path->remote_rtcp : &path->remote_rtp,
                       .sent = sent};
-    if (!rtcp && rtp_read(packet, length, &header))
+    if (!rtcp && tap_rtp(packet, length, &header))
         count_rtp(call, &way, now, &header, packet, length);
     else if (!rtcp)
         call->other++;

@@ -156,12 +156,20 @@ class TapStreams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TapMessage:
-    """One SIP message as it crossed the wire."""
+    """One SIP message as it crossed the wire, or did not."""
 
     at_s: float
-    """Monotonic clock."""
+    """Monotonic clock; received by UDP: when it came to the socket."""
     unix_at: float
+    read_s: float
+    """Monotonic clock; received: when the stack read it."""
     sent: bool
+    unsent: int
+    """Why the stack could not send it (a pj_status_t); 0: it left."""
+    parsed: bool
+    """False: the stack could not read it, and dropped it; the text is cut."""
+    sdp: bool
+    """Its body is, or has among its parts, an SDP."""
     protocol: str
     """`UDP`, `TCP`, `TLS`."""
     secure: bool

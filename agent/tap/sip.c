@@ -1,35 +1,51 @@
-/* Every SIP message that crosses the wire, REGISTER and retransmissions included, with the connection that carried it.
- * The last ones are kept for their reader, and for captures that are opened for an INVITE that has just come. */
-#define _GNU_SOURCE
+/* Every SIP message that crosses the wire, REGISTER and retransmissions included, with the connection that carried it;
+ * what could not be sent, and what pjsip could not read, as such. The last ones are kept for their reader, and for calls
+ * that are opened for an INVITE that has just come. */
+#include <errno.h>
+#include <linux/sockios.h>
 #include <pjsip.h>
 #include <pjsua-lib/pjsua.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "tap.h"
 
 #define MESSAGES 16384
 #define MESSAGES_BYTES (16 * 1024 * 1024)
+#define UNPARSED 1024       /* that many are kept of what pjsip could not read: more is a flood */
+#define UNPARSED_BYTES 4096 /* of each */
 
 struct message {
     struct tap_message shown;
     struct tap_address local, peer;
     size_t id_length;
-    char text[]; /* the message, then its Call-ID */
+    bool sending; /* handed to its transport, which has not said yet whether it left: nobody reads beyond it */
+    bool counted; /* its call knows of its SDP */
+    char text[];  /* the message, then its Call-ID */
 };
+
+typedef pj_status_t (*send_function)(pjsip_transport *, pjsip_tx_data *, const pj_sockaddr_t *, int, void *,
+                                     pjsip_transport_callback);
 
 struct connection {
     struct connection *next;
-    const pjsip_transport *transport;
+    pjsip_transport *transport;
+    send_function send; /* the transport's own */
     uint64_t number;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all of these; taken before the locks of call.c */
 static struct message *ring[MESSAGES];
 static uint64_t oldest = 1, newest; /* numbers of messages kept: none where oldest > newest */
+static uint64_t unkept, unkept_told; /* for want of memory */
+static uint64_t told;                /* captures have all up to this number */
 static size_t bytes_kept;
+static unsigned unparsed;
 static struct connection *connections;
 static uint64_t connections_seen;
+static int wake = -1; /* an eventfd of the reader's */
 
 /* --- connections --- */
 
@@ -48,15 +64,24 @@ static void on_transport_state(pjsip_transport *transport, pjsip_transport_state
     pthread_mutex_unlock(&lock);
 }
 
-/* A number for the connection: its address may be another's tomorrow. 0 where its end could not be heard of. */
+static struct connection *known(const pjsip_transport *transport) {
+    struct connection *at = connections;
+    while (at && at->transport != transport) at = at->next;
+    return at;
+}
+
+static pj_status_t send_msg(pjsip_transport *transport, pjsip_tx_data *tdata, const pj_sockaddr_t *to, int to_length,
+                            void *token, pjsip_transport_callback callback);
+
+/* A number for the connection: its address may be another's tomorrow. 0 where its end could not be heard of. From its
+ * first message on, what it sends goes through send_msg. */
 static uint64_t connection_number(pjsip_transport *transport) {
     pjsip_tp_state_listener_key *key;
     pthread_mutex_lock(&lock);
-    const struct connection *known = connections;
-    while (known && known->transport != transport) known = known->next;
-    uint64_t number = known ? known->number : 0;
+    struct connection *found = known(transport);
+    uint64_t number = found ? found->number : 0;
     pthread_mutex_unlock(&lock);
-    if (known) return number;
+    if (found) return number;
     struct connection *made = calloc(1, sizeof *made);
     /* Without our lock: pjsip takes the transport's, and holds it while it tells us of its end. */
     if (!made || pjsip_transport_add_state_listener(transport, &on_transport_state, NULL, &key) != PJ_SUCCESS) {
@@ -64,11 +89,19 @@ static uint64_t connection_number(pjsip_transport *transport) {
         return 0;
     }
     pthread_mutex_lock(&lock);
-    made->transport = transport;
-    number = made->number = ++connections_seen;
-    made->next = connections;
-    connections = made;
+    found = known(transport); /* another thread may have come first; its end is then heard of twice, and once too often */
+    if (!found) {
+        made->transport = transport;
+        made->number = ++connections_seen;
+        made->send = transport->send_msg;
+        made->next = connections;
+        connections = found = made;
+        made = NULL;
+        transport->send_msg = &send_msg;
+    }
+    number = found->number;
     pthread_mutex_unlock(&lock);
+    free(made);
     return number;
 }
 
@@ -82,27 +115,34 @@ static void drop_oldest(void) {
     free(gone);
 }
 
-/* Gives the message its number and keeps it; NULL (a gap in the numbers) where there is no memory. */
-static void keep(struct message *message, size_t bytes) {
+/* Gives the message its number and keeps it. */
+static void keep(struct message *message) {
+    size_t bytes = sizeof *message + message->shown.length + message->id_length;
     newest++;
     while (oldest < newest && (newest - oldest >= MESSAGES || bytes_kept + bytes > MESSAGES_BYTES)) drop_oldest();
     ring[newest % MESSAGES] = message;
-    if (!message) return;
     message->shown.number = newest;
     bytes_kept += bytes;
+}
+
+/* Takes it out again, where it is still kept. */
+static struct message *take_out(uint64_t number) {
+    struct message *message = number < oldest ? NULL : ring[number % MESSAGES];
+    if (!message) return NULL;
+    ring[number % MESSAGES] = NULL;
+    bytes_kept -= sizeof *message + message->shown.length + message->id_length;
+    return message;
+}
+
+static void wake_reader(void) {
+    const uint64_t one = 1;
+    if (wake >= 0 && write(wake, &one, sizeof one) < 0 && errno != EAGAIN) wake = -1;
 }
 
 static void write_to(struct tap_call *call, const struct message *message) {
     bool sent = message->shown.sent;
     tap_call_sip(call, message->shown.real_ns, sent ? &message->local : &message->peer,
                  sent ? &message->peer : &message->local, message->text, message->shown.length);
-}
-
-/* Whether a message's body is, or has in it, an SDP: a line that begins with its version. */
-static bool has_sdp(const struct message *message) {
-    const char *end = message->text + message->shown.length;
-    const char *body = memmem(message->text, message->shown.length, "\r\n\r\n", 4);
-    return body && memmem(body, (size_t)(end - body), "\nv=0", 4);
 }
 
 /* The address in a pj_sockaddr; family 0 where it has none. */
@@ -117,86 +157,258 @@ struct tap_address tap_address_of(const void *sockaddr) {
     return out;
 }
 
-static void saw(bool sent, pjsip_transport *transport, const pj_sockaddr *peer, const char *text, size_t length,
-                const pj_str_t *id) {
-    struct tap_time now = tap_now();
-    size_t id_length = id ? (size_t)id->slen : 0, bytes = sizeof(struct message) + length + id_length;
-    uint64_t connection = connection_number(transport);
-    struct message *message = calloc(1, bytes);
-    if (message) {
-        struct tap_message *shown = &message->shown;
-        shown->real_ns = now.real_ns;
-        shown->monotonic_ns = now.monotonic_ns;
-        shown->connection = connection;
-        shown->length = (uint32_t)length;
-        shown->sent = sent;
-        shown->secure = PJSIP_TRANSPORT_IS_SECURE(transport) != 0;
-        strncpy(shown->protocol, pjsip_transport_get_type_name(transport->key.type & ~PJSIP_TRANSPORT_IPV6),
-                sizeof shown->protocol - 1);
-        message->local = tap_address_of(&transport->local_addr);
-        message->peer = tap_address_of(peer);
-        tap_address_text(&message->local, shown->local);
-        tap_address_text(&message->peer, shown->peer);
-        message->id_length = id_length;
-        memcpy(message->text, text, length);
-        if (id_length) memcpy(message->text + length, id->ptr, id_length);
-    }
-    pthread_mutex_lock(&lock);
-    keep(message, bytes);
-    struct tap_call *call = message && id_length ? tap_call_find(id->ptr, id_length) : NULL;
-    if (call) write_to(call, message);
-    if (call && has_sdp(message)) tap_call_sdp(call);
-    pthread_mutex_unlock(&lock);
-    if (call) tap_call_release(call);
+/* Whether a body is, or has among its parts, an SDP. */
+static bool has_sdp(const pjsip_msg *message) {
+    const pjsip_msg_body *body = message->body;
+    pjsip_media_type sdp;
+    if (!body) return false;
+    pjsip_media_type_init2(&sdp, "application", "sdp");
+    if (pjsip_media_type_cmp(&body->content_type, &sdp, PJ_FALSE) == 0) return body->len || body->print_body;
+    return pj_stricmp2(&body->content_type.type, "multipart") == 0 && pjsip_multipart_find_part(body, &sdp, NULL);
 }
 
-/* A call was opened. Gives it its capture (or NULL), beginning with those of its messages that are still kept; false
- * where it has one. `first`: it was not open before, and does not know how many SDPs it had. */
-bool tap_sip_replay(struct tap_call *call, const char *id, struct tap_capture *capture, bool first) {
-    size_t length = strlen(id);
-    uint32_t sdps = 0;
+static struct message *message_new(bool sent, pjsip_transport *transport, const pj_sockaddr *peer,
+                                   struct tap_time time, const char *text, size_t length, const pj_str_t *id) {
+    size_t id_length = id ? (size_t)id->slen : 0;
+    uint64_t connection = connection_number(transport);
+    struct message *message = calloc(1, sizeof *message + length + id_length);
+    if (!message) return NULL;
+    struct tap_message *shown = &message->shown;
+    shown->real_ns = time.real_ns;
+    shown->monotonic_ns = time.monotonic_ns;
+    shown->read_ns = tap_now().monotonic_ns;
+    shown->connection = connection;
+    shown->length = (uint32_t)length;
+    shown->sent = sent;
+    shown->secure = PJSIP_TRANSPORT_IS_SECURE(transport) != 0;
+    shown->parsed = 1;
+    strncpy(shown->protocol, pjsip_transport_get_type_name(transport->key.type & ~PJSIP_TRANSPORT_IPV6),
+            sizeof shown->protocol - 1);
+    message->local = tap_address_of(&transport->local_addr);
+    message->peer = tap_address_of(peer);
+    tap_address_text(&message->local, shown->local);
+    tap_address_text(&message->peer, shown->peer);
+    message->id_length = id_length;
+    memcpy(message->text, text, length);
+    if (id_length) memcpy(message->text + length, id->ptr, id_length);
+    return message;
+}
+
+/* The call of a message, to be given back; it is told of an SDP once. With our lock held. */
+static struct tap_call *call_of(struct message *message) {
+    struct tap_call *call =
+        message->id_length ? tap_call_find(message->text + message->shown.length, message->id_length) : NULL;
+    if (call && message->shown.sdp && !message->counted) {
+        tap_call_sdp(call);
+        message->counted = true;
+    }
+    return call;
+}
+
+/* Tells captures and the reader of what has crossed, in its order: none beyond one that is being sent. With our lock. */
+static void tell(void) {
+    if (told + 1 < oldest) told = oldest - 1;
+    for (; told < newest; told++) {
+        struct message *message = ring[(told + 1) % MESSAGES];
+        if (message && message->sending) break;
+        struct tap_call *call = message && !message->shown.unsent ? call_of(message) : NULL;
+        if (!call) continue;
+        write_to(call, message);
+        tap_call_release(call);
+    }
+    wake_reader();
+}
+
+/* Keeps a message that has crossed the wire, or is about to; its number, or 0. */
+static uint64_t saw(struct message *message, bool sending) {
+    uint64_t number = 0;
     pthread_mutex_lock(&lock);
-    bool is_kept = capture && tap_call_capture(call, capture);
-    for (uint64_t number = oldest; (is_kept || first) && number <= newest; number++) {
-        const struct message *message = ring[number % MESSAGES];
+    if (message) {
+        message->sending = sending;
+        keep(message);
+        number = message->shown.number;
+        struct tap_call *call = call_of(message); /* a new epoch begins now, even where it will be told of later */
+        if (call) tap_call_release(call);
+        tell();
+    } else {
+        unkept++;
+    }
+    pthread_mutex_unlock(&lock);
+    return number;
+}
+
+/* A call is open from now on: it is told of those of its messages that are still kept. With a capture (or NULL) it
+ * gets that, beginning with them; false where it has one. */
+bool tap_sip_replay(struct tap_call *call, const char *id, struct tap_capture *capture) {
+    size_t length = strlen(id);
+    pthread_mutex_lock(&lock);
+    bool first = capture && tap_call_capture(call, capture);
+    for (uint64_t number = oldest; number <= newest; number++) {
+        struct message *message = ring[number % MESSAGES];
         if (!message || message->id_length != length || memcmp(message->text + message->shown.length, id, length) != 0)
             continue;
-        if (is_kept) write_to(call, message);
-        sdps += has_sdp(message);
+        struct tap_call *same = call_of(message);
+        if (first && number <= told && !message->shown.unsent) write_to(call, message);
+        if (same) tap_call_release(same);
     }
-    if (first) tap_call_sdps(call, sdps);
     pthread_mutex_unlock(&lock);
-    return is_kept;
+    return first;
 }
 
-/* The first message kept with a number above `after`, its text cut to `room`; 0 where there is none yet. A number
- * higher than `after` + 1 says that messages in between are gone: they were not asked for in time. */
+/* The first message kept with a number above `after`, its text cut to `room`; 0 where there is none yet. `missed`:
+ * how many before it are gone, because they were not asked for in time. */
 int tap_message(uint64_t after, struct tap_message *out, char *text, size_t room) {
     pthread_mutex_lock(&lock);
     uint64_t number = after < oldest ? oldest : after + 1;
     while (number <= newest && !ring[number % MESSAGES]) number++;
     const struct message *message = number <= newest ? ring[number % MESSAGES] : NULL;
+    if (message && message->sending) message = NULL;
     if (message) {
         *out = message->shown;
+        out->missed = (after + 1 < oldest ? oldest - after - 1 : 0) + unkept - unkept_told;
+        unkept_told = unkept;
         memcpy(text, message->text, message->shown.length < room ? message->shown.length : room);
     }
     pthread_mutex_unlock(&lock);
     return message != NULL;
 }
 
+/* An eventfd that is written to for each message from now on; -1: none. */
+void tap_wake(int eventfd) {
+    pthread_mutex_lock(&lock);
+    wake = eventfd;
+    pthread_mutex_unlock(&lock);
+}
+
+/* --- sending --- */
+
+struct pending { /* a message that its transport sends later: a socket is full, or a connection not up yet */
+    void *token;
+    pjsip_transport_callback callback;
+    uint64_t number;         /* while it is in the ring */
+    struct message *message; /* taken out of it */
+    bool returned, ended;
+};
+
+/* What became of a message that was handed to its transport. With our lock held. */
+static void settle(struct message *message, pj_status_t status) {
+    message->sending = false;
+    message->shown.unsent = status;
+    tell();
+}
+
+static struct message *kept(uint64_t number) {
+    return number && number >= oldest && number <= newest ? ring[number % MESSAGES] : NULL;
+}
+
+/* pjsip's word on a message that was pending: bytes sent, or minus a status. */
+static void on_sent(pjsip_transport *transport, void *token, pj_ssize_t size) {
+    struct pending *pending = token;
+    pj_status_t status = size > 0 ? PJ_SUCCESS : size < 0 ? (pj_status_t)-size : PJ_EUNKNOWN;
+    pthread_mutex_lock(&lock);
+    struct message *message = pending->returned ? pending->message : kept(pending->number);
+    if (message && pending->returned) { /* it crosses now */
+        struct tap_time now = tap_now();
+        message->shown.real_ns = now.real_ns;
+        message->shown.monotonic_ns = message->shown.read_ns = now.monotonic_ns;
+        keep(message);
+    }
+    if (message) settle(message, status);
+    pending->ended = true;
+    bool last = pending->returned;
+    void *their_token = pending->token;
+    pjsip_transport_callback callback = pending->callback;
+    pthread_mutex_unlock(&lock);
+    if (last) free(pending);
+    if (callback) callback(transport, their_token, size);
+}
+
+static pj_status_t send_msg(pjsip_transport *transport, pjsip_tx_data *tdata, const pj_sockaddr_t *to, int to_length,
+                            void *token, pjsip_transport_callback callback) {
+    pthread_mutex_lock(&lock);
+    const struct connection *connection = known(transport);
+    send_function send = connection ? connection->send : NULL;
+    pthread_mutex_unlock(&lock);
+    if (!send) return PJSIP_ETPNOTAVAIL; /* it has ended */
+    struct pending *pending = tdata->msg ? calloc(1, sizeof *pending) : NULL;
+    if (!pending) return send(transport, tdata, to, to_length, token, callback); /* a keep-alive */
+    const pjsip_cid_hdr *id = pjsip_msg_find_hdr(tdata->msg, PJSIP_H_CALL_ID, NULL);
+    struct message *message = message_new(true, transport, to, tap_now(), tdata->buf.start,
+                                          (size_t)(tdata->buf.cur - tdata->buf.start), id ? &id->id : NULL);
+    if (message) message->shown.sdp = has_sdp(tdata->msg);
+    pending->token = token;
+    pending->callback = callback;
+    pending->number = saw(message, true); /* before it is sent: the answer to it must not come before it */
+    pj_status_t status = send(transport, tdata, to, to_length, pending, &on_sent);
+    pthread_mutex_lock(&lock);
+    bool ended = status != PJ_EPENDING || pending->ended;
+    if (status != PJ_EPENDING) {
+        message = kept(pending->number);
+        if (message) settle(message, status);
+    } else if (!ended) {
+        pending->message = pending->number ? take_out(pending->number) : NULL;
+        pending->returned = true;
+        tell(); /* of those behind it */
+    }
+    pthread_mutex_unlock(&lock);
+    if (ended) free(pending);
+    return status;
+}
+
 /* --- the module --- */
 
+/* When the datagram that was read last came to its socket, however late a worker read it. Connections: now. The first
+ * time it is asked, it is from then on that the kernel takes note. */
+static struct tap_time arrival(pjsip_transport *transport) {
+    struct timespec at;
+    bool datagrams = (transport->key.type & ~PJSIP_TRANSPORT_IPV6) == PJSIP_TRANSPORT_UDP;
+    pj_sock_t socket = datagrams ? pjsip_udp_transport_get_socket(transport) : PJ_INVALID_SOCKET;
+    if (socket == PJ_INVALID_SOCKET || ioctl((int)socket, SIOCGSTAMPNS, &at) != 0) return tap_now();
+    return tap_time_of(at.tv_sec * INT64_C(1000000000) + at.tv_nsec);
+}
+
 static pj_bool_t on_rx(pjsip_rx_data *rdata) {
-    saw(false, rdata->tp_info.transport, &rdata->pkt_info.src_addr, rdata->msg_info.msg_buf,
-        (size_t)rdata->msg_info.len, rdata->msg_info.cid ? &rdata->msg_info.cid->id : NULL);
+    struct message *message = message_new(false, rdata->tp_info.transport, &rdata->pkt_info.src_addr,
+                                          arrival(rdata->tp_info.transport), rdata->msg_info.msg_buf,
+                                          (size_t)rdata->msg_info.len,
+                                          rdata->msg_info.cid ? &rdata->msg_info.cid->id : NULL);
+    if (message) message->shown.sdp = has_sdp(rdata->msg_info.msg);
+    saw(message, false);
     return PJ_FALSE;
 }
 
+/* Before its transport is asked to send: send_msg takes it from there. */
 static pj_status_t on_tx(pjsip_tx_data *tdata) {
-    const pjsip_cid_hdr *id = pjsip_msg_find_hdr(tdata->msg, PJSIP_H_CALL_ID, NULL);
-    saw(true, tdata->tp_info.transport, &tdata->tp_info.dst_addr, tdata->buf.start,
-        (size_t)(tdata->buf.cur - tdata->buf.start), id ? &id->id : NULL);
+    connection_number(tdata->tp_info.transport);
     return PJ_SUCCESS;
+}
+
+/* What pjsip could not read, but for the empty lines of a keep-alive. It tells not who sent it: of a datagram its
+ * rx_data does, which begins with it, or with empty lines that were dropped just before. */
+static void on_dropped(pjsip_tp_dropped_data *dropped) {
+    static __thread const char *lines, *behind_lines;
+    const char *data = dropped->data;
+    if (dropped->status == PJ_EIGNORED) {
+        lines = data;
+        behind_lines = data + dropped->len;
+        return;
+    }
+    const char *packet = data == behind_lines ? lines : data;
+    lines = behind_lines = NULL;
+    if (!data || !dropped->len) return;
+    pjsip_transport *transport = dropped->tp;
+    const pj_sockaddr *peer = &transport->key.rem_addr;
+    if (transport->flag & PJSIP_TRANSPORT_DATAGRAM)
+        peer = &((const pjsip_rx_data *)(packet - offsetof(pjsip_rx_data, pkt_info.packet)))->pkt_info.src_addr;
+    pthread_mutex_lock(&lock);
+    bool flood = unparsed >= UNPARSED;
+    unparsed += !flood;
+    pthread_mutex_unlock(&lock);
+    if (flood) return;
+    size_t length = dropped->len < UNPARSED_BYTES ? dropped->len : UNPARSED_BYTES;
+    struct message *message = message_new(false, transport, peer, arrival(transport), data, length, NULL);
+    if (message) message->shown.parsed = 0;
+    saw(message, false);
 }
 
 /* Below the transport layer's own module: the first to see what came, the last to see what is sent, as printed. */
@@ -208,6 +420,8 @@ static pjsip_module module = {.name = {"mod-calltest-tap", 16},
                               .on_tx_response = &on_tx};
 
 int tap_sip_install(void) {
+    pjsip_endpoint *endpoint = pjsua_get_pjsip_endpt();
     module.id = -1;
-    return pjsip_endpt_register_module(pjsua_get_pjsip_endpt(), &module);
+    pj_status_t status = pjsip_tpmgr_set_drop_data_cb(pjsip_endpt_get_tpmgr(endpoint), &on_dropped);
+    return status ? status : pjsip_endpt_register_module(endpoint, &module);
 }

@@ -19,6 +19,7 @@ struct totals {
 struct tap_row {
     struct tap_row *before; /* of the same stream */
     int32_t number;
+    bool has_packets;
     uint32_t epoch, last_epoch;
     struct totals begun, ended; /* the stream's; the second once another row is on */
     double jitter_ns, max_jitter_ns;
@@ -92,6 +93,11 @@ uint32_t tap_row_epoch(const struct tap_row *row) { return row->last_epoch; }
 void tap_row_last(struct tap_row *row, uint32_t epoch) { row->last_epoch = epoch; }
 
 /* --- one packet --- */
+
+/* What an RTP packet says; false where it is none. */
+bool tap_rtp(const uint8_t *packet, size_t length, struct rtp_header *header) {
+    return rtp_read(packet, length, header);
+}
 
 static enum rtp_kind kind_of(const struct tap_formats *formats, const struct rtp_header *packet) {
     uint8_t type = packet->payload_type, codec = formats->codec[type];
@@ -168,12 +174,13 @@ static void count_time(struct tap_counter *counter, const struct rtp_piece *piec
 }
 
 static void count_times(struct tap_row *row, int64_t real_ns, int64_t monotonic_ns) {
-    if (!row->first_ns)
+    if (!row->has_packets)
         row->first_ns = real_ns, row->first_monotonic_ns = monotonic_ns;
     else if (monotonic_ns - row->last_monotonic_ns > row->max_gap_ns)
         row->max_gap_ns = monotonic_ns - row->last_monotonic_ns;
     row->last_monotonic_ns = monotonic_ns;
     row->last_ns = real_ns;
+    row->has_packets = true;
 }
 
 /* One RTP packet, of the newest row. */

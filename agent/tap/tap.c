@@ -11,7 +11,8 @@
 int tap_install(void) {
     if (!pjsua_get_var()->endpt) return PJ_EINVALIDOP;
     tap_media_install();
-    return tap_sip_install();
+    int status = tap_sip_install();
+    return status ? status : tap_answers_install();
 }
 
 /* From now on the call of that Call-ID is counted, and where a path is given written there (up to max_bytes), beginning
@@ -19,11 +20,10 @@ int tap_install(void) {
  * capture has it all: the second's file is not made. */
 int tap_open(const char *id, const char *path, uint64_t max_bytes) {
     int error = 0;
-    bool first;
     struct tap_capture *capture = path ? tap_capture_new(path, max_bytes, &error) : NULL;
     if (error) return error;
-    struct tap_call *call = tap_call_open(id, &first);
-    bool is_kept = call && tap_sip_replay(call, id, capture, first);
+    struct tap_call *call = tap_call_open(id);
+    bool is_kept = call && tap_sip_replay(call, id, capture);
     if (capture && !is_kept) {
         tap_capture_close(capture);
         unlink(path);

@@ -3,6 +3,7 @@
  * tap.c     the doors: what Python asks of a call, by its Call-ID
  * media.c   a pjmedia transport adapter: every RTP and RTCP packet of every call, above SRTP
  * sip.c     a pjsip module: every SIP message with the connection that carried it
+ * answers.c a pjsip module: answers to requests within a dialog that pjsip has none for
  * call.c    the calls that were asked for, by Call-ID: their streams, their capture, their recordings
  * audio.c   WAV files of what was received, one for each address that sent it
  * stream.c  running counters of one RTP stream, with those of agent/rtp; no I/O, no clock, no pjsip
@@ -98,6 +99,7 @@ void tap_counter_free(struct tap_counter *counter); /* and its rows */
 struct tap_row *tap_row_new(struct tap_counter *counter, uint32_t epoch, int32_t number);
 uint32_t tap_row_epoch(const struct tap_row *row);
 void tap_row_last(struct tap_row *row, uint32_t epoch);
+bool tap_rtp(const uint8_t *packet, size_t length, struct rtp_header *header);
 void tap_count(struct tap_counter *counter, const struct tap_formats *formats, const struct rtp_header *packet,
                const uint8_t *bytes, size_t length, int64_t real_ns, int64_t monotonic_ns);
 void tap_row_read(const struct tap_counter *counter, const struct tap_row *row, struct tap_stream *out);
@@ -153,7 +155,7 @@ struct tap_recorded {
     int32_t error;                 /* errno; 0: it is whole */
 };
 
-struct tap_call *tap_call_open(const char *id, bool *first);
+struct tap_call *tap_call_open(const char *id);
 struct tap_call *tap_call_find(const char *id, size_t length);
 void tap_call_release(struct tap_call *call);
 int tap_call_close(const char *id, struct tap_captured *captured);
@@ -163,7 +165,6 @@ int tap_call_record(struct tap_call *call, const char *path);
 int tap_call_record_end(struct tap_call *call, int64_t until_monotonic_ns, struct tap_recorded out[TAP_MAX_AUDIOS]);
 void tap_call_mark(struct tap_call *call);
 void tap_call_sdp(struct tap_call *call);
-void tap_call_sdps(struct tap_call *call, uint32_t count);
 int tap_call_rows(struct tap_call *call, struct tap_stream *out, int room, struct tap_told *told);
 void tap_call_formats(struct tap_call *call, struct tap_path *path, const struct tap_formats *sent,
                       const struct tap_formats *received);
@@ -175,21 +176,31 @@ void tap_call_sip(struct tap_call *call, int64_t real_ns, const struct tap_addre
 
 /* --- sip.c --- */
 
-/* ctypes. One SIP message as it crossed the wire. */
+/* ctypes. One SIP message as it crossed the wire, or did not. */
 struct tap_message {
-    uint64_t number; /* counts up from 1, without gaps */
-    int64_t real_ns, monotonic_ns;
+    uint64_t number;               /* counts up from 1 */
+    int64_t real_ns, monotonic_ns; /* received by UDP: when it came to the socket */
+    int64_t read_ns;               /* CLOCK_MONOTONIC; when pjsip read it */
     uint64_t connection; /* one per pjsip transport: a UDP socket, a TCP or TLS connection; 0: not known */
+    uint64_t missed;     /* messages before it that are gone unread */
     uint32_t length;
+    int32_t unsent; /* pj_status_t: it never left; 0: it did */
     uint8_t sent, secure;
+    uint8_t sdp;    /* its body is, or has in it, an SDP */
+    uint8_t parsed; /* 0: pjsip could not read it, and dropped it */
     char protocol[8]; /* UDP, TCP, TLS */
     char local[TAP_ADDRESS_TEXT], peer[TAP_ADDRESS_TEXT];
 };
 
 int tap_message(uint64_t after, struct tap_message *out, char *text, size_t room); /* ctypes */
-bool tap_sip_replay(struct tap_call *call, const char *id, struct tap_capture *capture, bool first);
+void tap_wake(int eventfd);                                                        /* ctypes */
+bool tap_sip_replay(struct tap_call *call, const char *id, struct tap_capture *capture);
 struct tap_address tap_address_of(const void *sockaddr);
 int tap_sip_install(void);
+
+/* --- answers.c --- */
+
+int tap_answers_install(void);
 
 /* --- media.c --- */
 

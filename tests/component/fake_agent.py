@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -18,12 +19,13 @@ from agent.contract.observation import (
     Health,
     Heard,
     LegObservation,
-    Negotiated,
+    Origin,
     Progress,
     RegistrationObservation,
     RegistrationOutcome,
-    Rtp,
+    Section,
     Side,
+    Source,
 )
 from agent.contract.plan import Plan, Signal, call_key, decode_plan, decode_signal, identity_code, plan_digest
 from agent.contract.result import (
@@ -38,6 +40,19 @@ from agent.contract.result import (
 from agent.contract.verdict import Check, Finding, Reason, Role
 
 POLL_S = 0.01
+SECTION: Final = Section(
+    begin_ms=0.0,
+    local="127.0.0.1:4000",
+    remote="127.0.0.1:5000",
+    receives=True,
+    sends=True,
+    codec="PCMU",
+    clock_hz=8000,
+    ptime_ms=20,
+    telephone_event_payload_type=101,
+    protocol="RTP/AVP",
+    types={0: "PCMU/8000", 101: "telephone-event/8000"},
+)
 
 
 class FakeAgent:
@@ -124,7 +139,18 @@ class FakeAgent:
         digits = expect.dtmf.digits if expect.dtmf else ""
         sent = group.caller.dtmf.digits if group.caller.dtmf else ""
         packets = round(group.hold_seconds * 50)
-        rtp = Rtp(packets=packets, lost=0, jitter_ms=1.0, max_jitter_ms=2.0)
+        source = Source(
+            section=0,
+            remote="127.0.0.1:5000",
+            ssrc=1,
+            origin=Origin.SIGNALLED,
+            packets=packets,
+            media_ms=20.0 * packets,
+            jitter_ms=1.0,
+            max_jitter_ms=2.0,
+            jitter_samples=packets - 1,
+            payload_types={0: packets},
+        )
         return LegObservation(
             role=self.plan.role,
             endpoint=endpoint,
@@ -133,7 +159,6 @@ class FakeAgent:
             call_key=key,
             sip_call_id=f"{identity_code(key)}@fake",
             from_user="alice",
-            local_rtp="127.0.0.1:4000",
             started_at=1.0,
             progress=Progress(
                 first_response_ms=2.0,
@@ -147,11 +172,11 @@ class FakeAgent:
             ended_by=Side.LOCAL if self.is_caller else Side.REMOTE,
             acknowledged=None if self.is_caller else True,
             bye_answered=True if self.is_caller else None,
-            negotiated=Negotiated(codec="PCMU/8000", telephone_event_payload_type=101, remote_rtp="127.0.0.1:5000"),
             dtmf_sent=tuple(Digit(digit=d, method=DtmfMethod.RFC4733, duration_ms=100.0) for d in sent),
             dtmf_received=tuple(Digit(digit=d, method=DtmfMethod.RFC4733, duration_ms=100.0) for d in digits),
-            rtp_sent=rtp,
-            rtp_received=rtp,
+            sections=(SECTION,),
+            sent=(source,),
+            received=(source,),
             heard=Heard(
                 duration_ms=group.hold_seconds * 1000,
                 level_dbfs=-20.0,

@@ -94,10 +94,6 @@ def obey(phone: Any, command: dict[str, Any]) -> None:
     if name == "live_calls":
         say({"reply": phone._tap.live_calls})
         return
-    if name == "tapped_messages":
-        seen = [dataclasses.asdict(message) | {"text": message.text.decode()} for message in phone._tap.messages()]
-        say({"reply": {"messages": seen, "missed": phone._tap.missed}})
-        return
     try:
         if name in ACTIONS:
             say({"reply": act(phone, name, **args)})

@@ -521,23 +521,26 @@ def test_a_refused_registration_concludes_with_the_code_on_the_wire(phone: Make)
 
 FLOODED = """
 import os, pathlib, socket, sys
-from unittest.mock import patch
-from agent.phone.pjsua import objects as pjsua_objects, phone as pjsua_phone
+from agent.phone.pjsua import phone as pjsua_phone
 from agent.phone.protocol import PhoneError
 
-headers = ("Via: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bK1", "From: <sip:a@b>;tag=1", "To: <sip:x@b>", "Call-ID: 1",
-           "CSeq: 1 OPTIONS", "Content-Length: 0")
-with patch.object(pjsua_objects, "MAX_QUEUED", 0):
-    phone = pjsua_phone.PjsuaPhone(bind="127.0.0.1", sip_port=0, recordings=pathlib.Path(sys.argv[1]))
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
-        host, _, port = phone.address.rpartition(":")
-        peer.sendto("\\r\\n".join(("OPTIONS sip:x SIP/2.0", *headers, "", "")).encode(), (host, int(port)))
-    try:
-        for _ in range(100):
-            phone.next_event(0.1)
-    except PhoneError as error:
-        print(error, flush=True)
-    os._exit(0)
+phone = pjsua_phone.PjsuaPhone(bind="127.0.0.1", sip_port=0, recordings=pathlib.Path(sys.argv[1]))
+host, _, port = phone.address.rpartition(":")
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+    peer.bind(("127.0.0.1", 0))
+    peer.settimeout(5)
+    via = f"Via: SIP/2.0/UDP 127.0.0.1:{peer.getsockname()[1]};branch=z9hG4bK"
+    headers = ("From: <sip:a@b>;tag=1", "To: <sip:x@b>", "Call-ID: 1", "Content-Length: 0", "", "")
+    for number in range(1, 9001):  # each is answered: two messages
+        start = ("OPTIONS sip:x SIP/2.0", via + str(number), f"CSeq: {number} OPTIONS")
+        peer.sendto("\\r\\n".join((*start, *headers)).encode(), (host, int(port)))
+        peer.recv(4096)
+try:
+    for _ in range(100):
+        phone.next_event(0.1)
+except PhoneError as error:
+    print(error, flush=True)
+os._exit(0)
 """
 
 

@@ -46,10 +46,14 @@ def check_each_call(run: Object, callers: dict[int, Object], callees: dict[int, 
     assert most_at_once(span([leg]) for leg in callers.values()) == CONCURRENCY
 
 
+def counted(leg: Object, direction: str, what: str = "packets") -> int:
+    """Of all accepted sources; what is left out is 0."""
+    return sum(source.get(what, 0) for source in leg[direction] if source["origin"] != "Stranger")
+
+
 def unexplained(sender: Object, receiver: Object) -> int:
     """Packets that one end sent, and the other neither received nor missed."""
-    heard = receiver["rtpReceived"]
-    return int(sender["rtpSent"]["packets"] - heard["packets"] - heard["lost"])
+    return counted(sender, "sent") - counted(receiver, "received") - counted(receiver, "received", "lost")
 
 
 def unheard_ms(sender: Object, receiver: Object) -> float:
@@ -65,9 +69,9 @@ def comparison(run: Object, callers: dict[int, Object], callees: dict[int, Objec
     lines = [f"{CALLS} calls, at most {CONCURRENCY} at a time: {status['result']}, {counts['summary']} passed"]
     for name, senders, receivers in (("caller → callee", callers, callees), ("callee → caller", callees, callers)):
         both = senders.keys() & receivers.keys()
-        sent = sum(senders[n]["rtpSent"]["packets"] for n in both)
-        received = sum(receivers[n]["rtpReceived"]["packets"] for n in both)
-        lost = sum(receivers[n]["rtpReceived"]["lost"] for n in both)
+        sent = sum(counted(senders[n], "sent") for n in both)
+        received = sum(counted(receivers[n], "received") for n in both)
+        lost = sum(counted(receivers[n], "received", "lost") for n in both)
         rest = Counter(unexplained(senders[n], receivers[n]) for n in both)
         lines.append(f"  {name}: sent {sent}, received {received}, lost {lost}; on their way at the end, by call: ")
         lines[-1] += ", ".join(f"{packets}: {count} calls" for packets, count in sorted(rest.items()))

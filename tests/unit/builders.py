@@ -3,6 +3,7 @@
 A good call: 8 s, PCMU, 400 packets each way, "1234#" to a parrot and back, this call's signal heard at both ends.
 """
 
+from itertools import accumulate
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,12 +15,15 @@ from agent.contract.observation import (
     Health,
     Heard,
     LegObservation,
-    Negotiated,
+    Origin,
     Progress,
     RegistrationObservation,
     RegistrationOutcome,
-    Rtp,
+    Section,
     Side,
+    Source,
+    Stretch,
+    Trouble,
 )
 from agent.contract.plan import Account, Plan, RunRef, Stage, call_key, identity_code
 from agent.contract.verdict import Role
@@ -37,7 +41,7 @@ EXPECT_LEG = ExpectLeg(
 
 
 def change(value: Value, **changes: Any) -> Value:
-    """The value with some fields changed; `a__b=` changes field b of field a."""
+    """The value with some fields changed; `a__b=` changes field b of field a, or of all its values."""
     own: dict[str, Any] = {}
     nested: dict[str, dict[str, Any]] = {}
     for name, new in changes.items():
@@ -47,7 +51,10 @@ def change(value: Value, **changes: Any) -> Value:
         else:
             own[head] = new
     for head, inner in nested.items():
-        own[head] = change(getattr(value, head), **inner)
+        field = getattr(value, head)
+        own[head] = (
+            tuple(change(each, **inner) for each in field) if isinstance(field, tuple) else change(field, **inner)
+        )
     return msgspec.structs.replace(value, **own)
 
 
@@ -56,6 +63,57 @@ def digits(text: str, method: Method = Method.RFC4733) -> tuple[Digit, ...]:
         Digit(digit=digit, method=method, at_ms=500.0 + 200 * place, duration_ms=100.0)
         for place, digit in enumerate(text)
     )
+
+
+def heard(codes: dict[str, int], *, active_ms: float = 7500.0, duration_ms: float = 8000.0) -> Heard:
+    """Frames of these codes one after the other, and behind them other sound for the rest of `active_ms`."""
+    parts = [(int(code), frames * 480.0) for code, frames in codes.items() if frames]
+    ends = list(accumulate((length_ms for _, length_ms in parts), initial=0.0))
+    stretches = [
+        Stretch(begin_ms=begin_ms, end_ms=end_ms, code=code)
+        for (code, _), begin_ms, end_ms in zip(parts, ends[:-1], ends[1:], strict=True)
+    ]
+    if active_ms > ends[-1]:
+        stretches.append(Stretch(begin_ms=ends[-1], end_ms=active_ms, code=None))
+    return Heard(
+        duration_ms=duration_ms, level_dbfs=-18.0, active_ms=active_ms, codes=codes, stretches=tuple(stretches)
+    )
+
+
+SILENT = Heard(duration_ms=8000.0, level_dbfs=-120.0, active_ms=0.0, codes={})
+
+SECTION = Section(
+    begin_ms=0.0,
+    local="10.0.0.9:4000",
+    remote="10.0.0.1:30000",
+    receives=True,
+    sends=True,
+    codec="PCMU",
+    clock_hz=8000,
+    ptime_ms=20,
+    telephone_event_payload_type=120,
+    protocol="RTP/AVP",
+    types={0: "PCMU/8000", 120: "telephone-event/8000"},
+)
+SOURCE = Source(
+    section=0,
+    remote="10.0.0.1:30000",
+    ssrc=77,
+    origin=Origin.SIGNALLED,
+    packets=400,
+    media_ms=7500.0,
+    lost_ms=0.0,
+    pause_ms=0.0,
+    event_ms=500.0,
+    first_ms=20.0,
+    last_ms=7990.0,
+    max_gap_ms=22.0,
+    jitter_ms=0.5,
+    max_jitter_ms=2.0,
+    jitter_samples=374,
+    payload_types={0: 375, 120: 25},
+)
+"""8 s of PCMU, half a second of them digits."""
 
 
 def call_group(**changes: Any) -> Call:
@@ -101,18 +159,17 @@ def _leg(role: Role, *, endpoint: int, call: str, number: int, start_s: float) -
         call_key=key,
         sip_call_id=f"{endpoint}-{call}-{number}@10.0.0.9",
         from_user="alice",
-        local_rtp="10.0.0.9:4000",
         started_at=start_s,
         final_code=200,
         final_phrase="OK",
-        negotiated=Negotiated(codec="PCMU", telephone_event_payload_type=120, remote_rtp="10.0.0.1:30000"),
         dtmf_sent=digits(DIGITS),
         dtmf_received=digits(DIGITS),
-        rtp_sent=Rtp(packets=400),
-        rtp_received=Rtp(packets=400, lost=0, jitter_ms=0.5, max_jitter_ms=2.0),
+        sections=(SECTION,),
+        sent=(SOURCE,),
+        received=(SOURCE,),
         rtt_ms=1.0,
-        heard=Heard(duration_ms=8000, level_dbfs=-18.0, active_ms=7000, codes={str(identity_code(key)): 15}),
-        health=Health(throttled_ms=0.0, lateness_ms=3.0, socket_drops=0, sent_ratio=1.0),
+        heard=heard({str(identity_code(key)): 15}, active_ms=7200.0),
+        health=Health(media=Trouble(over_ms=8000.0, throttled_ms=0.0, lateness_ms=3.0, socket_drops=0), sent_ratio=1.0),
     )
 
 

@@ -19,7 +19,6 @@ from agent.phone.protocol import (
     Event,
     IncomingCall,
     MediaActive,
-    MessageSeen,
     PhoneError,
     Playback,
     RegistrationConcluded,
@@ -28,12 +27,14 @@ from agent.phone.protocol import (
 from agent.sound.samples import read_wav, write_wav
 from agent.tap.model import TapDigit, TapStream
 from tests.unit.fake_clock import FakeClock
-from tests.unit.sip_messages import request, response
+from tests.unit.sip_messages import message, request, response, sdp, with_sdp
 from tests.unit.taps import tap_digit, tap_stream
 
 ANSWER_S = 0.05
 TIMER_F_S = 32.0
 DIGIT_S = 0.2
+OURS, THEIRS = "127.0.0.1:1", "127.0.0.1:2"
+"""Where RTP is received."""
 
 
 @dataclass(kw_only=True)
@@ -123,7 +124,7 @@ class FakePhone:
             playback=playback,
         )
         self.calls[handle] = call
-        self.sent(request("INVITE", call.call_id, key=headers.get("X-Calltest-Call")))
+        self.sent(request("INVITE", call.call_id, key=headers.get("X-Calltest-Call"), **with_sdp(sdp(OURS))))
         self._be_called(call)
         return handle, call.call_id
 
@@ -148,7 +149,8 @@ class FakePhone:
 
     def _answer(self, fake: FakeCall, action: Answer) -> None:
         fake.headers = dict(action.headers)
-        self.sent(response(action.code, fake.call_id, headers=action.headers))
+        body = with_sdp(sdp(OURS)) if action.code < 300 else {}
+        self.sent(response(action.code, fake.call_id, headers=action.headers, **body))
         if action.code >= 300:
             self.end(fake, after_s=0.01)
             return
@@ -192,17 +194,17 @@ class FakePhone:
         heapq.heappush(self._events, (at_s, next(self._numbers), kind(at_s=at_s, **fields)))
 
     def sent(self, text: str, after_s: float = 0.0) -> None:
-        self.at(after_s, MessageSeen, sent=True, peer="127.0.0.1:5060", text=text)
+        self.at(after_s, message, text=text, sent=True)
 
     def received(self, text: str, after_s: float = 0.0) -> None:
-        self.at(after_s, MessageSeen, sent=False, peer="127.0.0.1:5060", text=text)
+        self.at(after_s, message, text=text, sent=False)
 
     def invite(self, *, after_s: float = 0.0, key: str | None = None, call_id: str | None = None) -> FakeCall:
         """A call comes in."""
         handle = CallHandle(next(self._numbers))
         call = FakeCall(handle=handle, call_id=call_id or f"in-{handle}", account=None, outgoing=False)
         self.calls[handle] = call
-        text = request("INVITE", call.call_id, key=key)
+        text = request("INVITE", call.call_id, key=key, **self._sdp())
         self.received(text, after_s)
         self.at(after_s, IncomingCall, call=handle, account=None, sip_call_id=call.call_id, invite=text)
         return call
@@ -218,8 +220,9 @@ class FakePhone:
 
     def be_hung_up_on(self, call: FakeCall, *, after_s: float) -> None:
         """The peer sends a BYE."""
-        self.received(request("BYE", call.call_id, to_tag="t", cseq=1), after_s)
-        self.sent(response(200, call.call_id, method="BYE"), after_s)
+        tags = {"from_tag": "t", "to_tag": "f"} if call.outgoing else {"from_tag": "f", "to_tag": "t"}
+        self.received(request("BYE", call.call_id, cseq=1, **tags), after_s)
+        self.sent(response(200, call.call_id, method="BYE", **tags), after_s)
         self.end(call, after_s=after_s)
 
     def end(self, call: FakeCall, *, after_s: float) -> None:
@@ -252,6 +255,7 @@ class FakePhone:
             mark=1 if call.outgoing else 0,
             packets=packets,
             expected=packets,
+            media_ms=1000 * (until_s - began_s),
             first_s=began_s,
             last_s=until_s,
             digits=tuple(d for was_sent, d in call.digits if was_sent is sent and d.last_s <= until_s),
@@ -284,13 +288,23 @@ class FakePhone:
             self.received(response(180, call.call_id), 0.02)
         if self.peer.answers_after_s is None:
             return
-        self.received(response(self.peer.code, call.call_id, headers=self.peer.headers), self.peer.answers_after_s)
+        body = self._sdp() if self.peer.code < 300 else {}
+        self.received(
+            response(self.peer.code, call.call_id, headers=self.peer.headers, **body), self.peer.answers_after_s
+        )
         if self.peer.code >= 300:
             self.end(call, after_s=self.peer.answers_after_s)
             return
         self._confirm(call, after_s=self.peer.answers_after_s)
         if self.peer.hangs_up_after_s is not None:
             self.be_hung_up_on(call, after_s=self.peer.answers_after_s + self.peer.hangs_up_after_s)
+
+    def _sdp(self) -> dict[str, str]:
+        """The peer's."""
+        event = self.peer.telephone_event
+        if event is None:
+            return with_sdp(sdp(THEIRS, types="0", rtpmap=""))
+        return with_sdp(sdp(THEIRS, types=f"0 {event}", rtpmap=f"a=rtpmap:{event} telephone-event/8000"))
 
     def _confirm(self, call: FakeCall, *, after_s: float) -> None:
         call.answered_s = self.clock.now_s + after_s
@@ -305,15 +319,16 @@ class FakePhone:
         self.at(after_s, CallConfirmed, call=call.handle)
 
     def _send_bye(self, call: FakeCall) -> None:
-        self.sent(request("BYE", call.call_id, to_tag="t", cseq=2))
+        tags = {"from_tag": "f", "to_tag": "t"} if call.outgoing else {"from_tag": "t", "to_tag": "f"}
+        self.sent(request("BYE", call.call_id, cseq=2, **tags))
         if self.peer.answers_bye:
-            self.received(response(200, call.call_id, cseq=2, method="BYE"), ANSWER_S)
+            self.received(response(200, call.call_id, cseq=2, method="BYE", **tags), ANSWER_S)
         self.end(call, after_s=ANSWER_S if self.peer.answers_bye else TIMER_F_S)
 
     def _send_cancel(self, call: FakeCall) -> None:
         self.sent(request("CANCEL", call.call_id))
         if self.peer.answer_crosses_cancel:
-            self.received(response(200, call.call_id), 0.01)
+            self.received(response(200, call.call_id, **self._sdp()), 0.01)
             self._confirm(call, after_s=0.01)
             return
         if self.peer.answers_cancel:

@@ -36,7 +36,7 @@ def _leg(leg: CallLeg) -> list[Finding]:
 def _stream(leg: CallLeg) -> list[Finding]:
     """What is wrong with any RTP that came, asked for or not: payload types nobody agreed on, or an early end."""
     rtp = leg.leg.rtp_received
-    if rtp is None and leg.leg.stack_received is not None:
+    if leg.leg.received is None and leg.leg.negotiated is not None:
         note = "there was media, and what of it crossed the wire could not be counted"
         return [leg.finding(Check.RTP_PACKETS, Reason.NOT_MEASURED, expected="payload types of the SDP", note=note)]
     if rtp is None or not rtp.packets:

@@ -1,51 +1,57 @@
-"""Facts out of what pjsua2 reports: log entries, digit events, stream counters, the end of a dialog. Pure."""
+"""Facts out of what pjsua2 and the tap report: messages, digit events, stream counters. Pure."""
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from agent.contract.call import DtmfMethod
 from agent.contract.observation import Rtp
-from agent.phone.protocol import CallHandle, DigitEnded, DigitReceived, MessageSeen
-from agent.sip.text import SipHead, printable
+from agent.phone.protocol import CallHandle, DigitEnded, DigitReceived, MessageSeen, NotSent, Unparsed
+from agent.sip.text import parse_head, printable
+from agent.tap.model import TapMessage
 
-_LOGGED = re.compile(r"(RX|TX) [0-9]+ bytes [^\n]* (?:from|to) \S+ (\S+):\n(.*)\n--end msg--\s*", re.DOTALL)
-
-
-def logged_message(at_s: float, entry: str) -> MessageSeen | None:
-    """The SIP message in a log entry of pjsip's message logger (level 4); None when the entry is something else."""
-    found = _LOGGED.fullmatch(entry)
-    if found is None:
-        return None
-    return MessageSeen(at_s=at_s, sent=found[1] == "TX", peer=printable(found[2]), text=printable(found[3]))
+MAX_CALL_IDS: Final = 20_000
 
 
-# --- the end of a dialog ---------------------------------------------------------------------------------------
+class Epochs:
+    """How many messages with an SDP each Call-ID has had: the tap counts packets by the same numbers."""
+
+    def __init__(self) -> None:
+        self._counts: OrderedDict[str, int] = OrderedDict()
+
+    def count(self, call_id: str, *, sdp: bool) -> int:
+        """The number that a message has. Of MAX_CALL_IDS, the one unheard of for longest is forgotten."""
+        epoch = self._counts.get(call_id, 0) + sdp
+        if sdp:
+            self._counts[call_id] = epoch
+            self._counts.move_to_end(call_id)
+        if len(self._counts) > MAX_CALL_IDS:
+            self._counts.popitem(last=False)
+        return epoch
 
 
-@dataclass(slots=True)
-class Dialog:
-    """Which of our requests of one call still wait for their final response."""
-
-    waiting: set[tuple[int, str]] = field(default_factory=set)
-    answered: bool = False
-    bye: bool = False
-
-    def saw(self, head: SipHead, *, sent: bool) -> None:
-        """Takes note of a message of this call."""
-        if head.code is None:
-            self.bye |= head.method == "BYE"
-            if sent and head.method != "ACK":
-                self.waiting.add((head.cseq, head.method))
-        elif head.code >= 200:
-            self.answered |= head.method == "INVITE" and head.code < 300
-            if not sent:
-                self.waiting.discard((head.cseq, head.method))
-
-    @property
-    def settled(self) -> bool:
-        """True once nothing more is due on the wire for a call that is over (RFC 3261 §15)."""
-        return not self.waiting and (self.bye or not self.answered)
+def seen_message(message: TapMessage, epochs: Epochs, why: Callable[[int], str]) -> MessageSeen | NotSent | Unparsed:
+    """The event that a message of the tap is. `why`: the stack's words for a status of its own."""
+    text = printable(message.text.decode(errors="replace"))
+    if not message.parsed:
+        return Unparsed(at_s=message.at_s, peer=message.peer, local=message.local, protocol=message.protocol, text=text)
+    head = parse_head(text)
+    epoch = epochs.count(head.call_id if head else "", sdp=message.sdp)
+    if message.unsent:
+        return NotSent(at_s=message.at_s, peer=message.peer, head=head, reason=why(message.unsent))
+    return MessageSeen(
+        at_s=message.at_s,
+        sent=message.sent,
+        peer=message.peer,
+        local=message.local,
+        protocol=message.protocol,
+        connection=message.connection,
+        text=text,
+        head=head,
+        epoch=epoch,
+        unread_ms=0.0 if message.sent else round(1000 * (message.read_s - message.at_s), 1),
+    )
 
 
 # --- digits ----------------------------------------------------------------------------------------------------

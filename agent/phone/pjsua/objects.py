@@ -6,7 +6,9 @@ queue; nothing else.
 
 import functools
 import logging
+import os
 import queue
+import select
 import time
 from collections import deque
 from collections.abc import Callable
@@ -15,20 +17,19 @@ from typing import ParamSpec
 
 import pjsua2 as pj
 
-from agent.contract.call import DtmfMethod
 from agent.contract.observation import Negotiated
-from agent.phone.pjsua.facts import Dialog, Digits, Spread, StreamCount
+from agent.phone.pjsua.facts import Digits, Spread, StreamCount
 from agent.phone.protocol import (
     AccountId,
     CallConfirmed,
     CallHandle,
-    DigitEnded,
-    DigitReceived,
     Event,
     MediaActive,
     RegistrationConcluded,
     SipAccount,
+    StackRefused,
 )
+from agent.sip.dialogs import Conversation
 from agent.sip.text import parse_head, printable
 from agent.tap import Tap
 from agent.tap.call import TappedCall
@@ -40,22 +41,12 @@ MAX_CALLS = 1000
 """PJSUA_MAX_CALLS of dev/pjsua2/config_site.h. pjsip hands out call ids round-robin, so an id comes back late."""
 FIRST_RTP_PORT, RTP_PORTS = 10_000, 20_000
 """Below Linux's ephemeral ports; an account starts at a random one and skips those in use."""
-MAX_QUEUED = 20_000
-"""Items waiting for their reader. Only a flood gets there; its SIP messages are what is dropped."""
 DTMF_UPDATE, DTMF_END = 1, 2
 """PJMEDIA_STREAM_DTMF_IS_UPDATE and _END, which the binding leaves out."""
 MAX_COMPLAINTS = 200
 """Errors of pjsip that are logged, per phone: it complains about every datagram that is no SIP, in full."""
-LOG_LEVEL = 4
-"""Where pjsip logs every SIP message that it sends (again) or receives."""
-
-
-@dataclass(frozen=True, slots=True)
-class Logged:
-    """An entry of pjsip's message log."""
-
-    at_s: float
-    entry: str
+LOG_LEVEL = 1
+"""Errors. Messages come from the tap: to log each costs a third of the calls per second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +68,32 @@ class Over:
     reason: str
 
 
-Item = Event | Logged | Invited | Over
-Queue = queue.SimpleQueue[Item]
+Item = Event | Invited | Over
+
+
+class Queue:
+    """Items of pjsip's threads for the phone's own, which waits for `descriptor` to be readable."""
+
+    def __init__(self) -> None:
+        self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self.descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def put(self, item: Item) -> None:
+        """From any thread."""
+        self._items.put(item)
+        os.eventfd_write(self.descriptor, 1)
+
+    def get(self) -> Item | None:
+        """The next one; None where there is none."""
+        try:
+            return self._items.get_nowait()
+        except queue.Empty:
+            return None
+
+    def wait(self, timeout_s: float) -> None:
+        """Until something was put, or the tap saw a message."""
+        if select.select([self.descriptor], [], [], timeout_s)[0]:
+            os.eventfd_read(self.descriptor)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -91,7 +106,9 @@ class Leg:
     outgoing: bool
     tapped: TappedCall
     call: "Call | None" = None
-    dialog: Dialog = field(default_factory=Dialog)
+    messages: Conversation = field(default_factory=Conversation)
+    branch: str | None = None
+    """Of an incoming call's INVITE."""
     to_send: deque[tuple[str, int]] = field(default_factory=deque)
     sending: bool = False
     echo: bool = False
@@ -121,26 +138,33 @@ def guarded(callback: Callable[P, None]) -> Callable[P, None]:
 
 
 class Log(pj.LogWriter):  # type: ignore[misc]
-    """Takes SIP messages and errors out of pjsip's log. Called in any thread."""
+    """Takes errors out of pjsip's log. Called in any thread."""
 
-    def __init__(self, items: Queue) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.items = items
-        self.dropped = 0
         self.complaints = 0
 
     @guarded
     def write(self, entry: pj.LogEntry) -> None:
-        """Queues a SIP message, logs an error, drops everything else."""
-        text = entry.msg
-        if text.startswith(("RX ", "TX ")):
-            if self.items.qsize() < MAX_QUEUED:
-                self.items.put(Logged(time.monotonic(), text))
-            else:
-                self.dropped += 1
-        elif entry.level <= 1 and self.complaints < MAX_COMPLAINTS:
+        """Logs an error, drops everything else."""
+        if entry.level <= LOG_LEVEL and self.complaints < MAX_COMPLAINTS:
             self.complaints += 1
-            LOG.warning("pjsip: %s", printable(text.strip()[:300]))
+            LOG.warning("pjsip: %s", printable(entry.msg.strip()[:300]))
+
+
+class Endpoint(pj.Endpoint):  # type: ignore[misc]
+    """The stack; tells of the INVITEs that it refuses without a call."""
+
+    def __init__(self, items: Queue) -> None:
+        super().__init__()
+        self.items = items
+
+    @guarded
+    def onRejectedIncomingCall(self, prm: pj.OnRejectedIncomingCallParam) -> None:  # noqa: N802
+        """Such an INVITE makes no `onIncomingCall`."""
+        head = parse_head(printable(prm.rdata.wholeMsg))
+        if head is not None:
+            self.items.put(StackRefused(at_s=time.monotonic(), sip_call_id=head.call_id, code=prm.statusCode))
 
 
 class Account(pj.Account):  # type: ignore[misc]
@@ -169,6 +193,7 @@ class Account(pj.Account):  # type: ignore[misc]
         at_s, invite = time.monotonic(), printable(prm.rdata.wholeMsg)
         head = parse_head(invite)
         leg = self.adopt(self, prm.callId, head.call_id if head else "")
+        leg.branch = head.branch if head else None
         self.items.put(Invited(at_s, leg, self.identifier, invite))
 
 
@@ -252,13 +277,10 @@ class Call(pj.Call):  # type: ignore[misc]
 
     @guarded
     def onDtmfEvent(self, prm: pj.OnDtmfEventParam) -> None:  # noqa: N802
-        """One RFC 4733 packet, or one INFO."""
-        at_s, handle = time.monotonic(), self.leg.handle
+        """One RFC 4733 packet."""
         if prm.method == pj.PJSUA_DTMF_METHOD_SIP_INFO:
-            self.items.put(DigitReceived(at_s=at_s, call=handle, digit=printable(prm.digit), method=DtmfMethod.INFO))
-            if 0 < prm.duration < 2**32 - 1:  # the latter is pjsip's "unknown"
-                self.items.put(DigitEnded(at_s=at_s, call=handle, digit=printable(prm.digit), duration_ms=prm.duration))
-            return
+            return  # those are among the messages
+        at_s = time.monotonic()
         for event in self.leg.digits.packet(
             at_s=at_s,
             digit=prm.digit,
@@ -304,19 +326,20 @@ def _spread(stat: pj.MathStat) -> Spread:
 
 
 def endpoint_config(log: Log) -> pj.EpConfig:
-    """One worker thread, G.711 at 8 kHz without voice activity detection, the message log to us."""
+    """One worker thread, G.711 at 8 kHz without voice activity detection, the error log to us."""
     config = pj.EpConfig()
     config.uaConfig.threadCnt = 1
     config.uaConfig.maxCalls = MAX_CALLS
     config.uaConfig.userAgent = "calltest"
     config.logConfig.level = config.logConfig.consoleLevel = LOG_LEVEL
-    config.logConfig.msgLogging = 1
+    config.logConfig.msgLogging = 0
     config.logConfig.decor = 0
     config.logConfig.writer = log
     config.medConfig.clockRate = config.medConfig.sndClockRate = 8000
     config.medConfig.quality = 1
     config.medConfig.ecTailLen = 0
     config.medConfig.noVad = True
+    config.medConfig.sndAutoCloseTime = -1  # else the media clock stops 1 s after a call, whatever call has begun then
     return config
 
 

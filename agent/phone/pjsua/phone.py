@@ -8,7 +8,6 @@ before `libDestroy`. After `close` the process should end with `os._exit`: inter
 import gc
 import itertools
 import logging
-import queue
 import time
 import uuid
 from collections import deque
@@ -22,16 +21,17 @@ import pjsua2 as pj
 
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.phone.pjsua.digits import DigitSender
-from agent.phone.pjsua.facts import Digits, logged_message, media_s, rtp_received, rtp_sent, rtt_ms
+from agent.phone.pjsua.facts import Digits, Epochs, media_s, rtp_received, rtp_sent, rtt_ms, seen_message
 from agent.phone.pjsua.objects import (
     Account,
     Call,
+    Endpoint,
     Invited,
     Item,
     Leg,
     Log,
-    Logged,
     Over,
+    Queue,
     account_config,
     call_settings,
     start,
@@ -43,14 +43,17 @@ from agent.phone.protocol import (
     CallHandle,
     Event,
     IncomingCall,
+    MessageSeen,
     PhoneError,
     Playback,
     RegistrationConcluded,
     SipAccount,
 )
+from agent.sip.dialogs import Crossed, settled
 from agent.sip.text import parse_head, printable
 from agent.tap import Tap, TapError
 from agent.tap.call import Captures, TappedCall
+from agent.tap.model import TapMessage
 from agent.timers import Timers
 
 LOG = logging.getLogger(__name__)
@@ -89,7 +92,8 @@ class PjsuaPhone:
 
         One WAV per call goes to `recordings`, one pcap to `captures`, where given.
         """
-        self._items: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        self._items = Queue()
+        self._epochs = Epochs()
         self._ready: deque[Event] = deque()
         self._timers = Timers()
         self._digits = DigitSender(self._timers, self._ready)
@@ -99,10 +103,11 @@ class PjsuaPhone:
         self._lines: dict[AccountId, _Line] = {}
         self._dropped: list[Account] = []
         self._bind, self._recordings, self._captures, self._settle_s = bind, recordings, captures, settle_s
-        self._log = Log(self._items)
-        self._endpoint = pj.Endpoint()
+        self._log = Log()
+        self._endpoint = Endpoint(self._items)
         try:
             self._tap = Tap()
+            self._tap.wake(self._items.descriptor)
             self._transport = start(self._endpoint, self._log, self._tap, bind, sip_port)
             self._address = str(self._endpoint.transportGetInfo(self._transport).localName)
             anybody = SipAccount(uri=f"sip:calltest@{self._address}", proxy="", register=False)
@@ -159,9 +164,6 @@ class PjsuaPhone:
             return
         if line.leaving:
             self._forget(event.account)
-        elif line.concluded:  # a refresh, after the one that was asked for
-            line.registered = event.active
-            return
         line.concluded, line.registered = True, event.active
         self._ready.append(event)
 
@@ -255,26 +257,33 @@ class PjsuaPhone:
 
         No verdict may rest on what is left: a response that we dropped would be one that the SUT never sent.
         """
-        if self._log.dropped:
-            raise PhoneError(f"{self._log.dropped} SIP messages came faster than they could be read")
         until_s = time.monotonic() + timeout_s
         while True:
             self._timers.run(time.monotonic())
             if self._ready:
                 return self._ready.popleft()
-            next_s = self._timers.next_s(until_s)
-            try:
-                item = self._items.get(timeout=max(0.0, next_s - time.monotonic()))
-            except queue.Empty:
-                if time.monotonic() >= until_s:
-                    return None
-            else:
-                self._take(item)
+            if self._pump():
+                continue
+            now_s = time.monotonic()
+            if now_s >= until_s:
+                return None
+            self._items.wait(max(0.0, self._timers.next_s(until_s) - now_s))
+
+    def _pump(self) -> bool:
+        """Takes what has come: the messages first that crossed before an item, for it may be about one of them."""
+        item = self._items.get()
+        any_message = False
+        for message in self._tap.messages():
+            any_message = True
+            self._message(message)
+        if self._tap.missed:
+            raise PhoneError(f"{self._tap.missed} SIP messages came faster than they could be read")
+        if item is not None:
+            self._take(item)
+        return any_message or item is not None
 
     def _take(self, item: Item) -> None:
         match item:
-            case Logged():
-                self._message(item)
             case Invited():
                 self._invited(item)
             case RegistrationConcluded():
@@ -284,20 +293,19 @@ class PjsuaPhone:
             case _:
                 self._ready.append(item)
 
-    def _message(self, logged: Logged) -> None:
-        message = logged_message(logged.at_s, logged.entry)
-        if message is None:
-            LOG.error("a SIP message in pjsip's log could not be read: %s", printable(logged.entry[:200]))
-            return
-        head = parse_head(message.text)
-        leg = self._by_call_id.get(head.call_id) if head else None
-        if leg is not None and head is not None:
-            leg.dialog.saw(head, sent=message.sent)
-        self._ready.append(message)
+    def _message(self, message: TapMessage) -> None:
+        event = seen_message(message, self._epochs, self._status)
+        if isinstance(event, MessageSeen) and event.head is not None:
+            leg = self._by_call_id.get(event.head.call_id)
+            if leg is not None:
+                leg.messages.saw(Crossed(at_s=event.at_s, sent=event.sent, head=event.head))
+        self._ready.append(event)
 
     def _invited(self, item: Invited) -> None:
         leg = item.leg
         self._by_call_id[leg.sip_call_id] = leg
+        if (head := parse_head(item.invite)) is not None:  # it was read before its leg was there
+            leg.messages.saw(Crossed(at_s=item.at_s, sent=False, head=head))
         self._ready.append(
             IncomingCall(
                 at_s=item.at_s,
@@ -319,7 +327,8 @@ class PjsuaPhone:
         """Ends the leg once its last request is answered, or the time for that is up."""
         if leg.over is None:
             return
-        if not leg.dialog.settled and time.monotonic() - leg.over.at_s < self._settle_s:
+        done = settled(leg.messages, outgoing=leg.outgoing, branch=leg.branch)
+        if not done and time.monotonic() - leg.over.at_s < self._settle_s:
             self._after(SETTLE_POLL_S, lambda: self._settle(leg))
             return
         self._by_call_id.pop(leg.sip_call_id, None)
@@ -347,6 +356,10 @@ class PjsuaPhone:
         self._legs.pop(leg.handle, None)
         leg.call = None
 
+    def _status(self, status: int) -> str:
+        """Pjsip's words for a status of its own."""
+        return printable(self._endpoint.utilStrError(status))
+
     def _after(self, wait_s: float, action: Callable[[], None]) -> None:
         self._timers.at(time.monotonic() + wait_s, action)
 
@@ -361,8 +374,9 @@ class PjsuaPhone:
             leg.call = None
         for kept in (self._legs, self._by_call_id, self._lines, self._dropped):
             kept.clear()
-        while not self._items.empty():  # they refer to legs too
-            self._items.get()
+        while self._items.get() is not None:  # they refer to legs too
+            pass
+        self._tap.wake(-1)
         del self._anybody
         gc.collect()
         # Where a call or registration is still up, pjsip stays for a second to hear the answers to its last requests.

@@ -6,11 +6,21 @@ from typing import Final
 
 import numpy as np
 
+from agent.sip import sdp
 from agent.trace.kernel import STATIC_TYPES, StaticType, address, kernel
 from agent.trace.kernel import Meanings as KernelMeanings
 from agent.trace.model import Format
 
-EVENT_NAME: Final = "telephone-event"
+
+def as_format(encoding: sdp.Encoding) -> Format:
+    """As a trace tells it."""
+    return Format(name=encoding.name, clock_rate_hz=encoding.clock_hz, channels=encoding.channels, fmtp=encoding.fmtp)
+
+
+STATIC: Final[Mapping[int, Format]] = {number: as_format(encoding) for number, encoding in sdp.STATIC.items()}
+"""RFC 3551 §6."""
+
+EVENT_NAME: Final = sdp.EVENT_NAME
 EVENT_CLOCK_HZ: Final = 8000
 """RFC 4733 §7.1.1: where the rate is not said."""
 COMFORT_NOISE: Final = 13

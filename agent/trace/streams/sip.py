@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.contract.call import DtmfMethod
+from agent.sip.sdp import parse_sdp
 from agent.sip.text import SipHead, parse_head
 from agent.trace.model import Digit, Format
 from agent.trace.streams.flows import place
-from agent.trace.streams.formats import Meanings
-from agent.trace.streams.sdp import parse_sdp
+from agent.trace.streams.formats import Meanings, as_format
 from agent.trace.streams.streams import Declaration
 from agent.trace.wire.addresses import Addresses
 
@@ -58,12 +58,13 @@ class Sip:
         if found < 0 or head.method not in NEGOTIATING:
             return []
         media: dict[int, tuple[dict[int, Format], bool]] = {}
-        for medium in parse_sdp(body[found:]):
+        for medium in parse_sdp(body[found:]).media:
             address = self._addresses.parse(medium.address)
-            if medium.port and address is not None:
+            if medium.rtp and medium.port and address is not None:
+                declared = {number: as_format(one) for number, one in medium.declared.items()}
                 # Media that share a port (RFC 8843) share its payload types.
                 formats, encrypted = media.get(place(address, medium.port), ({}, False))
-                media[place(address, medium.port)] = {**formats, **medium.formats}, encrypted or medium.encrypted
+                media[place(address, medium.port)] = {**formats, **declared}, encrypted or medium.encrypted
         return [
             Declaration(
                 row=row,

@@ -25,7 +25,7 @@ def reports(*, count: int = 2, wrong: tuple[tuple[int, int], ...] = (), media: s
     caller, its_callee = good_reports(endpoints=(0, 1), group__count=count)
     legs = [change(leg, **callee) if (leg.endpoint, leg.number) in wrong else leg for leg in its_callee.legs]
     if media is not None:
-        legs = [change(leg, local_rtp=media) for leg in legs]
+        legs = [change(leg, sections__local=media) for leg in legs]
     return [caller, replace(its_callee, legs=tuple(legs))]
 
 
@@ -172,13 +172,13 @@ def media_of(caller_remote, callee_local, callee_remote="10.0.0.1:30002", caller
                 replace(
                     caller,
                     legs=tuple(
-                        change(leg, local_rtp=caller_local, negotiated__remote_rtp=caller_remote) for leg in caller.legs
+                        change(leg, sections__local=caller_local, sections__remote=caller_remote) for leg in caller.legs
                     ),
                 ),
                 replace(
                     callee,
                     legs=tuple(
-                        change(leg, local_rtp=callee_local, negotiated__remote_rtp=callee_remote) for leg in callee.legs
+                        change(leg, sections__local=callee_local, sections__remote=callee_remote) for leg in callee.legs
                     ),
                 ),
             ],
@@ -207,7 +207,7 @@ def test_a_call_without_a_callee_leg_or_sdp_says_nothing_of_the_media():
     caller, callee = good_reports()
     outcome = conclude([caller, replace(callee, legs=())], ENDPOINTS[:1])
     assert outcome.endpoints[0].media is UNSET
-    legs = tuple(change(leg, negotiated=None) for leg in caller.legs)
+    legs = tuple(change(leg, sections=()) for leg in caller.legs)
     outcome = conclude([replace(caller, legs=legs), replace(callee, legs=())], ENDPOINTS[:1])
     assert outcome.endpoints[0].media is UNSET
 

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from prometheus_client import generate_latest
 
-from agent.contract.observation import LegObservation, Progress, Rtp
+from agent.contract.observation import LegObservation, Progress
 from agent.contract.verdict import Result, Role
 from agent.judge.verdicts import CallVerdict, EndpointVerdict, Flow, RunVerdict
 from controller.api.run import CallCounts, CallTestStatus, Endpoint, LastRun
 from controller.measurements import METRICS, samples
 from controller.metrics import SUMMARY, TEST_LABELS, Metrics
 from controller.workqueue import Key
+from tests.unit.builders import SECTION, SOURCE, change
 
 DOCS = Path(__file__).parents[3] / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(?P<name>calltest_\w+)`(?P<rebuilt> ↻)? \| (?P<labels>[^|]*) ?\| ", re.MULTILINE)
@@ -32,6 +33,12 @@ def leg(role: Role, *, final_code: int | None = 200, **more: object) -> LegObser
         final_code=final_code,
         **more,  # type: ignore[arg-type]
     )
+
+
+def media(*, sent: int | None = None, **received: object) -> dict[str, object]:
+    """One section of it."""
+    sources = None if sent is None else (change(SOURCE, packets=sent),)
+    return {"sections": (SECTION,), "sent": sources, "received": (change(SOURCE, **received),)}
 
 
 def verdict(*calls: tuple[LegObservation | None, LegObservation | None], result: Result = Result.PASSED) -> RunVerdict:
@@ -74,14 +81,13 @@ MEASURED = verdict(
         leg(
             Role.CALLER,
             progress=Progress(answered_ms=40, ringing_ms=20),
-            rtp_sent=Rtp(packets=400),
-            rtp_received=Rtp(packets=300, lost=100, jitter_ms=2),
+            **media(sent=400, packets=300, lost=100, jitter_ms=2.0),
             rtt_ms=8,
         ),
-        leg(Role.CALLEE, rtp_received=Rtp(packets=400, lost=0, jitter_ms=1)),
+        leg(Role.CALLEE, **media(packets=400, jitter_ms=1.0)),
     ),
     (
-        leg(Role.CALLER, progress=Progress(answered_ms=60, ringing_ms=40), rtp_received=Rtp(packets=400, jitter_ms=4)),
+        leg(Role.CALLER, progress=Progress(answered_ms=60, ringing_ms=40), **media(packets=400, jitter_ms=4.0)),
         None,
     ),
 )
@@ -136,14 +142,14 @@ def test_what_was_measured_has_its_number() -> None:
     assert found["calltest_call_ringing_max_seconds", ("sut-0", "pin")] == 0.04
     assert found["calltest_rtp_sent_packets", ("sut-0", "pin", "caller")] == 400
     assert found["calltest_rtp_received_packets", ("sut-0", "pin", "caller")] == 700
-    assert found["calltest_rtp_loss_ratio", ("sut-0", "pin", "caller")] == 0.25, "of the calls where both are known"
+    assert found["calltest_rtp_loss_ratio", ("sut-0", "pin", "caller")] == 0.125
     assert found["calltest_rtp_loss_ratio", ("sut-0", "pin", "callee")] == 0
     assert found["calltest_rtp_jitter_seconds", ("sut-0", "pin", "caller")] == 0.003
     assert found["calltest_rtcp_round_trip_seconds", ("sut-0", "pin", "caller")] == 0.008
 
 
 def test_what_was_not_measured_has_no_series() -> None:
-    silent = verdict((leg(Role.CALLER, final_code=None, rtp_received=Rtp(packets=0, lost=0)), None))
+    silent = verdict((leg(Role.CALLER, final_code=None, sections=(SECTION,), received=()), None))
     found = {sample.metric for sample in samples(silent)}
     assert found == {"calltest_last_run_endpoint_calls", "calltest_rtp_received_packets"}
 

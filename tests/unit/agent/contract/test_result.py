@@ -139,9 +139,7 @@ def test_lines_on_the_wire_are_as_committed(name):
     assert decode_line(golden) == LINES[name]
 
 
-@pytest.mark.parametrize(
-    "line", [*LINES.values(), callee_leg(heard=None), caller_leg(rtp_received=None, negotiated=None)]
-)
+@pytest.mark.parametrize("line", [*LINES.values(), callee_leg(heard=None), caller_leg(received=None, sections=())])
 def test_a_line_is_one_line_and_read_as_written(line):
     raw = encode_line(line)
 
@@ -151,9 +149,9 @@ def test_a_line_is_one_line_and_read_as_written(line):
 
 
 def test_what_was_not_measured_is_null_on_the_wire():
-    leg = json.loads(encode_line(caller_leg(rtp_received=None, final_code=None, rtt_ms=None)))
+    leg = json.loads(encode_line(caller_leg(received=None, final_code=None, rtt_ms=None)))
 
-    assert (leg["rtpReceived"], leg["finalCode"], leg["rttMs"]) == (None, None, None)
+    assert (leg["received"], leg["finalCode"], leg["rttMs"]) == (None, None, None)
 
 
 @pytest.mark.parametrize(

@@ -5,42 +5,48 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.contract.call import Call, DtmfMethod
-from agent.contract.observation import Digit, Health, Negotiated, Progress, RegistrationOutcome, Rtp, Side, StackCount
+from agent.contract.observation import (
+    Bye,
+    Dialog,
+    Digit,
+    Fork,
+    Health,
+    Progress,
+    Side,
+)
 from agent.contract.plan import Account, Plan, RunRef, call_key
 from agent.contract.verdict import Role
 from agent.observe.leg import (
-    MAX_MESSAGE_CHARS,
-    MAX_MESSAGES,
     InviteFacts,
     LegFacts,
     observe_leg,
-    observe_registration,
     read_invite,
 )
+from agent.observe.signalling import MAX_MESSAGE_CHARS, MAX_MESSAGES
 from agent.phone.protocol import (
-    AccountId,
     CallConfirmed,
     CallEnded,
     CallHandle,
     DigitEnded,
     DigitReceived,
     DigitSent,
-    MediaActive,
     MessageSeen,
-    RegistrationConcluded,
+    NotSent,
+    StackRefused,
+    Unparsed,
 )
-from tests.unit.sip_messages import request, response
-from tests.unit.taps import tap_digit, tap_stream
+from agent.sip.text import parse_head
+from tests.unit.sip_messages import message, request, response
 
 CALL = CallHandle(1)
 
 
 def sent(at_s, text):
-    return MessageSeen(at_s=at_s, sent=True, peer="p", text=text)
+    return message(at_s, text, sent=True)
 
 
 def received(at_s, text):
-    return MessageSeen(at_s=at_s, sent=False, peer="p", text=text)
+    return message(at_s, text, sent=False)
 
 
 def ended(at_s, **fields):
@@ -50,7 +56,7 @@ def ended(at_s, **fields):
 
 def leg(*events, role=Role.CALLER, own_reason=None):
     facts = LegFacts(role=role, endpoint=0, call="pin", number=3, call_key="k", sip_call_id="c1", started_at=1.7e9)
-    return observe_leg(facts, events, own_reason=own_reason, heard=None, health=Health())
+    return observe_leg(facts, events, own_reason=own_reason, health=Health())
 
 
 GOOD_CALL = (
@@ -134,8 +140,8 @@ def test_the_first_final_response_counts_not_a_later_one():
 def test_reinvites_change_nothing():
     seen = leg(
         *GOOD_CALL[:8],
-        received(12.0, request(cseq=101, to_tag="f")),
-        sent(12.0, response(488, cseq=101)),
+        received(12.0, request(cseq=101, from_tag="t", to_tag="f")),
+        sent(12.0, response(488, cseq=101, from_tag="t", to_tag="f")),
         sent(12.5, request(cseq=3, to_tag="t")),
         received(12.6, response(491, cseq=3)),
     )
@@ -161,7 +167,7 @@ def test_a_challenged_bye_that_was_sent_again_needs_its_own_answer():
 def test_when_both_hang_up_the_first_bye_counts():
     seen = leg(
         *GOOD_CALL[:8],
-        received(14.0, request("BYE", cseq=50, to_tag="f")),
+        received(14.0, request("BYE", cseq=50, from_tag="t", to_tag="f")),
         sent(14.1, request("BYE", cseq=2, to_tag="t")),
         received(14.2, response(200, cseq=2, method="BYE")),
     )
@@ -197,16 +203,19 @@ def test_the_agents_own_words_stand_before_the_stacks():
     assert leg(ended(1.0, local_reason="")).local_reason is None
 
 
-def media(at_s, payload_type, port):
-    negotiated = Negotiated(codec="PCMA", telephone_event_payload_type=payload_type, remote_rtp=f"1.2.3.4:{port}")
-    return MediaActive(at_s=at_s, call=CALL, negotiated=negotiated, local_rtp="1.1.1.1:4000")
+def info(at_s, value, *, code=200, cseq=7, from_tag="t"):
+    """An INFO of the peer, sent twice, and our answer."""
+    kind = {"extra": "Content-Type: application/dtmf-relay\r\n", "body": f"Signal={value}\r\nDuration=160\r\n"}
+    asked = request("INFO", cseq=cseq, from_tag=from_tag, to_tag="f", branch=f"i{cseq}", **kind)
+    answer = response(code, cseq=cseq, method="INFO", from_tag=from_tag, to_tag="f", branch=f"i{cseq}")
+    return received(at_s, asked), sent(at_s + 0.001, answer), received(at_s + 0.5, asked), sent(at_s + 0.501, answer)
 
 
-def test_the_last_negotiation_counts():
-    seen = leg(media(1.0, None, 1), media(2.0, 101, 2))
-    assert seen.negotiated is not None
-    assert (seen.negotiated.telephone_event_payload_type, seen.negotiated.remote_rtp) == (101, "1.2.3.4:2")
-    assert seen.local_rtp == "1.1.1.1:4000"
+def test_an_info_that_was_sent_again_or_refused_or_is_a_strangers_brings_no_other_digit():
+    seen = leg(
+        *GOOD_CALL[:8], *info(12.0, "1"), *info(13.0, "2", code=415, cseq=8), *info(14.0, "3", cseq=9, from_tag="x")
+    )
+    assert seen.dtmf_received == (Digit(digit="1", method=DtmfMethod.INFO, at_ms=1000, duration_ms=160),)
 
 
 def digit(at_s, value, method=DtmfMethod.RFC4733):
@@ -224,14 +233,13 @@ def test_digits_and_their_durations():
         digit_end(12.1, "1"),
         digit(12.2, "1"),
         digit_end(12.3, "2"),  # belongs to none
-        digit(12.4, "#", DtmfMethod.INFO),
-        digit_end(12.5, "1"),
+        *info(12.4, "#"),
         DigitSent(at_s=13.0, call=CALL, digit="9", duration_ms=80.0),
     )
     assert seen.dtmf_received == (
         Digit(digit="1", method=DtmfMethod.RFC4733, at_ms=1000, duration_ms=100),
         Digit(digit="1", method=DtmfMethod.RFC4733, at_ms=1200),
-        Digit(digit="#", method=DtmfMethod.INFO, at_ms=1400),
+        Digit(digit="#", method=DtmfMethod.INFO, at_ms=1400, duration_ms=160),
     )
     assert seen.dtmf_sent == (Digit(digit="9", method=DtmfMethod.RFC4733, at_ms=2000, duration_ms=80),)
 
@@ -247,96 +255,6 @@ def test_digits_are_timed_by_the_stacks_word_where_the_answer_could_not_be_read(
     assert leg(digit(6.0, "1")).dtmf_received[0].at_ms is None
 
 
-STACK = {"stack_sent": Rtp(packets=90), "stack_received": Rtp(packets=90, lost=0)}
-
-
-def with_media(*streams, role=Role.CALLER, events=GOOD_CALL[:8], **fields):
-    """The call was answered at 11.0."""
-    return leg(*events, ended(16.0, tapped=tuple(streams), **(STACK | fields)), role=role)
-
-
-def test_media_is_what_crossed_the_wire_since_the_answer():
-    early = tap_stream(mark=0, packets=7, unnegotiated=5, digits=(tap_digit("9"),))
-    late = tap_stream(mark=1, first_s=11.1, last_s=14.5, digits=(tap_digit("2", 12.5), tap_digit("1", 12.0)))
-    seen = with_media(early, late)
-    assert seen.rtp_received == Rtp(
-        packets=90, lost=0, duplicates=0, reordered=0, unnegotiated=0, jitter_ms=1.0, max_jitter_ms=2.0,
-        first_ms=100.0, last_ms=3500.0, max_gap_ms=20.0,
-    )  # fmt: skip
-    assert seen.dtmf_received == (
-        Digit(digit="1", method=DtmfMethod.RFC4733, at_ms=1000, last_ms=1100, duration_ms=100, volume_dbm0=-10,
-              marker=True, packets=7, end_packets=3),
-        Digit(digit="2", method=DtmfMethod.RFC4733, at_ms=1500, last_ms=1600, duration_ms=100, volume_dbm0=-10,
-              marker=True, packets=7, end_packets=3),
-    )  # fmt: skip
-    assert seen.rtp_sent == Rtp(packets=0), "media was negotiated, and nothing of ours was on the wire"
-    assert with_media(early, role=Role.CALLEE).rtp_received.packets == 7, "a callee has no early media"
-
-
-def test_digits_sent_are_those_that_were_ended_on_the_wire():
-    whole, cut, flash = tap_digit("4", 12.0), tap_digit("5", 13.0, end_packets=0), tap_digit("6", 14.0, code=16)
-    seen = with_media(tap_stream(mark=1, sent=True, digits=(whole, cut, flash)))
-    assert [digit.digit for digit in seen.dtmf_sent] == ["4"]
-
-
-def test_info_digits_stand_among_those_of_the_wire():
-    stream = tap_stream(mark=1, digits=(tap_digit("1", 12.0), tap_digit("3", 14.0)))
-    told = [digit(12.0, "1"), digit(13.0, "2", DtmfMethod.INFO), digit(14.0, "3")]
-    seen = with_media(stream, events=(*GOOD_CALL[:8], *told), stack_sent=Rtp(packets=0))
-    assert [(d.digit, d.method.value) for d in seen.dtmf_received] == [
-        ("1", "RFC4733"), ("2", "INFO"), ("3", "RFC4733"),
-    ]  # fmt: skip
-    assert seen.disagreements == ()
-
-
-def test_what_the_tap_could_not_see_is_not_measured_and_digits_are_the_stacks():
-    seen = leg(*GOOD_CALL[:8], digit(12.0, "1"), ended(16.0, tapped=None, **STACK))
-    assert (seen.rtp_sent, seen.rtp_received) == (None, None)
-    assert [d.digit for d in seen.dtmf_received] == ["1"]
-    assert (seen.stack_sent, seen.stack_received) == (StackCount(packets=90), StackCount(packets=90, lost=0))
-
-
-def test_without_a_stream_there_was_no_media_to_measure():
-    seen = leg(*GOOD_CALL[:8], ended(16.0, tapped=()))
-    assert (seen.rtp_sent, seen.rtp_received) == (None, None)
-
-
-def test_a_stack_that_counts_otherwise_is_said():
-    stream = tap_stream(mark=1, digits=(tap_digit("1", 12.0),))
-    near = {"stack_sent": Rtp(packets=0), "stack_received": Rtp(packets=85, lost=5)}
-    assert with_media(stream, events=(*GOOD_CALL[:8], digit(12.0, "1")), **near).disagreements == ()
-    far = {"stack_sent": Rtp(packets=6), "stack_received": Rtp(packets=84, lost=6)}
-    assert with_media(stream, **far).disagreements == (
-        "0 packets sent on the wire, 6 by the SIP stack",
-        "90 packets received on the wire, 84 by the SIP stack",
-        "0 packets lost on the wire, 6 by the SIP stack",
-        "digits 1 on the wire, none by the SIP stack",
-    )
-    copies = tap_stream(mark=1, duplicates=3, reordered=2, unnegotiated=1)
-    assert with_media(copies, stack_sent=Rtp(packets=0), stack_received=Rtp(packets=79, lost=0)).disagreements == ()
-
-
-@pytest.mark.parametrize(("packets", "media_s", "ratio"), [(400, 8.0, 1.0), (300, 8.0, 0.75), (10, 0.2, None)])
-def test_packets_sent_against_packets_due(packets, media_s, ratio):
-    stream = tap_stream(mark=1, sent=True, packets=packets, max_late_ms=12.34)
-    health = with_media(stream, media_s=media_s).health
-    assert (health.sent_ratio, health.rtp_lateness_ms) == (ratio, 12.3)
-
-
-def test_no_packets_counted_is_no_ratio():
-    assert leg(ended(1.0, media_s=8.0)).health == Health()
-
-
-def test_streams_of_one_call_are_added_and_jitter_is_weighed():
-    one = tap_stream(mark=1, jitter_samples=30, mean_jitter_ms=1.0, max_jitter_ms=9.0, lost=1, max_gap_ms=40.0)
-    other = tap_stream(mark=1, ssrc=2, jitter_samples=10, mean_jitter_ms=5.0, max_jitter_ms=7.0, lost=2)
-    silent = tap_stream(mark=1, ssrc=3, jitter_samples=0, mean_jitter_ms=None, max_jitter_ms=None, max_gap_ms=None)
-    received = with_media(one, other, silent).rtp_received
-    assert (received.packets, received.lost, received.max_gap_ms) == (270, 3, 40.0)
-    assert (received.jitter_ms, received.max_jitter_ms) == (2.0, 9.0)
-    assert with_media(silent).rtp_received.jitter_ms is None
-
-
 def test_a_flood_of_messages_is_cut():
     seen = leg(*(received(float(n), "x" * 10_000) for n in range(1000)))
     assert len(seen.messages) == MAX_MESSAGES
@@ -350,7 +268,7 @@ PART = st.sampled_from([request(), request("BYE", to_tag="t", cseq=2), response(
 @given(
     st.lists(
         st.builds(
-            lambda at_s, outgoing, text, cut: MessageSeen(at_s=at_s, sent=outgoing, peer="p", text=text[cut:]),
+            lambda at_s, outgoing, text, cut: message(at_s, text[cut:], sent=outgoing),
             st.floats(0, 100),
             st.booleans(),
             st.one_of(st.text(), PART),
@@ -363,6 +281,115 @@ PART = st.sampled_from([request(), request("BYE", to_tag="t", cseq=2), response(
 def test_no_messages_raise(messages, role):
     seen = leg(*messages, role=role)
     assert len(seen.messages) == len(messages)
+
+
+# --- its own dialog, and what was beside it ---
+
+
+def fork(at_s):
+    """A second 200, which our stack acknowledges and hangs up at once."""
+    return (
+        received(at_s, response(200, to_tag="u")),
+        sent(at_s, request("ACK", to_tag="u")),
+        sent(at_s, request("BYE", cseq=2, to_tag="u", branch="x")),
+        received(at_s + 0.1, response(200, cseq=2, method="BYE", to_tag="u", branch="x")),
+    )
+
+
+def test_two_answers_of_a_fork_are_told_and_the_legs_own_dialog_counts():
+    seen = leg(*GOOD_CALL[:8], *fork(11.2), *GOOD_CALL[8:])
+    assert (seen.ended_by, seen.bye_code, seen.progress.bye_ms) == (Side.LOCAL, 200, 5000)
+    assert seen.dialog == Dialog(
+        local_tag="f",
+        remote_tag="t",
+        answers=2,
+        ack_ms=0,
+        bye=Bye(by=Side.LOCAL, at_ms=5000, code=200, crossed=False),
+        forks=(Fork(tag="u", codes=(200,), ended=True),),
+    )
+
+
+def test_a_bye_with_a_wrong_tag_ends_nothing():
+    seen = leg(*GOOD_CALL[:8], received(12.0, request("BYE", cseq=9, from_tag="x", to_tag="f")), *GOOD_CALL[8:])
+    assert (seen.ended_by, seen.progress.bye_ms) == (Side.LOCAL, 5000)
+
+
+def test_a_callees_leg_counts_its_answers_and_merged_invites():
+    seen = leg(
+        received(1.0, request(branch="a")),
+        received(1.1, request(branch="b")),
+        sent(1.1, response(482, branch="b", to_tag="z")),
+        sent(1.2, response(200, branch="a")),
+        sent(1.7, response(200, branch="a")),
+        received(2.0, request("ACK", to_tag="t", branch="c")),
+        received(3.0, request("BYE", to_tag="t", cseq=2, branch="d")),
+        sent(3.0, response(200, method="BYE", cseq=2, branch="d")),
+        role=Role.CALLEE,
+    )
+    assert seen.dialog == Dialog(
+        local_tag="t",
+        remote_tag="f",
+        answers=2,
+        ack_ms=800,
+        bye=Bye(by=Side.REMOTE, at_ms=2000, code=200, crossed=False),
+        merged=1,
+    )
+
+
+def test_a_redirect_says_where_to():
+    seen = leg(sent(1.0, request()), received(1.1, response(302, extra="Contact: <sip:eve@1.2.3.4>\r\n")))
+    assert seen.dialog == Dialog(local_tag=None, remote_tag=None, redirects=("sip:eve@1.2.3.4",))
+
+
+def test_a_refer_that_we_refused_is_said():
+    tags = {"from_tag": "t", "to_tag": "f"}
+    refer = (
+        received(12.0, request("REFER", cseq=4, **tags)),
+        sent(12.0, response(403, method="REFER", cseq=4, **tags)),
+    )
+    (action,) = leg(*GOOD_CALL[:8], *refer, *GOOD_CALL[8:]).actions
+    assert (action.name, action.at_ms, action.error) == (
+        "refer", 2000, "REFER refused with 403: this agent follows none",
+    )  # fmt: skip
+
+
+def test_an_ack_that_never_left_is_said_with_the_contact():
+    answer = received(1.1, response(200, extra="Contact: <sip:b@h;transport=tls>\r\n"))
+    (action,) = leg(sent(1.0, request()), answer).actions
+    assert action.error == "no ACK left this agent; the answer's Contact is sip:b@h;transport=tls"
+    (action,) = leg(sent(1.0, request()), received(1.1, response(200))).actions
+    assert action.error == "no ACK left this agent; the answer's Contact is no Contact"
+
+
+def test_what_could_not_be_sent_is_said_and_is_no_message():
+    unsent = [
+        NotSent(at_s=1.0, peer="p", head=parse_head(text), reason="Permission denied")
+        for text in (request(), response(200, method="BYE"), "")
+    ]
+    seen = leg(*unsent)
+    assert (seen.progress, seen.messages) == (Progress(), ())
+    assert [action.error for action in seen.actions] == [
+        "invite not sent: Permission denied",
+        "200 to BYE not sent: Permission denied",
+        "message not sent: Permission denied",
+    ]
+
+
+def test_what_the_stack_could_not_read_is_kept():
+    def odd(at_s):
+        return Unparsed(at_s=at_s, peer="p", local="l", protocol="UDP", text="SIP/2.0 200 OK\r\nFrom: <<<")
+
+    assert [message.at_ms for message in leg(odd(2.0), odd(2.5)).unparsed] == [0, 500]
+    seen = leg(sent(1.0, request()), *(odd(2.0 + n) for n in range(10)))
+    assert [message.at_ms for message in seen.unparsed] == [1000, 2000, 3000, 4000]
+    assert seen.unparsed[0].text.endswith("<<<")
+    assert seen.final_code is None
+
+
+def test_a_refusal_of_our_own_stack_is_its_doing():
+    refused = (received(1.0, request()), sent(1.0, response(420)), StackRefused(at_s=1.0, sip_call_id="c1", code=420))
+    seen = leg(*refused, role=Role.CALLEE)
+    assert (seen.final_code, seen.local_reason) == (420, "our SIP stack refused the INVITE with 420")
 
 
 # --- which call an INVITE says it is ---
@@ -412,58 +439,3 @@ def test_an_invite_that_names_no_call_of_this_run(key):
 @pytest.mark.parametrize("invite", ["", "garbage", request()])
 def test_an_invite_without_the_header(invite):
     assert read_invite(PLAN, invite) == InviteFacts(call=None, number=None, call_key=None)
-
-
-# --- registrations ---
-
-
-def concluded(*, active, reason=""):
-    return RegistrationConcluded(at_s=9.0, account=AccountId(1), active=active, local_reason=reason)
-
-
-def register(*messages, word):
-    return observe_registration(Role.CALLER, 2, messages, word)
-
-
-def test_a_registration_with_a_challenge():
-    seen = register(
-        sent(1.0, request("REGISTER", cseq=1)),
-        received(1.1, response(401, cseq=1, method="REGISTER")),
-        sent(1.2, request("REGISTER", cseq=2)),
-        received(1.3, response(100, cseq=2, method="REGISTER")),
-        received(1.5, response(200, cseq=2, method="REGISTER", phrase="OK")),
-        word=concluded(active=True),
-    )
-    assert (seen.outcome, seen.code, seen.phrase, seen.duration_ms) == (RegistrationOutcome.REGISTERED, 200, "OK", 500)
-    assert (seen.endpoint, len(seen.messages), seen.local_reason) == (2, 5, None)
-
-
-def test_a_refused_registration():
-    seen = register(
-        sent(1.0, request("REGISTER")),
-        received(1.1, response(403, method="REGISTER", phrase="Forbidden")),
-        word=concluded(active=False, reason="403"),
-    )
-    assert (seen.outcome, seen.code, seen.phrase) == (RegistrationOutcome.REJECTED, 403, "Forbidden")
-
-
-@pytest.mark.parametrize("word", [concluded(active=False, reason="408"), None])
-def test_a_registration_without_an_answer_is_a_timeout_and_has_no_code(word):
-    seen = register(sent(1.0, request("REGISTER")), word=word)
-    assert (seen.outcome, seen.code, seen.duration_ms) == (RegistrationOutcome.TIMEOUT, None, None)
-    assert seen.local_reason == ("408" if word else "the SIP stack did not conclude it in time")
-
-
-def test_a_registration_that_was_never_sent_is_our_own_error():
-    assert register(word=concluded(active=False, reason="no route")).outcome is RegistrationOutcome.ERROR
-
-
-@pytest.mark.parametrize("word", [concluded(active=False), None])
-def test_registered_needs_the_stacks_word_too(word):
-    seen = register(sent(1.0, request("REGISTER")), received(1.1, response(200, method="REGISTER")), word=word)
-    assert seen.outcome is RegistrationOutcome.ERROR
-
-
-def test_active_without_an_answer_on_the_wire_is_not_registered():
-    seen = register(sent(1.0, request("REGISTER")), word=concluded(active=True))
-    assert seen.outcome is RegistrationOutcome.TIMEOUT

@@ -1,18 +1,20 @@
 import pytest
 
+from agent.phone.pjsua import facts
 from agent.phone.pjsua.facts import (
-    Dialog,
     Digits,
+    Epochs,
     Spread,
     StreamCount,
-    logged_message,
     media_s,
     rtp_received,
     rtp_sent,
     rtt_ms,
+    seen_message,
 )
-from agent.phone.protocol import CallHandle, DigitEnded, DigitReceived
-from agent.sip.text import parse_head
+from agent.phone.protocol import CallHandle, DigitEnded, DigitReceived, MessageSeen, NotSent, Unparsed
+from agent.tap.model import TapMessage
+from tests.unit.sip_messages import request, response
 
 NONE = Spread(samples=0, mean_us=0.0, max_us=0.0)
 
@@ -26,74 +28,68 @@ def count(**changed: object) -> StreamCount:
     return StreamCount(**(fields | changed))  # type: ignore[arg-type]
 
 
-# --- the message log ---
+# --- messages of the tap ---
 
 
-def test_a_logged_message_keeps_its_direction_peer_and_text() -> None:
-    text = "SIP/2.0 200 OK\r\nSubject: a\nb\r\n\r\n"
-    entry = f"RX 33 bytes Response msg 200/INVITE/cseq=1 (rdata0x1) from UDP 192.0.2.1:5060:\n{text}\n--end msg--"
-    seen = logged_message(1.5, entry)
-    assert seen is not None
-    assert (seen.at_s, seen.sent, seen.peer, seen.text) == (1.5, False, "192.0.2.1:5060", text)
+def tapped(text: str, **fields: object) -> TapMessage:
+    usual: dict[str, object] = {
+        "at_s": 1.5, "unix_at": 1.7e9, "read_s": 1.75, "sent": False, "unsent": 0, "parsed": True, "sdp": False,
+        "protocol": "UDP", "secure": False, "connection": 3, "local": "192.0.2.2:5060", "peer": "192.0.2.1:5060",
+    }  # fmt: skip
+    return TapMessage(text=text.encode(), **(usual | fields))  # type: ignore[arg-type]
 
 
-def test_a_sent_message_that_quotes_a_log_entry_is_one_message() -> None:
-    text = "MESSAGE sip:a SIP/2.0\r\n\r\nRX 1 bytes x from UDP 192.0.2.9:1:\nfoo\n--end msg--"
-    entry = f"TX 90 bytes Request msg MESSAGE/cseq=1 (tdta0x1) to UDP 192.0.2.1:5060:\n{text}\n--end msg--"
-    seen = logged_message(0.0, entry)
-    assert seen is not None
-    assert (seen.sent, seen.peer, seen.text) == (True, "192.0.2.1:5060", text)
+def words(status: int) -> str:
+    return f"status {status}"
 
 
-@pytest.mark.parametrize("entry", ["", "RX", "TX 5 bytes pending", "RX 1 bytes m from UDP 192.0.2.1:1:\nno end"])
-def test_other_log_entries_are_no_messages(entry: str) -> None:
-    assert logged_message(0.0, entry) is None
+def test_a_message_of_the_tap_is_read_once_and_made_printable() -> None:
+    seen = seen_message(tapped(response(200, phrase="O\x1bK")), Epochs(), words)
+    assert isinstance(seen, MessageSeen)
+    assert (seen.at_s, seen.sent, seen.peer, seen.local) == (1.5, False, "192.0.2.1:5060", "192.0.2.2:5060")
+    assert (seen.protocol, seen.connection, seen.epoch, seen.unread_ms) == ("UDP", 3, 0, 250.0)
+    assert seen.text.startswith("SIP/2.0 200 O\ufffdK\r\n")
+    assert seen.head is not None
+    assert (seen.head.code, seen.head.call_id) == (200, "c1")
 
 
-# --- the end of a dialog ---
+def test_what_we_sent_did_not_lie_at_our_socket() -> None:
+    seen = seen_message(tapped(request(), sent=True), Epochs(), words)
+    assert isinstance(seen, MessageSeen)
+    assert seen.unread_ms == 0
 
 
-def dialog(*messages: str) -> Dialog:
-    """From lines like '> INVITE' (sent) and '< 200 INVITE' (received)."""
-    made = Dialog()
-    for line in messages:
-        direction, *start = line.split()
-        first = f"SIP/2.0 {start[0]} x" if start[0].isdigit() else f"{start[0]} sip:a SIP/2.0"
-        head = parse_head(f"{first}\r\nCall-ID: a\r\nCSeq: 1 {start[-1]}\r\n\r\n")
-        assert head is not None
-        made.saw(head, sent=direction == ">")
-    return made
+def test_a_message_that_nobody_can_read_has_no_head() -> None:
+    seen = seen_message(tapped("OPTIONS sip:a SIP/2.0\r\n\r\n\xff"), Epochs(), words)
+    assert isinstance(seen, MessageSeen)
+    assert seen.head is None
 
 
-@pytest.mark.parametrize(
-    "messages",
-    [
-        ["> INVITE", "< 486 INVITE", "> ACK"],
-        ["> INVITE", "< 180 INVITE", "> CANCEL", "< 200 CANCEL", "< 487 INVITE"],
-        ["> INVITE", "< 200 INVITE", "> ACK", "> BYE", "< 200 BYE"],
-        ["> INVITE", "< 200 INVITE", "> ACK", "> BYE", "> BYE", "< 481 BYE"],
-        ["> INVITE", "< 200 INVITE", "> ACK", "< BYE", "> 200 BYE"],
-        ["< INVITE", "> 200 INVITE", "< ACK", "< BYE", "> 200 BYE"],
-        ["< INVITE", "> 486 INVITE"],
-    ],
-)
-def test_a_dialog_with_nothing_outstanding_is_settled(messages: list[str]) -> None:
-    assert dialog(*messages).settled
+def test_what_did_not_leave_is_no_message_seen() -> None:
+    seen = seen_message(tapped(request("BYE"), sent=True, unsent=120013), Epochs(), words)
+    assert isinstance(seen, NotSent)
+    assert (seen.peer, seen.reason, seen.head and seen.head.method) == ("192.0.2.1:5060", "status 120013", "BYE")
 
 
-@pytest.mark.parametrize(
-    "messages",
-    [
-        ["> INVITE"],
-        ["> INVITE", "< 180 INVITE", "> CANCEL", "< 200 CANCEL"],
-        ["> INVITE", "< 200 INVITE", "> ACK"],  # the BYE is still to come
-        ["> INVITE", "< 200 INVITE", "> ACK", "> BYE", "< 100 BYE"],
-        ["> INVITE", "> CANCEL", "< 200 INVITE", "< 200 CANCEL"],  # crossed: answered after all
-        ["< INVITE", "> 200 INVITE", "< ACK", "> BYE"],
-    ],
-)
-def test_a_dialog_that_waits_for_an_answer_is_not_settled(messages: list[str]) -> None:
-    assert not dialog(*messages).settled
+def test_what_the_stack_could_not_read_is_told_as_it_came() -> None:
+    seen = seen_message(tapped("SIP/2.0 200\r\n\x00", parsed=False), Epochs(), words)
+    assert seen == Unparsed(
+        at_s=1.5, peer="192.0.2.1:5060", local="192.0.2.2:5060", protocol="UDP", text="SIP/2.0 200\r\n\ufffd"
+    )
+
+
+def test_messages_with_an_sdp_are_counted_for_each_call_id() -> None:
+    epochs = Epochs()
+    counted = [epochs.count(call, sdp=sdp) for call, sdp in (("a", True), ("b", True), ("a", False), ("a", True))]
+    assert counted == [1, 1, 1, 2]
+
+
+def test_of_a_flood_of_call_ids_the_last_ones_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "MAX_CALL_IDS", 2)
+    epochs = Epochs()
+    for call in ("a", "b", "a", "c"):
+        epochs.count(call, sdp=True)
+    assert [epochs.count(call, sdp=False) for call in ("a", "b", "c")] == [2, 0, 1]
 
 
 # --- digits ---

@@ -2,9 +2,10 @@
 
 from prometheus_client import generate_latest
 
-from agent.contract.observation import Health, LegObservation, Rtp
+from agent.contract.observation import Health, LegObservation
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.report.metrics import AgentMetrics
+from tests.unit.builders import SECTION, SOURCE, change
 
 
 def leg(**fields):
@@ -33,8 +34,9 @@ def test_what_was_measured_is_added_up():
     for _ in range(2):
         metrics.leg_over(
             leg(
-                rtp_sent=Rtp(packets=100),
-                rtp_received=Rtp(packets=90, lost=10, jitter_ms=2.0),
+                sections=(SECTION,),
+                sent=(change(SOURCE, packets=100),),
+                received=(change(SOURCE, packets=90, lost=10, jitter_ms=2.0),),
                 health=Health(throttled_ms=500, lateness_ms=20, socket_drops=3),
             )
         )
@@ -49,7 +51,7 @@ def test_what_was_measured_is_added_up():
 
 def test_what_was_not_measured_is_not_counted():
     metrics = AgentMetrics()
-    metrics.leg_over(leg(rtp_received=Rtp()))
+    metrics.leg_over(leg(sections=(SECTION,), received=None))
     assert value(metrics, "calltest_agent_rtp_packets_total", direction="received") is None
     assert value(metrics, "calltest_agent_rtp_jitter_seconds_count") == 0
 

@@ -1,4 +1,4 @@
-"""When a source began anew, and what is loss, reordering or a pause instead: RFC 3550 A.1, by numbers and timestamps."""
+"""When a source began anew, and what is loss, reordering or a pause instead: RFC 3550 A.1."""
 
 from dataclasses import dataclass, replace
 
@@ -43,7 +43,7 @@ def lives(draw: st.DrawFn) -> list[Life]:
         arrivals.sort(key=lambda one: one[:2])
         found.append(Life(packets=[(place, replace(packet, at_ms=at)) for at, place, packet in arrivals]))
         pause_ms = draw(st.integers(20, 5000))
-        at_ms = max(at_ms + PACKET_MS * count, max(at for at, _, _ in arrivals)) + pause_ms
+        at_ms = max(at_ms + PACKET_MS * count, *(at for at, _, _ in arrivals)) + pause_ms
         number += count + draw(st.one_of(st.integers(3200, 32_000), st.integers(-32_000, -400 - count)))
         timestamp += TICKS * count + draw(st.integers(60, 20_000)) * 8000 * draw(st.sampled_from([1, -1]))
     return found

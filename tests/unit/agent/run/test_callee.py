@@ -6,8 +6,10 @@ from agent.contract.call import Behaviour
 from agent.contract.observation import Side
 from agent.contract.plan import Signal, call_key
 from agent.contract.verdict import Role
+from agent.phone.protocol import StackRefused
 from tests.unit.agent.world import UID, World, group, one_stage, plan, stages
 from tests.unit.fake_phone import Peer
+from tests.unit.sip_messages import request, response
 
 
 def callee(world, *, peer=None, until_s=20.0, **fields) -> World:
@@ -174,3 +176,16 @@ def test_a_call_to_the_caller_is_refused_and_no_leg(world):
     it.run()
     assert it.did("answer")[0][3] == 480
     assert len(it.legs) == 1
+
+
+def test_an_invite_that_the_stack_refuses_by_itself_is_a_leg_all_the_same(world):
+    it = callee(world)
+    key = call_key(UID, 0, "pin", 1)
+    it.phone.received(request("INVITE", "odd", key=key, branch="b"), 1.0)
+    it.phone.sent(response(488, "odd", branch="b"), 1.0)
+    it.phone.at(1.0, StackRefused, sip_call_id="odd", code=488)
+    it.run()
+    (leg,) = it.legs
+    assert (leg.call, leg.number, leg.final_code) == ("pin", 1, 488)
+    assert leg.local_reason == "our SIP stack refused the INVITE with 488"
+    assert it.did("answer") == []

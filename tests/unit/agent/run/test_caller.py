@@ -9,7 +9,7 @@ from agent.contract.result import decode_result
 from agent.contract.verdict import Reason, Role
 from tests.unit.agent.world import UID, group, one_stage, plan
 from tests.unit.fake_phone import Peer
-from tests.unit.sip_messages import request, response
+from tests.unit.sip_messages import message, request, response
 
 
 def test_a_call_is_held_and_hung_up_and_told(world):
@@ -31,6 +31,32 @@ def test_a_call_is_held_and_hung_up_and_told(world):
     assert "".join(digit.digit for digit in leg.dtmf_received) == "12#"
     assert (final.legs, final.stopped, final.error, final.findings) == (1, None, None, leg.findings)
     assert leg.health.socket_drops == 0
+
+
+def test_no_answer_to_an_agent_that_was_late_is_not_the_paths_silence(world):
+    it = world(plan(), Peer(answers_after_s=None))
+    it.runner._health.worst_ms = lambda _: 4000.0
+    it.run()
+    (leg,) = it.legs
+    assert [finding.reason for finding in leg.findings] == [Reason.AGENT_OVERLOADED]
+    assert leg.health.setup.lateness_ms == 4000.0
+
+
+def test_datagrams_dropped_before_the_answer_are_the_agents_own(world):
+    it = world(plan(), Peer(answers_after_s=None))
+    drops = iter(range(1000))
+    it.runner._health.drops = lambda: next(drops)
+    it.run()
+    assert [finding.reason for finding in it.legs[0].findings] == [Reason.AGENT_OVERLOADED]
+
+
+def test_a_message_that_lay_at_the_socket_is_the_stacks_lateness(world):
+    it = world(plan(), Peer(answers_after_s=None))
+    it.step_until(0.05)
+    it.phone.at(0.1, message, text=response(180, "call-2"), sent=False, unread_ms=1500.0)
+    it.run()
+    assert it.legs[0].health.setup.stack_ms == 1500.0
+    assert it.legs[0].health.setup.loop_ms is not None
 
 
 def test_the_line_comes_before_the_result_that_vouches_for_it(world):

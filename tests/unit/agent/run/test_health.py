@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from agent.contract.observation import Health
-from agent.run.health import HealthMonitor, Lateness, Sentinel, SocketDrops, throttled_ms
+from agent.contract.observation import Trouble
+from agent.run.health import HealthMonitor, Lateness, Sentinel, SocketDrops, health_of, throttled_ms
 
 UDP_HEADER = (
     "  sl local_address rem_address st tx_queue rx_queue tr tm->when retrnsmt uid timeout inode ref pointer drops"
@@ -160,7 +160,29 @@ def test_a_window_holds_what_changed_in_it():
     monitor = counters.monitor()
     window = monitor.begin(5.0)
     counters.throttled, counters.drops = 13.5, 6
-    assert monitor.end(window, 8.0) == Health(throttled_ms=3.5, lateness_ms=5.0, socket_drops=4)
+    assert monitor.end(window, 8.0) == Trouble(over_ms=3000, throttled_ms=3.5, lateness_ms=5.0, socket_drops=4), (
+        "how late loop and stack were is not known"
+    )
+
+
+def test_the_agents_loop_and_the_stacks_thread_are_watched_too():
+    monitor = Counters().monitor()
+    monitor.loop_was_late(1.0, 9.0)
+    window = monitor.begin(2.0)
+    monitor.loop_was_late(2.5, 0.25)
+    monitor.stack_was_late(2.5, 0.001)
+    monitor.stack_was_late(2.6, 1.5)
+    found = monitor.end(window, 3.0)
+    assert (found.loop_ms, found.stack_ms) == (250.0, 1500.0)
+
+
+def test_a_legs_health_is_that_of_its_media_or_of_its_setup_where_it_had_none():
+    setup, media = Trouble(throttled_ms=1.0, lateness_ms=2.0, socket_drops=3), Trouble(throttled_ms=9.0)
+    unanswered = health_of(setup, None)
+    assert (unanswered.throttled_ms, unanswered.lateness_ms, unanswered.socket_drops) == (1.0, 2.0, 3)
+    assert (unanswered.setup, unanswered.media) == (setup, Trouble())
+    answered = health_of(setup, media)
+    assert (answered.throttled_ms, answered.socket_drops, answered.setup, answered.media) == (9.0, None, setup, media)
 
 
 def test_windows_overlap():

@@ -5,20 +5,32 @@ import wave
 import pytest
 
 from agent.contract.call import Play, WavReference
-from agent.contract.observation import LegObservation, Negotiated, Side
+from agent.contract.observation import LegObservation, Side
 from agent.contract.verdict import Role
 from agent.observe.leg import LegFacts
-from agent.phone.protocol import CallEnded, CallHandle, DigitReceived, DtmfMethod, MediaActive, MessageSeen
+from agent.phone.protocol import (
+    CallConfirmed,
+    CallEnded,
+    CallHandle,
+    DigitReceived,
+    DtmfMethod,
+    IncomingCall,
+    MessageSeen,
+    NotSent,
+    StackRefused,
+    Unparsed,
+)
 from agent.report.evidence import Evidence
 from agent.run.health import HealthMonitor
 from agent.run.leg_events import MAX_OF_A_KIND, MAX_OTHERS
-from agent.run.legs import LegBook
+from agent.run.legs import MAX_WAITING, LegBook
 from agent.run.playlist import Playlist
+from agent.sip.text import parse_head
 from agent.sound.samples import tone, write_wav
 from agent.timers import Timers
 from tests.unit.agent.world import plan
 from tests.unit.fake_clock import FakeClock
-from tests.unit.sip_messages import request, response
+from tests.unit.sip_messages import message, request, response
 
 ONE = CallHandle(1)
 
@@ -37,7 +49,13 @@ class Book:
             health=HealthMonitor(throttled=lambda: 0.0, drops=lambda: 0, worst_ms=lambda _: 0.0),
             evidence=Evidence(plan(), self.clock),
             on_leg=self.told.append,
+            on_invite=self.came,
         )
+
+        self.answers_to_invites: list[LegFacts] = []
+
+    def came(self, _: MessageSeen) -> LegFacts | None:
+        return self.answers_to_invites.pop() if self.answers_to_invites else None
 
     def begin(self, *, call_id: str | None = "c1", handle: CallHandle = ONE):
         facts = LegFacts(
@@ -51,10 +69,15 @@ class Book:
         heard = {} if recording is None else {"127.0.0.1:2": recording}
         self.book.record(CallEnded(at_s=at_s, call=handle, local_reason="r", recordings=heard, **nothing))
 
-    def message(self, text, *, sent=False):
+    def message(self, text):
         self.clock.now_s += 0.001
         self.ms += 1
-        self.book.record(MessageSeen(at_s=self.clock.now_s, sent=sent, peer="p", text=text))
+        self.book.record(message(self.clock.now_s, text, sent=False))
+
+    def sent(self, text):
+        self.clock.now_s += 0.001
+        self.ms += 1
+        self.book.record(message(self.clock.now_s, text, sent=True))
 
     def settle(self):
         self.clock.now_s += 1
@@ -109,11 +132,11 @@ def test_a_flood_within_a_call_is_cut_and_its_end_is_taken(it):
 def test_a_flood_of_messages_in_a_call_loses_none_that_makes_its_dialog(it, method, count):
     it.begin()
     it.message(request("INVITE", key="k"))
-    it.message(response(200), sent=True)
+    it.sent(response(200))
     it.message(request("ACK", to_tag="t"))
     for number in range(2, count):
         it.message(request(method, to_tag="t", cseq=number))
-        it.message(response(200, method=method, cseq=number), sent=True)
+        it.sent(response(200, method=method, cseq=number))
     it.message(request("BYE", to_tag="t", cseq=count))
     it.end()
     it.settle()
@@ -154,13 +177,152 @@ def test_concluded_early_it_is_not_told_again(it):
     assert len(it.told) == 1
 
 
-def test_media_that_becomes_active_again_keeps_its_window(it):
+def test_health_counts_from_the_invite_and_apart_from_the_answer(it):
     it.begin()
-    for _ in range(2):
-        it.book.record(MediaActive(at_s=it.clock.now_s, call=ONE, negotiated=Negotiated(), local_rtp=None))
+    it.clock.now_s += 1
+    it.message(response(200))
+    it.clock.now_s += 3
+    it.book.record(CallConfirmed(at_s=it.clock.now_s, call=ONE))
     it.end()
     it.settle()
-    assert it.told[0].health.throttled_ms == 0.0
+    health = it.told[0].health
+    assert (health.setup.over_ms, health.media.over_ms, health.throttled_ms) == (1001, 3000, 0.0)
+
+
+def test_a_call_that_was_not_answered_has_its_setups_health(it):
+    it.begin()
+    it.clock.now_s += 2
+    it.end()
+    it.settle()
+    health = it.told[0].health
+    assert (health.setup.over_ms, health.media.over_ms, health.lateness_ms) == (2000, None, 0.0)
+
+
+def test_the_stacks_word_of_the_answer_serves_where_the_message_could_not_be_read(it):
+    it.begin()
+    it.clock.now_s += 2
+    it.book.record(CallConfirmed(at_s=it.clock.now_s, call=ONE))
+    it.end()
+    it.settle()
+    assert it.told[0].health.setup.over_ms == 2000
+
+
+# --- legs that begin with an INVITE ---
+
+
+def came(call_id="c1", branch="b1"):
+    return LegFacts(
+        role=Role.CALLEE, endpoint=0, call=None, number=None, call_key=None, sip_call_id=call_id, started_at=0.0,
+        branch=branch,
+    )  # fmt: skip
+
+
+def call_told(it, invite, handle=ONE):
+    return it.book.attach(IncomingCall(at_s=it.clock.now_s, call=handle, account=None, sip_call_id="c1", invite=invite))
+
+
+def test_an_invite_begins_a_leg_that_its_call_joins(it):
+    it.answers_to_invites = [came()]
+    it.message(request(branch="b1"))
+    assert it.book.open == 1
+    assert call_told(it, request(branch="b1"))
+    assert it.book.open == 1
+    it.end()
+    it.clock.now_s += 10
+    it.settle()
+    assert [len(leg.messages) for leg in it.told] == [1]
+
+
+def test_an_invite_that_the_stack_refuses_is_a_leg(it):
+    it.answers_to_invites = [came()]
+    it.message(request(branch="b1"))
+    it.sent(response(488, branch="b1"))
+    it.book.record(StackRefused(at_s=it.clock.now_s, sip_call_id="c1", code=488))
+    it.settle()
+    (seen,) = it.told
+    assert (seen.final_code, seen.local_reason) == (488, "our SIP stack refused the INVITE with 488")
+    assert it.book.open == 0
+
+
+def test_told_to_come_again_otherwise_it_is_the_same_leg(it):
+    it.answers_to_invites = [came()]
+    it.message(request(branch="b1"))
+    it.sent(response(422, branch="b1"))
+    it.clock.now_s += 0.1
+    it.message(request(branch="b2", cseq=2))
+    assert call_told(it, request(branch="b2", cseq=2))
+    it.sent(response(200, branch="b2", cseq=2))
+    it.end()
+    it.settle()
+    assert [(leg.final_code, len(leg.messages)) for leg in it.told] == [(200, 4)]
+
+
+def test_the_same_invite_by_another_way_is_no_other_leg(it):
+    it.answers_to_invites = [came(branch="b2"), came()]
+    it.message(request(branch="b1"))
+    it.message(request(branch="b2"))
+    it.sent(response(482, branch="b2"))
+    assert it.book.open == 1
+    assert call_told(it, request(branch="b1"))
+    it.settle()
+    assert it.told == [], "what was refused is the other way's"
+    it.end()
+    it.settle()
+    assert it.told[0].dialog.merged == 1
+
+
+def test_another_callers_invite_under_the_same_call_id_is_another_leg(it):
+    it.answers_to_invites = [came(branch="b2"), came()]
+    it.message(request(branch="b1"))
+    it.message(request(branch="b2", from_tag="g"))
+    assert it.book.open == 2
+    assert call_told(it, request(branch="b2", from_tag="g"))
+    it.sent(response(200, branch="b2", from_tag="g", to_tag="mine"))
+    it.sent(response(486, branch="b1"))
+    it.end()
+    it.settle()
+    it.settle()
+    assert sorted(leg.final_code for leg in it.told) == [200, 486]
+
+
+def test_an_invite_that_the_stack_forgets_is_a_leg_in_the_end(it):
+    it.answers_to_invites = [came()]
+    it.message(request(branch="b1"))
+    for _ in range(60):
+        it.settle()
+    assert [leg.local_reason for leg in it.told] == ["our SIP stack did not answer the INVITE"]
+
+
+def test_what_is_left_when_all_is_concluded_is_told_once(it):
+    it.answers_to_invites = [came()]
+    it.message(request(branch="b1"))
+    it.book.conclude_all()
+    it.settle()
+    assert len(it.told) == 1
+
+
+def test_a_flood_of_invites_makes_legs_of_calls_alone(it):
+    it.answers_to_invites = [came(f"flood-{n}") for n in reversed(range(200))]
+    for n in range(200):
+        it.message(request(call_id=f"flood-{n}", branch="b"))
+    assert it.book.open == MAX_WAITING
+
+
+def test_a_call_whose_invite_began_no_leg_says_so(it):
+    assert not call_told(it, "unreadable")
+
+
+def test_what_could_not_be_read_or_sent_is_its_legs_by_its_call_id(it):
+    it.begin()
+    at_s = it.clock.now_s
+    for text in ("SIP/2.0 200\r\nCall-ID: c1\r\nFrom: <<<", "SIP/2.0 200\r\nI:c2", "\0\0"):
+        it.book.record(Unparsed(at_s=at_s, peer="p", local="l", protocol="UDP", text=text))
+    for text in (request("BYE"), request("BYE", "c2"), ""):
+        it.book.record(NotSent(at_s=at_s, peer="p", head=parse_head(text), reason="why"))
+    it.end()
+    it.settle()
+    (seen,) = it.told
+    assert ([m.text[-3:] for m in seen.unparsed], [a.name for a in seen.actions]) == (["<<<"], ["bye"])
 
 
 @pytest.mark.parametrize("content", [b"", b"not a wav"])

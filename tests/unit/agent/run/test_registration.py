@@ -4,9 +4,10 @@ import pytest
 
 from agent.contract.observation import RegistrationOutcome
 from agent.contract.plan import Credentials, Signal
-from agent.phone.protocol import AccountId, RegistrationConcluded
+from agent.phone.protocol import AccountId, NotSent, RegistrationConcluded
 from agent.run.inputs import InputMissingError
 from agent.run.registration import Login, read_login
+from agent.sip.text import parse_head
 from tests.unit.agent.world import all_at_once, one_stage, plan, stages
 from tests.unit.fake_phone import Peer
 from tests.unit.sip_messages import request, response
@@ -72,6 +73,45 @@ def test_messages_of_the_account_before_do_not_count(world):
     it.phone.at(0.3, RegistrationConcluded, account=first, active=False, local_reason="late")
     it.run()
     assert [seen.outcome for seen in it.registrations] == [RegistrationOutcome.REGISTERED] * 2
+
+
+def test_a_refused_refresh_is_told_as_well(world):
+    it = world(plan(register=True), steps=[(0.0, Signal(prepare=0, go=-1)), (400.0, Signal(prepare=1, go=0))])
+    it.step_until(1)
+    account = AccountId(1)
+    it.phone.sent(request("REGISTER", f"reg-{account}", cseq=2), 295.0)
+    it.phone.received(response(403, f"reg-{account}", cseq=2, method="REGISTER"), 295.1)
+    it.phone.at(295.1, RegistrationConcluded, account=account, active=False, local_reason="Forbidden")
+    it.run()
+    assert [(seen.outcome, seen.code) for seen in it.registrations] == [
+        (RegistrationOutcome.REGISTERED, 200),
+        (RegistrationOutcome.REJECTED, 403),
+    ]
+
+
+def test_refreshes_that_are_answered_are_not_told(world):
+    it = world(plan(register=True), steps=[(0.0, Signal(prepare=0, go=-1)), (400.0, Signal(prepare=1, go=0))])
+    it.step_until(1)
+    account = AccountId(1)
+    it.phone.sent(request("REGISTER", f"reg-{account}", cseq=2), 295.0)
+    it.phone.received(response(200, f"reg-{account}", cseq=2, method="REGISTER"), 295.1)
+    it.phone.at(295.1, RegistrationConcluded, account=account, active=True, local_reason="")
+    it.run()
+    assert len(it.registrations) == 1
+
+
+def test_a_register_that_could_not_be_sent_is_our_own_error(world):
+    it = world(plan(register=True), Peer(register_code=None))
+
+    def unsent(account):
+        head = parse_head(request("REGISTER", "r"))
+        it.phone.at(0.0, NotSent, peer="p", head=head, reason="Permission denied")
+        it.phone.at(0.0, RegistrationConcluded, account=account, active=False, local_reason="503")
+
+    it.phone._register = unsent
+    it.run()
+    (seen,) = it.registrations
+    assert (seen.outcome, seen.local_reason) == (RegistrationOutcome.ERROR, "REGISTER not sent: Permission denied")
 
 
 def test_a_flood_of_register_messages_is_cut(world):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.sound.identity import FRAME_MS, SAMPLE_RATE, _alike, decode, encode
+from agent.sound.identity import FRAME_MS, SAMPLE_RATE, _alike, decode, encode, find
 from tests.unit.agent import line
 
 CODES = st.integers(0, (1 << 24) - 1)
@@ -169,3 +169,45 @@ def test_eight_seconds_are_decoded_in_milliseconds():
 
 def test_a_long_recording_is_decoded_in_blocks():
     assert decode(encode(0xBEEF, frames=160)) == {0xBEEF: 160}
+
+
+# what is looked for
+
+
+@given(CODES, st.sampled_from([line.mu_law, line.a_law]), st.integers(0, 400))
+@settings(max_examples=30, deadline=None, derandomize=True)
+def test_every_code_is_found_in_every_frame(code, codec, offset):
+    heard = codec(line.delay(encode(code, frames=4), offset))
+    assert find(heard, [code ^ 1, code]) == {code: 4}
+
+
+def test_a_code_is_found_where_two_of_its_symbols_are_gone():
+    frame = encode(0x123456)
+    frame[5 * 320 : 7 * 320] = 0
+    assert decode(frame) == {}
+    assert find(frame, [0x123456]) == {0x123456: 1}
+    frame[8 * 320 : 9 * 320] = 0
+    assert find(frame, [0x123456]) == {}
+
+
+@pytest.mark.parametrize(
+    "audio", [line.speech_like, line.music, line.dtmf, line.sweep, line.grid_tones, lambda r, s: line.noise(r, s, -15)]
+)
+def test_two_hundred_codes_are_not_found_where_none_is(audio):
+    for seed in range(3):
+        codes = [int(code) for code in rng(100 + seed).integers(1 << 24, size=200)]
+        assert find(audio(rng(seed), 15), codes) == {}
+
+
+def test_two_hundred_codes_are_not_found_in_the_signals_of_others():
+    choose = rng(9)
+    for _ in range(20):
+        one, *others = [int(code) for code in choose.integers(1 << 24, size=201)]
+        damaged = line.lose(encode(one, frames=8), choose, share=0.1, conceal=True)
+        assert find(damaged, others) == {}
+
+
+def test_nothing_is_found_where_nothing_is_looked_for_or_heard():
+    assert find(encode(1), []) == {}
+    assert find(np.zeros(80000, np.int16), [0, 1]) == {}
+    assert find(encode(1)[:3000], [1]) == {}

@@ -1,4 +1,4 @@
-"""What a recording held, and what a call plays."""
+"""Sound as files, and what a call plays."""
 
 import wave
 
@@ -7,8 +7,7 @@ import pytest
 
 from agent.contract.call import Play, PlaySignal, Silence, Tone
 from agent.sound.identity import decode, encode
-from agent.sound.samples import SoundError, check_playable, hear, read_wav, samples_to_play, tone, write_wav
-from tests.unit.agent import line
+from agent.sound.samples import SoundError, check_playable, read_wav, samples_to_play, tone, write_wav
 
 
 def wav(path, *, rate=8000, channels=1, width=2, frames=b"\0\0" * 8000):
@@ -59,36 +58,6 @@ def test_a_malformed_file_is_a_sound_error(tmp_path, content):
 def test_an_absent_file_is_a_sound_error(tmp_path):
     with pytest.raises(SoundError, match="not a readable WAV"):
         check_playable(tmp_path / "absent.wav")
-
-
-def test_digital_silence_is_minus_120_and_never_active():
-    heard = hear(np.zeros(16000, np.int16))
-    assert (heard.duration_ms, heard.level_dbfs, heard.active_ms, heard.codes) == (2000.0, -120.0, 0.0, {})
-
-
-def test_an_empty_recording_is_silence():
-    assert hear(np.zeros(0, np.int16)).level_dbfs == -120.0
-
-
-def test_codec_silence_is_not_active_and_its_level_is_told():
-    heard = hear(np.full(8000, 8, np.int16))
-    assert heard.active_ms == 0
-    assert heard.level_dbfs == pytest.approx(-72.2, abs=0.1)
-
-
-def test_level_is_that_of_the_active_parts():
-    samples = np.concatenate([np.zeros(8000, np.int16), tone(1000), np.zeros(8000, np.int16)])
-    heard = hear(samples)
-    assert heard.active_ms == 1000
-    assert heard.level_dbfs == pytest.approx(-15.05, abs=0.06)
-
-
-def test_codes_are_decimal_strings():
-    assert hear(encode(4711, frames=4)).codes == {"4711": 4}
-
-
-def test_an_identity_signal_twenty_decibels_down_is_active():
-    assert hear(line.gain(encode(1, frames=10), -20)).active_ms == 4800
 
 
 def test_each_kind_of_play_has_its_samples():

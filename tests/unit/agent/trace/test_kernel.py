@@ -15,6 +15,9 @@ from agent.trace.kernel import PACKET, KernelError
 from agent.trace.streams.flows import Flows
 from agent.trace.streams.formats import Meanings
 
+MEANINGS = Meanings()
+"""Its memory must live as long as it is counted with."""
+
 
 @pytest.fixture
 def fresh() -> Iterator[None]:
@@ -70,7 +73,7 @@ def test_copies_and_late_packets_are_told_apart_at_any_distance(steps: list[int]
     numbers = np.cumsum([first, *steps[:500]])
     packets = audio(numbers)
     flows = Flows()
-    flows.add(packets, 0, len(packets), Meanings().columns, tell_new=False)
+    flows.add(packets, 0, len(packets), MEANINGS.columns, tell_new=False)
     found = flows.rows["sequence"][0]
     seen: set[int] = set()
     duplicates = reordered = 0
@@ -89,7 +92,7 @@ def test_gaps_beyond_what_is_remembered_are_forgotten_lowest_first() -> None:
     numbers = [*range(0, 2 * 1026 + 1, 2), *late]  # 1026 gaps of one; two are too many
     packets = audio(np.array(numbers))
     flows = Flows()
-    flows.add(packets, 0, len(packets), Meanings().columns, tell_new=False)
+    flows.add(packets, 0, len(packets), MEANINGS.columns, tell_new=False)
     found = flows.rows["sequence"][0]
     assert (found["forgotten_holes"], found["duplicates"], found["holes"]) == (2, 2, 1023)
 
@@ -99,7 +102,7 @@ def test_where_there_is_no_room_for_a_gap_it_takes_that_of_its_streams_lowest(mo
     packets = audio(np.array([0, 2, 4, 0, 2, 6, 1, 3, 5]))
     packets["hosts"] = [1, 1, 1, 2, 2, 1, 1, 1, 1]  # gaps at 1, 3; one of the other stream at 1; at 5; filled
     flows = Flows()
-    flows.add(packets, 0, len(packets), Meanings().columns, tell_new=False)
+    flows.add(packets, 0, len(packets), MEANINGS.columns, tell_new=False)
     first, second = flows.rows["sequence"][:2]
     assert (first["forgotten_holes"], first["holes"], first["duplicates"]) == (1, 0, 1)
     assert (second["forgotten_holes"], second["holes"], second["duplicates"]) == (1, 0, 0)

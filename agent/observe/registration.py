@@ -1,0 +1,54 @@
+"""How a registration went, out of its REGISTER messages and the stack's word. Pure."""
+
+from collections.abc import Sequence
+
+from agent.contract.observation import RegistrationObservation, RegistrationOutcome
+from agent.contract.verdict import Role
+from agent.observe.signalling import crossings, kept_messages, ms
+from agent.phone.protocol import MessageSeen, NotSent, RegistrationConcluded
+from agent.sip.dialogs import Conversation, Registering, registrations
+
+NEVER: str = "the SIP stack did not conclude it in time"
+
+
+def observe_registration(
+    role: Role,
+    endpoint: int,
+    messages: Sequence[MessageSeen],
+    concluded: RegistrationConcluded | None,
+    unsent: NotSent | None = None,
+) -> RegistrationObservation:
+    """By the last attempt (a refresh is one), and its last try; `concluded` None: the stack never gave its word.
+
+    401, then silence, is no rejection; and an unregistering is no attempt.
+    """
+    register = [message for message in messages if message.head and message.head.method == "REGISTER"]
+    attempts = [it for it in registrations(Conversation(crossings(register))) if not it.leaving]
+    last = attempts[-1] if attempts else None
+    final = last.final if last else None
+    return RegistrationObservation(
+        role=role,
+        endpoint=endpoint,
+        outcome=_outcome(last, concluded),
+        code=final.code if final else None,
+        phrase=final.first.head.phrase if final else None,
+        local_reason=_local_reason(concluded, unsent),
+        duration_ms=ms(last.began_s, final.at_s) if last and final else None,
+        messages=kept_messages(register),
+    )
+
+
+def _local_reason(concluded: RegistrationConcluded | None, unsent: NotSent | None) -> str | None:
+    said = (concluded.local_reason or None) if concluded else NEVER
+    return f"REGISTER not sent: {unsent.reason}" if unsent else said
+
+
+def _outcome(last: Registering | None, concluded: RegistrationConcluded | None) -> RegistrationOutcome:
+    """Registered needs both the stack's word and a 2xx on the wire."""
+    if last is None:
+        return RegistrationOutcome.ERROR
+    if last.final is None:
+        return RegistrationOutcome.TIMEOUT
+    if last.final.code >= 300:
+        return RegistrationOutcome.REJECTED
+    return RegistrationOutcome.REGISTERED if concluded and concluded.active else RegistrationOutcome.ERROR

@@ -1,0 +1,233 @@
+"""A leg's SDP messages → offers and answers → sections (RFC 3264, 3261 §13.2.1 and §14, 3262 §5, 3311). Pure."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import Final
+
+import msgspec
+
+from agent.contract.observation import Section
+from agent.phone.protocol import MessageSeen
+from agent.sip.dialogs import DialogId, Signalling
+from agent.sip.sdp import Medium, answer_faults, no_media, parse_sdp, sdp_of
+from agent.sip.text import SipHead, parse_head
+
+MAX_FAULTS: Final = 4
+_OFFERING: Final = frozenset({"INVITE", "UPDATE", "PRACK"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """A section, and from where it holds on the clocks of the tap."""
+
+    section: Section
+    epoch: int
+    """Of the message that brought its answer."""
+    begin_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """All that a leg's offers and answers came to."""
+
+    sections: tuple[Agreed, ...] = ()
+    faults: tuple[str, ...] = ()
+    """What of the peer's answers is forbidden, and by what."""
+    no_media: str | None = None
+    """Why the peer's answer to our INVITE lets no audio run, though nothing forbids that."""
+
+
+def agree(messages: Iterable[MessageSeen], leg: Signalling, *, answered_s: float | None) -> Agreement:
+    """What the leg's own dialog agreed on; the SDP of another dialog of its Call-ID (a fork) changes nothing.
+
+    `messages`: of the leg's Call-ID, in order; `answered_s`: when its 2xx crossed, None where none did. An answer that
+    changes nothing (a session's refresh) begins no section; the leg's 2xx does, also where it repeats an early answer.
+    """
+    talk = _Talk()
+    for said in _own(messages, leg):
+        talk.saw(said)
+    sections: list[Agreed] = []
+    for pair in talk.pairs:
+        made = Agreed(section=_section(pair, answered_s), epoch=pair.epoch, begin_s=pair.at_s)
+        if not sections or _changes(sections[-1].section, made.section):
+            sections.append(made)
+    return Agreement(
+        sections=tuple(sections),
+        faults=tuple(dict.fromkeys(talk.faults))[:MAX_FAULTS],
+        no_media=talk.no_media,
+    )
+
+
+def _changes(before: Section, after: Section) -> bool:
+    if before.begin_ms is not None and after.begin_ms is not None and before.begin_ms < 0 <= after.begin_ms:
+        return True
+    return before != msgspec.structs.replace(after, begin_ms=before.begin_ms)
+
+
+# --- which messages, and what they are -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """A message of the leg, not sent before."""
+
+    head: SipHead
+    sdp: str | None
+    sent: bool
+    at_s: float
+    epoch: int
+
+    @property
+    def exchange(self) -> tuple[str, int, bool]:
+        """Its request, and who asked."""
+        return self.head.method, self.head.cseq, self.sent if self.head.code is None else not self.sent
+
+
+def _own(messages: Iterable[MessageSeen], leg: Signalling) -> Iterator[_Said]:
+    """The messages of the leg's dialog and of the INVITEs that began it, without retransmissions."""
+    tries = {(t.cseq, t.branch) for t in leg.tries}
+    seen: set[tuple[object, ...]] = set()
+    for message in messages:
+        head = message.head or parse_head(message.text)
+        if head is None or not (_names(head, leg.dialog) if head.to_tag else (head.cseq, head.branch) in tries):
+            continue
+        said = _Said(
+            head=head, sdp=sdp_of(head, message.text), sent=message.sent, at_s=message.at_s, epoch=message.epoch
+        )
+        key = (said.exchange, head.code, head.method, said.sdp)
+        if key not in seen:
+            seen.add(key)
+            yield said
+
+
+def _names(head: SipHead, dialog: DialogId | None) -> bool:
+    return dialog is not None and {head.from_tag, head.to_tag} == {dialog.local_tag, dialog.remote_tag}
+
+
+# --- offers and answers ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pair:
+    """An offer and its answer, seen from here."""
+
+    local: str
+    remote: str
+    answered_here: bool
+    at_s: float
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Offer:
+    sdp: str
+    sent: bool
+    again: bool
+    """By a request within the dialog: what is said before its final response holds nothing (RFC 3261 §14.1)."""
+
+
+class _Talk:
+    """The offers and answers of one dialog, message by message."""
+
+    def __init__(self) -> None:
+        self.pairs: list[_Pair] = []
+        self.faults: list[str] = []
+        self.no_media: str | None = None
+        self._offers: dict[tuple[str, int, bool], _Offer | None] = {}
+        """By the request that made it; None: what it offered has been overtaken by another exchange."""
+        self._reversed: _Offer | None = None
+        """Made by a response to an INVITE without one; its answer is in the ACK or PRACK."""
+        self._answered = False
+
+    def saw(self, said: _Said) -> None:
+        """The next one."""
+        code = said.head.code
+        if code is None:
+            self._request(said)
+        elif 100 < code < 300 and said.head.method in _OFFERING:
+            first_2xx = code >= 200 and said.head.method == "INVITE" and not self._answered
+            before = len(self.pairs)
+            if said.sdp is not None:
+                self._response(said, said.sdp, final=code >= 200)
+            if first_2xx:
+                self._answer(said, made=len(self.pairs) > before)
+
+    def _request(self, said: _Said) -> None:
+        if said.sdp is None:
+            return
+        if said.head.method in ("ACK", "PRACK") and self._reversed is not None:
+            offer, self._reversed = self._reversed, None
+            self._pair(offer, said, said.sdp)
+        elif said.head.method in _OFFERING:
+            self._offers[said.exchange] = _Offer(sdp=said.sdp, sent=said.sent, again=bool(said.head.to_tag))
+
+    def _response(self, said: _Said, sdp: str, *, final: bool) -> None:
+        if said.exchange not in self._offers:
+            if said.head.method == "INVITE":
+                self._reversed = _Offer(sdp=sdp, sent=said.sent, again=False)
+                self.faults += parse_sdp(sdp).faults if final and not said.sent else ()
+            return
+        offer = self._offers[said.exchange]
+        if offer is None or (offer.again and not final):
+            return
+        self._pair(offer, said, sdp)
+        if said.head.method != "INVITE":
+            self._offers = dict.fromkeys(self._offers)
+
+    def _pair(self, offer: _Offer, said: _Said, answer: str) -> None:
+        local, remote = (offer.sdp, answer) if offer.sent else (answer, offer.sdp)
+        self.pairs.append(_Pair(local=local, remote=remote, answered_here=said.sent, at_s=said.at_s, epoch=said.epoch))
+        if not said.sent and (said.head.code or 200) >= 200:
+            self.faults += answer_faults(offer.sdp, answer)
+
+    def _answer(self, said: _Said, *, made: bool) -> None:
+        """The leg's 2xx: what was agreed on early holds from here, where it says nothing else."""
+        self._answered = True
+        if not made and self.pairs:
+            self.pairs.append(replace(self.pairs[-1], at_s=said.at_s, epoch=said.epoch))
+        elif not said.sent and self._offers.get(said.exchange) is not None:
+            self.no_media = no_media(said.sdp)
+
+
+# --- a section -------------------------------------------------------------------------------------------------
+
+
+def _section(pair: _Pair, answered_s: float | None) -> Section:
+    ours, theirs = _audio(pair)
+    answer = ours if pair.answered_here else theirs
+    codec = next(iter(answer.codecs.values()), None) if answer else None
+    events = ours and theirs and ours.telephone_event is not None
+    return Section(
+        begin_ms=None if answered_s is None else round(1000 * (pair.at_s - answered_s), 1),
+        local=_place(ours),
+        remote=_place(theirs),
+        receives=bool(ours and theirs and ours.receives and theirs.sends),
+        sends=bool(ours and theirs and ours.sends and theirs.receives),
+        codec=codec.name if codec else None,
+        clock_hz=codec.clock_hz if codec else None,
+        ptime_ms=theirs.ptime_ms if theirs else None,
+        telephone_event_payload_type=theirs.telephone_event if theirs and events else None,
+        protocol=answer.protocol if answer else "",
+        types={number: str(one) for number, one in ours.encodings.items()} if ours else {},
+    )
+
+
+def _audio(pair: _Pair) -> tuple[Medium | None, Medium | None]:
+    """The audio that both describe: m= lines of one place belong together (RFC 3264 §6)."""
+    ours, theirs = parse_sdp(pair.local), parse_sdp(pair.remote)
+    both = zip(ours.media, theirs.media, strict=False)
+    audio = [(mine, other) for mine, other in both if mine.rtp and other.rtp and mine.kind == other.kind == "audio"]
+    used = [(mine, other) for mine, other in audio if mine.port and other.port]
+    return next(iter([*used, *audio]), (ours.audio, theirs.audio))
+
+
+def _place(medium: Medium | None) -> str | None:
+    """Where it receives; None where that is nowhere, or a name."""
+    if medium is None or not medium.port:
+        return None
+    try:
+        host = ip_address(medium.address)
+    except ValueError:
+        return None
+    return None if host.is_unspecified else f"[{host}]:{medium.port}" if host.version == 6 else f"{host}:{medium.port}"

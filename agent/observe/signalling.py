@@ -1,0 +1,223 @@
+"""A leg's signalling, out of the messages that crossed the wire: by its own dialog alone (agent/sip/dialogs). Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from agent.contract.call import DtmfMethod
+from agent.contract.observation import Action, Bye, Dialog, Digit, Fork, Progress, Side, SipMessage
+from agent.phone.protocol import CallConfirmed, CallEnded, Event, MessageSeen, NotSent, StackRefused, Unparsed
+from agent.sip.dialogs import Conversation, Crossed, HangUp, Signalling, Times, signalling
+from agent.sip.info import info_digit
+from agent.sip.text import blank_digests
+
+MAX_MESSAGES: Final = 64
+"""Of one leg; a peer that sends more has its first ones kept."""
+MAX_MESSAGE_CHARS: Final = 4096
+MAX_UNPARSED: Final = 4
+MAX_FORKS: Final = 8
+MAX_REDIRECTS: Final = 8
+MAX_ACTIONS: Final = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegWire:
+    """What the messages of a leg come to."""
+
+    events: Sequence[Event]
+    outgoing: bool
+    leg: Signalling
+
+    @property
+    def began_s(self) -> float | None:
+        """When its first message crossed."""
+        return next((event.at_s for event in self.events if isinstance(event, MessageSeen)), None)
+
+    @property
+    def final(self) -> Times | None:
+        """The final response to its INVITE."""
+        return self.leg.final
+
+    @property
+    def answered_s(self) -> float | None:
+        """The 2xx on the wire, or, where that could not be read, the stack's word."""
+        if self.leg.acknowledgement is not None:
+            return self.leg.acknowledgement.first_s
+        confirmed = next((event for event in self.events if isinstance(event, CallConfirmed)), None)
+        return confirmed.at_s if confirmed else None
+
+    @property
+    def from_user(self) -> str | None:
+        """Who calls."""
+        return self.leg.invite.request.first.head.from_user if self.leg.invite else None
+
+    @property
+    def ended_by(self) -> Side | None:
+        """The sender of the first BYE of the leg's dialog; without one, of the first CANCEL."""
+        if (first := self._first_bye()) is not None:
+            return _side(sent=first is self.leg.bye_sent)
+        return _side(sent=self.leg.cancel.sent) if self.leg.cancel else None
+
+    @property
+    def acknowledged(self) -> bool | None:
+        """Callee: an ACK to its 2xx came. None: there was no 2xx, or it is a caller."""
+        if self.outgoing or self.leg.acknowledgement is None:
+            return None
+        return self.leg.acknowledgement.ack_s is not None
+
+    @property
+    def bye_answered(self) -> bool | None:
+        """A final response to the last try of our BYE came."""
+        return None if self.leg.bye_sent is None else self.leg.bye_sent.code is not None
+
+    @property
+    def bye_code(self) -> int | None:
+        """That response; None also where the BYEs crossed."""
+        return self.leg.bye_sent.code if self.leg.bye_sent and not self.leg.crossed else None
+
+    def progress(self, ended: CallEnded | None) -> Progress:
+        """Since the first INVITE."""
+        leg = self.leg
+        if leg.invite is None:
+            return Progress()
+        began_s, bye = leg.invite.at_s, self._first_bye()
+        return Progress(
+            first_response_ms=ms(began_s, leg.first_response.at_s) if leg.first_response else None,
+            ringing_ms=ms(began_s, leg.ringing.at_s) if leg.ringing else None,
+            answered_ms=ms(began_s, leg.final.at_s) if leg.final else None,
+            bye_ms=ms(began_s, bye.at_s) if bye else None,
+            ended_ms=ms(began_s, ended.at_s) if ended else None,
+        )
+
+    def dialog(self) -> Dialog | None:
+        """The leg's own dialog, and what was beside it; None where no INVITE was seen."""
+        leg, began_s = self.leg, self.began_s
+        if leg.invite is None or began_s is None:
+            return None
+        answer, bye = leg.acknowledgement, self._first_bye()
+        return Dialog(
+            local_tag=leg.dialog.local_tag if leg.dialog else None,
+            remote_tag=leg.dialog.remote_tag if leg.dialog else None,
+            answers=answer.answers if answer else 0,
+            ack_ms=ms(answer.first_s, answer.ack_s) if answer and answer.ack_s is not None else None,
+            bye=Bye(by=_side(sent=bye is leg.bye_sent), at_ms=ms(began_s, bye.at_s), code=bye.code, crossed=leg.crossed)
+            if bye
+            else None,
+            forks=tuple(
+                Fork(tag=fork.tag, codes=fork.codes, ended=fork.bye is not None or not fork.answered)
+                for fork in leg.forks[:MAX_FORKS]
+            ),
+            merged=sum(any(final.code == 482 for final in invite.finals) for invite in leg.merged),
+            redirects=tuple(uri for redirect in leg.redirects for uri in redirect.contacts)[:MAX_REDIRECTS],
+        )
+
+    def info_digits(self) -> tuple[Digit, ...]:
+        """Digits that came by INFO in the leg's dialog and were taken (2xx): each once, however often it was sent."""
+        found: list[Digit] = []
+        for info in self.leg.requests:
+            digit = info_digit(info.request.first.head, info.request.first.text)
+            if digit is None or info.sent or not info.answers:
+                continue
+            at_ms = None if self.answered_s is None else ms(self.answered_s, info.at_s)
+            found.append(Digit(digit=digit.digit, method=DtmfMethod.INFO, at_ms=at_ms, duration_ms=digit.duration_ms))
+        return tuple(found)
+
+    def undone(self) -> tuple[Action, ...]:
+        """What the stack was asked for, or had to do, and did not: a refused REFER, a message that never left."""
+        began_s = self.began_s
+        refused = [
+            Action(
+                name="refer",
+                at_ms=None if began_s is None else ms(began_s, t.at_s),
+                error=f"REFER refused with {t.finals[0].code}: this agent follows none",
+            )
+            for t in self.leg.requests
+            if t.method == "REFER" and not t.sent and t.finals and t.finals[0].code >= 300
+        ]
+        unsent = [
+            Action(name=_name(event), at_ms=None, error=f"{_name(event)} not sent: {event.reason}")
+            for event in self.events
+            if isinstance(event, NotSent)
+        ]
+        return (*refused, *self._no_ack(), *unsent)[:MAX_ACTIONS]
+
+    def _no_ack(self) -> list[Action]:
+        """The stack had an answer, and nothing of its ACK was on the wire: its Contact is where we cannot send."""
+        answer = self.leg.acknowledgement
+        if not self.outgoing or answer is None or answer.ack_s is not None:
+            return []
+        contacts = self.leg.tries[-1].answers[0].first.head.contacts
+        where = contacts[0] if contacts else "no Contact"
+        return [Action(name="ack", at_ms=None, error=f"no ACK left this agent; the answer's Contact is {where}")]
+
+    def unparsed(self) -> tuple[SipMessage, ...]:
+        """What came for it and the stack could not read."""
+        found = [event for event in self.events if isinstance(event, Unparsed)][:MAX_UNPARSED]
+        began_s = found[0].at_s if found and self.began_s is None else self.began_s
+        return tuple(
+            SipMessage(
+                at_ms=ms(began_s or 0.0, event.at_s),
+                sent=False,
+                peer=event.peer,
+                text=blank_digests(event.text)[:MAX_MESSAGE_CHARS],
+            )
+            for event in found
+        )
+
+    def stack_reason(self) -> str | None:
+        """What the stack did by itself, where it has said nothing better."""
+        refused = next((event for event in self.events if isinstance(event, StackRefused)), None)
+        return f"our SIP stack refused the INVITE with {refused.code}" if refused else None
+
+    def _first_bye(self) -> HangUp | None:
+        byes = [bye for bye in (self.leg.bye_sent, self.leg.bye_received) if bye is not None]
+        return min(byes, key=lambda bye: bye.at_s, default=None)
+
+
+def read_leg(events: Sequence[Event], *, outgoing: bool, branch: str | None = None) -> LegWire:
+    """A leg's messages, read. `branch`: of the INVITE that it began with, where others of its Call-ID are beside it."""
+    return LegWire(
+        events=events,
+        outgoing=outgoing,
+        leg=signalling(Conversation(crossings(events)), outgoing=outgoing, branch=branch),
+    )
+
+
+def crossings(events: Iterable[Event]) -> list[Crossed]:
+    """The messages among the events that can be read."""
+    return [
+        Crossed(
+            at_s=event.at_s, sent=event.sent, head=event.head, connection=event.connection, text=event.text
+        )
+        for event in events
+        if isinstance(event, MessageSeen) and event.head is not None
+    ]  # fmt: skip
+
+
+def kept_messages(events: Iterable[Event]) -> tuple[SipMessage, ...]:
+    """The SIP messages among the events, timed from the first, within bounds that a flood cannot exceed; no digests."""
+    seen = [event for event in events if isinstance(event, MessageSeen)]
+    return tuple(
+        SipMessage(
+            at_ms=ms(seen[0].at_s, message.at_s),
+            sent=message.sent,
+            peer=message.peer,
+            text=blank_digests(message.text)[:MAX_MESSAGE_CHARS],
+        )
+        for message in seen[:MAX_MESSAGES]
+    )
+
+
+def _name(event: NotSent) -> str:
+    if event.head is None:
+        return "message"
+    return event.head.method.lower() if event.head.code is None else f"{event.head.code} to {event.head.method}"
+
+
+def _side(*, sent: bool) -> Side:
+    return Side.LOCAL if sent else Side.REMOTE
+
+
+def ms(begin_s: float, at_s: float) -> float:
+    """From one time to the other, in ms, to a tenth."""
+    return round(1000 * (at_s - begin_s), 1)

@@ -1,0 +1,454 @@
+"""SIP messages → transactions → dialogs → what one leg's signalling came to. Pure.
+
+A retransmission is never a new request (RFC 3261 §17), and a dialog is its Call-ID and both tags (§12): what another
+dialog of the same Call-ID does, a fork that lost or a stranger's BYE, is not done to the leg.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from agent.sip.text import SipHead
+
+MAX_TRANSACTIONS: Final = 4096
+"""Of one Call-ID. Later ones are counted in `left_out`, but for those that can end a call."""
+_ALWAYS: Final = frozenset({"BYE", "CANCEL"})
+MAX_ALWAYS: Final = 2 * MAX_TRANSACTIONS
+_NO_TIME: Final = re.compile(r"0+")
+_TAKEN_BACK: Final = re.compile(r";\s*expires\s*=\s*\"?0+(?![0-9])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossed:
+    """A message that could be read, and how it crossed our socket."""
+
+    at_s: float
+    sent: bool
+    head: SipHead
+    connection: int | None = None
+    text: str = ""
+    """All of it, where its body is asked for."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Times:
+    """A request, or one of its responses: the first crossing, and how often and how late it came again."""
+
+    first: Crossed
+    count: int = 1
+    last_s: float
+
+    @property
+    def at_s(self) -> float:
+        """When it crossed first."""
+        return self.first.at_s
+
+    @property
+    def code(self) -> int:
+        """Of a response; 0: a request."""
+        return self.first.head.code or 0
+
+    @property
+    def to_tag(self) -> str:
+        """Which dialog a response makes, or belongs to."""
+        return self.first.head.to_tag
+
+    def again(self, crossed: Crossed) -> None:
+        """It was sent again."""
+        self.count += 1
+        self.last_s = crossed.at_s
+
+
+@dataclass(slots=True, kw_only=True)
+class Transaction:
+    """A request with all its responses (RFC 3261 §17), and an INVITE's ACKs."""
+
+    request: Times
+    responses: list[Times] = field(default_factory=list)
+    """In the order of their first crossing; one for each code and To tag."""
+    acks: list[Times] = field(default_factory=list)
+    """One for each To tag: a forked INVITE has several 2xx."""
+
+    @property
+    def method(self) -> str:
+        """Of the request."""
+        return self.request.first.head.method
+
+    @property
+    def cseq(self) -> int:
+        """Its number."""
+        return self.request.first.head.cseq
+
+    @property
+    def branch(self) -> str:
+        """Of the top Via."""
+        return self.request.first.head.branch
+
+    @property
+    def sent(self) -> bool:
+        """The request was ours."""
+        return self.request.first.sent
+
+    @property
+    def at_s(self) -> float:
+        """When the request crossed first."""
+        return self.request.at_s
+
+    @property
+    def provisionals(self) -> list[Times]:
+        """1xx."""
+        return [response for response in self.responses if response.code < 200]
+
+    @property
+    def finals(self) -> list[Times]:
+        """Final responses; several where it was forked."""
+        return [response for response in self.responses if response.code >= 200]
+
+    @property
+    def answers(self) -> list[Times]:
+        """2xx."""
+        return [response for response in self.responses if 200 <= response.code < 300]
+
+    @property
+    def dialog(self) -> "DialogId":
+        """Which dialog the request names; without remote (ours) or local (theirs) tag where it begins one."""
+        return dialog_of(self.request.first)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialogId:
+    """Which dialog of a Call-ID."""
+
+    local_tag: str
+    remote_tag: str
+
+
+def dialog_of(crossed: Crossed) -> DialogId:
+    """The dialog that a message belongs to, seen from here."""
+    ends = crossed.head.from_tag, crossed.head.to_tag
+    local, remote = ends if crossed.sent == (crossed.head.code is None) else reversed(ends)
+    return DialogId(local_tag=local, remote_tag=remote)
+
+
+class Conversation:
+    """The messages of one Call-ID as transactions, taken one by one, in bounded memory."""
+
+    def __init__(self, messages: Iterable[Crossed] = ()) -> None:
+        """Takes these at once."""
+        self.transactions: list[Transaction] = []
+        """In the order of their requests."""
+        self.strays: list[Times] = []
+        """Responses and ACKs to no request that was seen: of another branch, or another's."""
+        self.left_out = 0
+        """Messages for which there was no room."""
+        self._by_key: dict[tuple[object, ...], Transaction] = {}
+        for message in messages:
+            self.saw(message)
+
+    def saw(self, crossed: Crossed) -> None:
+        """Takes note of a message; retransmissions become counts."""
+        head = crossed.head
+        if head.method == "ACK" and head.code is None:
+            self._ack(crossed)
+        elif head.code is None:
+            self._request(crossed)
+        elif (found := self._by_key.get(_key(head, sent=not crossed.sent))) is not None:
+            _count(found.responses, crossed)
+        else:
+            self._stray(crossed)
+
+    def _request(self, crossed: Crossed) -> None:
+        key = _key(crossed.head, sent=crossed.sent)
+        known = self._by_key.get(key)
+        room = MAX_ALWAYS if crossed.head.method in _ALWAYS else MAX_TRANSACTIONS
+        if known is not None:
+            known.request.again(crossed)
+        elif len(self.transactions) < room:
+            made = Transaction(request=Times(first=crossed, last_s=crossed.at_s))
+            self.transactions.append(made)
+            self._by_key[key] = made
+        else:
+            self.left_out += 1
+
+    def _ack(self, crossed: Crossed) -> None:
+        """To the INVITE of its number: of its branch (§17.1.1.3), or with a 2xx of its tag (§13.2.2.4)."""
+        head = crossed.head
+        invite = self._by_key.get(_key(head, sent=crossed.sent, method="INVITE"))
+        if invite is None:
+            invite = next((t for t in self.transactions if _is_acknowledged(t, crossed)), None)
+        if invite is None:
+            self._stray(crossed)
+        else:
+            _count(invite.acks, crossed)
+
+    def _stray(self, crossed: Crossed) -> None:
+        if len(self.strays) < MAX_TRANSACTIONS:
+            _count(self.strays, crossed)
+        else:
+            self.left_out += 1
+
+
+def _key(head: SipHead, *, sent: bool, method: str = "") -> tuple[object, ...]:
+    """What a request and its responses have in common (§17.1.3, §17.2.3)."""
+    return sent, method or head.method, head.cseq, head.branch, head.from_tag
+
+
+def _is_acknowledged(invite: Transaction, ack: Crossed) -> bool:
+    head = ack.head
+    same = (invite.method, invite.sent, invite.cseq) == ("INVITE", ack.sent, head.cseq)
+    return same and any(answer.to_tag == head.to_tag for answer in invite.answers)
+
+
+def _count(seen: list[Times], crossed: Crossed) -> None:
+    head = crossed.head
+    for times in seen:
+        known = times.first.head
+        if (known.code, known.to_tag, known.cseq, known.method) == (head.code, head.to_tag, head.cseq, head.method):
+            times.again(crossed)
+            return
+    seen.append(Times(first=crossed, last_s=crossed.at_s))
+
+
+# --- one leg ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HangUp:
+    """One side's BYE in the leg's dialog, with all its tries."""
+
+    at_s: float
+    tries: int
+    """More than 1 where it was challenged."""
+    code: int | None
+    """The final response to the last try, on the wire. None: there was none."""
+    answered_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgement:
+    """A 2xx of the leg's dialog, and its ACK."""
+
+    answers: int
+    """How often the 2xx crossed: more than once where its ACK was late."""
+    first_s: float
+    last_s: float
+    ack_s: float | None
+    """When its ACK crossed first; None: none did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fork:
+    """Another dialog of the leg's INVITE: another branch of a fork rang or answered (RFC 3261 §12.1)."""
+
+    tag: str
+    """Of the side that was called."""
+    codes: tuple[int, ...]
+    answered: bool
+    acknowledged: bool
+    bye: HangUp | None
+    """Whoever sent it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redirect:
+    """A 3xx, and where it points."""
+
+    at_s: float
+    code: int
+    contacts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signalling:
+    """What the messages of one leg come to."""
+
+    tries: tuple[Transaction, ...]
+    """The INVITEs that began it: more than one where it was challenged, or told how to ask (401, 407, 422)."""
+    dialog: DialogId | None
+    """Of its first 2xx; before one, the early one that was heard of last."""
+    final: Times | None
+    """The first final response to the last try."""
+    first_response: Times | None
+    ringing: Times | None
+    """The first 18x, of any branch (RFC 6076 §4.3.1)."""
+    acknowledgement: Acknowledgement | None
+    """None: no 2xx."""
+    bye_sent: HangUp | None
+    """In the leg's dialog, as all that follow but for `forks` and `strangers`."""
+    bye_received: HangUp | None
+    cancel: Transaction | None
+    """The first."""
+    requests: tuple[Transaction, ...]
+    """In the leg's dialog, re-INVITEs included, BYEs not."""
+    forks: tuple[Fork, ...]
+    redirects: tuple[Redirect, ...]
+    merged: tuple[Transaction, ...]
+    """INVITEs that began no leg: the same request by another way (RFC 3261 §8.2.2.2), or after the answer."""
+    strangers: tuple[Transaction, ...]
+    """Requests in dialogs that this leg has none of: wrong tags."""
+
+    @property
+    def invite(self) -> Transaction | None:
+        """The first try."""
+        return self.tries[0] if self.tries else None
+
+    @property
+    def crossed(self) -> bool:
+        """Both sides sent a BYE: a 481 is a right answer to either."""
+        return self.bye_sent is not None and self.bye_received is not None
+
+
+def signalling(conversation: Conversation, *, outgoing: bool, branch: str | None = None) -> Signalling:
+    """A leg among its Call-ID's transactions. `branch`: of the INVITE that it began with; None: the first one's."""
+    all_of_it = conversation.transactions
+    tries, merged = _tries(all_of_it, outgoing=outgoing, branch=branch)
+    in_dialog = [t for t in all_of_it if t.request.first.head.in_dialog and t.method != "CANCEL"]
+    responses = [response for t in tries for response in t.responses]
+    dialog = _leg_dialog(tries[-1], outgoing=outgoing) if tries else None
+    tags = dict.fromkeys(r.to_tag for r in responses if r.code > 100 and r.to_tag)
+    ids = {tag: _dialog_id(tries[0], tag, outgoing=outgoing) for tag in tags}
+    forks = [_fork(tries[-1], in_dialog, tag, ids[tag]) for tag in tags if ids[tag] != dialog]
+    return Signalling(
+        tries=tuple(tries),
+        dialog=dialog,
+        final=next(iter(tries[-1].finals), None) if tries else None,
+        first_response=next(iter(responses), None),
+        ringing=next((r for r in responses if 180 <= r.code < 190), None),
+        acknowledgement=_acknowledgement(tries[-1]) if tries else None,
+        bye_sent=_hang_up(in_dialog, dialog, sent=True),
+        bye_received=_hang_up(in_dialog, dialog, sent=False),
+        cancel=next((t for t in all_of_it if t.method == "CANCEL"), None),
+        requests=tuple(t for t in in_dialog if t.dialog == dialog and t.method != "BYE"),
+        # A lone refusal makes no dialog beside the leg's (RFC 3261 §12.1).
+        forks=tuple(fork for fork in forks if any(code < 300 for code in fork.codes)),
+        redirects=tuple(_redirect(r) for r in responses if 300 <= r.code < 400),
+        merged=tuple(merged),
+        strangers=tuple(t for t in in_dialog if t.dialog not in ids.values()),
+    )
+
+
+def settled(conversation: Conversation, *, outgoing: bool, branch: str | None = None) -> bool:
+    """Nothing more is due on the wire for a leg that is over (RFC 3261 §15).
+
+    All that we asked is answered, and it was hung up if it was answered.
+    """
+    if any(t.sent and not t.finals for t in conversation.transactions):
+        return False
+    leg = signalling(conversation, outgoing=outgoing, branch=branch)
+    return leg.acknowledgement is None or leg.bye_sent is not None or leg.bye_received is not None
+
+
+def _tries(
+    transactions: Sequence[Transaction], *, outgoing: bool, branch: str | None
+) -> tuple[list[Transaction], list[Transaction]]:
+    """The INVITEs that began the leg, up to the one that was answered with a 2xx; and those beside them."""
+    initial = [
+        t
+        for t in transactions
+        if t.method == "INVITE" and t.sent == outgoing and not t.request.first.head.in_dialog
+    ]  # fmt: skip
+    first = next((t for t in initial if branch is None or t.branch == branch), None)
+    tries: list[Transaction] = []
+    for t in initial:
+        same = first is not None and t.request.first.head.from_tag == first.request.first.head.from_tag
+        begins = t is first if not tries else same and t.cseq > tries[-1].cseq and not tries[-1].answers
+        if begins:
+            tries.append(t)
+    return tries, [t for t in initial if t not in tries]
+
+
+def _leg_dialog(last: Transaction, *, outgoing: bool) -> DialogId | None:
+    early = [response for response in last.provisionals if response.to_tag and response.code > 100]
+    made = last.answers[:1] or early[-1:]
+    return _dialog_id(last, made[0].to_tag, outgoing=outgoing) if made else None
+
+
+def _dialog_id(invite: Transaction, to_tag: str, *, outgoing: bool) -> DialogId:
+    from_tag = invite.request.first.head.from_tag
+    local, remote = (from_tag, to_tag) if outgoing else (to_tag, from_tag)
+    return DialogId(local_tag=local, remote_tag=remote)
+
+
+def _acknowledgement(last: Transaction) -> Acknowledgement | None:
+    if not last.answers:
+        return None
+    answer = last.answers[0]
+    acks = [ack.at_s for ack in last.acks if ack.to_tag == answer.to_tag]
+    return Acknowledgement(
+        answers=answer.count, first_s=answer.at_s, last_s=answer.last_s, ack_s=acks[0] if acks else None
+    )
+
+
+def _hang_up(in_dialog: Sequence[Transaction], dialog: DialogId | None, *, sent: bool | None) -> HangUp | None:
+    """`sent` None: by either side."""
+    byes = [t for t in in_dialog if t.method == "BYE" and t.dialog == dialog and sent in (None, t.sent)]
+    if not byes:
+        return None
+    final = next(iter(byes[-1].finals), None)
+    return HangUp(
+        at_s=byes[0].at_s,
+        tries=len(byes),
+        code=final.code if final else None,
+        answered_s=final.at_s if final else None,
+    )
+
+
+def _fork(last: Transaction, in_dialog: Sequence[Transaction], tag: str, identifier: DialogId) -> Fork:
+    responses = [r for r in last.responses if r.to_tag == tag]
+    return Fork(
+        tag=tag,
+        codes=tuple(r.code for r in responses),
+        answered=any(200 <= r.code < 300 for r in responses),
+        acknowledged=any(ack.to_tag == tag for ack in last.acks),
+        bye=_hang_up(in_dialog, identifier, sent=None),
+    )
+
+
+def _redirect(response: Times) -> Redirect:
+    return Redirect(at_s=response.at_s, code=response.code, contacts=response.first.head.contacts)
+
+
+# --- a registration --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registering:
+    """One attempt to register: the REGISTER with all its tries."""
+
+    began_s: float
+    tries: tuple[Transaction, ...]
+    final: Times | None
+    """Of the last try: None where that was not answered, whatever was answered to the one before."""
+    leaving: bool
+    """It takes the binding back (`Expires: 0`, RFC 3261 §10.2.2)."""
+
+
+def registrations(conversation: Conversation) -> tuple[Registering, ...]:
+    """The attempts of one Call-ID: the first, each refresh, the leaving.
+
+    What follows a refusal (401, 407, 423 …) is another try of the same; what follows a 2xx or silence is not.
+    """
+    attempts: list[list[Transaction]] = []
+    for t in (t for t in conversation.transactions if t.method == "REGISTER" and t.sent):
+        before = attempts[-1][-1] if attempts else None
+        if before and before.finals and before.finals[0].code >= 300 and _is_leaving(before) == _is_leaving(t):
+            attempts[-1].append(t)
+        else:
+            attempts.append([t])
+    return tuple(
+        Registering(
+            began_s=tries[0].at_s,
+            tries=tuple(tries),
+            final=next(iter(tries[-1].finals), None),
+            leaving=_is_leaving(tries[0]),
+        )
+        for tries in attempts
+    )
+
+
+def _is_leaving(register: Transaction) -> bool:
+    head = register.request.first.head
+    return _NO_TIME.fullmatch(head.header("expires") or "") is not None or any(
+        _TAKEN_BACK.search(value) for name, value in head.headers if name == "contact"
+    )

@@ -1,0 +1,158 @@
+"""The C of the tap by itself: packets are handed to it as it is built, one stream's counters or one call's."""
+
+import ctypes
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from agent.tap import _library, _Stream, _stream
+from agent.tap.model import TapStream
+
+CLOCK_HZ = 8000
+AUDIO, NOISE, G729, OPUS, EVENT, UNKNOWN = 0, 13, 18, 96, 101, 77
+LIBRARY = _library()
+for _name in ("tap_counter_new", "tap_row_new", "tap_call_find"):
+    getattr(LIBRARY, _name).restype = ctypes.c_void_p
+LIBRARY.tap_rtp.restype = ctypes.c_bool
+
+
+class Formats(ctypes.Structure):
+    """struct tap_formats."""
+
+    _fields_ = (("clock_hz", ctypes.c_uint32 * 128), ("codec", ctypes.c_uint8 * 128))
+
+
+class Header(ctypes.Structure):
+    """struct rtp_header."""
+
+    _fields_ = (
+        *((name, ctypes.c_uint32) for name in ("timestamp", "ssrc")),
+        ("number", ctypes.c_uint16),
+        *((name, ctypes.c_uint8) for name in ("payload_type", "marker")),
+        *((name, ctypes.c_uint32) for name in ("offset", "captured", "wire")),
+    )
+
+
+class Address(ctypes.Structure):
+    """struct tap_address."""
+
+    _fields_ = (("family", ctypes.c_uint8), ("port", ctypes.c_uint16), ("ip", ctypes.c_uint8 * 16))
+
+
+class Path(ctypes.Structure):
+    """struct tap_path."""
+
+    _fields_ = (
+        *((name, Address) for name in ("local_rtp", "local_rtcp", "remote_rtp", "remote_rtcp")),
+        *((name, Formats) for name in ("sent", "received")),
+    )
+
+
+def formats() -> Formats:
+    """PCMU, G.729, Opus and events; comfort noise is not negotiated."""
+    made = Formats()
+    for payload_type, clock_hz, codec in (
+        (AUDIO, CLOCK_HZ, 1),
+        (G729, CLOCK_HZ, 0),
+        (OPUS, 48_000, 0),
+        (EVENT, 8000, 3),
+    ):
+        made.clock_hz[payload_type], made.codec[payload_type] = clock_hz, codec  # enum tap_codec
+    return made
+
+
+FORMATS = formats()
+
+
+@dataclass(frozen=True)
+class Packet:
+    """One RTP packet as it comes."""
+
+    sequence: int
+    """Extended."""
+    timestamp: int
+    at_ns: int
+    payload_type: int = AUDIO
+    payload: bytes = bytes(160)
+    first_byte: int = 0x80
+    marker: bool = False
+    ssrc: int = 7
+
+    def encoded(self) -> bytes:
+        """As on the wire."""
+        timestamp, second_byte = self.timestamp % 2**32, self.payload_type | self.marker << 7
+        head = struct.pack(">BBHII", self.first_byte, second_byte, self.sequence % 2**16, timestamp, self.ssrc)
+        return head + self.payload
+
+
+def rows(epochs: Sequence[Sequence[Packet]]) -> list[TapStream]:
+    """One stream's packets, epoch by epoch."""
+    counter = ctypes.c_void_p(LIBRARY.tap_counter_new(ctypes.c_bool(True)))
+    made: list[tuple[int, ctypes.c_void_p]] = []
+    for epoch, packets in enumerate(epochs):
+        if packets:
+            row = LIBRARY.tap_row_new(counter, ctypes.c_uint32(epoch), ctypes.c_int32(len(made)))
+            made.append((epoch, ctypes.c_void_p(row)))
+        for packet in packets:
+            raw, at_ns, header = packet.encoded(), ctypes.c_int64(packet.at_ns), Header()
+            size = ctypes.c_size_t(len(raw))
+            assert LIBRARY.tap_rtp(raw, size, ctypes.byref(header))
+            LIBRARY.tap_count(counter, ctypes.byref(FORMATS), ctypes.byref(header), raw, size, at_ns, at_ns)
+    found = []
+    for _, row in made:
+        raw_row = _Stream()
+        LIBRARY.tap_row_read(counter, row, ctypes.byref(raw_row))
+        found.append(_stream(raw_row))
+    LIBRARY.tap_counter_free(counter)
+    return found
+
+
+def counted(packets: Sequence[Packet]) -> TapStream:
+    """One stream, without epochs."""
+    (row,) = rows([packets])
+    return row
+
+
+def address(host: int, port: int) -> Address:
+    """192.0.2.`host`."""
+    made = Address(family=4, port=port)
+    made.ip[:4] = bytes((192, 0, 2, host))
+    return made
+
+
+class Call:
+    """An open call of the tap, whose path is negotiated with 192.0.2.1:4000."""
+
+    def __init__(self, name: str, call: int) -> None:
+        self.name, self._call = name, ctypes.c_void_p(call)
+        self._path = Path(local_rtp=address(9, 5000), remote_rtp=address(1, 4000), sent=formats(), received=formats())
+
+    def media(self, packet: bytes, *, host: int = 1, port: int = 4000, sent: bool = False) -> None:
+        """One packet, now."""
+        LIBRARY.tap_call_media(
+            self._call,
+            ctypes.byref(self._path),
+            ctypes.c_bool(sent),
+            ctypes.c_bool(False),
+            ctypes.byref(address(host, port)),
+            ctypes.c_int64(0),
+            packet,
+            ctypes.c_size_t(len(packet)),
+        )
+
+    def sdp(self) -> None:
+        """A message with an SDP came or went."""
+        LIBRARY.tap_call_sdp(self._call)
+
+
+@contextmanager
+def a_call(name: str) -> Iterator[Call]:
+    """Opened, and closed in the end."""
+    assert LIBRARY.tap_open(name.encode(), None, ctypes.c_uint64(0)) == 0
+    call = LIBRARY.tap_call_find(name.encode(), ctypes.c_size_t(len(name)))
+    try:
+        yield Call(name, call)
+    finally:
+        LIBRARY.tap_call_release(ctypes.c_void_p(call))
+        LIBRARY.tap_close(name.encode(), ctypes.create_string_buffer(64))
