@@ -40,7 +40,7 @@ run: ## the operator on this machine, against the cluster of KUBECONFIG (default
 fmt: ## format and fix what can be fixed
 	@dev/uv run ruff check --fix . ; dev/uv run ruff format .
 
-crd: ## write deploy/crd/, the fields in docs/calltest.md and docs/trace.schema.json from their types
+crd: ## write deploy/crd/, the tables in docs/ and docs/trace.schema.json from types and checks
 	@dev/uv run python -m controller.api.crd --write
 	@dev/uv run python -m controller.api.reference --write
 	@dev/uv run python -m agent.trace.schema --write

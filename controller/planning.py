@@ -33,10 +33,10 @@ RECORDED_BYTES_PER_S: Final = 16_000
 """Of a call: 8 kHz, 16 bit."""
 CAPTURED_BYTES_PER_S: Final = 22_000
 """Of a call: 100 packets of G.711 with their headers, both ways."""
-LEG_BYTES: Final = 2_200
+LEG_BYTES: Final = 4_300
 EVIDENCE_BYTES: Final = 200
 DIGIT_BYTES: Final = 310
-"""Of a detail line, of the evidence named in it, and of each digit in it, sent and received. What does not fit into
+"""Of a detail line of two sections, two sources each way and some loss; of the evidence named in it, and of each digit in it, sent and received. What does not fit into
 MAX_DETAIL_BYTES is not told: such a run could never pass."""
 
 

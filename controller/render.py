@@ -19,9 +19,13 @@ from controller.api import API_VERSION
 from controller.api.field import without_nulls
 from controller.api.parse import CallTest
 from controller.api.run import CallTestRunStatus
+from controller.wording import plain
 
 _STYLES: Final = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow"}
 NOT_MEASURED: Final = "–"
+MAX_NOTES: Final = 20
+MAX_NOTE: Final = 512
+"""Characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +81,8 @@ def as_table(finished: FinishedRun, *, width: int, color: bool) -> str:
     )
     with console.capture() as capture:
         console.print(_headline(finished))
-        for part in (_endpoints(finished), _failures(finished), _evidence(finished), _flows(finished)):
-            if part is not None:
+        for table in (_endpoints, _failures, _notes, _evidence, _flows):
+            if (part := table(finished)) is not None:
                 console.print()
                 console.print(part)
     return "".join(line.rstrip() + "\n" for line in capture.get().splitlines())
@@ -136,6 +140,19 @@ def _failures(finished: FinishedRun) -> Table | None:
             _said(item.observed),
             _said(item.note),
         )
+    return table
+
+
+def _notes(finished: FinishedRun) -> Table | None:
+    """What to know of calls, whether they passed or not."""
+    said = [(call, note) for call in finished.verdict.calls for note in call.notes]
+    if not said:
+        return None
+    table = _table("CALL", "ENDPOINT", "NOTE")
+    for call, note in said[:MAX_NOTES]:
+        table.add_row(f"{call.call}/{call.number}", str(call.endpoint), Text(plain(note, MAX_NOTE)))
+    if len(said) > MAX_NOTES:
+        table.add_row("", "", f"and {len(said) - MAX_NOTES} more")
     return table
 
 

@@ -62,6 +62,8 @@ def _call_case(test: str, endpoint: str, call: CallVerdict) -> ET.Element:
     case = ET.Element("testcase", classname=f"{test}.{endpoint}", name=f"{call.call} #{call.number}")
     if call.caller is not None and call.caller.progress.ended_ms is not None:
         case.set("time", f"{call.caller.progress.ended_ms / 1000:.3f}")
+    if call.notes:
+        ET.SubElement(case, "system-out").text = "\n".join(plain(note, MAX_TEXT) for note in call.notes)
     if call.result is Result.PASSED:
         return case
     kind = "failure" if call.result is Result.FAILED else "error"

@@ -1,21 +1,11 @@
 """Sentences about findings, for status, events and people. Text that came from the network is made safe here."""
 
 import re
-from collections.abc import Mapping
 
 from agent.contract.verdict import Check, Finding
+from agent.judge.checks import RULE_OF
 from controller.api.run import Endpoint
 
-_SENTENCES: Mapping[Check, str] = {
-    Check.REGISTERED: "{leg}'s REGISTER got {observed}, expected {expected}",
-    Check.ANSWERED: "{leg} got {observed}, expected {expected}",
-    Check.DTMF: "{leg} received {observed}, expected {expected}",
-    Check.AUDIO: "{leg} heard {observed}, expected {expected}",
-    Check.RTP_PACKETS: "{leg} received {observed}, expected {expected}",
-    Check.RTP_LOSS: "{leg} lost {observed}, expected {expected}",
-    Check.RTP_JITTER: "{leg} saw {observed} of jitter, expected {expected}",
-}
-_ANY_OTHER = "{leg}: {observed}, expected {expected}"
 _DIGITS = re.compile(r"[0-9A-D*#]+")
 
 
@@ -33,7 +23,7 @@ def sentence(finding: Finding) -> str:
     observed, expected = finding.observed, finding.expected
     if finding.check is Check.DTMF:
         observed, expected = _quoted(observed), _quoted(expected)
-    text = _SENTENCES.get(finding.check, _ANY_OTHER).format(leg=leg, observed=observed, expected=expected)
+    text = RULE_OF[finding.check].sentence.format(leg=leg, observed=observed, expected=expected)
     return f"{text} ({finding.note})" if finding.note else text
 
 

@@ -155,14 +155,22 @@ class ExpectRtp(Document, frozen=True, kw_only=True):
     """Bounds on the RTP that a leg receives."""
 
     min_packets: (
-        Annotated[int, about("At least so many packets; of 20 ms, 50 per second.", example=350, ge=1, le=1_000_000)]
+        Annotated[
+            int,
+            about(
+                "At least so many packets, of whatever length: 50 per second of 20 ms, 25 of 40 ms.",
+                example=350,
+                ge=1,
+                le=1_000_000,
+            ),
+        ]
         | None
     ) = None
     max_loss_percent: (
         Annotated[
             str,
             about(
-                "At most this loss: lost ÷ expected × 100 (RFC 3550 A.3), a decimal.",
+                "At most this loss: media time lost ÷ due × 100, a decimal.",
                 example="0.5",
                 max_length=6,
                 pattern=PERCENT_PATTERN,

@@ -371,7 +371,9 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
     sip_call_id: str | None
     from_user: str | None
     started_at: float
-    """Unix time, for people; never compared between two agents."""
+    """Unix time, for people."""
+    began_s: float = 0.0
+    """When it began, by the agent's monotonic clock: for the order of one agent's legs."""
     progress: Progress = Progress()
     final_code: int | None = None
     """Final response to the INVITE that was on the wire (received by the caller, sent by the callee)."""

@@ -4,19 +4,30 @@ from agent.contract.verdict import Finding, Reason, Role
 from agent.judge.checks import RULE_OF
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive
-from agent.judge.reasons import failed
+from agent.judge.leg import excuses
+from agent.judge.reasons import ROW_OF, failed
 
 
-def attribute(ends: CallEnds, finding: Finding) -> Finding:
-    """The finding as both ends together have it: the same, noted, or Inconclusive where the SUT is not to blame."""
+def attribute(ends: CallEnds, finding: Finding) -> Finding | None:
+    """The finding as both ends together have it: the same, noted, or Inconclusive where the SUT is not to blame.
+
+    None where the other end shows that nothing is wrong.
+    """
     rule = RULE_OF[finding.check]
     if not failed(finding.reason):
         explained = rule.explain(ends, finding)
         return explained if explained is not finding else _broken_off(ends, finding)
-    trouble = ends.peer_trouble(finding.leg) if rule.shared else None
+    trouble = peers_doing(ends, finding)
     if trouble is not None:
         return inconclusive(finding, Reason.PEER_LOST, trouble)
     return rule.attribute(ends, finding)
+
+
+def peers_doing(ends: CallEnds, finding: Finding) -> str | None:
+    """What our agent at the other end may have broken it with (truth rule 4); None: it cannot be its doing."""
+    rule, kinds = RULE_OF[finding.check], excuses(ends.leg(finding.leg), finding)
+    shared = rule.shared and ROW_OF[finding.reason].shared
+    return ends.peer_trouble(finding.leg, kinds, media=rule.media) if shared and kinds else None
 
 
 def _broken_off(ends: CallEnds, finding: Finding) -> Finding:
@@ -25,7 +36,8 @@ def _broken_off(ends: CallEnds, finding: Finding) -> Finding:
         return finding
     rule, other = RULE_OF[finding.check], peer_of(finding.leg)
     lost = ends.caller_gone if other is Role.CALLER else ends.callee_died
-    if rule.shared and lost is not None and ends.leg(other) is None:
+    unmeasured = finding.reason is Reason.NOT_MEASURED
+    if unmeasured and rule.shared and lost is not None and ends.leg(other) is None:
         return inconclusive(finding, Reason.PEER_LOST, lost.note)
     own = ends.gone(finding.leg)
     return inconclusive(finding, own.reason, own.note) if rule.stoppable and own is not None else finding

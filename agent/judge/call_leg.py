@@ -1,17 +1,17 @@
 """A planned call, and a leg known to be one of it: what the checks look at."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from agent.contract.call import Call, DtmfMethod, ExpectLeg
-from agent.contract.observation import Digit, LegObservation, Side
+from agent.contract.observation import Bye, Digit, LegObservation, Side
 from agent.contract.plan import Plan, call_key
 from agent.contract.verdict import Check, Finding, Reason, Role
-from agent.judge.overload import excuse, overload
+from agent.judge.overload import Excuse, call_troubles, media_troubles, overload
 
-HOLD_TOLERANCE_MS: Final = 250.0
-"""How much shorter than its hold a call may be: the agent's timer and the wire's times have different starts."""
+HOLD_TOLERANCE_MS: Final = 500.0
+"""How much shorter than its hold a call may be: an announcement of the same length, timers with different starts."""
 
 CallId = tuple[int, str, int]
 """Endpoint, call, number."""
@@ -119,17 +119,30 @@ class CallLeg:
     @property
     def cut_short(self) -> bool:
         """Our own agent is what ended it early, or may be."""
-        return self.answered and self.leg.ended_by is not Side.REMOTE and not self.held
+        return self.answered and not self.ended_by_peer and not self.held
+
+    @property
+    def bye(self) -> Bye | None:
+        """The end of the leg's own dialog; None where none was seen."""
+        return None if self.leg.dialog is None else self.leg.dialog.bye
+
+    @property
+    def ended_by_peer(self) -> bool:
+        """The first BYE of its dialog was the other side's."""
+        return self.bye is not None and self.bye.by is Side.REMOTE
 
     @property
     def overload(self) -> str | None:
         """The agent's own troubles while this leg's media ran that leave nothing of what it measured."""
         return overload(self.leg.health, self._media_ms)
 
-    @property
-    def excuse(self) -> str | None:
-        """Those, and lesser ones, that may have broken what did not hold on this leg or its peer's."""
-        return excuse(self.leg.health, self._media_ms)
+    def trouble(self, kinds: Collection[Excuse], *, media: bool) -> str | None:
+        """Those, and lesser ones, of these kinds, that may have broken what did not hold on this leg or its peer's.
+
+        Of its media, or of its signalling from the INVITE on.
+        """
+        found = (media_troubles if media else call_troubles)(self.leg.health, self._media_ms)
+        return "; ".join(text for kind, text in found.items() if kind in kinds) or None
 
     @property
     def _media_ms(self) -> float:

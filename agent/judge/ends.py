@@ -1,11 +1,13 @@
 """One call as both ends saw it, and what is known of the agents at them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 from agent.contract.call import Behaviour
 from agent.contract.verdict import Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, PlannedCall
+from agent.judge.overload import Excuse
 
 ENDED_LATER_MS: Final = 1000.0
 """Two ends of a call last equally long, but for how long its 200 and its BYE travelled. An end that lasted this much
@@ -60,16 +62,17 @@ class CallEnds:
         """The callee's agent was gone and its leg is missing, and nothing shows that it was there during this call."""
         return self.callee_gone if self.callee is None and not self.callee_outlived else None
 
-    def peer_trouble(self, role: Role) -> str | None:
-        """What may have broken this end's media and teardown that was our other agent's doing (truth rule 4)."""
+    def peer_trouble(self, role: Role, kinds: Collection[Excuse], *, media: bool) -> str | None:
+        """What may have broken this end's media or teardown that was our other agent's doing (truth rule 4)."""
         if not self.declared:
             return None
         other = peer_of(role)
         peer = self.leg(other)
         if peer is None:
             return self._absence(other)
-        if peer.excuse is not None:
-            return f"the {other.value.lower()} agent was overloaded: {peer.excuse}"
+        trouble = peer.trouble(kinds, media=media)
+        if trouble is not None:
+            return f"the {other.value.lower()} agent was overloaded: {trouble}"
         if peer.cut_short and not _ended_later(peer, self.leg(role)):
             return f"the {other.value.lower()} agent itself ended the call early"
         return None

@@ -4,8 +4,9 @@ from agent.contract.observation import LegObservation
 from agent.contract.plan import Plan, call_key
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, PlannedCall
-from agent.judge.checks import MEDIA_RULES, RULE_OF, asked
+from agent.judge.checks import MEDIA_RULES, RULE_OF, SIGNALLING_RULES, asked
 from agent.judge.findings import inconclusive
+from agent.judge.overload import Excuse
 from agent.judge.rank import worst_first
 from agent.judge.reasons import ROW_OF, failed
 
@@ -38,13 +39,13 @@ def leg_findings(leg: CallLeg) -> list[Finding]:
         return [excused(leg, finding) for finding in unanswered]
     if not leg.call.expects_answer:
         return unmeasurable(leg.call, leg.leg.role)
-    ended = RULE_OF[Check.COMPLETED].leg(leg)
+    told = [finding for rule in SIGNALLING_RULES for finding in rule.leg(leg)]
     received = [finding for rule in MEDIA_RULES for finding in rule.leg(leg)]
     if leg.cut_short:
         received = [_not_the_paths(finding) for finding in received]
     if leg.overload is not None:
         received = _overloaded(leg, received, leg.overload)
-    return [excused(leg, finding) for finding in (*ended, *received)]
+    return [excused(leg, finding) for finding in (*told, *received)]
 
 
 def unmeasurable(call: PlannedCall, role: Role) -> list[Finding]:
@@ -56,7 +57,7 @@ def unmeasurable(call: PlannedCall, role: Role) -> list[Finding]:
 
 
 def _overloaded(leg: CallLeg, findings: list[Finding], trouble: str) -> list[Finding]:
-    """Truth rule 3: none of an overloaded agent's media checks means anything, not even one that held."""
+    """Truth rule 3: no media check of an overloaded agent holds; what its trouble cannot have broken is broken."""
     found = {finding.check: finding for finding in findings}
     held = {
         check: leg.finding(check, Reason.NOT_MEASURED, expected=expected)
@@ -64,15 +65,24 @@ def _overloaded(leg: CallLeg, findings: list[Finding], trouble: str) -> list[Fin
         if check not in found
     }
     note = f"the agent was overloaded: {trouble}"
-    return [inconclusive(finding, Reason.AGENT_OVERLOADED, note) for finding in (*found.values(), *held.values())]
+    return [
+        finding if failed(finding.reason) else inconclusive(finding, Reason.AGENT_OVERLOADED, note)
+        for finding in (*found.values(), *held.values())
+    ]
+
+
+def excuses(leg: CallLeg | None, finding: Finding) -> frozenset[Excuse]:
+    """What of an agent's troubles can have brought the finding about (truth rule 11)."""
+    excusable = leg is None or RULE_OF[finding.check].excusable(leg, finding)
+    return ROW_OF[finding.reason].excused_by if excusable else frozenset()
 
 
 def excused(leg: CallLeg, finding: Finding) -> Finding:
-    """What broke may be the doing of the agent itself (truth rules 3, 11)."""
-    row = ROW_OF[finding.reason]
-    if leg.excuse is None or not row.excused_by or not RULE_OF[finding.check].excusable(leg, finding):
+    """What broke may be the doing of the agent itself (truth rule 3)."""
+    trouble = leg.trouble(excuses(leg, finding), media=RULE_OF[finding.check].media)
+    if trouble is None:
         return finding
-    return inconclusive(finding, Reason.AGENT_OVERLOADED, f"the agent was overloaded: {leg.excuse}")
+    return inconclusive(finding, Reason.AGENT_OVERLOADED, f"the agent was overloaded: {trouble}")
 
 
 def _not_the_paths(finding: Finding) -> Finding:

@@ -1,8 +1,10 @@
-"""When an agent's own troubles make what it measured worthless (truth rule 3)."""
+"""When an agent's own troubles make what it measured worthless, and what they may have broken (truth rules 3, 11)."""
 
+from collections.abc import Mapping
+from enum import StrEnum
 from typing import Final
 
-from agent.contract.observation import Health
+from agent.contract.observation import Health, Trouble
 
 MAX_THROTTLED_SHARE: Final = 0.05
 """CPU quota: a twentieth of the call's time without CPU is a packet in twenty late or missing, more than any bound
@@ -14,7 +16,18 @@ lateness makes a packet, a digit or this call's signal out of nothing, or jitter
 MAX_STALL_MS: Final = 1000.0
 """An agent that stood still for this long did not make the call that it was to make."""
 MIN_SENT_RATIO: Final = 0.95
-"""Fewer of the packets that were due is loss that we made."""
+"""Less of the media time that was due is loss that we made."""
+
+
+class Excuse(StrEnum):
+    """What an agent's trouble may bring about by itself: a reason's row names those that bring it about."""
+
+    LATE = "Late"
+    """It read, sent or answered later than it should have, or sent its RTP so."""
+    DROPPED = "Dropped"
+    """Datagrams that came were not seen: the kernel dropped them at its own sockets."""
+    UNSENT = "Unsent"
+    """It sent less media than was due."""
 
 
 def overload(health: Health, media_ms: float) -> str | None:
@@ -23,26 +36,71 @@ def overload(health: Health, media_ms: float) -> str | None:
     A figure that is None was not measured, which is no overload. Any datagram dropped at our own sockets is one: it
     would be counted as the path's loss.
     """
-    troubles: list[str] = []
-    if health.throttled_ms is not None and health.throttled_ms > MAX_THROTTLED_SHARE * media_ms:
-        troubles.append(f"CPU-throttled for {health.throttled_ms:.0f} of {media_ms:.0f} ms")
-    if _late_ms(health) > MAX_STALL_MS:
-        troubles.append(f"up to {_late_ms(health):.0f} ms late (at most {MAX_STALL_MS:.0f})")
-    if health.socket_drops:
-        troubles.append(f"{health.socket_drops} datagrams dropped at its own sockets")
-    if health.sent_ratio is not None and health.sent_ratio < MIN_SENT_RATIO:
-        troubles.append(f"sent {health.sent_ratio:.0%} of the RTP that was due (at least {MIN_SENT_RATIO:.0%})")
-    return "; ".join(troubles) or None
+    stalled = _late(health, health.media, MAX_STALL_MS)
+    found = (_throttled(health.media, media_ms), stalled, _dropped(health.media), _unsent(health))
+    return "; ".join(trouble for trouble in found if trouble is not None) or None
 
 
-def excuse(health: Health, media_ms: float) -> str | None:
-    """What an agent may have broken a check with: `overload`, or lateness that makes what held no less true."""
-    trouble = overload(health, media_ms)
-    if trouble is None and _late_ms(health) > MAX_LATENESS_MS:
-        return f"up to {_late_ms(health):.0f} ms late (at most {MAX_LATENESS_MS:.0f})"
-    return trouble
+def media_troubles(health: Health, media_ms: float) -> Mapping[Excuse, str]:
+    """What the agent may have broken of a leg's media, also where it was not overloaded."""
+    late = (_throttled(health.media, media_ms), _late(health, health.media, MAX_LATENESS_MS))
+    return _by_kind(late, _dropped(health.media), _unsent(health))
 
 
-def _late_ms(health: Health) -> float:
-    """Of its process or its own RTP, whichever was worse."""
-    return max(health.lateness_ms or 0.0, health.rtp_lateness_ms or 0.0)
+def call_troubles(health: Health, media_ms: float) -> Mapping[Excuse, str]:
+    """What it may have broken of a call's signalling, from the INVITE on."""
+    whole = _both(health.setup, health.media)
+    late = (_throttled(whole, whole.over_ms or media_ms), _late(health, whole, MAX_LATENESS_MS))
+    return _by_kind(late, _dropped(whole), None)
+
+
+def _by_kind(late: tuple[str | None, ...], dropped: str | None, unsent: str | None) -> dict[Excuse, str]:
+    kinds = {
+        Excuse.LATE: "; ".join(trouble for trouble in late if trouble is not None) or None,
+        Excuse.DROPPED: dropped,
+        Excuse.UNSENT: unsent,
+    }
+    return {kind: trouble for kind, trouble in kinds.items() if trouble is not None}
+
+
+def _both(setup: Trouble, media: Trouble) -> Trouble:
+    """Two windows, one after the other."""
+    return Trouble(
+        over_ms=_sum(setup.over_ms, media.over_ms),
+        throttled_ms=_sum(setup.throttled_ms, media.throttled_ms),
+        lateness_ms=_worst(setup.lateness_ms, media.lateness_ms),
+        loop_ms=_worst(setup.loop_ms, media.loop_ms),
+        stack_ms=_worst(setup.stack_ms, media.stack_ms),
+        socket_drops=int(_sum(setup.socket_drops, media.socket_drops) or 0),
+    )
+
+
+def _sum(*figures: float | None) -> float | None:
+    measured = [figure for figure in figures if figure is not None]
+    return sum(measured) if measured else None
+
+
+def _worst(*figures: float | None) -> float | None:
+    return max((figure for figure in figures if figure is not None), default=None)
+
+
+def _throttled(trouble: Trouble, over_ms: float) -> str | None:
+    if trouble.throttled_ms is None or trouble.throttled_ms <= MAX_THROTTLED_SHARE * over_ms:
+        return None
+    return f"CPU-throttled for {trouble.throttled_ms:.0f} of {over_ms:.0f} ms"
+
+
+def _late(health: Health, trouble: Trouble, at_most_ms: float) -> str | None:
+    """Its process, its event loop, its SIP stack's thread or its own RTP, whichever was worst."""
+    late_ms = _worst(trouble.lateness_ms, trouble.loop_ms, trouble.stack_ms, health.rtp_lateness_ms) or 0.0
+    return f"up to {late_ms:.0f} ms late (at most {at_most_ms:.0f})" if late_ms > at_most_ms else None
+
+
+def _dropped(trouble: Trouble) -> str | None:
+    return f"{trouble.socket_drops} datagrams dropped at its own sockets" if trouble.socket_drops else None
+
+
+def _unsent(health: Health) -> str | None:
+    if health.sent_ratio is None or health.sent_ratio >= MIN_SENT_RATIO:
+        return None
+    return f"sent {health.sent_ratio:.0%} of the RTP that was due (at least {MIN_SENT_RATIO:.0%})"

@@ -1,14 +1,16 @@
-"""Whose callee leg is whose (truth rule 6): by header, Call-ID, calling user, order. Where none tells, it stays open.
+"""Whose callee leg is whose (truth rule 6): by header, Call-ID, calling user, signal, order; else it stays open.
 
 Each step only looks at what the step before left over.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 
 from agent.contract.observation import LegObservation
+from agent.contract.plan import identity_code
 from agent.judge.call_leg import CallId, PlannedCall, is_success
 from agent.judge.verdicts import PairedBy, Stray
 
@@ -40,7 +42,7 @@ class Pairing:
     strays: tuple[Stray, ...]
 
 
-@dataclass(slots=True)
+@dataclass
 class _Matching:
     """The state of a pairing: what is told, and what is still open."""
 
@@ -60,6 +62,32 @@ class _Matching:
 
     def stray(self, seen: CalleeLeg, note: str) -> None:
         self.strays.append(Stray(agent=seen.agent, leg=seen.leg, note=note))
+
+    def by_call_id(self, seen: CalleeLeg) -> CallId | None:
+        """The one call that was placed with this Call-ID."""
+        candidates = self._sip_ids.get(seen.leg.sip_call_id or "", ())
+        return candidates[0] if len(candidates) == 1 else None
+
+    def by_signal(self, seen: CalleeLeg) -> CallId | None:
+        """The one planned call whose identity signal it heard; None where it heard several, or none."""
+        heard = () if seen.leg.heard is None else seen.leg.heard.codes.items()
+        calls = {self._codes[code] for code, frames in heard if frames > 0 and code in self._codes}
+        return calls.pop() if len(calls) == 1 else None
+
+    @cached_property
+    def _sip_ids(self) -> Mapping[str, Sequence[CallId]]:
+        ids: dict[str, list[CallId]] = defaultdict(list)
+        for call, leg in self.caller_legs.items():
+            if leg.sip_call_id:
+                ids[leg.sip_call_id].append(call)
+        return ids
+
+    @cached_property
+    def _codes(self) -> Mapping[str, CallId]:
+        """Of the calls that play it; two calls of one code tell nothing."""
+        playing = [call for call in self.calls.values() if call.group.caller.play.signal is not None]
+        often = Counter(str(identity_code(call.key)) for call in playing)
+        return {code: call.id for call in playing if often[code := str(identity_code(call.key))] == 1}
 
     def untold(self, endpoint: int) -> list[CallId]:
         return [call for call in self.by_endpoint[endpoint] if call not in self.told]
@@ -83,48 +111,58 @@ def pair_legs(
 
 
 def _when(seen: CalleeLeg) -> tuple[str, float, str]:
-    return seen.agent, seen.leg.started_at, seen.leg.sip_call_id or ""
+    return seen.agent, seen.leg.began_s, seen.leg.sip_call_id or ""
 
 
-def _by_header(matching: _Matching, legs: Iterable[CalleeLeg]) -> list[CalleeLeg]:
+def _by_header(matching: _Matching, legs: Sequence[CalleeLeg]) -> list[CalleeLeg]:
     by_key = {call.key: call_id for call_id, call in matching.calls.items()}
+    answered = Counter(seen.leg.call_key for seen in legs if _answered(seen))
     rest = []
     for seen in legs:
-        if seen.leg.call_key is None:
+        named = by_key.get(seen.leg.call_key or "")
+        if seen.leg.call_key is None or _is_copied(matching, seen, named, times=answered[seen.leg.call_key]):
             rest.append(seen)
-        elif seen.leg.call_key in by_key:
-            matching.tell(by_key[seen.leg.call_key], seen, PairedBy.HEADER)
-        else:
+        elif named is None:
             matching.stray(seen, "its X-Calltest-Call names no call of this run")
+        else:
+            matching.tell(named, seen, PairedBy.HEADER)
     return rest
 
 
+def _is_copied(matching: _Matching, seen: CalleeLeg, named: CallId | None, *, times: int) -> bool:
+    """A path may put one call's header into others.
+
+    Call-ID and user then say whose it is, or, where several calls with it were answered, what was heard of them.
+    """
+    by_id = matching.by_call_id(seen)
+    if by_id is not None and by_id != named:
+        return matching.caller_legs[by_id].from_user == seen.leg.from_user
+    return times > 1 and by_id is None and matching.by_signal(seen) not in (None, named)
+
+
 def _by_call_id(matching: _Matching, legs: Iterable[CalleeLeg]) -> list[CalleeLeg]:
-    by_sip_id: dict[str, list[CallId]] = defaultdict(list)
-    for call, leg in matching.caller_legs.items():
-        if leg.sip_call_id:
-            by_sip_id[leg.sip_call_id].append(call)
     rest = []
     for seen in legs:
-        candidates = by_sip_id.get(seen.leg.sip_call_id or "", [])
-        if len(candidates) == 1:
-            matching.tell(candidates[0], seen, PairedBy.CALL_ID)
-        else:
+        call = matching.by_call_id(seen)
+        if call is None:
             rest.append(seen)
+        else:
+            matching.tell(call, seen, PairedBy.CALL_ID)
     return rest
 
 
 def _by_what_is_left(matching: _Matching, endpoint: int, room: list[CalleeLeg]) -> None:
-    """Calling user, then order, among the legs of one callee at one endpoint that neither header nor Call-ID told."""
+    """Calling user, signal, order, for the legs of one callee at one endpoint that neither header nor Call-ID told."""
     calls = matching.untold(endpoint)
     if not calls:
         for seen in room:
             matching.stray(seen, "every call to this endpoint has its callee leg already")
         return
-    if all(call in matching.caller_legs for call in calls):
-        # Else a leg may belong to a call whose caller leg was never reported.
-        room, calls = _by_user(matching, room, calls)
-        room, calls = _by_order(matching, room, calls)
+    # Where a caller's leg was never reported, a leg here may be that call's: only what it heard can tell.
+    all_known = all(call in matching.caller_legs for call in calls)
+    room, calls = _by_user(matching, room, calls) if all_known else (room, calls)
+    room, calls = _by_signal(matching, room, calls)
+    room, calls = _by_order(matching, room, calls) if all_known else (room, calls)
     for seen in room:
         matching.stray(seen, f"it may be any of {len(calls)} calls" if calls else "no call is left for it")
     if room:
@@ -143,6 +181,23 @@ def _by_user(matching: _Matching, room: list[CalleeLeg], calls: list[CallId]) ->
     for user in placed.keys() & seen_from.keys() - {""}:
         if len(placed[user]) == len(seen_from[user]) == 1:
             matching.tell(placed[user][0], seen_from[user][0], PairedBy.USER)
+    return _rest(matching, room, calls)
+
+
+def _by_signal(matching: _Matching, room: list[CalleeLeg], calls: list[CallId]) -> tuple[list[CalleeLeg], list[CallId]]:
+    """A leg that heard one call's signal, and no other leg that one alone: told by a path that strips all else."""
+    heard: dict[CallId, list[CalleeLeg]] = defaultdict(list)
+    for seen in room:
+        call = matching.by_signal(seen)
+        if call is not None:
+            heard[call].append(seen)
+    for call in calls:
+        if len(heard[call]) == 1:
+            matching.tell(call, heard[call][0], PairedBy.SIGNAL)
+    return _rest(matching, room, calls)
+
+
+def _rest(matching: _Matching, room: list[CalleeLeg], calls: list[CallId]) -> tuple[list[CalleeLeg], list[CallId]]:
     told = [pair.leg for call in calls for pair in matching.told.get(call, [])]
     return [seen for seen in room if seen.leg not in told], [call for call in calls if call not in matching.told]
 
@@ -150,7 +205,7 @@ def _by_user(matching: _Matching, room: list[CalleeLeg], calls: list[CallId]) ->
 def _by_order(matching: _Matching, room: list[CalleeLeg], calls: list[CallId]) -> tuple[list[CalleeLeg], list[CallId]]:
     """As many calls as were placed, one at a time at both ends: the first is the first. Each end by its own clock."""
     legs = [matching.caller_legs[call] for call in calls]
-    in_order = sorted(calls, key=lambda call: matching.caller_legs[call].started_at)
+    in_order = sorted(calls, key=lambda call: matching.caller_legs[call].began_s)
     if len(room) != len(calls) or not _one_at_a_time(legs) or not _one_at_a_time([seen.leg for seen in room]):
         return room, calls
     for call, seen in zip(in_order, sorted(room, key=_when), strict=True):
@@ -160,17 +215,21 @@ def _by_order(matching: _Matching, room: list[CalleeLeg], calls: list[CallId]) -
 
 def _one_at_a_time(legs: list[LegObservation]) -> bool:
     """Each had ended before the next began; one whose end is not known may not have."""
-    in_order = sorted(legs, key=lambda leg: leg.started_at)
+    in_order = sorted(legs, key=lambda leg: leg.began_s)
     return all(
-        before.progress.ended_ms is not None and before.started_at + before.progress.ended_ms / 1000 <= after.started_at
+        before.progress.ended_ms is not None and before.began_s + before.progress.ended_ms / 1000 <= after.began_s
         for before, after in pairwise(in_order)
     )
+
+
+def _answered(seen: CalleeLeg | Pair) -> bool:
+    return seen.leg.final_code is not None and is_success(seen.leg.final_code)
 
 
 def _one_of(matching: _Matching, call: CallId, told: list[Pair]) -> Pair | None:
     """The leg that counts where INVITEs of a call reached callees more than once (fork, retry): the answered one."""
     distinct = [pair for index, pair in enumerate(told) if pair not in told[:index]]
-    answered = [pair for pair in distinct if pair.leg.final_code is not None and is_success(pair.leg.final_code)]
+    answered = [pair for pair in distinct if _answered(pair)]
     if len(answered) > 1:
         matching.ambiguous[call] = f"the callee answered {len(answered)} INVITEs of this call"
         chosen = None

@@ -16,7 +16,7 @@ from agent.judge.flow import flow
 from agent.judge.leg import known_leg
 from agent.judge.pairing import CalleeLeg, Pair, Pairing, pair_legs
 from agent.judge.rank import result_of_findings, worst_first
-from agent.judge.two_ended import call_findings
+from agent.judge.two_ended import call_findings, call_notes
 from agent.judge.verdicts import AgentReport, CallVerdict, EndpointVerdict, Flow, PairedBy, RunVerdict, Stray
 
 __all__ = ["AgentReport", "CallVerdict", "EndpointVerdict", "Flow", "PairedBy", "RunVerdict", "Stray", "judge_run"]
@@ -154,7 +154,7 @@ def _last_taken(
     last: dict[tuple[str, str], float] = {}
     for call, pair in pairs.items():
         if call in caller_legs:
-            placed_at = caller_legs[call].started_at
+            placed_at = caller_legs[call].began_s
             ends = agents.callers[call[0]].plan.agent, pair.agent
             last[ends] = max(placed_at, last.get(ends, placed_at))
     return last
@@ -179,6 +179,7 @@ def _judge_call(call: PlannedCall, agents: _Agents, seen: _Seen) -> CallVerdict:
         paired_by=None if pair is None else pair.by,
         to_callee=flow(ends.caller, ends.callee),
         to_caller=flow(ends.callee, ends.caller),
+        notes=call_notes(ends),
     )
 
 
@@ -212,8 +213,10 @@ def _at_call(call: PlannedCall, leg: LegObservation) -> CallLeg:
 
 def _gone(call: PlannedCall, report: AgentReport) -> Gone | None:
     if report.complete and report.lost_reason is None:
-        kept = (item for item in report.recorded if item.check is Check.RUN and item.endpoint == call.endpoint)
-        return next((Gone(reason=item.reason, note=f"{report.plan.agent}: {item.note}") for item in kept), None)
+        kept = [item for item in report.recorded if item.check is Check.RUN and item.endpoint == call.endpoint]
+        return next(
+            (Gone(reason=item.reason, note=f"{report.plan.agent}: {item.note}") for item in worst_first(kept)), None
+        )
     reason = report.lost_reason or Reason.AGENT_LOST
     return Gone(reason=reason, note=f"{report.plan.agent}: {report.lost_message or reason}")
 
@@ -229,7 +232,7 @@ def _outlived(caller_leg: LegObservation | None, last_taken: float | None) -> bo
     """The callee took a call that this caller placed after it had ended this one; all by the caller's clock."""
     if caller_leg is None or caller_leg.progress.ended_ms is None or last_taken is None:
         return False
-    return caller_leg.started_at + caller_leg.progress.ended_ms / 1000 <= last_taken
+    return caller_leg.began_s + caller_leg.progress.ended_ms / 1000 <= last_taken
 
 
 def _registration(call: PlannedCall, report: AgentReport | None, agents: _Agents) -> list[Finding]:

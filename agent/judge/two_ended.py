@@ -1,7 +1,9 @@
 """A call judged from both its ends: what was sent against what was received, and every planned call accounted for."""
 
+from typing import Final
+
 from agent.contract.verdict import Finding, Reason, Role
-from agent.judge.attribution import attribute
+from agent.judge.attribution import attribute, peers_doing
 from agent.judge.checks import RULES
 from agent.judge.checks.check import CheckRule
 from agent.judge.ends import CallEnds
@@ -9,6 +11,9 @@ from agent.judge.findings import inconclusive
 from agent.judge.leg import excused, leg_findings, unmeasurable
 from agent.judge.rank import worst_first
 from agent.judge.reasons import failed
+
+MAX_NOTES: Final = 8
+"""Of one call."""
 
 
 def call_findings(ends: CallEnds) -> tuple[Finding, ...]:
@@ -18,11 +23,16 @@ def call_findings(ends: CallEnds) -> tuple[Finding, ...]:
         own += [] if leg is None else leg_findings(leg)
     if ends.callee is None and not (ends.declared and ends.call.expects_answer):
         own += unmeasurable(ends.call, Role.CALLEE)
-    findings = [attribute(ends, finding) for finding in own]
+    findings = [found for finding in own if (found := attribute(ends, finding)) is not None]
     for rule in (*RULES[1:], RULES[0]):  # whether a leg is accounted for at all is seen when all else was said
         for found in rule.ends(ends, findings):
             findings = [*_others(findings, found), _whose(ends, rule, found)]
     return worst_first(findings)
+
+
+def call_notes(ends: CallEnds) -> tuple[str, ...]:
+    """What to know of one call, whether it passed or not."""
+    return tuple(dict.fromkeys(note for rule in RULES for note in rule.notes(ends)))[:MAX_NOTES]
 
 
 def _others(findings: list[Finding], found: Finding) -> list[Finding]:
@@ -37,5 +47,5 @@ def _whose(ends: CallEnds, rule: CheckRule, found: Finding) -> Finding:
     receiver = ends.leg(found.leg)
     if receiver is None or not rule.shared or not failed(found.reason):
         return found
-    trouble = ends.peer_trouble(found.leg)
+    trouble = peers_doing(ends, found)
     return excused(receiver, found) if trouble is None else inconclusive(found, Reason.PEER_LOST, trouble)

@@ -33,6 +33,7 @@ class PairedBy(StrEnum):
     HEADER = "Header"
     CALL_ID = "CallID"
     USER = "User"
+    SIGNAL = "Signal"
     ORDER = "Order"
 
 
@@ -74,6 +75,8 @@ class CallVerdict:
     """None: no callee leg is known to belong to this call."""
     to_callee: Flow
     to_caller: Flow
+    notes: tuple[str, ...] = ()
+    """What to know of it, whether it passed or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

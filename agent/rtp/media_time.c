@@ -52,6 +52,7 @@ static int gaps_of(struct rtp_media *media, const struct rtp_piece *piece, int64
                    struct rtp_gap gaps[2]) {
     int64_t gap_ns = ns_of(media, gap) - media->beside_ns, lost_ns = ns_of(media, missing * media->length);
     int count = 0;
+    media->longer_gap = 0;
     if (gap_ns <= 0) return 0;
     if (missing == 0) lost_ns = media->spoken && piece->kind == RTP_AUDIO && !piece->marker ? gap_ns : 0;
     if (lost_ns > gap_ns || (missing && media->length == 0)) lost_ns = gap_ns;

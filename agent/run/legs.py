@@ -326,17 +326,6 @@ class LegBook:
             self._by_call_id.pop(leg.facts.sip_call_id or "", None)
 
 
-def _actions(leg: Leg) -> tuple[Action, ...]:
-    """With times since the leg's first message, as everything that tells of its signalling."""
-    began_s = next((event.at_s for event in leg.events if isinstance(event, MessageSeen)), None)
-    return tuple(
-        Action(
-            name=name, at_ms=None if at_s is None or began_s is None else round(1000 * (at_s - began_s), 1), error=error
-        )
-        for name, at_s, error in leg.actions
-    )
-
-
 def _own_code(facts: LegFacts) -> int | None:
     """None where it is not known to be a call of this run."""
     return identity_code(facts.call_key) if facts.call is not None and facts.call_key is not None else None
@@ -354,6 +343,17 @@ def _tracks(ended: CallEnded | None) -> dict[str, Samples]:
     return tracks
 
 
+def _actions(leg: Leg) -> tuple[Action, ...]:
+    """With times since the leg's first message, as everything that tells of its signalling."""
+    began_s = next((event.at_s for event in leg.events if isinstance(event, MessageSeen)), None)
+    return tuple(
+        Action(
+            name=name, at_ms=None if at_s is None or began_s is None else round(1000 * (at_s - began_s), 1), error=error
+        )
+        for name, at_s, error in leg.actions
+    )
+
+
 def _delete(file: Path | None) -> None:
     if file is not None:
         file.unlink(missing_ok=True)
@@ -365,6 +365,5 @@ def _delete_recordings(event: CallEnded) -> None:
 
 
 def _delete_files(event: CallEnded) -> None:
-    for file in event.recordings.values():
-        _delete(file)
+    _delete_recordings(event)
     _delete(event.capture)

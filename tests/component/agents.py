@@ -9,9 +9,10 @@ from pathlib import Path
 
 from agent.contract.call import Behaviour, Call, CallCaller, Play, PlaySignal, SendDtmf
 from agent.contract.observation import LegObservation
-from agent.contract.plan import Account, Credentials, DialRoute, Evidence, Plan, RunRef, Signal, Stage
+from agent.contract.plan import Account, Credentials, Evidence, Plan, Signal, Stage
 from agent.contract.result import AgentResult, DetailLine, Line, ProgressLine, decode_line, decode_result, detail_digest
 from agent.contract.verdict import Role
+from tests.unit.builders import plan
 
 IDENTITY = Play(signal=PlaySignal.IDENTITY)
 DIGITS = SendDtmf(digits="1234#")
@@ -22,10 +23,10 @@ PATIENCE_S = 40.0
 class Agent:
     """One process and its files."""
 
-    def __init__(self, directory: Path, plan: Plan, *arguments: str) -> None:
+    def __init__(self, directory: Path, its_plan: Plan, *arguments: str) -> None:
         self.directory = directory
         directory.mkdir()
-        (directory / "plan").write_bytes(plan.encode())
+        (directory / "plan").write_bytes(its_plan.encode())
         (directory / "result").touch()
         files = [f"--{name}={directory / name}" for name in ("plan", "signal", "result")]
         with (directory / "out").open("wb") as out, (directory / "err").open("wb") as err:
@@ -93,12 +94,12 @@ class Lane:
         path: Callable[[str], str] = lambda address: address,
         evidence: Evidence | None = None,
     ) -> None:
-        plan = make_plan(Role.CALLEE, *groups, behaviour=behaviour, evidence=evidence)
-        self.callee = Agent(directory / "callee", plan)
+        its = make_plan(Role.CALLEE, *groups, behaviour=behaviour, evidence=evidence)
+        self.callee = Agent(directory / "callee", its)
         try:
             address = self.callee.wait_for(lambda progress: progress.ready == 1).address
-            plan = make_plan(Role.CALLER, *groups, address=path(address or ""), evidence=evidence)
-            self.caller = Agent(directory / "caller", plan)
+            its = make_plan(Role.CALLER, *groups, address=path(address or ""), evidence=evidence)
+            self.caller = Agent(directory / "caller", its)
             self.caller.wait_for(lambda progress: progress.ready == 1)
         except BaseException:
             self.close()
@@ -156,18 +157,15 @@ def make_plan(
     credentials: Credentials | None = None,
     evidence: Evidence | None = None,
 ) -> Plan:
-    return Plan(
-        run=RunRef(uid="uid-1", namespace="default", name="pin-local", call_test="pin"),
-        agent=f"{role.lower()}-0",
-        role=role,
+    return plan(
+        role,
+        run__uid="uid-1",
         account=Account(
             uri="sip:alice@127.0.0.1" if role is Role.CALLER else "sip:bob@127.0.0.1",
             credentials=credentials,
             register=credentials is not None,
         ),
         behaviour=behaviour if role is Role.CALLEE else None,
-        callee_declared=True,
-        dial=DialRoute.TARGET,
         stages=(Stage(endpoint=0, address=address, name="peer"),),
         calls=groups or (make_group(),),
         allowed_targets=("127.0.0.0/8",),

@@ -7,35 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from agent.contract.call import Behaviour, Call
-from agent.contract.plan import Account, Plan, RunRef, Stage
+from agent.contract.plan import Plan
 from agent.contract.verdict import Reason, Role
 from agent.judge.verdicts import AgentReport
 from controller import local_agents
 from controller.lifecycle import AgentFacts
 from controller.local_agents import Deadlines, Host, run_agents
+from tests.unit.builders import plan
 
-FAKE = str(Path(__file__).with_name("fake_agent.py"))
+FAKE = str(Path(__file__).parents[1] / "fake_agent.py")
 PATIENT = Deadlines(start_s=10, active_s=20)
 
 
 def plans(*, calls: int = 2, stages: int = 2, lanes: int = 1) -> list[Plan]:
-    group = Call(name="pin", to="sip:bob@x", count=calls, hold_seconds=1, answer_timeout_seconds=5)
-    endpoints = tuple(Stage(endpoint=i, address=f"127.0.0.1:{5060 + i}", name=f"sut-{i}") for i in range(stages))
+    endpoints = tuple(range(stages))
     return [
-        Plan(
-            run=RunRef(uid="run-1", namespace="default", name="pin-local", call_test="pin"),
-            agent=f"{role.lower()}-{lane}",
-            role=role,
-            account=Account(uri=f"sip:{role.lower()}@x", register=True),
-            behaviour=Behaviour.PARROT if role is Role.CALLEE else None,
-            callee_declared=True,
-            stages=endpoints,
-            calls=(group,),
-            allowed_targets=("127.0.0.0/8",),
-            max_calls_per_second=10,
-            deadline_s=60,
-        )
+        plan(role, lane=lane, endpoints=endpoints, run__uid="run-1", group__count=calls, group__hold_seconds=1)
         for lane in range(lanes)
         for role in (Role.CALLER, Role.CALLEE)
     ]

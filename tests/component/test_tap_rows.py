@@ -232,6 +232,33 @@ def test_what_a_span_is_made_of(packets: list[Packet]) -> None:
     assert stream.media_ms + stream.event_ms + stream.lost_ms + stream.pause_ms >= stream.span_ms - 1e-6
 
 
+@st.composite
+def garbage(draw: st.DrawFn) -> list[Packet]:
+    """Packets that have little to do with each other."""
+    near = st.integers(-3, 3)
+    numbers = draw(st.lists(st.one_of(near, near, st.integers(-70_000, 70_000)), min_size=1, max_size=80))
+    sequence, timestamp, at_ns, packets = 0, 0, 0, list[Packet]()
+    for step in numbers:
+        sequence += step
+        timestamp += draw(st.sampled_from([0, 160 * step, 160, -160, 8000, 2**31, 2**32 - 160]))
+        at_ns += draw(st.sampled_from([0, 20_000_000, 1_500_000_000, -40_000_000, 2**62]))
+        kind = draw(st.sampled_from([0, 0, 0, 8, NOISE, G729, OPUS, EVENT, UNKNOWN]))
+        payload = draw(st.binary(max_size=6)) + bytes(draw(st.sampled_from([0, 0, 160, 1400])))
+        marker = kind != UNKNOWN and draw(st.booleans())  # else it would be RTCP
+        packets.append(Packet(sequence, timestamp, at_ns % 2**63, kind, payload, marker=marker))
+    return packets
+
+
+@given(garbage(), st.lists(st.integers(0, 80), max_size=3))
+@settings(max_examples=300, deadline=None)
+def test_whatever_comes_nothing_is_counted_below_nothing(packets: list[Packet], cuts: list[int]) -> None:
+    bounds = [0, *sorted(min(cut, len(packets)) for cut in cuts), len(packets)]
+    parts = rows([packets[a:b] for a, b in pairwise(bounds)])
+    for name in (*SUMMED, *TIMES):
+        assert sum(getattr(part, name) or 0 for part in parts) >= (-1e-6 if name.endswith("_ms") else 0), name
+    assert sum(part.packets for part in parts) == len(packets)
+
+
 def test_a_digit_is_of_the_row_in_which_it_began() -> None:
     packets = press(0, 0, 0)
     first, second = rows([packets[:4], [*packets[4:], *press(8, 1600, 500)]])

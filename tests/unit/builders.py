@@ -11,6 +11,8 @@ import msgspec
 from agent.contract.call import Audio, Behaviour, Call, CallCaller, Expect, ExpectDtmf, ExpectLeg, ExpectRtp, SendDtmf
 from agent.contract.call import DtmfMethod as Method
 from agent.contract.observation import (
+    Bye,
+    Dialog,
     Digit,
     Health,
     Heard,
@@ -159,7 +161,8 @@ def _leg(role: Role, *, endpoint: int, call: str, number: int, start_s: float) -
         call_key=key,
         sip_call_id=f"{endpoint}-{call}-{number}@10.0.0.9",
         from_user="alice",
-        started_at=start_s,
+        started_at=1e9,
+        began_s=start_s,
         final_code=200,
         final_phrase="OK",
         dtmf_sent=digits(DIGITS),
@@ -173,18 +176,24 @@ def _leg(role: Role, *, endpoint: int, call: str, number: int, start_s: float) -
     )
 
 
+def dialog(**changes: Any) -> Dialog:
+    return change(Dialog(local_tag="a", remote_tag="b", answers=1), **changes)
+
+
 def caller_leg(*, endpoint: int = 0, call: str = "pin", number: int = 0, **changes: Any) -> LegObservation:
     """A good caller's leg. Calls of one endpoint follow each other, ten seconds apart."""
     leg = _leg(Role.CALLER, endpoint=endpoint, call=call, number=number, start_s=1e9 + 100 * endpoint + 10 * number)
     times = Progress(first_response_ms=5.0, ringing_ms=20.0, answered_ms=50.0, bye_ms=8050.0, ended_ms=8060.0)
-    return change(change(leg, progress=times, ended_by=Side.LOCAL, bye_answered=True, bye_code=200), **changes)
+    own = dialog(ack_ms=1.0, bye=Bye(by=Side.LOCAL, at_ms=8050.0, code=200, crossed=False))
+    return change(change(leg, progress=times, dialog=own), **changes)
 
 
 def callee_leg(*, endpoint: int = 0, call: str = "pin", number: int = 0, **changes: Any) -> LegObservation:
     """A good callee's leg, by a clock an hour apart from the caller's."""
     leg = _leg(Role.CALLEE, endpoint=endpoint, call=call, number=number, start_s=2e9 + 100 * endpoint + 10 * number)
     times = Progress(ringing_ms=2.0, answered_ms=30.0, bye_ms=8045.0, ended_ms=8046.0)
-    return change(change(leg, progress=times, ended_by=Side.REMOTE, acknowledged=True), **changes)
+    own = dialog(ack_ms=20.0, bye=Bye(by=Side.REMOTE, at_ms=8045.0, code=200, crossed=False))
+    return change(change(leg, progress=times, dialog=own), **changes)
 
 
 def registration(role: Role, *, endpoint: int = 0, **changes: Any) -> RegistrationObservation:

@@ -56,8 +56,6 @@ class Peer:
     ends_calls: bool = True
     """False: the stack itself forgets to say that a call has ended."""
     telephone_event: int | None = 120
-    acknowledges: bool = True
-    """Our 2xx gets its ACK."""
 
 
 @dataclass(kw_only=True)
@@ -289,9 +287,8 @@ class FakePhone:
         if self.peer.answers_after_s is None:
             return
         body = self._sdp() if self.peer.code < 300 else {}
-        self.received(
-            response(self.peer.code, call.call_id, headers=self.peer.headers, **body), self.peer.answers_after_s
-        )
+        text = response(self.peer.code, call.call_id, headers=self.peer.headers, **body)
+        self.received(text, self.peer.answers_after_s)
         if self.peer.code >= 300:
             self.end(call, after_s=self.peer.answers_after_s)
             return
@@ -312,8 +309,6 @@ class FakePhone:
             codec="PCMU", telephone_event_payload_type=self.peer.telephone_event, remote_rtp="127.0.0.1:9"
         )
         self.at(after_s, MediaActive, call=call.handle, negotiated=negotiated, local_rtp="127.0.0.1:8")
-        if not call.outgoing and not self.peer.acknowledges:
-            return
         if not call.outgoing:
             self.received(request("ACK", call.call_id, to_tag="t"), after_s)
         self.at(after_s, CallConfirmed, call=call.handle)

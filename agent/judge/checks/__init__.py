@@ -6,15 +6,18 @@ from typing import Final
 from agent.contract.call import ExpectLeg
 from agent.contract.verdict import Check
 from agent.judge.checks import (
+    answer,
     answered,
     audio,
     completed,
     delivered,
     dtmf,
     registered,
+    rtp_gap,
     rtp_jitter,
     rtp_loss,
     rtp_packets,
+    rtp_source,
     run,
 )
 from agent.judge.checks.check import CheckRule
@@ -23,12 +26,15 @@ RULES: Final = (
     run.RULE,
     registered.RULE,
     answered.RULE,
+    answer.RULE,
     delivered.RULE,
     completed.RULE,
     rtp_packets.RULE,
+    rtp_source.RULE,
     rtp_loss.RULE,
     audio.RULE,
     dtmf.RULE,
+    rtp_gap.RULE,
     rtp_jitter.RULE,
 )
 """In the order in which they are said: a check before those that only suffer from what it is about. Signalling before
@@ -36,6 +42,7 @@ media, since a call that is not there has none; what stops packets before what p
 and digits along, lost digits take nothing along."""
 
 RULE_OF: Final[Mapping[Check, CheckRule]] = {rule.check: rule for rule in RULES}
+SIGNALLING_RULES: Final = tuple(rule for rule in RULES if not rule.media and rule.check is not Check.ANSWERED)
 MEDIA_RULES: Final = tuple(rule for rule in RULES if rule.media)
 
 

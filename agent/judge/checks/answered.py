@@ -3,8 +3,8 @@
 from typing import Final
 
 from agent.contract.observation import Side
-from agent.contract.verdict import Check, Finding, Reason, Result, Role
-from agent.judge.call_leg import CallLeg, own_words, spoken
+from agent.contract.verdict import Check, Finding, Reason, Role
+from agent.judge.call_leg import CallLeg, is_success, own_words, spoken
 from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
 from agent.judge.ends import CallEnds, Gone
 from agent.judge.findings import inconclusive, noted
@@ -149,8 +149,9 @@ def _reached(ends: CallEnds, callee: CallLeg, finding: Finding) -> Finding:
     if stopped_unanswered(callee):
         gone = ends.callee_gone or Gone(reason=Reason.ABORTED, note="the callee agent was told to stop")
         return inconclusive(finding, gone.reason, gone.note)
-    if callee.excuse is not None:
-        return inconclusive(finding, Reason.PEER_LOST, f"the callee agent was overloaded: {callee.excuse}")
+    trouble = callee.trouble(LATE_OR_DROPPED, media=False)
+    if trouble is not None:
+        return inconclusive(finding, Reason.PEER_LOST, f"the callee agent was overloaded: {trouble}")
     if refused_by_agent(callee):
         return inconclusive(finding, Reason.AGENT_ERROR, f"the callee agent itself answered {code}")
     if slow_callee(callee):
@@ -168,10 +169,24 @@ def _unreached(ends: CallEnds, finding: Finding) -> Finding:
     return noted(finding, "no INVITE reached the callee")
 
 
+def _notes(ends: CallEnds) -> list[str]:
+    """Other dialogs of its INVITE (RFC 3261 §13.2.2.4): a second answer is no fault, and worth to know."""
+    dialog = None if ends.caller is None else ends.caller.leg.dialog
+    if dialog is None:
+        return []
+    answers = [fork.tag for fork in dialog.forks if any(is_success(code) for code in fork.codes)]
+    forked = [f"{1 + len(answers)} answers: the INVITE was forked, and tag {', '.join(answers)} answered too"]
+    callee = None if ends.callee is None else ends.callee.leg.dialog
+    merged = 0 if callee is None else callee.merged
+    twice = [f"the callee had the INVITE {1 + merged} times, by several ways (RFC 3261 §8.2.2.2)"]
+    return [*(forked if answers else ()), *(twice if merged else ())]
+
+
 RULE: Final = CheckRule(
     check=Check.ANSWERED,
     leg=answered,
     attribute=_attribute,
+    notes=_notes,
     stoppable=True,
     rows=(
         Row(
@@ -187,12 +202,6 @@ RULE: Final = CheckRule(
         Row(
             reason=Reason.SIP_CODE_MISMATCH,
             meaning="the INVITE's final response has another code than expected",
-        ),
-        Row(
-            reason=Reason.CALLEE_SHARED,
-            result=Result.INCONCLUSIVE,
-            meaning="another run's callee of the same URI refused the call; give each test a `callee.uri` of its own",
-            behind=Reason.ABORTED,
         ),
     ),
     sentence="{leg} got {observed}, expected {expected}",

@@ -4,40 +4,65 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-from agent.contract.call import Audio, Behaviour, ExpectLeg
+from agent.contract.call import Audio, Behaviour, Call, ExpectLeg
 from agent.contract.observation import Heard
 from agent.contract.plan import Plan, identity_code
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, planned_calls
-from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Row
-from agent.judge.checks.rtp_packets import attribute_missing, no_packets
-from agent.judge.ends import CallEnds
+from agent.judge.checks.check import CheckRule, Impossible, Row
+from agent.judge.checks.dtmf import sending_ms
+from agent.judge.checks.rtp_loss import percent
+from agent.judge.checks.rtp_packets import attribute_missing
+from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
+from agent.judge.media import nothing_came, received, receiving, sending
+from agent.judge.overload import Excuse
+from agent.judge.sound import Signal, digits_ms, signal
+from agent.judge.spans import Span, length, meet
 
 AUDIBLE_MS: Final = 200.0
 """Less than this above the silence threshold is a click, not audio."""
 SILENT_MS: Final = 40.0
 """More than this (two packets, where a decoder starts) is not silence."""
-IDENTITY_FRAME_MS: Final = 480
-"""One frame of the identity signal (agent/sound/identity.py)."""
 MIN_IDENTITY_MS: Final = 1000.0
 """A shorter recording need not hold one whole frame, whoever plays."""
-MAX_SILENT_SHARE: Final = 0.2
-"""The identity signal has no gaps: where more of a call is silence, the path silenced it."""
-SETUP_MS: Final = 1000.0
-"""Until the sound is there, in a short call too: round trips, a relay that learns its addresses. At most half of it."""
-MIN_OWN_SHARE: Final = 0.25
-"""A good path decodes nearly all frames. Under a quarter, nobody knows what the rest of the call was."""
-DIGIT_MS: Final = 200.0
-"""How long a digit takes the audio's place where its duration is not known."""
-DIGIT_PAUSE_MS: Final = 100.0
-"""Between two digits: too short for a frame."""
+MIN_OWN_SHARE: Final = 0.5
+"""Of the media time that is due: a path that lets less of the signal through is no good."""
+MAX_FOREIGN_SHARE: Final = 0.1
+WRONG_SHARE: Final = 0.5
+"""Other sound in the midst of the call's own: up to the first share it may be the path's noise or ours; beyond the
+second the call is another one. In between only a test can say what it allows (`maxForeignPercent`)."""
+OWN_MS: Final = 2000
+"""Of undisturbed identity signal, for a leg to be sure whose it is."""
 CERTAIN_FRAMES: Final = 2
-"""A code that no call of the plan plays, decoded once, may be an error of decoding; twice it is a signal."""
+"""A code that was found once may be an error of finding; twice it is a signal."""
+LOOPED_MS: Final = 2000.0
+"""A callee that could receive for this long, and got nothing of a signal that came back to its caller."""
 
 
 def _asked(expect: ExpectLeg) -> str | None:
     return None if expect.audio is None else expect.audio.value
+
+
+def _impossible(call: Call, callee: Behaviour | None) -> Impossible | None:
+    for name, leg in (("caller", call.expect.caller), ("callee", call.expect.callee)):
+        field = f"expect.{name}.audio"
+        if leg.audio is not Audio.OWN and leg.max_foreign_percent is not None:
+            fault = "needs audio: Own, beside which other sound is foreign"
+            return Impossible(field=f"expect.{name}.maxForeignPercent", fault=fault)
+        if leg.audio is not Audio.OWN:
+            continue
+        if name == "caller" and callee is Behaviour.ABSORBER:
+            return Impossible(field=field, fault="Own needs a Parrot: an Absorber plays nothing back")
+        if call.caller.play.signal is None:
+            return Impossible(field=field, fault="Own needs caller.play.signal: Identity")
+    return None
+
+
+def _needs_ms(call: Call, _: Behaviour | None) -> int:
+    """Some of the signal that no digit disturbs."""
+    own = Audio.OWN in (call.expect.caller.audio, call.expect.callee.audio)
+    return sending_ms(call) + OWN_MS if own else 0
 
 
 def _failed(leg: CallLeg, reason: Reason, observed: str | None = None, note: str | None = None) -> Finding:
@@ -48,25 +73,19 @@ def _leg(leg: CallLeg) -> list[Finding]:
     expected, heard = leg.expect.audio, leg.leg.heard
     if expected is None:
         return []
-    if no_packets(leg):
-        # Silence that nobody sent is not silence that was heard.
-        reason = Reason.NOT_MEASURED if expected is Audio.SILENCE else Reason.NO_RTP
-        return [_failed(leg, reason, "no RTP")]
+    if nothing_came(leg):  # where there was to be audio, rtpPackets says so
+        return [_failed(leg, Reason.NOT_MEASURED, "no RTP")] if expected is Audio.SILENCE else []
     if heard is None or heard.duration_ms <= 0:
         return [_failed(leg, Reason.NOT_MEASURED)]
     if expected is Audio.SILENCE:
         return _silence(leg, heard)
     if expected is Audio.ANY:
         return [] if _audible(heard) else [_failed(leg, Reason.NO_AUDIO, _loudness(heard))]
-    return _own(leg, heard)
-
-
-def _codes(heard: Heard) -> dict[str, int]:
-    return {code: frames for code, frames in heard.codes.items() if frames > 0}
+    return _own(leg, heard, receiving(leg))
 
 
 def _audible(heard: Heard) -> bool:
-    return bool(_codes(heard)) or heard.active_ms >= AUDIBLE_MS
+    return any(frames > 0 for frames in heard.codes.values()) or heard.active_ms >= AUDIBLE_MS
 
 
 def _loudness(heard: Heard) -> str:
@@ -74,68 +93,40 @@ def _loudness(heard: Heard) -> str:
 
 
 def _silence(leg: CallLeg, heard: Heard) -> list[Finding]:
-    if _codes(heard) or heard.active_ms > SILENT_MS:
+    if any(frames > 0 for frames in heard.codes.values()) or heard.active_ms > SILENT_MS:
         observed = f"{_loudness(heard)}, at {heard.level_dbfs:.0f} dBFS"
         return [_failed(leg, Reason.UNEXPECTED_AUDIO, observed)]
-    if leg.leg.rtp_received is None or leg.leg.rtp_received.packets is None:
+    if received(leg) is None:
         return [_failed(leg, Reason.NOT_MEASURED, note="whether any RTP came was not measured")]
     return []
 
 
-def _own(leg: CallLeg, heard: Heard) -> list[Finding]:
-    """The call's own signal, for most of the call, and no other call's."""
+# The call's own signal
+
+
+def _own(leg: CallLeg, heard: Heard, due: list[Span]) -> list[Finding]:
+    """It, through most of the time that is due, no other call's, and little else between."""
     if leg.call.group.caller.play.signal is None:
         return [_failed(leg, Reason.NOT_MEASURED, note="the call does not play the identity signal")]
-    codes = _codes(heard)
-    own = codes.pop(str(identity_code(leg.call.key)), 0)
-    if codes:
-        return [_others(leg, codes, own)]
-    if heard.duration_ms < MIN_IDENTITY_MS:
-        note = f"{heard.duration_ms:.0f} ms of recording need not hold one frame of the signal"
-        return [] if own else [_failed(leg, Reason.NOT_MEASURED, note=note)]
-    return _enough(leg, heard, own)
-
-
-def _enough(leg: CallLeg, heard: Heard, own: int) -> list[Finding]:
-    """Only this call's signal was heard, if any; a path that lets a moment of it through is no good."""
-    # A recording goes on for as long as a BYE is waited for; the caller plays until its hold is over.
-    due_ms = max(0.0, min(heard.duration_ms, leg.call.hold_ms) - _digits_ms(leg))
-    silence_ms = max(MAX_SILENT_SHARE * due_ms, min(SETUP_MS, due_ms / 2))
-    if not _audible(heard) or heard.active_ms < due_ms - silence_ms:
+    if not _audible(heard):
         return [_failed(leg, Reason.NO_AUDIO, _loudness(heard))]
-    if not own:
-        return [_failed(leg, Reason.WRONG_AUDIO, "audio without any call's signal")]
-    if own * IDENTITY_FRAME_MS < MIN_OWN_SHARE * (due_ms - _broken_frames_ms(leg)):
-        observed = f"its own signal in {own} frames of {IDENTITY_FRAME_MS} ms, of {heard.duration_ms / 1000:.1f} s"
-        return [_failed(leg, Reason.NOT_MEASURED, observed, "most of what was heard is unknown")]
-    return []
+    seen = signal(leg, heard)
+    if heard.duration_ms < MIN_IDENTITY_MS and not seen.codes:
+        note = f"{heard.duration_ms:.0f} ms of recording need not hold one frame of the signal"
+        return [] if seen.own_ms else [_failed(leg, Reason.NOT_MEASURED, note=note)]
+    return _others(leg, seen) or _foreign(leg, seen) or _enough(leg, heard, seen, due)
 
 
-def _digits_ms(leg: CallLeg) -> float:
-    """For how long digits took the signal's place (RFC 4733 §2.5).
-
-    Both ways, since a caller that hears a parrot also hears the gaps that its own digits made.
-    """
-    return sum(
-        (DIGIT_MS if digit.duration_ms is None else digit.duration_ms) + DIGIT_PAUSE_MS
-        for digit in (*leg.leg.dtmf_sent, *leg.leg.dtmf_received)
-    )
-
-
-def _broken_frames_ms(leg: CallLeg) -> float:
-    """A frame before and one after each sequence of digits: sound, of which nothing can be decoded."""
-    sequences = [digits for digits in (leg.leg.dtmf_sent, leg.leg.dtmf_received) if digits]
-    return 2.0 * IDENTITY_FRAME_MS * len(sequences)
-
-
-def _others(leg: CallLeg, codes: dict[str, int], own: int) -> Finding:
+def _others(leg: CallLeg, seen: Signal) -> list[Finding]:
+    """Another call's code, from its second frame on; a single one may be an error, unless there is nothing else."""
+    if not seen.codes:
+        return []
     owners = _owners(leg.call.plan)
-    certain = not own or any(code in owners or frames >= CERTAIN_FRAMES for code, frames in codes.items())
-    names = [owners.get(code, f"no call of this agent (code {code})") for code in sorted(codes)]
-    observed = f"{'its own signal and ' if own else ''}the signal of {', '.join(names)}"
-    if certain:
-        return _failed(leg, Reason.WRONG_AUDIO, observed)
-    return _failed(leg, Reason.NOT_MEASURED, observed, "heard once: it may be an error of decoding")
+    names = [owners.get(code, f"no call of this agent (code {code})") for code in sorted(seen.codes)]
+    observed = f"{'its own signal and ' if seen.own_ms else ''}the signal of {', '.join(names)}"
+    if not seen.own_ms or max(seen.codes.values()) >= CERTAIN_FRAMES:
+        return [_failed(leg, Reason.WRONG_AUDIO, observed)]
+    return [_failed(leg, Reason.NOT_MEASURED, observed, "heard once: it may be an error of decoding")]
 
 
 @lru_cache(maxsize=4)  # where one call hears another, most do
@@ -147,15 +138,60 @@ def _owners(plan: Plan) -> Mapping[str, str]:
     }
 
 
+def _foreign(leg: CallLeg, seen: Signal) -> list[Finding]:
+    """Other sound in the midst of its own."""
+    if not seen.own_ms:
+        return []  # there is no midst; that nothing of it came is said below
+    share, asked_ = seen.foreign_share, leg.expect.max_foreign_percent
+    observed = f"other sound in {100 * share:.0f} % of the audible time ({seen.foreign_ms / 1000:.1f} s)"
+    if asked_ is not None:
+        bound = percent(asked_)
+        if bound is None:
+            return [_failed(leg, Reason.NOT_MEASURED, note="maxForeignPercent is not a decimal")]
+        note = f"at most {bound} % are allowed"
+        return [_failed(leg, Reason.WRONG_AUDIO, observed, note)] if 100 * share > bound else []
+    if share > WRONG_SHARE:
+        return [_failed(leg, Reason.WRONG_AUDIO, observed)]
+    if share > MAX_FOREIGN_SHARE:
+        return [_failed(leg, Reason.NOT_MEASURED, observed, "maxForeignPercent says how much is allowed")]
+    return []
+
+
+def _due_ms(leg: CallLeg, heard: Heard, due: list[Span]) -> float:
+    """A recording goes on for as long as a BYE is waited for; digits take the signal's place."""
+    return max(0.0, min(heard.duration_ms, length(due)) - digits_ms(leg))
+
+
+def _enough(leg: CallLeg, heard: Heard, seen: Signal, due: list[Span]) -> list[Finding]:
+    """Of this call's signal; where it is not, what was there instead tells the reason."""
+    due_ms = _due_ms(leg, heard, due)
+    if not seen.own_ms:
+        return [_failed(leg, Reason.WRONG_AUDIO, "audio without any call's signal")]
+    if seen.own_ms >= MIN_OWN_SHARE * due_ms:
+        return []
+    own, other = f"{seen.own_ms / 1000:.1f} of {due_ms / 1000:.1f} s", f"{seen.other_ms / 1000:.1f} s"
+    observed = f"its own signal for {own}, other sound for {other}"
+    wrong = seen.other_ms >= (due_ms - seen.own_ms) / 2
+    return [_failed(leg, Reason.WRONG_AUDIO if wrong else Reason.NO_AUDIO, observed)]
+
+
 # As both ends have it
 
 
-def _attribute(ends: CallEnds, finding: Finding) -> Finding:
-    if finding.reason is Reason.NO_RTP:
-        return attribute_missing(ends, finding)
+def _attribute(ends: CallEnds, finding: Finding) -> Finding | None:
+    if finding.reason in (Reason.NO_AUDIO, Reason.WRONG_AUDIO) and _was_all_due(ends, finding):
+        return None
     if finding.reason is Reason.NO_AUDIO:
         return _no_audio(ends, finding)
     return _echo(ends, finding) if finding.reason is Reason.WRONG_AUDIO else finding
+
+
+def _was_all_due(ends: CallEnds, finding: Finding) -> bool:
+    """The other end's SDP kept it from sending for the rest of the time: what came is enough."""
+    own, peer = ends.leg(finding.leg), ends.leg(peer_of(finding.leg))
+    if own is None or peer is None or own.leg.heard is None or own.expect.audio is not Audio.OWN:
+        return False
+    return not _own(own, own.leg.heard, meet(receiving(own), sending(peer)))
 
 
 def _no_audio(ends: CallEnds, finding: Finding) -> Finding:
@@ -175,6 +211,41 @@ def _echo(ends: CallEnds, finding: Finding) -> Finding:
     return noted(finding, "the callee did not hear (only) this call's signal either: broken on the way to the callee")
 
 
+def _ends(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
+    return [*_looped(ends), *_absorbed(ends, findings)]
+
+
+def _looped(ends: CallEnds) -> list[Finding]:
+    """The caller's signal came back, and nothing of it reached the callee: what it hears is itself."""
+    caller, callee = ends.caller, ends.callee
+    if caller is None or callee is None or not caller.answered or not callee.answered:
+        return []
+    code = str(identity_code(ends.call.key))
+    back = 0 if caller.leg.heard is None else caller.leg.heard.codes.get(code, 0)
+    if ends.call.group.caller.play.signal is None or back < CERTAIN_FRAMES:
+        return []
+    if length(receiving(callee)) < LOOPED_MS or not _heard_no_call(callee):
+        return []
+    note = "it comes from the path: the callee, whose SDP lets it receive, got none of it"
+    return [
+        caller.finding(
+            Check.AUDIO, Reason.LOOPED, expected="no signal of its own that the callee did not send back",
+            observed=f"its own signal in {back} frames", note=note,
+        )
+    ]  # fmt: skip
+
+
+def _heard_no_call(callee: CallLeg) -> bool:
+    """Known, not merely not heard: a codec that we cannot decode tells nothing.
+
+    One that heard another call is in a path that crosses calls, and its own signal may go round by the other's parrot.
+    """
+    if nothing_came(callee):
+        return True
+    heard = callee.leg.heard
+    return heard is not None and heard.duration_ms > 0 and not any(heard.codes.values())
+
+
 def _absorbed(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
     """A caller cannot hear its own signal from an absorber: if it seems to, something else played it."""
     impossible = ends.behaviour is Behaviour.ABSORBER and ends.call.group.expect.caller.audio is Audio.OWN
@@ -185,32 +256,66 @@ def _absorbed(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
     return [ends.caller.finding(Check.AUDIO, Reason.NOT_MEASURED, expected=Audio.OWN.value, note=note)]
 
 
+def _excusable(leg: CallLeg, finding: Finding) -> bool:
+    """No trouble of an agent makes another call's signal."""
+    if finding.reason is not Reason.WRONG_AUDIO or leg.leg.heard is None:
+        return True
+    return not signal(leg, leg.leg.heard).codes
+
+
+def _notes(ends: CallEnds) -> list[str]:
+    said = []
+    for leg in (ends.caller, ends.callee):
+        if leg is None or leg.leg.heard is None or leg.expect.audio is not Audio.OWN:
+            continue
+        before_ms = signal(leg, leg.leg.heard).before_ms
+        if before_ms >= AUDIBLE_MS:
+            said.append(f"{leg.leg.role.value.lower()}: other sound for {before_ms / 1000:.1f} s before its own signal")
+    return said
+
+
 RULE: Final = CheckRule(
     check=Check.AUDIO,
     asked=_asked,
+    impossible=_impossible,
+    needs_ms=_needs_ms,
     leg=_leg,
-    ends=_absorbed,
+    ends=_ends,
     attribute=_attribute,
+    notes=_notes,
     media=True,
     shared=True,
+    excusable=_excusable,
     rows=(
         Row(
+            reason=Reason.LOOPED,
+            meaning=(
+                "the caller's own signal came back to it, and nothing of it reached the callee, which could receive "
+                "for 2 s or more; asked for or not"
+            ),
+            excused_by=frozenset({Excuse.DROPPED}),
+        ),
+        Row(
             reason=Reason.WRONG_AUDIO,
-            meaning="audio was heard, but not this call's signal, or another call's beside it",
-            excused_by=ANY_TROUBLE,
+            meaning=(
+                "another call's signal was heard twice or more, or other sound than this call's signal for more than "
+                "half of the time (or `maxForeignPercent`)"
+            ),
+            excused_by=frozenset({Excuse.LATE, Excuse.DROPPED, Excuse.UNSENT}),
         ),
         Row(
             reason=Reason.NO_AUDIO,
-            meaning="RTP may have arrived, but it carried silence",
-            excused_by=ANY_TROUBLE,
+            meaning="RTP may have come, but it carried silence, or this call's signal for less than half of the time",
+            excused_by=frozenset(Excuse),
         ),
-        Row(reason=Reason.UNEXPECTED_AUDIO, meaning="silence was expected", excused_by=ANY_TROUBLE),
+        Row(reason=Reason.UNEXPECTED_AUDIO, meaning="silence was expected"),
     ),
     sentence="{leg} heard {observed}, expected {expected}",
     on="that leg",
     asked_by="`audio`",
     holds=(
-        "`Own`: this call's identity signal, through most of the call, and no other's; `Any`: not silence; `Silence`: "
-        "packets came, and carried none"
+        "`Own`: this call's identity signal in half of the media time that is due, no other call's, and other sound "
+        "between in at most 10 % (or `maxForeignPercent`) of the audible time; `Any`: not silence; `Silence`: packets "
+        "came, and carried none"
     ),
 )

@@ -2,24 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
-from agent.contract.call import ExpectLeg
+from agent.contract.call import Behaviour, Call, ExpectLeg
 from agent.contract.verdict import Check, Finding, Reason, Result
 from agent.judge.call_leg import CallLeg
 from agent.judge.ends import CallEnds
-
-
-class Excuse(StrEnum):
-    """What an agent's trouble may bring about by itself (truth rule 11)."""
-
-    LATE = "late"
-    """It, or its own RTP, was late: it read, sent or answered at another time than it should have."""
-    DROPPED = "dropped"
-    """The kernel dropped datagrams at its own sockets: what came to it was not seen."""
-    UNSENT = "unsent"
-    """It sent less than was due."""
-
+from agent.judge.overload import Excuse
 
 LATE_OR_DROPPED = frozenset({Excuse.LATE, Excuse.DROPPED})
 ANY_TROUBLE = frozenset(Excuse)
@@ -35,8 +23,29 @@ class Row:
     """For docs/calltest.md."""
     excused_by: frozenset[Excuse] = frozenset()
     """Which troubles of an agent, at either end, may have brought it about."""
+    shared: bool = True
+    """As its check is; False: nothing that our other agent did or left undone excuses it in general."""
     behind: Reason | None = None
     """Said right behind this one rather than in its place: it is its consequence, or tells less."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impossible:
+    """Something asked of a call that cannot come true whatever the SUT does, and so would blame it for the test."""
+
+    field: str
+    """Below the call: `expect.caller.audio`."""
+    fault: str
+
+
+def possible(_: Call, __: Behaviour | None) -> Impossible | None:
+    """A check of which all that can be asked can come true."""
+    return None
+
+
+def no_time(_: Call, __: Behaviour | None) -> int:
+    """A check that needs no time."""
+    return 0
 
 
 def never_asked(_: ExpectLeg) -> str | None:
@@ -59,6 +68,11 @@ def as_it_is(_: CallEnds, finding: Finding) -> Finding:
     return finding
 
 
+def no_notes(_: CallEnds) -> list[str]:
+    """A check that only says what is wrong."""
+    return []
+
+
 def always(_: CallLeg, __: Finding) -> bool:
     """Whatever was observed, its reason's excuses hold."""
     return True
@@ -74,15 +88,20 @@ class CheckRule:
     check: Check
     asked: Callable[[ExpectLeg], str | None] = never_asked
     """What a test expects of a leg, in words; None: it does not ask."""
+    impossible: Callable[[Call, Behaviour | None], Impossible | None] = possible
+    """What is asked of an answered call and cannot come true. The behaviour: of the callee; None: there is none."""
+    needs_ms: Callable[[Call, Behaviour | None], int] = no_time
+    """How long the call must last at least for what is asked."""
     leg: Callable[[CallLeg], list[Finding]] = nothing_on_a_leg
     """What a leg alone tells. Asked of answered legs, but for the check `answered`."""
     ends: Callable[[CallEnds, Sequence[Finding]], list[Finding]] = nothing_more
     """What comparing both ends adds to the findings so far; where it is Failed, that leg's Inconclusive finding of the
     same check goes."""
-    attribute: Callable[[CallEnds, Finding], Finding] = as_it_is
-    """One of its Failed findings as both ends have it: the same, noted, or Inconclusive where it is not the SUT's."""
-    explain: Callable[[CallEnds, Finding], Finding] = as_it_is
-    """One of its Inconclusive findings: the same, or what the other end makes of it."""
+    attribute: Callable[[CallEnds, Finding], Finding | None] = as_it_is
+    """One of its Failed findings as both ends have it: the same, noted, or Inconclusive where it is not the SUT's.
+    None: the other end shows that nothing is wrong."""
+    explain: Callable[[CallEnds, Finding], Finding | None] = as_it_is
+    """One of its Inconclusive findings, likewise: the same, or what the other end makes of it."""
     media: bool = False
     """It is of what a leg received: an overloaded agent measured none of it (truth rule 3)."""
     shared: bool = False
@@ -91,6 +110,8 @@ class CheckRule:
     """An agent that was told to stop may not have come to it."""
     excusable: Callable[[CallLeg, Finding], bool] = always
     """Whether its reason's excuses hold for what was observed; the leg is the finding's."""
+    notes: Callable[[CallEnds], list[str]] = no_notes
+    """What to know of a call, whether it passed or not."""
     rows: tuple[Row, ...] = ()
     """In the order in which they are said: a cause before its consequences."""
     sentence: str = "{leg}: {observed}, expected {expected}"

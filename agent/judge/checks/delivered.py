@@ -6,7 +6,7 @@ from typing import Final
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.answered import refused_by_agent, slow_callee
-from agent.judge.checks.check import CheckRule, Row
+from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
 from agent.judge.checks.run import lost
 from agent.judge.ends import CallEnds
 
@@ -33,7 +33,8 @@ def _not_at_callee(ends: CallEnds) -> list[Finding]:
 
 def _answered_by_callee(ends: CallEnds, callee: CallLeg) -> list[Finding]:
     code = callee.leg.final_code
-    if callee.answered or refused_by_agent(callee) or slow_callee(callee) or callee.excuse is not None:
+    trouble = callee.trouble(LATE_OR_DROPPED, media=False)
+    if callee.answered or refused_by_agent(callee) or slow_callee(callee) or trouble is not None:
         return []  # where it did not answer, its own finding says so: our doing
     return [
         _elsewhere(ends, f"an INVITE that was not answered there ({'no final response' if code is None else code})")

@@ -5,22 +5,58 @@ from typing import Final
 
 import msgspec
 
-from agent.contract.call import Behaviour, DtmfMethod, ExpectLeg
+from agent.contract.call import Behaviour, Call, DtmfMethod, ExpectDtmf, ExpectLeg
 from agent.contract.observation import Digit
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, joined
-from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Row
+from agent.judge.checks.check import CheckRule, Impossible, Row
+from agent.judge.checks.rtp_packets import both_ways, explain_strangers
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
+from agent.judge.media import strangers
+from agent.judge.overload import Excuse
 
 SHORTEST_MS: Final = 40.0
 """What every receiver of DTMF must take for a digit (ITU-T Q.24); a shorter one may be lost by the next."""
+GAP_MS: Final = 100
+"""Silence that an agent leaves between two digits."""
+PARROT_WAIT_MS: Final = 1000
+"""A parrot waits for the last digit to be the last one before it sends them all back."""
+PARROT_TONE_MS: Final = 100
+"""Length of the digits that it sends."""
 UNDER_WAY_MS: Final = 200.0
 """A digit whose last packet is this close to the end of the call was cut by that, not by the path."""
 
 
 def _asked(expect: ExpectLeg) -> str | None:
     return None if expect.dtmf is None else expect.dtmf.digits
+
+
+def _impossible(call: Call, callee: Behaviour | None) -> Impossible | None:
+    expect, sent = call.expect, call.caller.dtmf
+    if expect.caller.dtmf is not None and callee is Behaviour.ABSORBER:
+        return Impossible(field="expect.caller.dtmf", fault="needs a Parrot: an Absorber sends no digits")
+    if expect.callee.dtmf is not None and sent is None:
+        return Impossible(field="expect.callee.dtmf", fault="needs caller.dtmf: the caller sends no digits")
+    if expect.caller.dtmf is not None and callee is not None and sent is None:
+        fault = "needs caller.dtmf: a Parrot re-sends only what it received"
+        return Impossible(field="expect.caller.dtmf", fault=fault)
+    return None
+
+
+def sending_ms(call: Call) -> int:
+    """From the answer to the end of the last digit that the caller sends."""
+    dtmf = call.caller.dtmf
+    if dtmf is None:
+        return 0
+    return dtmf.after_milliseconds + len(dtmf.digits) * (dtmf.tone_milliseconds + GAP_MS)
+
+
+def _needs_ms(call: Call, callee: Behaviour | None) -> int:
+    expect = call.expect.caller.dtmf
+    if callee is None or expect is None or call.caller.dtmf is None:
+        return sending_ms(call)
+    return sending_ms(call) + PARROT_WAIT_MS + len(expect.digits) * (PARROT_TONE_MS + GAP_MS)
 
 
 def _leg(leg: CallLeg) -> list[Finding]:
@@ -41,10 +77,14 @@ def _mismatch(leg: CallLeg) -> list[Finding]:
     received = joined(leg.leg.dtmf_received, expect.method)
     if leg.leg.negotiated is None and not leg.leg.dtmf_received:
         return [_found(leg, Reason.NOT_MEASURED, note="no media was negotiated")]
-    if received == expect.digits:
-        return []
-    if not received and expect.digits in _by_others(leg).values():
-        return []  # they came, and only how is wrong
+    if received == expect.digits or (not received and expect.digits in _by_others(leg).values()):
+        return []  # they came; how is another question
+    if not received and (elsewhere := strangers(leg)) is not None:
+        return [_found(leg, Reason.NOT_MEASURED, elsewhere)]
+    return _other_digits(leg, expect, received)
+
+
+def _other_digits(leg: CallLeg, expect: ExpectDtmf, received: str) -> list[Finding]:
     observed = ", ".join(_by_method(leg)) or "none"
     missing = len(received) < len(expect.digits)
     if _without_telephone_event(leg) and missing and expect.method is DtmfMethod.RFC4733:
@@ -151,15 +191,36 @@ def _named(leg: CallLeg, digits: list[Digit]) -> str:
 
 
 def _ends(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
-    """Digits that lost most of their length on the way, where nothing else is wrong with them."""
-    if ends.caller is None or ends.callee is None:
-        return []
+    """Where nothing else is wrong with a leg's digits: those that lost most of their length, or that nobody sent."""
     more = []
-    for sender, receiver in ((ends.caller, ends.callee), (ends.callee, ends.caller)):
-        said = any(f.leg is receiver.leg.role and f.check in (Check.DTMF, Check.ANSWERED) for f in findings)
-        found = None if said else _shortened(sender, receiver)
-        more += [] if found is None else [found]
+    for sender, receiver in both_ways(ends):
+        if not any(_says_more(finding, receiver) for finding in findings):
+            found = _never_sent(ends, sender, receiver) or _shortened(sender, receiver)
+            more += [] if found is None else [found]
     return more
+
+
+def _never_sent(ends: CallEnds, sender: CallLeg, receiver: CallLeg) -> Finding | None:
+    """Digits at a caller that its parrot never sent back: the path plays the caller's own back to it."""
+    if receiver.leg.role is Role.CALLEE or ends.behaviour is not Behaviour.PARROT or not receiver.digits_sent:
+        return None
+    if _is_within(receiver.digits_received, sender.digits_sent):
+        return None
+    note = f"the callee sent back {_digits_text(sender.digits_sent)}: not all of these came from it"
+    expected = None if receiver.expect.dtmf is not None else "no digits that the callee did not send"
+    found = _found(receiver, Reason.DTMF_MISMATCH, receiver.digits_received, note)
+    return found if expected is None else msgspec.structs.replace(found, expected=expected)
+
+
+def _says_more(finding: Finding, receiver: CallLeg) -> bool:
+    own = finding.leg is receiver.leg.role and finding.check is Check.DTMF
+    return own and finding.reason is not Reason.NOT_MEASURED
+
+
+def _is_within(some: str, all_: str) -> bool:
+    """In the same order, with others between perhaps."""
+    rest = iter(all_)
+    return all(digit in rest for digit in some)
 
 
 def _attribute(ends: CallEnds, finding: Finding) -> Finding:
@@ -240,39 +301,51 @@ def _digits_text(digits: str) -> str:
     return digits or "none"
 
 
+def _excusable(leg: CallLeg, finding: Finding) -> bool:
+    """What an agent drops is missing; no trouble of its makes a digit, or another one of it."""
+    if finding.reason is not Reason.DTMF_MISMATCH or leg.expect.dtmf is None:
+        return finding.reason is not Reason.DTMF_MISMATCH
+    return _is_within(joined(leg.leg.dtmf_received, leg.expect.dtmf.method), leg.expect.dtmf.digits)
+
+
 RULE: Final = CheckRule(
     check=Check.DTMF,
     asked=_asked,
+    impossible=_impossible,
+    needs_ms=_needs_ms,
     leg=_leg,
     ends=_ends,
     attribute=_attribute,
+    explain=explain_strangers(Reason.DTMF_MISMATCH),
     media=True,
     shared=True,
+    excusable=_excusable,
     rows=(
         Row(
             reason=Reason.DTMF_NOT_NEGOTIATED,
             meaning="digits were missing, and the SDP of that leg had no telephone-event",
-            excused_by=ANY_TROUBLE,
         ),
         Row(
             reason=Reason.DTMF_OTHER_METHOD,
             meaning="the digits came by another method than expected, or by another one as well",
-            excused_by=ANY_TROUBLE,
         ),
         Row(
             reason=Reason.DTMF_MISMATCH,
-            meaning="other digits arrived than expected: missing, changed, doubled, too many, out of order",
-            excused_by=ANY_TROUBLE,
+            meaning=(
+                "other digits arrived than expected: missing, changed, doubled, too many, out of order; or, asked for "
+                "or not, a caller got digits back that its parrot did not send"
+            ),
+            excused_by=frozenset({Excuse.DROPPED, Excuse.UNSENT}),
         ),
         Row(
             reason=Reason.DTMF_NOT_ENDED,
             meaning="no end packet of a digit came (RFC 4733), asked for or not",
-            excused_by=ANY_TROUBLE,
+            excused_by=frozenset({Excuse.DROPPED, Excuse.UNSENT}),
         ),
         Row(
             reason=Reason.DTMF_CUT_SHORT,
             meaning="a digit of less than 40 ms came (ITU-T Q.24), or of less than half the length it was sent with",
-            excused_by=ANY_TROUBLE,
+            excused_by=frozenset(Excuse),
         ),
     ),
     sentence="{leg} received {observed}, expected {expected}",

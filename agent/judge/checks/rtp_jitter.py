@@ -1,14 +1,13 @@
 """rtpJitter: mean interarrival jitter (RFC 3550 A.8)."""
 
-from math import isfinite
 from typing import Final
 
 from agent.contract.call import ExpectLeg
-from agent.contract.observation import Rtp
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg
-from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Row
-from agent.judge.checks.rtp_packets import no_packets
+from agent.judge.checks.check import CheckRule, Row
+from agent.judge.media import nothing_came, received
+from agent.judge.overload import Excuse
 
 
 def _asked(expect: ExpectLeg) -> str | None:
@@ -18,14 +17,14 @@ def _asked(expect: ExpectLeg) -> str | None:
 
 
 def _leg(leg: CallLeg) -> list[Finding]:
-    """RFC 3550 A.8, mean over the call."""
-    expect, rtp = leg.expect.rtp, leg.leg.rtp_received or Rtp()
-    if expect is None or expect.max_jitter_milliseconds is None or no_packets(leg):
+    """RFC 3550 A.8, mean over the call, each source by its own clock."""
+    expect, came = leg.expect.rtp, received(leg)
+    if expect is None or expect.max_jitter_milliseconds is None or nothing_came(leg):
         return []
-    if rtp.jitter_ms is None or not isfinite(rtp.jitter_ms):
+    if came is None or came.jitter_ms is None:
         return [_failed(leg, Reason.NOT_MEASURED)]
-    if rtp.jitter_ms > expect.max_jitter_milliseconds:
-        return [_failed(leg, Reason.JITTER, f"{rtp.jitter_ms:.1f} ms")]
+    if came.jitter_ms > expect.max_jitter_milliseconds:
+        return [_failed(leg, Reason.JITTER, f"{came.jitter_ms:.1f} ms")]
     return []
 
 
@@ -39,9 +38,15 @@ RULE: Final = CheckRule(
     leg=_leg,
     media=True,
     shared=True,
-    rows=(Row(reason=Reason.JITTER, meaning="mean jitter above `maxJitterMilliseconds`", excused_by=ANY_TROUBLE),),
+    rows=(
+        Row(
+            reason=Reason.JITTER,
+            meaning="mean jitter above `maxJitterMilliseconds`",
+            excused_by=frozenset({Excuse.LATE}),
+        ),
+    ),
     sentence="{leg} saw {observed} of jitter, expected {expected}",
     on="that leg",
     asked_by="`rtp.maxJitterMilliseconds`",
-    holds="mean interarrival jitter (RFC 3550 A.8)",
+    holds="mean interarrival jitter (RFC 3550 A.8) over all accepted sources",
 )

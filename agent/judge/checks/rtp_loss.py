@@ -1,22 +1,24 @@
-"""rtpLoss: how much of what was sent did not arrive, by sequence numbers and by both ends' counts."""
+"""rtpLoss: how much of the media that was due did not come, by what a leg saw and by what both ends counted.
+
+Media is time: a path may pass it on in packets of another length, under other numbers, and lose nothing.
+"""
 
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-from agent.contract.call import ExpectLeg, ExpectRtp
-from agent.contract.observation import Rtp
-from agent.contract.verdict import Check, Finding, Reason, Role
+from agent.contract.call import ExpectLeg
+from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg
-from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Row
-from agent.judge.checks.rtp_packets import no_packets, packets_sent
+from agent.judge.checks.check import CheckRule, Row
+from agent.judge.checks.rtp_packets import both_ways
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import noted
-from agent.judge.flow import flow
-from agent.judge.verdicts import Flow
+from agent.judge.media import Flowed, accepted, formats, nothing_came, received, sent, unshared_ms
+from agent.judge.overload import Excuse
 
-EDGE_PACKETS: Final = 15
-"""0.3 s of 20 ms packets may be on their way, or come before the receiver counts, at the edges of a call."""
+EDGE_MS: Final = 300.0
+"""Media on its way, or that came before the receiver counted, at the edges of a call."""
 
 
 def _asked(expect: ExpectLeg) -> str | None:
@@ -25,112 +27,156 @@ def _asked(expect: ExpectLeg) -> str | None:
     return f"at most {expect.rtp.max_loss_percent} %"
 
 
-def loss_bound(expect: ExpectRtp) -> Decimal | None:
-    """The bound on loss in percent; None when the test's text is no finite decimal."""
+def percent(text: str | None) -> Decimal | None:
+    """A bound in percent; None where there is none, or its text is no finite decimal."""
     try:
-        bound = Decimal(expect.max_loss_percent or "")
+        bound = Decimal(text or "")
     except InvalidOperation:
         return None
     return bound if bound.is_finite() else None
 
 
-def exceeds(lost: int, expected: int, bound: Decimal) -> bool:
-    """More than `bound` percent of the expected packets were lost; compared without rounding."""
-    return Decimal(lost) * 100 > bound * Decimal(expected)
+def exceeds(part: float, whole: float, bound: Decimal) -> bool:
+    """More than `bound` percent of the whole; compared without rounding."""
+    return Decimal(part) * 100 > bound * Decimal(whole)
 
 
-def _leg(leg: CallLeg) -> list[Finding]:
-    """RFC 3550 A.3: lost ÷ expected, where expected is what the sequence numbers span."""
-    expect, rtp = leg.expect.rtp, leg.leg.rtp_received or Rtp()
-    if expect is None or expect.max_loss_percent is None or no_packets(leg):
-        return []
-    bound = loss_bound(expect)
-    if bound is None:
-        return [_failed(leg, Reason.NOT_MEASURED, note="maxLossPercent is not a decimal")]
-    if rtp.distinct is None or rtp.lost is None:
-        return [_failed(leg, Reason.NOT_MEASURED)]
-    due = rtp.distinct + rtp.lost
-    if not exceeds(rtp.lost, due, bound):
-        return []
-    observed = f"{100 * rtp.lost / due:.2f} % ({rtp.lost} of {due})"
-    return [_failed(leg, Reason.PACKET_LOSS, observed)]
+def _bound(leg: CallLeg) -> Decimal | None:
+    return None if leg.expect.rtp is None else percent(leg.expect.rtp.max_loss_percent)
 
 
 def _failed(leg: CallLeg, reason: Reason, observed: str | None = None, note: str | None = None) -> Finding:
     return leg.finding(Check.RTP_LOSS, reason, expected=_asked(leg.expect), observed=observed, note=note)
 
 
+# What a leg alone tells
+
+
+def _leg(leg: CallLeg) -> list[Finding]:
+    """By media time: lost ÷ (received + lost). Without audio of a known clock by packets (RFC 3550 A.3)."""
+    if _asked(leg.expect) is None or nothing_came(leg):
+        return []
+    bound, came = _bound(leg), received(leg)
+    if bound is None or came is None:
+        note = "maxLossPercent is not a decimal" if bound is None else None
+        return [_failed(leg, Reason.NOT_MEASURED, note=note)]
+    return _lost(leg, came, bound)
+
+
+def _lost(leg: CallLeg, came: Flowed, bound: Decimal) -> list[Finding]:
+    by_number = exceeds(came.lost, came.packets + came.lost, bound)
+    if came.media_ms is None:
+        return [_failed(leg, Reason.PACKET_LOSS, _in_packets(came))] if by_number else []
+    if exceeds(came.lost_ms, _due_ms(came), bound):
+        return [_failed(leg, Reason.PACKET_LOSS, f"{_in_time(came.lost_ms, _due_ms(came))}, {_in_packets(came)}")]
+    if by_number:
+        note = "numbers are missing, and no time between the timestamps around them"
+        return [_failed(leg, Reason.NOT_MEASURED, _in_packets(came), note)]
+    return []
+
+
+def _due_ms(came: Flowed) -> float:
+    return (came.media_ms or 0.0) + came.event_ms + came.lost_ms
+
+
+def _in_time(lost_ms: float, due_ms: float) -> str:
+    return f"{100 * lost_ms / due_ms:.2f} % ({lost_ms / 1000:.2f} of {due_ms / 1000:.2f} s)"
+
+
+def _in_packets(came: Flowed) -> str:
+    return f"{came.lost} of {came.packets + came.lost} packets by number"
+
+
 # As both ends have it
 
 
-def _attribute(ends: CallEnds, finding: Finding) -> Finding:
-    """Sequence numbers tell of loss whatever the peer says; its count is for people."""
-    peer = peer_of(finding.leg)
-    sent = packets_sent(ends.leg(peer))
-    return finding if sent is None else noted(finding, f"the {peer.value.lower()} sent {sent} packets")
+def _attribute(ends: CallEnds, finding: Finding) -> Finding | None:
+    """The same, with what the other end sent."""
+    peer = ends.leg(peer_of(finding.leg))
+    went = sent(peer)
+    if peer is None or went is None:
+        return finding
+    believed = _believed(ends, finding)
+    return None if believed is None else noted(believed, f"the {peer.leg.role.value.lower()} sent {_amount(went)}")
 
 
-# Loss that sequence numbers cannot show: of a call's first or last packets, or behind a relay that numbers anew.
+def _believed(ends: CallEnds, finding: Finding) -> Finding | None:
+    """What numbers say is missing, and both ends' media time does not, is not missing: None."""
+    own, peer = ends.leg(finding.leg), ends.leg(peer_of(finding.leg))
+    return None if own is not None and peer is not None and _contradicted(peer, own) else finding
+
+
+def _contradicted(sender: CallLeg, receiver: CallLeg) -> bool:
+    """Far less is missing between the ends than the receiver's numbers say; and the ends can be compared."""
+    came, went = received(receiver), sent(sender)
+    if came is None or went is None or came.media_ms is None or went.media_ms is None:
+        return False
+    if _formats(sender, receiver) is not None:
+        return False
+    claimed_ms = max(came.lost_ms, came.lost * (came.media_ms + came.event_ms) / max(1, came.packets))
+    # Where more came than was sent, something else came too, and may stand in for what was lost.
+    return -EDGE_MS <= went.media_ms - came.media_ms - came.pause_ms < claimed_ms / 2
 
 
 def _ends(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
-    """What both ends' counts show, where that is worse than what a leg alone tells."""
-    caller, callee = ends.caller, ends.callee
-    if caller is None or callee is None or not _comparable(caller, callee, findings):
+    """Loss that numbers cannot show: of a call's first or last media, or behind a relay that numbers anew."""
+    return [
+        found
+        for sender, receiver in both_ways(ends)
+        for found in _between(sender, receiver)
+        if not _is_moot(findings, found)
+    ]
+
+
+_SAID = (Reason.PACKET_LOSS, Reason.NO_RTP, Reason.WRONG_AUDIO)
+"""Said already, or, with another call's audio, the media that came is not what was sent."""
+
+
+def _is_moot(findings: Sequence[Finding], found: Finding) -> bool:
+    beside = [other for other in findings if other.leg is found.leg]
+    if found.reason is Reason.NOT_MEASURED and any(other.check is Check.RTP_LOSS for other in beside):
+        return True
+    return any(other.reason in _SAID for other in beside)
+
+
+def _between(sender: CallLeg, receiver: CallLeg) -> list[Finding]:
+    """What one end sent against what the other received, where more is missing than at a call's edges."""
+    bound, came, went = _bound(receiver), received(receiver), sent(sender)
+    if bound is None or came is None or went is None or not came.packets or went.media_ms is None:
         return []
-    counted = [_counted_loss(caller, callee), _counted_loss(callee, caller)]
-    return [loss for loss in counted if loss is not None and not _has_reason(findings, loss.leg, _MAKES_COUNTS_MOOT)]
+    changed = _formats(sender, receiver)
+    if changed is not None:
+        return [_failed(receiver, Reason.NOT_MEASURED, note=changed)]
+    missing_ms = went.media_ms - (came.media_ms or 0.0) - came.pause_ms
+    if missing_ms - came.lost_ms <= _edge_ms(sender, receiver) or not exceeds(missing_ms, went.media_ms, bound):
+        return []
+    note = f"the {sender.leg.role.value.lower()} sent {_amount(went)}, {_amount(came)} came; {_in_packets(came)}"
+    return [_failed(receiver, Reason.PACKET_LOSS, _in_time(missing_ms, went.media_ms), note)]
 
 
-def _comparable(caller: CallLeg, callee: CallLeg, findings: Sequence[Finding]) -> bool:
-    """Both ends had the whole call, could count, and the packets are the same: no transcoding in between."""
-    if any(finding.check in (Check.ANSWERED, Check.COMPLETED) for finding in findings):
-        return False
-    if caller.overload is not None or callee.overload is not None:
-        return False
-    codecs = [None if leg.leg.negotiated is None else leg.leg.negotiated.codec for leg in (caller, callee)]
-    return codecs[0] is not None and codecs[0] == codecs[1]
+def _amount(flowed: Flowed) -> str:
+    if flowed.media_ms is None:
+        return f"{flowed.packets} packets"
+    return f"{flowed.media_ms / 1000:.2f} s of audio in {flowed.packets} packets"
 
 
-_MAKES_COUNTS_MOOT: Final = (Reason.PACKET_LOSS, Reason.NO_RTP, Reason.WRONG_AUDIO)
-"""Said already, or, with another call's audio, the packets that came are not those that were sent."""
-
-
-def _has_reason(findings: Sequence[Finding], role: Role, reasons: tuple[Reason, ...]) -> bool:
-    return any(finding.leg is role and finding.reason in reasons for finding in findings)
-
-
-def _counted_loss(sender: CallLeg, receiver: CallLeg) -> Finding | None:
-    """Loss by both ends' counts, where more is missing than can be on its way at the edges of the call."""
-    expect = receiver.expect.rtp
-    bound = None if expect is None or expect.max_loss_percent is None else loss_bound(expect)
-    counted = flow(sender, receiver)
-    if bound is None or counted.sent is None or counted.received is None:
+def _formats(sender: CallLeg, receiver: CallLeg) -> str | None:
+    """Why the ends cannot be compared: a path that decodes and encodes anew hides what it lost. None: they can."""
+    went, came = (
+        formats(sender, accepted(sender.leg.sent or ())),
+        formats(receiver, accepted(receiver.leg.received or ())),
+    )
+    if went == came or not came:
         return None
-    missing = counted.sent - counted.received
-    beyond = missing - max(counted.lost or 0, 0)
-    if beyond <= _edge_packets(sender, receiver, counted.sent) or not exceeds(missing, counted.sent, bound):
-        return None
-    name = sender.leg.role.value.lower()
-    return receiver.finding(
-        Check.RTP_LOSS,
-        Reason.PACKET_LOSS,
-        expected=f"at most {bound} %",
-        observed=f"{100 * missing / counted.sent:.2f} % ({missing} of {counted.sent})",
-        note=f"the {name} sent {counted.sent} packets, {counted.received} were received; {_by_numbers(counted)}",
+    return (
+        f"{', '.join(sorted(went)) or 'nothing known'} was sent and {', '.join(sorted(came))} came: "
+        "what the path lost before it made the one of the other does not show"
     )
 
 
-def _by_numbers(counted: Flow) -> str:
-    return "sequence numbers tell nothing" if counted.lost is None else f"sequence numbers show {counted.lost} lost"
-
-
-def _edge_packets(sender: CallLeg, receiver: CallLeg, sent: int) -> Decimal:
-    """Packets sent while the other end was not in the call yet, or no more: each end's length by its own clock."""
-    if sender.call_ms is None or receiver.call_ms is None or sender.call_ms <= 0:
-        return Decimal(EDGE_PACKETS)
-    alone_ms = max(0.0, sender.call_ms - receiver.call_ms)
-    return EDGE_PACKETS + Decimal(sent) * Decimal(alone_ms) / Decimal(sender.call_ms)
+def _edge_ms(sender: CallLeg, receiver: CallLeg) -> float:
+    """Media sent while the other end was not in the call yet, or no more, or its SDP was not to receive it."""
+    return EDGE_MS + unshared_ms(sender, receiver)
 
 
 RULE: Final = CheckRule(
@@ -139,11 +185,18 @@ RULE: Final = CheckRule(
     leg=_leg,
     ends=_ends,
     attribute=_attribute,
+    explain=_believed,
     media=True,
     shared=True,
-    rows=(Row(reason=Reason.PACKET_LOSS, meaning="more was lost than `maxLossPercent`", excused_by=ANY_TROUBLE),),
+    rows=(
+        Row(
+            reason=Reason.PACKET_LOSS,
+            meaning="more media time was lost than `maxLossPercent`",
+            excused_by=frozenset({Excuse.LATE, Excuse.DROPPED}),
+        ),
+    ),
     sentence="{leg} lost {observed}, expected {expected}",
     on="that leg",
     asked_by="`rtp.maxLossPercent`",
-    holds="lost ÷ expected (RFC 3550 A.3), and what one end sent against what the other received",
+    holds="media time lost ÷ due, by numbers and timestamps, and by what one end sent against what the other received",
 )

@@ -1,21 +1,62 @@
-"""rtpPackets: packets came, as many as asked; and, of any RTP, to the end and with payload types of the SDP."""
+"""rtpPackets: packets came, as many as asked; and, of any RTP, what the SDP and a peer that sends entitle a leg to."""
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from agent.contract.call import ExpectLeg, ExpectRtp
-from agent.contract.observation import Rtp
-from agent.contract.verdict import Check, Finding, Reason
+import msgspec
+
+from agent.contract.call import Audio, Behaviour, Call, ExpectLeg, ExpectRtp
+from agent.contract.observation import Origin
+from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg
-from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Row
+from agent.judge.checks.check import CheckRule, Impossible, Row
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
+from agent.judge.media import (
+    Flowed,
+    accepted,
+    flow_ms,
+    nothing_came,
+    received,
+    receiving,
+    sending,
+    sent,
+    stranger_packets,
+    strangers,
+)
+from agent.judge.overload import Excuse
+from agent.judge.spans import length, meet
 
+MOST_PACKETS_PER_SECOND: Final = 100
+"""In packets of 10 ms, the shortest that phones use; how long its packets are is a sender's choice (RFC 3551 §4.2)."""
 STOPPED_MS: Final = 2000.0
 """Longer than any relay takes to learn a new address, or a sender to change what it plays."""
+TOGETHER_MS: Final = 2000.0
+"""Where the SDP at both ends lets media flow for this long, some must come."""
+FEW_PACKETS: Final = 50
+FEW_SHARE: Final = 0.01
+"""Fewer packets than both of a type that nobody agreed on, beside all the others, are worth a note."""
 
 
 def _asked(expect: ExpectLeg) -> str | None:
     return None if expect.rtp is None else f"at least {needed_packets(expect.rtp)} packets"
+
+
+def _expected(expect: ExpectLeg) -> str | None:
+    """What a leg is to receive; None: nothing that takes RTP."""
+    if expect.rtp is None and expect.audio in (Audio.OWN, Audio.ANY):
+        return "RTP that carries audio"
+    return _asked(expect)
+
+
+def _impossible(call: Call, _: Behaviour | None) -> Impossible | None:
+    at_most = call.hold_seconds * MOST_PACKETS_PER_SECOND
+    for name, leg in (("caller", call.expect.caller), ("callee", call.expect.callee)):
+        least = leg.rtp and leg.rtp.min_packets
+        if least and least > at_most:
+            fault = f"{least} cannot arrive in {call.hold_seconds} s: at most {at_most}"
+            return Impossible(field=f"expect.{name}.rtp.minPackets", fault=fault)
+    return None
 
 
 def needed_packets(expect: ExpectRtp) -> int:
@@ -23,65 +64,58 @@ def needed_packets(expect: ExpectRtp) -> int:
     return max(1, expect.min_packets or 1)
 
 
-def no_packets(leg: CallLeg) -> bool:
-    """It is known that not one came."""
-    rtp = leg.leg.rtp_received
-    return rtp is not None and rtp.packets == 0
-
-
 def _leg(leg: CallLeg) -> list[Finding]:
-    return _stream(leg) or _packets(leg)
+    return _uncounted(leg) or _unnegotiated(leg) or _packets(leg)
 
 
-def _stream(leg: CallLeg) -> list[Finding]:
-    """What is wrong with any RTP that came, asked for or not: payload types nobody agreed on, or an early end."""
-    rtp = leg.leg.rtp_received
-    if leg.leg.received is None and leg.leg.negotiated is not None:
-        note = "there was media, and what of it crossed the wire could not be counted"
-        return [leg.finding(Check.RTP_PACKETS, Reason.NOT_MEASURED, expected="payload types of the SDP", note=note)]
-    if rtp is None or not rtp.packets:
+def _uncounted(leg: CallLeg) -> list[Finding]:
+    if leg.leg.received is not None or not leg.leg.sections:
         return []
-    end_ms = leg.media_end_ms
-    if rtp.last_ms is not None and end_ms is not None and end_ms - rtp.last_ms > STOPPED_MS:
-        observed = f"none in the last {(end_ms - rtp.last_ms) / 1000:.1f} of {end_ms / 1000:.1f} s"
-        return [leg.finding(Check.RTP_PACKETS, Reason.MEDIA_STOPPED, expected="RTP until the end", observed=observed)]
-    if rtp.unnegotiated:
-        expected, observed = "payload types of the SDP", f"{rtp.unnegotiated} of {rtp.packets} packets with others"
-        return [leg.finding(Check.RTP_PACKETS, Reason.UNNEGOTIATED_PAYLOAD, expected=expected, observed=observed)]
-    return []
+    note = "there was media, and what of it crossed the wire could not be counted"
+    return [leg.finding(Check.RTP_PACKETS, Reason.NOT_MEASURED, expected="payload types of the SDP", note=note)]
+
+
+def _unnegotiated(leg: CallLeg) -> list[Finding]:
+    """RFC 3264 §6.1: media of the types that were agreed on. Empty packets and comfort noise are not among these."""
+    came = received(leg)
+    if came is None or not came.unnegotiated or _are_few(came.unnegotiated, came.packets):
+        return []
+    observed = f"{came.unnegotiated} of {came.packets} packets with others"
+    expected = "payload types of the SDP"
+    return [leg.finding(Check.RTP_PACKETS, Reason.UNNEGOTIATED_PAYLOAD, expected=expected, observed=observed)]
+
+
+def _are_few(unnegotiated: int, packets: int) -> bool:
+    return unnegotiated < FEW_PACKETS and unnegotiated < FEW_SHARE * packets
 
 
 def _packets(leg: CallLeg) -> list[Finding]:
-    expect = leg.expect.rtp
-    if expect is None:
+    if _expected(leg.expect) is None:
         return []
-    if no_packets(leg):
-        # Neither loss nor jitter exists without packets; this one finding says why.
+    if (elsewhere := strangers(leg)) is not None:
+        return [_failed(leg, Reason.NOT_MEASURED, elsewhere)]
+    if nothing_came(leg):
+        # Neither loss nor jitter nor sound exists without packets; this one finding says why.
         return [_failed(leg, Reason.NO_RTP, "none")]
-    rtp = leg.leg.rtp_received or Rtp()
-    if rtp.distinct is None:
+    return [] if leg.expect.rtp is None else _few(leg, needed_packets(leg.expect.rtp))
+
+
+def _few(leg: CallLeg, needed: int) -> list[Finding]:
+    came = received(leg)
+    if came is None:
         return [_failed(leg, Reason.NOT_MEASURED)]
-    if rtp.distinct < needed_packets(expect):
-        return [_failed(leg, Reason.TOO_FEW_PACKETS, f"{rtp.distinct} packets")]
-    return []
+    return [_failed(leg, Reason.TOO_FEW_PACKETS, f"{came.packets} packets")] if came.packets < needed else []
 
 
 def _failed(leg: CallLeg, reason: Reason, observed: str | None = None) -> Finding:
-    return leg.finding(Check.RTP_PACKETS, reason, expected=_asked(leg.expect), observed=observed)
+    return leg.finding(Check.RTP_PACKETS, reason, expected=_expected(leg.expect), observed=observed)
 
 
 # As both ends have it
 
 
-def packets_sent(leg: CallLeg | None) -> int | None:
-    """What an end sent, copies included; None: not measured."""
-    return None if leg is None or leg.leg.rtp_sent is None else leg.leg.rtp_sent.packets
-
-
 def _attribute(ends: CallEnds, finding: Finding) -> Finding:
-    if finding.reason is Reason.MEDIA_STOPPED:
-        return _stopped(ends, finding)
-    return attribute_missing(ends, finding) if finding.reason is not Reason.UNNEGOTIATED_PAYLOAD else finding
+    return finding if finding.reason is Reason.UNNEGOTIATED_PAYLOAD else attribute_missing(ends, finding)
 
 
 def attribute_missing(ends: CallEnds, finding: Finding) -> Finding:
@@ -91,55 +125,172 @@ def attribute_missing(ends: CallEnds, finding: Finding) -> Finding:
         return inconclusive(finding, Reason.NOT_MEASURED, "this caller itself sent no RTP that could come back")
     if ends.leg(peer) is None:
         return finding
-    sent = packets_sent(ends.leg(peer))
+    count = packets_sent(ends.leg(peer))
     name = peer.value.lower()
-    if sent is None:
+    if count is None:
         return inconclusive(finding, Reason.NOT_MEASURED, f"what the {name} sent was not measured")
-    if sent == 0:
+    if count == 0:
         return inconclusive(finding, Reason.PEER_LOST, f"the {name} agent sent no RTP")
     expect = ends.call.expected(finding.leg).rtp
-    if finding.reason is Reason.TOO_FEW_PACKETS and expect is not None and sent < needed_packets(expect):
-        return inconclusive(finding, Reason.NOT_MEASURED, f"the {name} itself sent only {sent} packets")
-    return noted(finding, f"the {name} sent {sent} packets")
+    if finding.reason is Reason.TOO_FEW_PACKETS and expect is not None and count < needed_packets(expect):
+        return inconclusive(finding, Reason.NOT_MEASURED, f"the {name} itself sent only {count} packets")
+    return noted(finding, f"the {name} sent {count} packets")
 
 
-def _stopped(ends: CallEnds, finding: Finding) -> Finding:
-    """Media that stopped on the way, or already at our own agent."""
-    own, peer = ends.leg(finding.leg), ends.leg(peer_of(finding.leg))
-    sent = None if peer is None else peer.leg.rtp_sent
-    if own is None or own.leg.rtp_received is None or peer is None or sent is None or sent.last_ms is None:
-        return finding
-    name, last_ms = peer.leg.role.value.lower(), own.leg.rtp_received.last_ms
-    if last_ms is None or sent.last_ms < last_ms + STOPPED_MS / 2:
-        return inconclusive(
-            finding, Reason.NOT_MEASURED, f"the {name} itself sent none after {sent.last_ms / 1000:.1f} s"
+def packets_sent(leg: CallLeg | None) -> int | None:
+    """What an end sent; None: not measured."""
+    went = sent(leg)
+    return None if went is None else went.packets
+
+
+def explain_strangers(reason: Reason) -> Callable[[CallEnds, Finding], Finding]:
+    """Where the only media was a stranger's, and our other agent sent: its own never came, which is `reason`."""
+
+    def explain(ends: CallEnds, finding: Finding) -> Finding:
+        own, peer = ends.leg(finding.leg), ends.leg(peer_of(finding.leg))
+        if finding.reason is not Reason.NOT_MEASURED or own is None or peer is None or strangers(own) is None:
+            return finding
+        if not packets_sent(peer) or ends.peer_trouble(finding.leg, frozenset(Excuse), media=True):
+            return finding
+        name = peer.leg.role.value.lower()
+        note = f"the {name} sent {packets_sent(peer)} packets, and none of its media came"
+        return noted(msgspec.structs.replace(finding, reason=reason), note)
+
+    return explain
+
+
+def _ends(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
+    """What no leg can know alone: its peer sent, and nothing came, or no more of it."""
+    return [
+        found
+        for sender, receiver in both_ways(ends)
+        for found in (_unheard(sender, receiver) or _stopped(ends, sender, receiver))
+        if not any(f.leg is found.leg and f.check is found.check and f.reason is found.reason for f in findings)
+    ]
+
+
+def both_ways(ends: CallEnds) -> Iterator[tuple[CallLeg, CallLeg]]:
+    """Sender and receiver, each way, where both legs are known and were answered."""
+    caller, callee = ends.caller, ends.callee
+    if caller is not None and callee is not None and caller.answered and callee.answered:
+        yield caller, callee
+        yield callee, caller
+
+
+def _unheard(sender: CallLeg, receiver: CallLeg) -> list[Finding]:
+    """The SDP at both ends lets media flow, our other agent sent it, and nothing came."""
+    if not nothing_came(receiver) or not packets_sent(sender) or flow_ms(sender, receiver) < TOGETHER_MS:
+        return []
+    name = sender.leg.role.value.lower()
+    return [
+        receiver.finding(
+            Check.RTP_PACKETS,
+            Reason.NO_RTP,
+            expected=_expected(receiver.expect) or "RTP, as the SDP at both ends lets it through",
+            observed=strangers(receiver) or "none",
+            note=f"the {name} sent {packets_sent(sender)} packets",
         )
-    return noted(finding, f"the {name} sent RTP for {sent.last_ms / 1000:.1f} s")
+    ]
+
+
+def _stopped(ends: CallEnds, sender: CallLeg, receiver: CallLeg) -> list[Finding]:
+    """RTP came, and no more of it though both SDPs let it flow and our other agent went on sending."""
+    came, went = received(receiver), sent(sender)
+    if came is None or went is None or came.last_ms is None or went.last_ms is None:
+        return []
+    after = [(came.last_ms, float("inf"))]
+    quiet_ms = length(meet(receiving(receiver), after))
+    sent_ms = length(meet(meet(sending(sender), after), [(0.0, went.last_ms)]))
+    if quiet_ms <= STOPPED_MS or sent_ms < STOPPED_MS / 2 or _may_be_silent(ends, sender, came):
+        return []
+    end_ms = receiver.media_end_ms or 0.0
+    return [
+        receiver.finding(
+            Check.RTP_PACKETS,
+            Reason.MEDIA_STOPPED,
+            expected="RTP until the end",
+            observed=f"none in the last {quiet_ms / 1000:.1f} of {end_ms / 1000:.1f} s",
+            note=f"the {sender.leg.role.value.lower()} sent RTP for {went.last_ms / 1000:.1f} s",
+        )
+    ]
+
+
+def _may_be_silent(ends: CallEnds, sender: CallLeg, came: Flowed) -> bool:
+    """The sender plays silence, and the path is seen to leave silence out (RFC 3551 §4.1)."""
+    if not came.noise and not came.pause_ms:
+        return False
+    if sender.leg.role is Role.CALLEE:
+        return ends.behaviour is Behaviour.ABSORBER
+    return ends.call.group.caller.play.silence is not None
+
+
+def _notes(ends: CallEnds) -> list[str]:
+    """What was odd about the packets that came, and is no fault."""
+    return [
+        f"{leg.leg.role.value.lower()}: {note}"
+        for leg in (ends.caller, ends.callee)
+        if leg is not None
+        for note in _oddities(leg)
+    ]
+
+
+def _oddities(leg: CallLeg) -> Iterator[str]:
+    came = received(leg)
+    if came is None:
+        return
+    if came.unnegotiated and _are_few(came.unnegotiated, came.packets):
+        yield f"{came.unnegotiated} of {came.packets} packets with payload types that the SDP does not have"
+    if came.restarts:
+        yield f"sequence numbers began anew, {came.restarts} times"
+    if came.pause_ms:
+        yield f"pauses of {came.pause_ms / 1000:.1f} s in all (RFC 3551 §4.1)"
+    for source in accepted(leg.leg.received or ()):
+        if source.origin is not Origin.SIGNALLED:
+            how = "by the SDP's host and another port" if source.origin is Origin.SAME_HOST else "by its signal"
+            yield f"{source.packets} packets from {source.remote}, known {how}"
+    for remote, packets in (stranger_packets(leg) if came.packets else {}).items():
+        yield f"{packets} packets from {remote}, a stranger, not counted"
 
 
 RULE: Final = CheckRule(
     check=Check.RTP_PACKETS,
     asked=_asked,
+    impossible=_impossible,
     leg=_leg,
+    ends=_ends,
     attribute=_attribute,
+    explain=explain_strangers(Reason.NO_RTP),
+    notes=_notes,
     media=True,
     shared=True,
     rows=(
-        Row(reason=Reason.NO_RTP, meaning="not one RTP packet arrived", excused_by=ANY_TROUBLE),
+        Row(
+            reason=Reason.NO_RTP,
+            meaning=(
+                "not one RTP packet came from the peer; also where nothing was asked, if a callee is declared, the SDP "
+                "at both ends let media flow for 2 s, and our other agent sent"
+            ),
+            excused_by=frozenset({Excuse.DROPPED, Excuse.UNSENT}),
+        ),
         Row(
             reason=Reason.MEDIA_STOPPED,
-            meaning="RTP arrived, but none in the last 2 s or more of the call, asked for or not",
-            excused_by=ANY_TROUBLE,
+            meaning=(
+                "RTP came, but none in the last 2 s or more of the time that the SDP allowed it, while our other agent "
+                "sent; asked for or not"
+            ),
+            excused_by=frozenset({Excuse.DROPPED, Excuse.UNSENT}),
         ),
         Row(
             reason=Reason.UNNEGOTIATED_PAYLOAD,
-            meaning="RTP arrived with payload types that offer and answer did not agree on, asked for or not",
-            excused_by=ANY_TROUBLE,
+            meaning=(
+                "1 % or more of the RTP packets, or 50 of them, had payload types that offer and answer did not agree "
+                "on (RFC 3264 §6.1), asked for or not; packets without payload and comfort noise are not meant"
+            ),
         ),
         Row(
             reason=Reason.TOO_FEW_PACKETS,
-            meaning="fewer RTP packets arrived than `minPackets`, copies not counted",
-            excused_by=ANY_TROUBLE,
+            meaning="fewer RTP packets came than `minPackets`, copies not counted",
+            excused_by=frozenset(Excuse),
             behind=Reason.PACKET_LOSS,
         ),
     ),
@@ -147,7 +298,7 @@ RULE: Final = CheckRule(
     on="that leg",
     asked_by="`rtp`",
     holds=(
-        "at least `minPackets`, at least one; of any RTP, asked for or not, payload types of the SDP (that both sides "
-        "named), and RTP until 2 s before the end"
+        "at least `minPackets`, at least one, from an accepted source; of any RTP, asked for or not, payload types of "
+        "the SDP, and RTP to the end while the SDP lets our other agent's through"
     ),
 )

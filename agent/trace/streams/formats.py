@@ -17,9 +17,6 @@ def as_format(encoding: sdp.Encoding) -> Format:
     return Format(name=encoding.name, clock_rate_hz=encoding.clock_hz, channels=encoding.channels, fmtp=encoding.fmtp)
 
 
-STATIC: Final[Mapping[int, Format]] = {number: as_format(encoding) for number, encoding in sdp.STATIC.items()}
-"""RFC 3551 §6."""
-
 EVENT_NAME: Final = sdp.EVENT_NAME
 EVENT_CLOCK_HZ: Final = 8000
 """RFC 4733 §7.1.1: where the rate is not said."""

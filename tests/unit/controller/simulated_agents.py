@@ -8,7 +8,7 @@ from agent.contract.plan import Signal, decode_signal
 from agent.contract.result import StopCause
 from controller.cluster import PODS
 from controller.labels import GO_ANNOTATION, PLAN_ANNOTATION
-from tests.component.fake_agent import FakeAgent
+from tests.fake_agent import FakeAgent
 from tests.unit.controller.fake_cluster import FakeCluster
 
 

@@ -47,8 +47,9 @@ def test_what_can_come_true_is_accepted(changes):
         ({"calls.0.caller.play": {"tone": {}}, CALLER: None}, "calls[0].expect.callee.audio"),
         ({"calls.0.caller.dtmf": None}, "calls[0].expect.callee.dtmf"),
         ({"calls.0.caller.dtmf": None, f"{CALLEE}.dtmf": None}, "calls[0].expect.caller.dtmf"),
-        ({f"{CALLEE}.rtp.minPackets": 401}, "calls[0].expect.callee.rtp.minPackets"),
-        ({f"{CALLER}.rtp.minPackets": 401}, "calls[0].expect.caller.rtp.minPackets"),
+        ({CALLER: {"audio": "Any", "maxForeignPercent": "5"}}, "calls[0].expect.caller.maxForeignPercent"),
+        ({f"{CALLEE}.rtp.minPackets": 801}, "calls[0].expect.callee.rtp.minPackets"),
+        ({f"{CALLER}.rtp.minPackets": 801}, "calls[0].expect.caller.rtp.minPackets"),
     ],
 )
 def test_what_cannot_come_true_is_refused(changes, field):

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.contract.call import Call
-from agent.contract.plan import Account, Plan, RunRef, Signal, Stage
+from agent.contract.plan import Signal
 from agent.contract.result import ProgressLine
 from agent.contract.verdict import Reason, Role
 from controller.collect import Ending
@@ -24,25 +23,11 @@ from controller.lifecycle import (
     next_step,
 )
 from controller.podfacts import AgentState
+from tests.unit.builders import plan
 
 STAGES = 2
 INITIAL = Signal()
 OWN = Ending(reason=Reason.AGENT_LOST, message="its own trouble")
-
-
-def plan(name: str, role: Role) -> Plan:
-    return Plan(
-        run=RunRef(uid="u", namespace="ns", name="t-g1", call_test="t"),
-        agent=name,
-        role=role,
-        account=Account(uri="sip:a@x", register=False),
-        callee_declared=True,
-        stages=tuple(Stage(endpoint=k, address=f"10.0.0.{k}:5060", name=f"sut-{k}") for k in range(STAGES)),
-        calls=(Call(name="c", to="sip:b@x", hold_seconds=1, answer_timeout_seconds=1),),
-        allowed_targets=(),
-        max_calls_per_second=1,
-        deadline_s=100,
-    )
 
 
 def agent(
@@ -62,7 +47,8 @@ def agent(
         said = ProgressLine(
             run_uid="u", agent=name, ready=ready, done=done, active=0, ended=0, failed=0, address=address
         )
-    return AgentFacts(plan=plan(name, role), state=state, ending=OWN, signal=signal, progress=said, **more)  # type: ignore[arg-type]
+    its = plan(role, lane=lane, endpoints=tuple(range(STAGES)), run__uid="u")
+    return AgentFacts(plan=its, state=state, ending=OWN, signal=signal, progress=said, **more)  # type: ignore[arg-type]
 
 
 CALLER, CALLEE = Role.CALLER, Role.CALLEE

@@ -10,7 +10,21 @@ from msgspec.structs import replace
 from agent.contract import call as words
 from agent.contract import plan as contract
 from agent.contract.call import Behaviour
-from agent.contract.observation import Digit, Rtp, StackCount
+from agent.contract.observation import (
+    Bye,
+    Dialog,
+    Digit,
+    Gap,
+    GapKind,
+    Health,
+    Heard,
+    Origin,
+    Section,
+    Side,
+    Source,
+    Stretch,
+    Trouble,
+)
 from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, decode_plan
 from agent.contract.result import MAX_DETAIL_BYTES, encode_line
 from agent.contract.verdict import Reason, Role
@@ -343,22 +357,48 @@ def test_permitted_destinations_go_to_the_agents():
     assert plan.stages[0].name == "192.0.2.1:5060"
 
 
+TROUBLE = Trouble(
+    over_ms=3_600_000.1, throttled_ms=1000.1, lateness_ms=1000.1, loop_ms=1000.1, stack_ms=1000.1, socket_drops=0
+)
+
+
+def long_media():
+    """Of a call that was negotiated again: two sources each way, some loss, digits beside the sound."""
+    section = Section(
+        begin_ms=3_600_000.1, local="255.255.255.255:65535", remote="255.255.255.255:65535", receives=True, sends=True,
+        codec="telephone", clock_hz=48000, ptime_ms=20, telephone_event_payload_type=101, protocol="RTP/SAVPF",
+        types={0: "PCMU/8000", 8: "PCMA/8000", 101: "telephone-event/8000"},
+    )  # fmt: skip
+    source = Source(
+        section=1, remote="255.255.255.255:65535", ssrc=2**32 - 1, origin=Origin.SIGNALLED, packets=180_000, lost=1_000,
+        media_ms=3_600_000.1, lost_ms=20_000.1, pause_ms=0.0, event_ms=20_000.1, first_ms=1_800_000.1,
+        last_ms=3_600_000.1, max_gap_ms=1000.1, jitter_ms=10.125, max_jitter_ms=100.1, jitter_samples=180_000,
+        payload_types={0: 180_000, 101: 1_000},
+    )  # fmt: skip
+    stretch = Stretch(begin_ms=3_600_000.1, end_ms=3_600_000.1, code=16_777_215)
+    heard = Heard(
+        duration_ms=3_600_000.125, level_dbfs=-120.1, active_ms=3_600_000.1, codes={"16777215": 7500},
+        stretches=(stretch,) * 12,
+    )  # fmt: skip
+    gap = Gap(at_ms=3_600_000.1, missing_ms=3_600_000.1, kind=GapKind.RESTART)
+    return {
+        "sections": (section,) * 2, "received": (source,) * 2, "sent": (source,) * 2, "gaps": (gap,) * 4,
+        "heard": heard,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("count", [0, 1, 64])
 def test_a_leg_of_an_hour_tells_no_more_than_is_planned_for(count):
-    """With every figure as long as it gets, and no finding: the messages of those have a bound of their own."""
+    """With figures of an hour and no finding: the messages of those have a bound of their own."""
     digit = Digit(
         digit="1", method=words.DtmfMethod.RFC4733, at_ms=3_600_000.1, duration_ms=2000.125,
         last_ms=3_600_000.1, volume_dbm0=-36, marker=False, packets=102, end_packets=3,
     )  # fmt: skip
-    received = Rtp(
-        packets=180_000, lost=180_000, duplicates=180_000, reordered=180_000, unnegotiated=180_000, jitter_ms=1000.125,
-        max_jitter_ms=1000.125, first_ms=3_600_000.1, last_ms=3_600_000.1, max_gap_ms=3_600_000.1,
-    )  # fmt: skip
     leg = caller_leg(
         call_key="c122e99a-7bbd-47dc-90a0-220516994899/99/a-name-of-32-characters-of-a-call/1999",
         sip_call_id="c122e99a-7bbd-47dc-90a0-220516994899", dtmf_sent=(digit,) * count, dtmf_received=(digit,) * count,
-        rtp_sent=replace(received, duplicates=None, reordered=None, unnegotiated=None), rtp_received=received,
-        stack_sent=StackCount(packets=180_000, lost=180_000, jitter_ms=1000.125),
-        stack_received=StackCount(packets=180_000, lost=180_000, jitter_ms=1000.125), health__rtp_lateness_ms=1000.1,
+        **long_media(), health=Health(rtp_lateness_ms=1000.1, sent_ratio=0.999, setup=TROUBLE, media=TROUBLE),
+        dialog=Dialog(local_tag="c" * 36, remote_tag="c" * 36, answers=1, ack_ms=1000.1,
+                      bye=Bye(by=Side.REMOTE, at_ms=3_600_000.1, code=200, crossed=False)),
     )  # fmt: skip
     assert len(encode_line(leg)) <= LEG_BYTES + DIGIT_BYTES * count

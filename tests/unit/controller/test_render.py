@@ -65,6 +65,15 @@ def test_packets_that_were_not_counted_are_not_zero() -> None:
     assert row(table(call(to_callee=nothing)), "from caller")[2:] == ["–", "–", "–", "–", "0", "of", "1"]
 
 
+def test_notes_are_shown_of_calls_that_passed_as_well() -> None:
+    shown = table(dataclasses.replace(finished.CALL, notes=("two [b]answers[/b]\n",)))
+    assert row(shown, "pin/0  0         two") == ["pin/0", "0", "two", "[b]answers[/b]"]
+    many = table(dataclasses.replace(finished.CALL, notes=tuple(f"note {n}" for n in range(22))))
+    assert "note 19" in many
+    assert "note 20" not in many
+    assert "and 2 more" in many
+
+
 def test_passed_run_shows_no_failures() -> None:
     text = as_table(finished_run(Result.PASSED), width=160, color=False)
     assert text.startswith("pin: Passed, 3 of 3 calls passed, 9 s\n\n")

@@ -33,6 +33,14 @@ def test_each_call_is_a_case():
     assert list(found[0]) == []
 
 
+def test_what_is_to_know_of_a_call_that_passed_is_its_output():
+    run = suite(good_reports())
+    calls = (replace(run.verdict.calls[0], notes=("two answers", "a pause")),)
+    (found,) = parsed(replace(run, verdict=replace(run.verdict, calls=calls)))
+    assert found[0].find("system-out").text == "two answers\na pause"
+    assert found[0].find("failure") is None
+
+
 def test_a_failed_call_is_a_failure_with_all_its_findings():
     caller, callee = good_reports()
     legs = tuple(change(leg, dtmf_received=digits("12<\x1b#")) for leg in callee.legs)

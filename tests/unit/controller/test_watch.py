@@ -6,27 +6,16 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from agent.contract.call import Call
-from agent.contract.plan import Account, Plan, RunRef, Signal, Stage
+from agent.contract.plan import Signal
 from agent.contract.result import ProgressLine
-from agent.contract.verdict import Reason, Role
+from agent.contract.verdict import Reason
 from controller.collect import Ending
 from controller.lifecycle import AgentFacts
 from controller.podfacts import AgentState
 from controller.watch import LiveWatch, PlainWatch, describe
+from tests.unit.builders import plan
 
-PLAN = Plan(
-    run=RunRef(uid="run-1", namespace="default", name="pin-1", call_test="pin"),
-    agent="caller-0",
-    role=Role.CALLER,
-    account=Account(uri="sip:alice@x", register=False),
-    callee_declared=False,
-    stages=tuple(Stage(endpoint=i, address=f"127.0.0.{i}:5060", name=f"sut-{i}") for i in (1, 2)),
-    calls=(Call(name="pin", to="sip:bob@x", hold_seconds=1, answer_timeout_seconds=5),),
-    allowed_targets=("127.0.0.0/8",),
-    max_calls_per_second=1,
-    deadline_s=60,
-)
+PLAN = plan(endpoints=(0, 1))
 STARTING = AgentFacts(plan=PLAN, state=AgentState.RUNNING, ending=Ending(reason=Reason.AGENT_LOST, message=""))
 
 
@@ -47,11 +36,11 @@ def agent(ready: int, done: int, go: int = -1, *, ended: int = 0, over: bool = F
     [
         (STARTING, "starting"),
         (replace(STARTING, state=AgentState.ENDED), "ended without a word"),
-        (agent(0, 0), "preparing at 127.0.0.1:5060, endpoint 1 of 2"),
-        (agent(1, 0), "ready at 127.0.0.1:5060, endpoint 1 of 2"),
-        (agent(1, 0, go=0), "calling at 127.0.0.1:5060, endpoint 1 of 2"),
-        (agent(1, 1, go=0), "preparing at 127.0.0.2:5060, endpoint 2 of 2"),
-        (agent(2, 1, go=1, stop=True), "stopping at 127.0.0.2:5060, endpoint 2 of 2"),
+        (agent(0, 0), "preparing at 10.0.0.1:5060, endpoint 1 of 2"),
+        (agent(1, 0), "ready at 10.0.0.1:5060, endpoint 1 of 2"),
+        (agent(1, 0, go=0), "calling at 10.0.0.1:5060, endpoint 1 of 2"),
+        (agent(1, 1, go=0), "preparing at 10.0.0.2:5060, endpoint 2 of 2"),
+        (agent(2, 1, go=1, stop=True), "stopping at 10.0.0.2:5060, endpoint 2 of 2"),
         (agent(2, 2, go=1), "done"),
         (agent(2, 2, go=1, over=True), "ended"),
     ],
@@ -73,8 +62,8 @@ def test_plain_lines_say_changes_once_and_counts_now_and_then() -> None:
         watch.show([facts], elapsed_s)
     assert out.getvalue().splitlines() == [
         "   0.0 s  caller-0: starting",
-        "   1.0 s  caller-0: calling at 127.0.0.1:5060, endpoint 1 of 2: 0 calls ended, 1 up",
-        "   3.0 s  caller-0: calling at 127.0.0.1:5060, endpoint 1 of 2: 4 calls ended, 1 up, 4 with a failed check",
+        "   1.0 s  caller-0: calling at 10.0.0.1:5060, endpoint 1 of 2: 0 calls ended, 1 up",
+        "   3.0 s  caller-0: calling at 10.0.0.1:5060, endpoint 1 of 2: 4 calls ended, 1 up, 4 with a failed check",
     ]
 
 

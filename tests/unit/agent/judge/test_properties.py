@@ -9,14 +9,20 @@ from hypothesis import strategies as st
 
 from agent.contract.call import DtmfMethod
 from agent.contract.observation import (
+    Bye,
+    Dialog,
+    Fork,
     Health,
     Heard,
     LegObservation,
     Negotiated,
+    Origin,
     Progress,
     RegistrationOutcome,
-    Rtp,
+    Section,
     Side,
+    Source,
+    Trouble,
 )
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.reasons import result_of
@@ -25,19 +31,65 @@ from tests.unit.agent.judge.judging import CALLEE, CALLER, both
 from tests.unit.builders import callee_leg, caller_leg, change, digits, plan, registration, report
 
 times = st.none() | st.sampled_from([0.0, 50.0, 3000.0, 8050.0, 12_000.0, 30_000.0, 40_000.0])
-counts = st.none() | st.sampled_from([0, 1, 310, 360, 400, 500])
+counts = st.sampled_from([0, 1, 310, 360, 400, 500])
 some_digits = st.sampled_from(["", "12", "1234#", "1234", "999"]).map(digits)
-rtp = st.none() | st.builds(
-    Rtp, packets=counts, lost=st.none() | st.integers(-5, 400), jitter_ms=st.none() | st.just(50.0)
-)
+some_ms = st.none() | st.sampled_from([0.0, 20.0, 3000.0, 7500.0, 8000.0, 90_000.0])
+sources = st.none() | st.lists(
+    st.builds(
+        Source,
+        section=st.integers(-1, 2),
+        remote=st.sampled_from(["10.0.0.1:30000", "10.0.0.66:7000"]),
+        ssrc=st.integers(1, 3),
+        origin=st.sampled_from(Origin),
+        packets=counts,
+        duplicates=st.sampled_from([0, 1]),
+        lost=st.integers(0, 400),
+        restarts=st.integers(0, 2),
+        media_ms=some_ms,
+        lost_ms=some_ms,
+        pause_ms=some_ms,
+        event_ms=some_ms,
+        first_ms=some_ms,
+        last_ms=some_ms,
+        max_gap_ms=some_ms,
+        jitter_ms=st.none() | st.just(50.0),
+        jitter_samples=st.integers(0, 3),
+        payload_types=st.dictionaries(st.sampled_from([0, 8, 120]), st.integers(1, 9)),
+        unnegotiated=st.sampled_from([0, 1, 60]),
+        noise=st.integers(0, 1),
+    ),
+    max_size=3,
+).map(tuple)  # fmt: skip
+sections = st.lists(
+    st.builds(
+        Section,
+        begin_ms=st.none() | st.sampled_from([-500.0, 0.0, 3000.0, 9000.0]), local=st.none(), remote=st.none(),
+        receives=st.booleans(), sends=st.booleans(), codec=st.none(), clock_hz=st.none(), ptime_ms=st.none(),
+        telephone_event_payload_type=st.none(), protocol=st.just("RTP/AVP"), types=st.just({0: "PCMU/8000"}),
+    ),
+    max_size=3,
+).map(tuple)  # fmt: skip
 codes = st.dictionaries(st.sampled_from(["1", "99"]), st.integers(0, 3), max_size=2)
 heard = st.none() | st.builds(
     Heard, duration_ms=st.sampled_from([0.0, 500.0, 8000.0]), level_dbfs=st.just(-20.0),
     active_ms=st.sampled_from([0.0, 100.0, 7000.0]), codes=codes,
 )  # fmt: skip
+troubles = st.builds(
+    Trouble, throttled_ms=st.none() | st.just(5000.0), lateness_ms=st.none() | st.sampled_from([1.0, 900.0]),
+    socket_drops=st.none() | st.integers(0, 1),
+)  # fmt: skip
 health = st.builds(
-    Health, throttled_ms=st.none() | st.just(5000.0), lateness_ms=st.none() | st.sampled_from([1.0, 900.0]),
-    socket_drops=st.none() | st.integers(0, 1), sent_ratio=st.none() | st.sampled_from([0.5, 1.0]),
+    Health, setup=troubles, media=troubles,
+    sent_ratio=st.none() | st.sampled_from([0.5, 1.0]),
+)  # fmt: skip
+byes = st.builds(
+    Bye, by=st.sampled_from(Side), at_ms=st.just(8050.0), code=st.none() | st.sampled_from([200, 481]),
+    crossed=st.booleans(),
+)  # fmt: skip
+dialogs = st.builds(
+    Dialog, local_tag=st.just("a"), remote_tag=st.just("b"), answers=st.integers(0, 4), ack_ms=times,
+    bye=st.none() | byes, merged=st.integers(0, 1),
+    forks=st.just(()) | st.just((Fork(tag="c", codes=(200,), ended=True),)),
 )  # fmt: skip
 CHANGES: dict[str, st.SearchStrategy[Any]] = {
     "call_key": st.sampled_from([None, "another-run/0/pin/0"]),
@@ -46,12 +98,13 @@ CHANGES: dict[str, st.SearchStrategy[Any]] = {
     "final_code": st.none() | st.sampled_from([180, 200, 486, 487, 488, 500, 503]),
     "local_reason": st.just("told to"),
     "ended_by": st.none() | st.sampled_from(Side),
-    "bye_answered": st.none() | st.booleans(),
+    "dialog": st.none() | dialogs,
     "negotiated": st.none() | st.just(Negotiated(codec="PCMU")),
     "dtmf_sent": some_digits,
     "dtmf_received": some_digits,
-    "rtp_sent": rtp,
-    "rtp_received": rtp,
+    "sent": sources,
+    "received": sources,
+    "sections": sections,
     "heard": heard,
     "health": health,
     "progress": st.builds(
@@ -157,17 +210,15 @@ def test_what_passed_had_both_its_legs_and_its_registrations(reports):
 
 
 MEASURED = [
-    "final_code", "bye_answered", "ended_by", "heard", "rtp_received", "rtp_received__packets", "rtp_received__lost",
-    "rtp_received__jitter_ms", "progress__answered_ms", "acknowledged",
+    "final_code", "dialog", "dialog__bye", "dialog__ack_ms", "heard", "received", "received__jitter_ms",
+    "progress__answered_ms",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("role", [CALLER, CALLEE])
 @pytest.mark.parametrize("name", MEASURED)
 def test_a_null_where_a_check_was_asked_never_passes(name, role):
-    if role is CALLEE and name == "bye_answered":
-        return  # a callee sends no BYE
-    if role is CALLER and name == "acknowledged":
+    if role is CALLER and name == "dialog__ack_ms":
         return  # a caller gets no ACK
     verdict = both(**{role.value.lower(): {name: None}})
 
@@ -178,7 +229,11 @@ def test_a_null_where_a_check_was_asked_never_passes(name, role):
 
 @pytest.mark.parametrize("role", [CALLER, CALLEE])
 def test_a_lost_agent_never_makes_a_call_fail_that_had_not_failed(role):
-    for changes in ({"final_code": 480}, {"ended_by": Side.REMOTE}, {"dtmf_received": digits("1", DtmfMethod.INFO)}):
+    for changes in (
+        {"final_code": 480},
+        {"dialog__bye__by": Side.REMOTE, "progress__bye_ms": 900.0},
+        {"dtmf_received": digits("1", DtmfMethod.INFO)},
+    ):
         legs = {CALLER: caller_leg(**changes), CALLEE: callee_leg(**changes)}
         other = CALLEE if role is CALLER else CALLER
         verdict = judge_run([report(plan(role), complete=False), report(plan(other), legs[other])])

@@ -10,7 +10,7 @@ from agent.judge.run import judge_run
 from tests.unit.agent.judge.judging import CALLEE, CALLER, said
 from tests.unit.builders import callee_leg, caller_leg, change, digits, good_reports, plan, registration, report
 
-DROPPED = {"ended_by": Side.REMOTE, "progress__bye_ms": 4000.0, "dtmf_received": ()}
+DROPPED = {"dialog__bye__by": Side.REMOTE, "progress__bye_ms": 4000.0, "dtmf_received": ()}
 
 
 def recorded(reason: Reason, check: Check, leg=CALLER, number: int = 0) -> Finding:
@@ -23,7 +23,7 @@ def recorded(reason: Reason, check: Check, leg=CALLER, number: int = 0) -> Findi
 def test_a_caller_lost_mid_call_leaves_its_calls_as_agent_lost():
     caller, callee = good_reports(group__count=3)
     lost = replace(caller, legs=caller.legs[:1], complete=False, lost_message="OOMKilled")
-    cut = change(callee.legs[1], ended_by=Side.LOCAL, progress__bye_ms=12_000.0, dtmf_received=())
+    cut = change(callee.legs[1], dialog__bye__by=Side.LOCAL, progress__bye_ms=12_000.0, dtmf_received=())
     verdict = judge_run([lost, replace(callee, legs=(callee.legs[0], cut))])
 
     first, second, third = verdict.calls
@@ -222,7 +222,7 @@ def test_a_complete_report_has_no_findings_without_legs():
 
 def test_failed_beats_inconclusive_beats_passed():
     caller, callee = good_reports(endpoints=(0, 1, 2))
-    legs = (caller.legs[0], change(caller.legs[1], bye_answered=None), change(caller.legs[2], final_code=503))
+    legs = (caller.legs[0], change(caller.legs[1], dialog__bye=None), change(caller.legs[2], final_code=503))
     verdict = judge_run([replace(caller, legs=legs), callee])
 
     assert [endpoint.result for endpoint in verdict.endpoints] == [Result.PASSED, Result.INCONCLUSIVE, Result.FAILED]

@@ -1,16 +1,19 @@
 """registered, answered, completed: what one leg's SIP messages say."""
 
+from dataclasses import replace
+
 import pytest
 
-from agent.contract.observation import RegistrationOutcome, Side
+from agent.contract.call import Audio, ExpectDtmf, ExpectLeg, ExpectRtp
+from agent.contract.observation import Fork, RegistrationOutcome, Section, Side
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.leg import judge_leg
 from agent.judge.run import judge_run
-from tests.unit.agent.judge.judging import CALLEE, CALLER, both, callee_alone, caller_alone, said
+from tests.unit.agent.judge.judging import CALLEE, CALLER, both, callee_alone, caller_alone, reports_of, said
 from tests.unit.builders import callee_leg, caller_leg, good_reports, plan, registration, report
 
 NO_FINAL = {"final_code": None, "final_phrase": None, "progress__answered_ms": None, "progress__bye_ms": None}
-GAVE_UP = NO_FINAL | {"progress__ended_ms": 30_010.0, "bye_answered": None}
+GAVE_UP = NO_FINAL | {"progress__ended_ms": 30_010.0, "dialog__bye": None}
 
 
 def test_a_good_leg_has_no_finding():
@@ -119,16 +122,71 @@ def test_a_callee_that_refused_by_itself_says_so():
     assert callee_alone(final_code=500, local_reason="no port") == [(Check.ANSWERED, Reason.AGENT_ERROR)]
 
 
+# answer
+
+
+@pytest.mark.parametrize("leg", [caller_alone, callee_alone])
+def test_an_answer_that_is_none_is_invalid(leg):
+    assert leg(answer_faults=("line 5: m=audio: no `media port protocol formats`",)) == [
+        (Check.ANSWER, Reason.INVALID_ANSWER)
+    ]
+
+
+def test_an_invalid_answer_names_its_line_first():
+    [finding] = judge_leg(plan(), caller_leg(answer_faults=("line 5: x", "line 7: y")))
+
+    assert (finding.observed, finding.note) == ("line 5: x", "line 7: y")
+
+
+NOTHING = {"callee_declared": False} | {f"group__expect__caller__{what}": None for what in ("rtp", "audio", "dtmf")}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"group__expect__caller__audio": Audio.ANY},
+        {"group__expect__caller__rtp": ExpectRtp()},
+        {"group__expect__caller__dtmf": ExpectDtmf(digits="1")},
+        {"callee_declared": True},
+    ],
+)
+def test_an_answer_without_audio_is_invalid_where_some_is_to_run(asked):
+    said_no = {"no_media": "line 4: m=audio 0 (refused)", "sections": ()}
+
+    assert (Check.ANSWER, Reason.INVALID_ANSWER) in caller_alone(NOTHING | asked, **said_no)
+    assert caller_alone(NOTHING, **said_no) == []
+
+
+def test_an_answer_that_lets_audio_run_later_is_one():
+    """A B2BUA that answers inactive, and invites anew once the other side has answered."""
+    later = Section(
+        begin_ms=40.0, local=None, remote=None, receives=True, sends=False, codec="PCMU", clock_hz=8000, ptime_ms=None,
+        telephone_event_payload_type=None, protocol="RTP/AVP", types={},
+    )  # fmt: skip
+
+    assert caller_alone(no_media="line 9: a=inactive", sections=(later,)) == []
+
+
 # completed
 
 
-@pytest.mark.parametrize("seconds", [2.1, 8.2])
+@pytest.mark.parametrize("seconds", [2.1, 7.4])
 def test_a_remote_bye_drops_the_callers_call(seconds):
-    findings = judge_leg(plan(), caller_leg(ended_by=Side.REMOTE, progress__bye_ms=50 + seconds * 1000))
+    findings = judge_leg(plan(), caller_leg(dialog__bye__by=Side.REMOTE, progress__bye_ms=50 + seconds * 1000))
 
     assert (Check.COMPLETED, Reason.CALL_DROPPED) in said(findings)
     assert findings[0].expected == "the caller's BYE after 8 s"
     assert findings[0].observed == f"the other side's BYE after {seconds} s"
+
+
+@pytest.mark.parametrize("seconds", [7.5, 7.99, 8.2])
+def test_a_sut_that_hangs_up_when_the_hold_is_as_good_as_over_is_noted(seconds):
+    """An announcement as long as holdSeconds: whose timer is first is nobody's fault."""
+    at = {"dialog__bye__by": Side.REMOTE, "progress__bye_ms": 50 + seconds * 1000}
+    verdict = both(caller=at, callee={"progress__bye_ms": 30 + seconds * 1000})
+
+    assert verdict.result is Result.PASSED
+    assert verdict.notes == (f"the other side hung up after {seconds:.1f} s, when the hold was as good as over",)
 
 
 def test_a_bye_before_the_hold_is_over_drops_the_callees_call():
@@ -147,11 +205,11 @@ def test_a_call_of_unknown_length_is_not_known_to_be_complete():
 
 
 def test_a_call_that_nobody_is_known_to_have_ended_is_not_measured():
-    assert caller_alone(ended_by=None) == [(Check.COMPLETED, Reason.NOT_MEASURED)]
+    assert caller_alone(dialog__bye=None) == [(Check.COMPLETED, Reason.NOT_MEASURED)]
 
 
 def test_an_agent_that_hangs_up_early_fails_nothing():
-    leg = {"progress__bye_ms": 2000.0, "dtmf_received": (), "rtp_received__packets": 100, "local_reason": "stopped"}
+    leg = {"progress__bye_ms": 2000.0, "dtmf_received": (), "received__packets": 100, "local_reason": "stopped"}
 
     assert set(caller_alone(**leg, heard=None)) == {
         (Check.COMPLETED, Reason.NOT_MEASURED),
@@ -162,38 +220,135 @@ def test_an_agent_that_hangs_up_early_fails_nothing():
 
 
 def test_a_bye_without_a_response_is_unanswered():
-    assert caller_alone(bye_answered=False) == [(Check.COMPLETED, Reason.BYE_UNANSWERED)]
+    assert caller_alone(dialog__bye__code=None) == [(Check.COMPLETED, Reason.BYE_UNANSWERED)]
+
+
+NO_ACK = {"dialog__ack_ms": None, "dialog__answers": 5}
 
 
 def test_a_200_that_nobody_acknowledged_is_ack_missing():
-    [finding] = judge_leg(plan(CALLEE), callee_leg(acknowledged=False))
+    [finding] = judge_leg(plan(CALLEE), callee_leg(**NO_ACK))
 
     assert (finding.check, finding.reason) == (Check.COMPLETED, Reason.ACK_MISSING)
-    assert both(callee={"acknowledged": False}).reason is Reason.ACK_MISSING
+    assert finding.observed == "none in 8.0 s, to 5 200s"
+    verdict = both(callee=NO_ACK)
+    assert (verdict.result, verdict.reason) == (Result.FAILED, Reason.ACK_MISSING)
+    assert verdict.findings[0].note == "the caller sent its ACK"
+
+
+def test_an_ack_that_came_late_is_no_missing_one():
+    assert callee_alone(dialog__ack_ms=3600.0, dialog__answers=4) == []
+
+
+@pytest.mark.parametrize(
+    ("caller", "reason"),
+    [
+        ({"dialog__ack_ms": None, "local_reason": "Unsupported transport"}, Reason.AGENT_ERROR),
+        ({"dialog": None}, Reason.NOT_MEASURED),
+        ({"final_code": 408, "dialog": None}, Reason.NOT_MEASURED),
+        ({"health__setup__lateness_ms": 250.0}, Reason.AGENT_OVERLOADED),
+        ({"health__media__socket_drops": 1}, Reason.AGENT_OVERLOADED),
+    ],
+)
+def test_an_ack_that_our_own_caller_may_not_have_sent_is_not_the_suts(caller, reason):
+    verdict = both(caller=caller, callee=NO_ACK)
+
+    assert said(verdict.findings, CALLEE)[0] == (Check.COMPLETED, reason)
+
+
+def test_a_200_that_the_caller_never_had_needs_no_ack():
+    verdict = both(caller=GAVE_UP, callee=NO_ACK)
+
+    assert said(verdict.findings, CALLEE) == [(Check.COMPLETED, Reason.NOT_MEASURED)]
+    assert verdict.reason is Reason.NO_ANSWER
+
+
+def test_an_ack_is_not_known_to_be_missing_where_the_callers_leg_is_not_reported():
+    caller, callee = reports_of(callee=NO_ACK)
+    verdict = judge_run([replace(caller, legs=(), complete=False), callee]).calls[0]
+
+    assert (Check.COMPLETED, Reason.NOT_MEASURED) in said(verdict.findings, CALLEE)
+    assert (Check.COMPLETED, Reason.ACK_MISSING) not in said(verdict.findings)
+
+
+@pytest.mark.parametrize("health", [{"health__setup__socket_drops": 2}, {"health__media__stack_ms": 300.0}])
+def test_an_agent_in_trouble_may_have_missed_the_ack(health):
+    assert (Check.COMPLETED, Reason.AGENT_OVERLOADED) in callee_alone(**NO_ACK, **health)
+
+
+def test_a_call_without_ack_that_our_callee_must_end_after_32_s_is_ack_missing():
+    """RFC 3261 §13.3.1.4: the BYE is our callee's, and right; nothing of it is the caller's or the agent's fault."""
+    hold = {"group__hold_seconds": 60, "group__expect__caller": ExpectLeg(), "group__expect__callee": ExpectLeg()}
+    ended = {"progress__bye_ms": 32_030.0, "progress__ended_ms": 32_040.0}
+    verdict = both(
+        caller=ended | {"dialog__bye__by": Side.REMOTE},
+        callee=ended | NO_ACK | {"dialog__answers": 11, "dialog__bye__by": Side.LOCAL},
+        **hold,
+    )
+
+    assert (verdict.result, verdict.reason) == (Result.FAILED, Reason.ACK_MISSING)
+    assert said(verdict.findings, CALLEE) == [(Check.COMPLETED, Reason.ACK_MISSING)]
 
 
 def test_an_ack_may_be_on_its_way_when_a_call_ends_at_once():
-    at_once = {"ended_by": Side.REMOTE, "progress__bye_ms": 400.0, "acknowledged": False}
+    at_once = {"dialog__bye__by": Side.REMOTE, "progress__bye_ms": 400.0, **NO_ACK}
 
     assert (Check.COMPLETED, Reason.ACK_MISSING) not in callee_alone(**at_once)
     assert (Check.COMPLETED, Reason.CALL_DROPPED) in callee_alone(**at_once)
 
 
+@pytest.mark.parametrize("short", [{"progress__bye_ms": 2020.0}, {"dialog__answers": 2}])
+def test_in_a_short_call_or_where_the_200_was_hardly_sent_again_an_ack_is_not_known_to_be_missing(short):
+    found = callee_alone(**NO_ACK | short)
+
+    assert (Check.COMPLETED, Reason.NOT_MEASURED) in found
+    assert (Check.COMPLETED, Reason.ACK_MISSING) not in found
+
+
 def test_a_bye_that_was_refused_is_rejected():
     """A proxy that has lost the route, or a restarted SUT: nobody was told that the call is over."""
-    [finding] = judge_leg(plan(), caller_leg(bye_code=404))
+    [finding] = judge_leg(plan(), caller_leg(dialog__bye__code=404))
 
     assert (finding.check, finding.reason) == (Check.COMPLETED, Reason.BYE_REJECTED)
     assert (finding.expected, finding.observed) == ("200 to the BYE", "404")
-    assert caller_alone(bye_code=None) == []
+    assert both(caller={"dialog__bye__code": 481}).result is Result.FAILED
 
 
-def test_whether_the_bye_was_answered_must_be_measured():
-    assert caller_alone(bye_answered=None) == [(Check.COMPLETED, Reason.NOT_MEASURED)]
+@pytest.mark.parametrize("code", [None, 404, 481])
+def test_when_both_sides_hang_up_at_once_nothing_is_to_be_said_of_the_second_bye(code):
+    assert caller_alone(dialog__bye__code=code, dialog__bye__crossed=True) == []
+
+
+def test_a_bye_that_our_own_callee_refused_is_not_the_suts():
+    verdict = both(caller={"dialog__bye__code": 481}, callee={"dialog__bye__code": 481})
+
+    assert said(verdict.findings) == [(Check.COMPLETED, Reason.AGENT_ERROR)]
+
+
+@pytest.mark.parametrize("who", ["caller", "callee"])
+def test_a_refused_bye_of_agents_in_trouble_is_inconclusive(who):
+    ends = {"caller": {"dialog__bye__code": 481}, "callee": {}}
+    ends[who] |= {"health__media__loop_ms": 400.0}
+
+    assert both(**ends).result is Result.INCONCLUSIVE
+
+
+def test_two_answers_are_a_note():
+    """RFC 3261 §13.2.2.4: the leg is the first dialog, and the other one was ended beside it."""
+    forks = (Fork(tag="x", codes=(180, 200), ended=True), Fork(tag="y", codes=(180,), ended=True))
+    verdict = both(caller={"dialog__forks": forks}, callee={"dialog__merged": 1})
+
+    assert verdict.result is Result.PASSED
+    assert verdict.notes == (
+        "2 answers: the INVITE was forked, and tag x answered too",
+        "the callee had the INVITE 2 times, by several ways (RFC 3261 §8.2.2.2)",
+    )
 
 
 def test_a_callee_alone_does_not_know_that_a_bye_is_missing():
-    assert callee_alone(ended_by=Side.LOCAL, progress__bye_ms=12_000.0) == [(Check.COMPLETED, Reason.NOT_MEASURED)]
+    assert callee_alone(dialog__bye__by=Side.LOCAL, progress__bye_ms=12_000.0) == [
+        (Check.COMPLETED, Reason.NOT_MEASURED)
+    ]
 
 
 # registered

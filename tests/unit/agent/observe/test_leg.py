@@ -5,15 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.contract.call import Call, DtmfMethod
-from agent.contract.observation import (
-    Bye,
-    Dialog,
-    Digit,
-    Fork,
-    Health,
-    Progress,
-    Side,
-)
+from agent.contract.observation import Bye, Dialog, Digit, Fork, Health, Progress, Side
 from agent.contract.plan import Account, Plan, RunRef, call_key
 from agent.contract.verdict import Role
 from agent.observe.leg import (
@@ -203,23 +195,8 @@ def test_the_agents_own_words_stand_before_the_stacks():
     assert leg(ended(1.0, local_reason="")).local_reason is None
 
 
-def info(at_s, value, *, code=200, cseq=7, from_tag="t"):
-    """An INFO of the peer, sent twice, and our answer."""
-    kind = {"extra": "Content-Type: application/dtmf-relay\r\n", "body": f"Signal={value}\r\nDuration=160\r\n"}
-    asked = request("INFO", cseq=cseq, from_tag=from_tag, to_tag="f", branch=f"i{cseq}", **kind)
-    answer = response(code, cseq=cseq, method="INFO", from_tag=from_tag, to_tag="f", branch=f"i{cseq}")
-    return received(at_s, asked), sent(at_s + 0.001, answer), received(at_s + 0.5, asked), sent(at_s + 0.501, answer)
-
-
-def test_an_info_that_was_sent_again_or_refused_or_is_a_strangers_brings_no_other_digit():
-    seen = leg(
-        *GOOD_CALL[:8], *info(12.0, "1"), *info(13.0, "2", code=415, cseq=8), *info(14.0, "3", cseq=9, from_tag="x")
-    )
-    assert seen.dtmf_received == (Digit(digit="1", method=DtmfMethod.INFO, at_ms=1000, duration_ms=160),)
-
-
-def digit(at_s, value, method=DtmfMethod.RFC4733):
-    return DigitReceived(at_s=at_s, call=CALL, digit=value, method=method)
+def digit(at_s, value):
+    return DigitReceived(at_s=at_s, call=CALL, digit=value, method=DtmfMethod.RFC4733)
 
 
 def digit_end(at_s, value, duration_ms=100.0):
@@ -253,6 +230,21 @@ def test_digits_are_timed_by_the_stacks_word_where_the_answer_could_not_be_read(
     seen = leg(CallConfirmed(at_s=5.0, call=CALL), digit(6.0, "1"))
     assert seen.dtmf_received[0].at_ms == 1000
     assert leg(digit(6.0, "1")).dtmf_received[0].at_ms is None
+
+
+def info(at_s, value, *, code=200, cseq=7, from_tag="t"):
+    """An INFO of the peer, sent twice, and our answer."""
+    kind = {"extra": "Content-Type: application/dtmf-relay\r\n", "body": f"Signal={value}\r\nDuration=160\r\n"}
+    asked = request("INFO", cseq=cseq, from_tag=from_tag, to_tag="f", branch=f"i{cseq}", **kind)
+    answer = response(code, cseq=cseq, method="INFO", from_tag=from_tag, to_tag="f", branch=f"i{cseq}")
+    return received(at_s, asked), sent(at_s + 0.001, answer), received(at_s + 0.5, asked), sent(at_s + 0.501, answer)
+
+
+def test_an_info_that_was_sent_again_or_refused_or_is_a_strangers_brings_no_other_digit():
+    seen = leg(
+        *GOOD_CALL[:8], *info(12.0, "1"), *info(13.0, "2", code=415, cseq=8), *info(14.0, "3", cseq=9, from_tag="x")
+    )
+    assert seen.dtmf_received == (Digit(digit="1", method=DtmfMethod.INFO, at_ms=1000, duration_ms=160),)
 
 
 def test_a_flood_of_messages_is_cut():

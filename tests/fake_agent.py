@@ -15,6 +15,8 @@ import msgspec
 
 from agent.contract.call import Call, DtmfMethod
 from agent.contract.observation import (
+    Bye,
+    Dialog,
     Digit,
     Health,
     Heard,
@@ -26,6 +28,7 @@ from agent.contract.observation import (
     Section,
     Side,
     Source,
+    Trouble,
 )
 from agent.contract.plan import Plan, Signal, call_key, decode_plan, decode_signal, identity_code, plan_digest
 from agent.contract.result import (
@@ -169,9 +172,18 @@ class FakeAgent:
             ),
             final_code=200,
             final_phrase="OK",
-            ended_by=Side.LOCAL if self.is_caller else Side.REMOTE,
-            acknowledged=None if self.is_caller else True,
-            bye_answered=True if self.is_caller else None,
+            dialog=Dialog(
+                local_tag="a",
+                remote_tag="b",
+                answers=1,
+                ack_ms=1.0,
+                bye=Bye(
+                    by=Side.LOCAL if self.is_caller else Side.REMOTE,
+                    at_ms=5.0 + group.hold_seconds * 1000,
+                    code=200,
+                    crossed=False,
+                ),
+            ),
             dtmf_sent=tuple(Digit(digit=d, method=DtmfMethod.RFC4733, duration_ms=100.0) for d in sent),
             dtmf_received=tuple(Digit(digit=d, method=DtmfMethod.RFC4733, duration_ms=100.0) for d in digits),
             sections=(SECTION,),
@@ -183,7 +195,7 @@ class FakeAgent:
                 active_ms=group.hold_seconds * 1000,
                 codes={str(identity_code(key)): 3},
             ),
-            health=Health(throttled_ms=0.0, lateness_ms=1.0, socket_drops=0, sent_ratio=1.0),
+            health=Health(media=Trouble(throttled_ms=0.0, lateness_ms=1.0, socket_drops=0), sent_ratio=1.0),
         )
 
     def finding(self, reason: Reason, note: str) -> Finding:

@@ -1,0 +1,163 @@
+"""What the media records of a leg come to: when media may flow, and how much came and went (truth rule 9). Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import isfinite
+
+from agent.contract.observation import Origin, Section, Source
+from agent.judge.call_leg import CallLeg
+from agent.judge.spans import Span, length, meet, union
+
+EVENT_TYPE = "telephone-event"
+
+
+# When
+
+
+def receiving(leg: CallLeg) -> list[Span]:
+    """When its sections let the peer send to it, in ms since the answer, until the end of the call or of its hold."""
+    return union(span for section, span in _sections(leg, leg.media_end_ms) if section.receives)
+
+
+def sending(leg: CallLeg) -> list[Span]:
+    """Likewise: when they let it send."""
+    return union(span for section, span in _sections(leg, leg.media_end_ms) if section.sends)
+
+
+def flow_ms(sender: CallLeg, receiver: CallLeg) -> float:
+    """For how long the SDP at both ends let media flow from one to the other; each end by its own clock."""
+    return length(meet(sending(sender), receiving(receiver)))
+
+
+def unshared_ms(sender: CallLeg, receiver: CallLeg) -> float:
+    """For how long the sender's SDP let it send what the other end was not there for, or was not to receive."""
+    went = [span for section, span in _sections(sender, sender.call_ms) if section.sends]
+    came = [span for section, span in _sections(receiver, receiver.call_ms) if section.receives]
+    return length(went) - length(meet(went, came))
+
+
+def _sections(leg: CallLeg, end_ms: float | None) -> list[tuple[Section, Span]]:
+    """Each section in force between the answer and then, and when it was."""
+    timed = [section for section in leg.leg.sections if section.begin_ms is not None]
+    if end_ms is None or not timed:
+        return []
+    begins = [max(0.0, section.begin_ms or 0.0) for section in timed]
+    ends = [*begins[1:], end_ms]
+    return [(section, (begin, min(end, end_ms))) for section, begin, end in zip(timed, begins, ends, strict=True)]
+
+
+# How much
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flowed:
+    """All accepted sources of one direction, as one. Copies are no packets here."""
+
+    packets: int
+    lost: int
+    """By sequence numbers."""
+    media_ms: float | None
+    """Audio in packets; None: of no source is that known."""
+    lost_ms: float
+    """Media time that is missing, and no pause."""
+    event_ms: float
+    pause_ms: float
+    restarts: int
+    unnegotiated: int
+    noise: int
+    first_ms: float | None
+    last_ms: float | None
+    jitter_ms: float | None
+    """Mean over all samples."""
+
+
+def accepted(sources: Iterable[Source]) -> list[Source]:
+    """Those whose media is the leg's."""
+    return [source for source in sources if source.accepted and source.packets]
+
+
+def received(leg: CallLeg) -> Flowed | None:
+    """What came from its accepted sources; None: not counted."""
+    return None if leg.leg.received is None else _as_one(accepted(leg.leg.received))
+
+
+def sent(leg: CallLeg | None) -> Flowed | None:
+    """What this end sent; None: not counted."""
+    return None if leg is None or leg.leg.sent is None else _as_one(accepted(leg.leg.sent))
+
+
+def _as_one(sources: Iterable[Source]) -> Flowed:
+    every = list(sources)
+    media = [source.media_ms for source in every if source.media_ms is not None]
+    firsts = [source.first_ms for source in every if source.first_ms is not None]
+    lasts = [source.last_ms for source in every if source.last_ms is not None]
+    return Flowed(
+        packets=sum(source.packets - source.duplicates for source in every),
+        lost=sum(source.lost for source in every),
+        media_ms=sum(media) if media else None,
+        lost_ms=sum(source.lost_ms or 0.0 for source in every),
+        event_ms=sum(source.event_ms or 0.0 for source in every),
+        pause_ms=sum(source.pause_ms or 0.0 for source in every),
+        restarts=sum(source.restarts for source in every),
+        unnegotiated=sum(source.unnegotiated for source in every),
+        noise=sum(source.noise for source in every),
+        first_ms=min(firsts, default=None),
+        last_ms=max(lasts, default=None),
+        jitter_ms=_mean_jitter_ms(every),
+    )
+
+
+def _mean_jitter_ms(sources: Iterable[Source]) -> float | None:
+    known = [
+        (source.jitter_ms, source.jitter_samples)
+        for source in sources
+        if source.jitter_ms is not None and isfinite(source.jitter_ms)
+    ]
+    samples = sum(count for _, count in known)
+    return sum(mean * count for mean, count in known) / samples if samples else None
+
+
+def nothing_came(leg: CallLeg) -> bool:
+    """It is known that its peer sent it not one packet; strangers may have."""
+    came = received(leg)
+    return came is not None and not came.packets
+
+
+def formats(leg: CallLeg, sources: Iterable[Source]) -> frozenset[str]:
+    """What the audio in them was (`PCMU/8000`), by the sections' payload types; without those that they do not have."""
+    return frozenset(
+        format_
+        for source in sources
+        for payload_type in source.payload_types
+        if (format_ := _format(leg, source.section, payload_type)) is not None
+    )
+
+
+def _format(leg: CallLeg, index: int, payload_type: int) -> str | None:
+    if not leg.leg.sections:
+        return None
+    section = leg.leg.sections[index if 0 <= index < len(leg.leg.sections) else -1]
+    name = section.types.get(payload_type)
+    return name if name is not None and not name.lower().startswith((EVENT_TYPE, "cn/")) else None
+
+
+# Whose
+
+
+def stranger_packets(leg: CallLeg) -> dict[str, int]:
+    """By address: packets of sources whose media is not the leg's."""
+    packets: dict[str, int] = {}
+    for source in leg.leg.received or ():
+        if source.packets and source.origin is Origin.STRANGER:
+            packets[source.remote] = packets.get(source.remote, 0) + source.packets
+    return packets
+
+
+def strangers(leg: CallLeg) -> str | None:
+    """Where the only media came from, in words, where none came from the peer; None: not so."""
+    packets = stranger_packets(leg)
+    if not packets or not nothing_came(leg):
+        return None
+    named = dict.fromkeys(section.remote for section in leg.leg.sections if section.remote is not None)
+    seen = ", ".join(f"{count} packets from {remote}" for remote, count in sorted(packets.items()))
+    return f"none from {' or '.join(named) or 'an address of the SDP'}, {seen}"
