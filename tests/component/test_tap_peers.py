@@ -17,6 +17,7 @@ from tests.component.test_pjsua_phone import (
     dial,
     in_dialog,
     pair,
+    recording,
     registrar,
     send_rtp,
     wait_for_audio,
@@ -48,7 +49,7 @@ def test_media_before_the_answer_is_seen_and_counted_apart(phone: Make) -> None:
         ended = caller.wait("CallEnded")
     early, late = (one(ended, sent=False, mark=mark) for mark in (0, 1))
     assert (early["packets"], early["lost"], early["duplicates"]) == (10, 0, 0)
-    assert (late["packets"], late["lost"], late["duplicates"], late["reordered"]) == (12, 0, 2, 2)
+    assert (late["packets"], late["lost"], late["duplicates"], late["reordered"]) == (12, 0, 2, 0)
     assert len(rtp(ended["capture"], source=early["remote"])) == 22
     assert one(ended, sent=True, mark=0)["packets"] > 10
 
@@ -86,7 +87,7 @@ def test_a_recording_has_each_packet_at_its_place_in_time_and_silence_where_none
         wait_for_audio(caller)
         caller.do("hang_up", call=call)
         ended = caller.wait("CallEnded")
-    with wave.open(ended["recording"]) as file:
+    with wave.open(recording(ended)) as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (8000, 1, 2)
         frames = struct.unpack(f"<{file.getnframes()}h", file.readframes(file.getnframes()))
     assert len(frames) == pytest.approx(16_000, abs=3200)
