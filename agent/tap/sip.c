@@ -14,7 +14,8 @@
 
 #define MESSAGES 16384
 #define MESSAGES_BYTES (16 * 1024 * 1024)
-#define UNPARSED 1024       /* that many are kept of what pjsip could not read: more is a flood */
+#define UNPARSED 1024       /* that many are kept of what pjsip could not read in UNPARSED_NS: more is a flood */
+#define UNPARSED_NS INT64_C(10000000000)
 #define UNPARSED_BYTES 4096 /* of each */
 
 struct message {
@@ -42,7 +43,8 @@ static uint64_t oldest = 1, newest; /* numbers of messages kept: none where olde
 static uint64_t unkept, unkept_told; /* for want of memory */
 static uint64_t told;                /* captures have all up to this number */
 static size_t bytes_kept;
-static unsigned unparsed;
+static unsigned unparsed;       /* since: */
+static int64_t unparsed_since_ns;
 static struct connection *connections;
 static uint64_t connections_seen;
 static int wake = -1; /* an eventfd of the reader's */
@@ -400,9 +402,13 @@ static void on_dropped(pjsip_tp_dropped_data *dropped) {
     const pj_sockaddr *peer = &transport->key.rem_addr;
     if (transport->flag & PJSIP_TRANSPORT_DATAGRAM)
         peer = &((const pjsip_rx_data *)(packet - offsetof(pjsip_rx_data, pkt_info.packet)))->pkt_info.src_addr;
+    int64_t now_ns = tap_now().monotonic_ns;
     pthread_mutex_lock(&lock);
-    bool flood = unparsed >= UNPARSED;
-    unparsed += !flood;
+    if (now_ns - unparsed_since_ns > UNPARSED_NS) {
+        unparsed_since_ns = now_ns;
+        unparsed = 0;
+    }
+    bool flood = unparsed++ >= UNPARSED;
     pthread_mutex_unlock(&lock);
     if (flood) return;
     size_t length = dropped->len < UNPARSED_BYTES ? dropped->len : UNPARSED_BYTES;

@@ -212,3 +212,22 @@ def test_an_answer_whose_contact_we_cannot_send_to_has_no_ack_on_the_wire(phone:
         caller.do("hang_up", call=call)
         caller.wait("CallEnded", call=call)
         assert [start for start in caller.starts(sent=True) if not start.startswith("INVITE")] == []
+
+
+def test_a_refused_refresh_is_told_after_the_registration_that_it_ends(phone: Make) -> None:
+    """pjsip refreshes 5 s before the binding ends."""
+
+    def script(self: Peer, text: str) -> list[str]:
+        if not text.startswith("REGISTER "):
+            return []
+        contact = re.findall(r"(?m)^Contact: (.*)\r$", text)[0]
+        first = sum(got.startswith("REGISTER ") for got in self.got) == 1
+        granted = response(text, "200 OK", extra=f"Contact: {contact};expires=7")
+        return [granted if first else response(text, "403 Forbidden")]
+
+    with peer(script) as server:
+        registering = phone()
+        registering.account("sip:bob@example.com", server.address, register=True)
+        assert registering.wait("RegistrationConcluded")["active"] is True
+        assert registering.wait("RegistrationConcluded", 10)["active"] is False
+        assert registering.starts(sent=False) == ["SIP/2.0 200 OK", "SIP/2.0 403 Forbidden"]
