@@ -15,6 +15,8 @@ from agent.tap.model import TapDigit, TapStream
 
 DIGITS: Final = "0123456789*#ABCD"
 """RFC 4733 §3.2, by event code; later codes are no digits."""
+END_MS: Final = 60.0
+"""Of each digit that our stack sends, at most: two packets, and what may be between."""
 MIN_DUE_MS: Final = 1000.0
 """Shorter media says nothing of what was sent against what was due."""
 
@@ -59,9 +61,14 @@ def media(
         gaps_left_out=more,
         digits_received=digits((one for one in placed if one.accepted), answered_s, sent=False),
         digits_sent=digits(placed, answered_s, sent=True),
-        sent_ms=total(value for row in own for value in (row.media_ms, row.event_ms)),
+        sent_ms=total(value for row in own for value in (row.media_ms, row.event_ms, _ends_ms(row))),
         lateness_ms=round(max(late), 1) if late else None,
     )
+
+
+def _ends_ms(row: TapStream) -> float | None:
+    """Time that the ends of our digits took: sent twice more (RFC 4733 §2.5.1.4), while there is no audio."""
+    return None if row.pause_ms is None else min(row.pause_ms, END_MS * len(row.digits))
 
 
 def digits(placed: Iterable[Placed], answered_s: float | None, *, sent: bool) -> tuple[Digit, ...]:

@@ -124,3 +124,21 @@ def test_a_call_that_is_never_acknowledged_is_hung_up_after_64_t1(tmp_path):
         agent.wait_for(lambda progress: progress.ended == 1)
         (leg,) = agent.legs
         assert (leg.final_code, leg.acknowledged, leg.ended_by, leg.bye_answered) == (200, False, Side.LOCAL, True)
+
+
+def test_messages_of_any_length_are_sent_whole(tmp_path):
+    """pjsip's buffer for what it sends is small at first (dev/pjsua2/build), and as large as need be then."""
+    with callee(tmp_path) as (_, address), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(5)
+        me, lengths = f"127.0.0.1:{peer.getsockname()[1]}", set()
+        for size in (*range(1200, 1600), 4000, 16_000, 50_000):
+            via = f"Via: SIP/2.0/UDP {me};branch=z9hG4bK{size};pad={'x' * size}"
+            asked = request("OPTIONS", me, f"o{size}", 1).decode()
+            peer.sendto(re.sub(r"Via: .*", via, asked).encode(), address)
+            answer = peer.recv(65536).decode()
+            lengths.add(len(answer))
+            assert answer.startswith("SIP/2.0 200 "), answer[:80]
+            assert ";pad=" + "x" * size in answer
+            assert answer.partition("\r\n\r\n")[1]
+        assert set(range(1990, 2020)) <= lengths, "the first buffer's edge was not tried"
