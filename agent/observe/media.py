@@ -32,7 +32,8 @@ class Media:
     """By RFC 4733, of accepted sources."""
     digits_sent: tuple[Digit, ...] = ()
     sent_ms: float | None = None
-    """Media time that this end sent, wherever it went."""
+    """Media time that this end sent, wherever it went; pauses are our stack's own (it sends a digit's end three times),
+    as one that comes too late to send leaves none."""
     lateness_ms: float | None = None
     """How late our own audio was at worst, by its timestamps; None where none was sent."""
 
@@ -59,7 +60,7 @@ def media(
         gaps_left_out=more,
         digits_received=digits((one for one in placed if one.accepted), answered_s, sent=False),
         digits_sent=digits(placed, answered_s, sent=True),
-        sent_ms=total(value for row in own for value in (row.media_ms, row.event_ms)),
+        sent_ms=total(value for row in own for value in (row.media_ms, row.event_ms, row.pause_ms)),
         lateness_ms=round(max(late), 1) if late else None,
     )
 
