@@ -12,6 +12,7 @@ from agent.contract.observation import MAX_STRETCHES, Heard, Stretch
 from agent.sound.identity import (
     FRAME_MS,
     HOP,
+    HOPS_PER_FRAME,
     SAMPLE_RATE,
     Frame,
     Samples,
@@ -19,6 +20,7 @@ from agent.sound.identity import (
     decoded,
     explained,
     frames,
+    remains,
     symbols,
 )
 
@@ -78,27 +80,38 @@ def _owners(
     heard = symbols(samples)
     owner = np.where(_loud(samples, AUDIBLE_DBFS), _UNKNOWN, _SILENT)
     quiet = ~_filled(_loud(samples, ACTIVE_DBFS))
-    codes: dict[int, list[Frame]] = {}
-    first = dict.fromkeys([*([] if own is None else [own]), *decoded(heard)])
-    _claim(heard, list(first), codes, owner)
-    rest = [code for code in dict.fromkeys(others) if code not in first]
-    if rest and _HOP_MS * np.count_nonzero(owner == _UNKNOWN) >= FRAME_MS / 2:
-        free = owner[: len(heard.tone)] < 0
-        _claim(Symbols(tone=heard.tone, loud=heard.loud & free, clear=heard.clear), rest, codes, owner)
+    first = list(dict.fromkeys([*([] if own is None else [own]), *decoded(heard)]))
+    codes = _found(heard, first, owner)
+    if _HOP_MS * np.count_nonzero(owner == _UNKNOWN) >= FRAME_MS / 2:
+        free = Symbols(tone=heard.tone, loud=heard.loud & (owner[: len(heard.tone)] < 0), clear=heard.clear)
+        codes |= _found(free, [code for code in dict.fromkeys(others) if code not in first], owner, len(codes))
+    # Whole frames are sure; what is left is first a code's whose frames it is in step with.
+    for place, (code, found) in enumerate(codes.items()):
+        _claim(owner, explained(heard, code, found), place)
+    for place, code in enumerate(codes):
+        _claim(owner, remains(heard, code), place)
     owner[quiet] = _SILENT
     return codes, _without_remains(owner)
 
 
-def _claim(heard: Symbols, wanted: Sequence[int], codes: dict[int, list[Frame]], owner: NDArray[np.intp]) -> None:
-    """Gives each of the wanted codes its hops, in their order."""
+def _found(heard: Symbols, wanted: Sequence[int], owner: NDArray[np.intp], known: int = 0) -> dict[int, list[Frame]]:
+    """The wanted codes that were found, in their order, with their frames, which are theirs from now on.
+
+    `known`: how many codes were found before.
+    """
     found: dict[int, list[Frame]] = {}
     for frame in frames(heard, wanted):
         found.setdefault(frame.code, []).append(frame)
-    for code in wanted:
-        if code in found:
-            mine = explained(heard, code, found[code])
-            owner[: len(mine)][mine & (owner[: len(mine)] < 0)] = len(codes)
-            codes[code] = found[code]
+    codes = {code: found[code] for code in wanted if code in found}
+    for place, its_frames in enumerate(codes.values(), known):
+        for frame in its_frames:
+            owner[frame.hop : frame.hop + HOPS_PER_FRAME] = place
+    return codes
+
+
+def _claim(owner: NDArray[np.intp], mine: NDArray[np.bool_], place: int) -> None:
+    """Gives what is nobody's to a code."""
+    owner[: len(mine)][mine & (owner[: len(mine)] < 0)] = place
 
 
 def _loud(samples: Samples, dbfs: float) -> NDArray[np.bool_]:

@@ -169,9 +169,9 @@ def _scores(heard: Symbols, codes: Sequence[int]) -> tuple[NDArray[np.intp], NDA
 
 
 def explained(heard: Symbols, code: int, found: Sequence[Frame]) -> NDArray[np.bool_]:
-    """Which hops are this code's signal: in step with one of its frames, two symbols in a row at least.
+    """Which hops are this code's signal: in step with one of its frames, two different symbols in a row at least.
 
-    So what digits or lost packets have left of a frame is told from what is somebody else's.
+    So what lost packets have left of a frame is told from what is somebody else's.
     """
     own = np.zeros(len(heard.tone) + _HOPS_PER_SYMBOL - 1, np.bool_)
     word = np.array([*_SYNC, *_codeword(code)])
@@ -180,13 +180,29 @@ def explained(heard: Symbols, code: int, found: Sequence[Frame]) -> NDArray[np.b
         hops = np.arange(begin, len(heard.tone), _HOPS_PER_SYMBOL)
         places = (hops - phase) // _HOPS_PER_SYMBOL % _SYMBOLS
         right = heard.loud[hops] & (heard.tone[hops] == word[places])
-        beside = np.zeros_like(right)
-        beside[1:] |= right[:-1]
-        beside[:-1] |= right[1:]
-        for hop in hops[right & beside].tolist():
+        # All codes begin with the same two symbols, and a steady tone is like two that are equal.
+        tells = right[:-1] & right[1:] & (places[:-1] != 0) & (word[places[:-1]] != word[places[1:]])
+        run = np.cumsum(~right)
+        right &= np.isin(run, run[:-1][tells])
+        for hop in hops[right].tolist():
             own[hop : hop + _HOPS_PER_SYMBOL] = True
-    for frame in found:
-        own[frame.hop : frame.hop + HOPS_PER_FRAME] = True
+    return own
+
+
+def remains(heard: Symbols, code: int) -> NDArray[np.bool_]:
+    """Which hops may be pieces of this code's signal, in step with nothing: two of its symbols that differ, in a row.
+
+    What digits leave of it, behind a jitter buffer that moves. By chance one pair in thirty of another code's is.
+    """
+    own = np.zeros(len(heard.tone) + _HOPS_PER_SYMBOL - 1, np.bool_)
+    word = [*_SYNC, *_codeword(code)]
+    follows = np.zeros((len(_TONES_HZ), len(_TONES_HZ)), np.bool_)
+    for first, second in zip(word[1:], [*word[2:], word[0]], strict=True):  # all codes begin with the same two
+        follows[first, second] = first != second
+    pairs = follows[heard.tone[:-_HOPS_PER_SYMBOL], heard.tone[_HOPS_PER_SYMBOL:]]
+    pairs &= heard.clear[:-_HOPS_PER_SYMBOL] & heard.clear[_HOPS_PER_SYMBOL:]
+    for hop in np.flatnonzero(pairs).tolist():
+        own[hop : hop + 2 * _HOPS_PER_SYMBOL] = True
     return own
 
 
