@@ -163,8 +163,11 @@ class Holding(Uas):
     def tick(self, call: Call) -> None:
         if self.way == "sendonly":
             for _ in range(self.every(call, "music", 0.02, 1.7, 2.8)):
-                timestamp, at_s = call.noted["last"]
-                call.source.send(PCMU, timestamp + round((call.age_s - at_s) * 50) * 160, noise())
+                if begins := "line" not in call.noted:
+                    timestamp, at_s = call.noted["last"]
+                    call.noted["line"] = timestamp + round((call.age_s - at_s) * 50) * 160
+                call.source.send(PCMU, call.noted["line"], noise(), marker=begins)
+                call.noted["line"] += 160
 
 
 class WithMusic(Holding):
