@@ -97,7 +97,7 @@ def observe_leg(
         sip_call_id=facts.sip_call_id,
         from_user=wire.from_user,
         started_at=facts.started_at,
-        began_s=next((event.at_s for event in events if isinstance(event, MessageSeen)), 0.0),
+        began_s=wire.began_s or 0.0,
         progress=wire.progress(ended),
         final_code=wire.final.code if wire.final else None,
         final_phrase=wire.final.first.head.phrase if wire.final else None,

@@ -3,7 +3,7 @@
 from typing import Final
 
 from agent.contract.observation import Side
-from agent.contract.verdict import Check, Finding, Reason, Role
+from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.call_leg import CallLeg, is_success, own_words, spoken
 from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
 from agent.judge.ends import CallEnds, Gone
@@ -202,6 +202,12 @@ RULE: Final = CheckRule(
         Row(
             reason=Reason.SIP_CODE_MISMATCH,
             meaning="the INVITE's final response has another code than expected",
+        ),
+        Row(
+            reason=Reason.CALLEE_SHARED,
+            result=Result.INCONCLUSIVE,
+            meaning="another run's callee of the same URI refused the call; give each test a `callee.uri` of its own",
+            behind=Reason.ABORTED,
         ),
     ),
     sentence="{leg} got {observed}, expected {expected}",

@@ -89,7 +89,7 @@ class CheckRule:
     asked: Callable[[ExpectLeg], str | None] = never_asked
     """What a test expects of a leg, in words; None: it does not ask."""
     impossible: Callable[[Call, Behaviour | None], Impossible | None] = possible
-    """What is asked of an answered call and cannot come true. The behaviour: of the callee; None: there is none."""
+    """What is asked of an answered call and cannot come true. The behaviour: the callee's, None where there is none."""
     needs_ms: Callable[[Call, Behaviour | None], int] = no_time
     """How long the call must last at least for what is asked."""
     leg: Callable[[CallLeg], list[Finding]] = nothing_on_a_leg

@@ -69,7 +69,6 @@ RULE: Final = CheckRule(
         ),
         _row(Reason.DEADLINE_EXCEEDED, "the run was not done by `activeDeadlineSeconds`"),
         _row(Reason.ABORTED, "the run was stopped, by its deletion or its user, or an agent was told to end (SIGTERM)"),
-        _row(Reason.CALLEE_SHARED, "another run's callee, with the same URI, refused the call; give each test its own"),
         _row(Reason.PEER_LOST, "the agent of the other leg was lost or overloaded"),
         _row(Reason.NOT_MEASURED, "a fact that a check needs is not known"),
         _row(Reason.ENDPOINT_REMOVED, "the endpoint was gone before the run was over"),
