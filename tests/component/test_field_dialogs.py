@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.component.field import PASSED, case, cases, judged, waits
+from tests.component.field import PASSED, case, cases, judged
 from tests.component.peers.rtp import PCMU, Rtp, bound, noise
 from tests.component.peers.running import MEDIA, Case, Runs, echo
 from tests.component.peers.sip import Message, sdp
@@ -83,9 +83,9 @@ class SaidAgain(Uas):
 
 
 @cases(
-    waits(case("two phones", Fork)),
-    waits(case("the other hangs up", ForkThatHangsUp)),
-    waits(case("late", LateFork)),
+    case("two phones", Fork),
+    case("the other hangs up", ForkThatHangsUp),
+    case("late", LateFork),
     case("ringing", Ringing),
     case("said again", SaidAgain),
 )
@@ -113,7 +113,7 @@ def asking(asked: str, **fields: Any) -> type[Asking]:
 
 
 @cases(
-    waits(case("BYE", asking("BYE", tag="nobody", cseq=7))),
+    case("BYE", asking("BYE", tag="nobody", cseq=7)),
     case("re-INVITE", asking("INVITE", tag="nobody", cseq=7, body=sdp(9))),
     case("UPDATE", asking("UPDATE", tag="nobody", cseq=7)),
 )
@@ -134,12 +134,12 @@ ANSWERED = {
 
 
 @cases(
-    waits(case("OPTIONS", asking("OPTIONS"))),
-    waits(case("INFO with a digit", asking("INFO", **RELAY), echo("rtp: {minPackets: 100}"))),
-    waits(case("INFO of a package", asking("INFO", extra=("Info-Package: foo",), body="x", kind="application/foo"))),
+    case("OPTIONS", asking("OPTIONS")),
+    case("INFO with a digit", asking("INFO", **RELAY), echo("rtp: {minPackets: 100}")),
+    case("INFO of a package", asking("INFO", extra=("Info-Package: foo",), body="x", kind="application/foo")),
     case("UPDATE", asking("UPDATE", extra=("Supported: timer", "Session-Expires: 1800;refresher=uac"))),
     case("re-INVITE without SDP", asking("INVITE")),
-    waits(case("unknown", asking("FOO"))),
+    case("unknown", asking("FOO")),
 )
 def test_a_request_within_the_call_is_answered_as_a_phone_would(runs: Runs, case: Case) -> None:
     outcome = judged(runs, case, PASSED)
@@ -163,8 +163,11 @@ class Holding(Uas):
     def tick(self, call: Call) -> None:
         if self.way == "sendonly":
             for _ in range(self.every(call, "music", 0.02, 1.7, 2.8)):
-                timestamp, at_s = call.noted["last"]
-                call.source.send(PCMU, timestamp + round((call.age_s - at_s) * 50) * 160, noise())
+                if begins := "line" not in call.noted:
+                    timestamp, at_s = call.noted["last"]
+                    call.noted["line"] = timestamp + round((call.age_s - at_s) * 50) * 160
+                call.source.send(PCMU, call.noted["line"], noise(), marker=begins)
+                call.noted["line"] += 160
 
 
 class WithMusic(Holding):
@@ -289,15 +292,15 @@ ASKED_NOTHING = echo("")
 
 
 @cases(
-    waits(case("none", answering(""))),
-    waits(case("no SDP at all", answering("an answer"))),
-    waits(case("an m= line cut short", answering(GOOD.replace("PORT RTP/AVP 0 EVENT", "PORT")))),
-    waits(case("no o=", answering("\r\n".join(line for line in GOOD.split("\r\n") if line[:2] not in {"o=", "v="})))),
-    waits(case("a codec that was not offered", answering(G722))),
-    waits(case("video", answering(GOOD.replace("m=audio", "m=video")))),
-    waits(case("more media than was offered", answering(f"{GOOD}m=video 9000 RTP/AVP 31\r\n"))),
-    waits(case("refused media", answering(GOOD.replace("PORT", "0")))),
-    waits(case("inactive", answering(GOOD.replace("sendrecv", "inactive")))),
+    case("none", answering("")),
+    case("no SDP at all", answering("an answer")),
+    case("an m= line cut short", answering(GOOD.replace("PORT RTP/AVP 0 EVENT", "PORT"))),
+    case("no o=", answering("\r\n".join(line for line in GOOD.split("\r\n") if line[:2] not in {"o=", "v="}))),
+    case("a codec that was not offered", answering(G722)),
+    case("video", answering(GOOD.replace("m=audio", "m=video"))),
+    case("more media than was offered", answering(f"{GOOD}m=video 9000 RTP/AVP 31\r\n")),
+    case("refused media", answering(GOOD.replace("PORT", "0"))),
+    case("inactive", answering(GOOD.replace("sendrecv", "inactive"))),
 )
 def test_an_answer_that_is_none_to_the_offer_fails(runs: Runs, case: Case) -> None:
     judged(runs, case, "Failed/InvalidAnswer")
@@ -328,9 +331,9 @@ def refusing(said: str) -> type[Refusing]:
 
 
 @cases(
-    waits(case("403", Refusing)),
-    waits(case("481", refusing("481 Call/Transaction Does Not Exist"))),
-    waits(case("500", refusing("500 Server Internal Error"))),
+    case("403", Refusing),
+    case("481", refusing("481 Call/Transaction Does Not Exist")),
+    case("500", refusing("500 Server Internal Error")),
 )
 def test_a_bye_that_is_refused_in_a_live_call_fails(runs: Runs, case: Case) -> None:
     judged(runs, case, "Failed/ByeRejected")

@@ -11,7 +11,7 @@ from tests.component.peers.running import MEDIA, OWN, Case, Runs, both
 from tests.component.peers.sip import Message, branch, media_target, sdp
 from tests.component.peers.uas import Address, Call
 
-COUNTED = both(MEDIA.replace("100", "50"), MEDIA.replace("100", "50"))
+COUNTED = both(MEDIA.replace("100", "50"), MEDIA.replace("100", "50"), holdSeconds="6")
 """Of a signal that lost a tenth not enough may be whole: its audio is not asked."""
 BOTH_WAYS = both(OWN.replace("100", "50"), OWN.replace("100", "50"))
 
@@ -27,9 +27,9 @@ def repacketising(packet_ms: int, *, loses: bool = False, renumbers: bool = Fals
     case("as it came", B2bua, BOTH_WAYS),
     case("20 ms", repacketising(20), BOTH_WAYS),
     case("10 ms", repacketising(10), BOTH_WAYS),
-    waits(case("30 ms", repacketising(30), BOTH_WAYS)),
-    waits(case("40 ms", repacketising(40), BOTH_WAYS)),
-    waits(case("60 ms", repacketising(60), BOTH_WAYS)),
+    case("30 ms", repacketising(30), BOTH_WAYS),
+    case("40 ms", repacketising(40), BOTH_WAYS),
+    case("60 ms", repacketising(60), BOTH_WAYS),
 )
 def test_packets_of_another_length_lose_nothing(runs: Runs, case: Case) -> None:
     judged(runs, case, PASSED)
@@ -37,15 +37,15 @@ def test_packets_of_another_length_lose_nothing(runs: Runs, case: Case) -> None:
 
 @cases(
     case("20 ms", repacketising(20, loses=True), COUNTED),
-    waits(case("10 ms", repacketising(10, loses=True), COUNTED)),
-    waits(case("30 ms", repacketising(30, loses=True), COUNTED)),
-    waits(case("40 ms", repacketising(40, loses=True), COUNTED)),
-    waits(case("60 ms", repacketising(60, loses=True), COUNTED)),
-    waits(case("20 ms, hidden", repacketising(20, loses=True, renumbers=True), COUNTED)),
-    waits(case("10 ms, hidden", repacketising(10, loses=True, renumbers=True), COUNTED)),
-    waits(case("30 ms, hidden", repacketising(30, loses=True, renumbers=True), COUNTED)),
-    waits(case("40 ms, hidden", repacketising(40, loses=True, renumbers=True), COUNTED)),
-    waits(case("60 ms, hidden", repacketising(60, loses=True, renumbers=True), COUNTED)),
+    case("10 ms", repacketising(10, loses=True), COUNTED),
+    case("30 ms", repacketising(30, loses=True), COUNTED),
+    case("40 ms", repacketising(40, loses=True), COUNTED),
+    case("60 ms", repacketising(60, loses=True), COUNTED),
+    case("20 ms, hidden", repacketising(20, loses=True, renumbers=True), COUNTED),
+    case("10 ms, hidden", repacketising(10, loses=True, renumbers=True), COUNTED),
+    case("30 ms, hidden", repacketising(30, loses=True, renumbers=True), COUNTED),
+    case("40 ms, hidden", repacketising(40, loses=True, renumbers=True), COUNTED),
+    case("60 ms, hidden", repacketising(60, loses=True, renumbers=True), COUNTED),
 )
 def test_a_tenth_that_was_lost_on_the_way_fails_whatever_the_packets_length(runs: Runs, case: Case) -> None:
     outcome = judged(runs, case, "Failed/PacketLoss")
@@ -130,7 +130,7 @@ def test_the_callers_own_media_back_is_no_call(runs: Runs, case: Case) -> None:
     judged(runs, case, "Failed/Looped")
 
 
-@cases(waits(case("all asked", Loop, BOTH_WAYS)))
+@cases(case("all asked", Loop, BOTH_WAYS))
 def test_a_loop_is_named_beside_what_else_it_breaks(runs: Runs, case: Case) -> None:
     outcome = runs.of(case)
     assert outcome.run["status"]["result"] == "Failed", outcome.why
@@ -138,9 +138,9 @@ def test_a_loop_is_named_beside_what_else_it_breaks(runs: Runs, case: Case) -> N
 
 
 @cases(
-    waits(case("to the callee", Deaf, NOTHING_ASKED)),
-    waits(case("to the caller", Mute, NOTHING_ASKED)),
-    waits(case("a stranger's to the callee", FromNobody, NOTHING_ASKED)),
+    case("to the callee", Deaf, NOTHING_ASKED),
+    case("to the caller", Mute, NOTHING_ASKED),
+    case("a stranger's to the callee", FromNobody, NOTHING_ASKED),
 )
 def test_nothing_of_what_our_agent_sent_arriving_fails_asked_for_or_not(runs: Runs, case: Case) -> None:
     judged(runs, case, "Failed/NoRtp")
@@ -228,7 +228,7 @@ HEARD = "audio: Own"
 
 @cases(
     case("direct media", OutOfIt, BOTH_WAYS),
-    waits(case("a prompt before", Prompt, both(HEARD, HEARD))),
+    case("a prompt before", Prompt, both(HEARD, HEARD)),
     case("music on hold", Queue, both(HEARD, "", holdSeconds="5")),
     case("one way", OneWay, both(HEARD, "")),
     case("another host with the signal", ElsewhereMedia, both(MEDIA, MEDIA)),
@@ -283,17 +283,17 @@ class Anonymous(B2bua):
         super().far_request(far, method, cseq, **more)
 
 
-@cases(waits(case("no ACK", NoAck, BOTH_WAYS)))
+@cases(case("no ACK", NoAck, BOTH_WAYS))
 def test_an_ack_that_never_comes_fails(runs: Runs, case: Case) -> None:
     judged(runs, case, "Failed/AckMissing")
 
 
-@cases(waits(case("403", RefusedBye, BOTH_WAYS)))
+@cases(case("403", RefusedBye, BOTH_WAYS))
 def test_a_bye_that_the_path_refuses_fails(runs: Runs, case: Case) -> None:
     judged(runs, case, "Failed/ByeRejected")
 
 
-@cases(waits(case("merged", Merged, BOTH_WAYS)))
+@cases(case("merged", Merged, BOTH_WAYS))
 def test_an_invite_that_came_twice_is_one_call(runs: Runs, case: Case) -> None:
     outcome = judged(runs, case, PASSED)
     assert {answer.code for answer in outcome.peer.answers if answer.code >= 300} == {482}
@@ -302,7 +302,7 @@ def test_an_invite_that_came_twice_is_one_call(runs: Runs, case: Case) -> None:
 AT_ONCE = both(OWN, OWN).replace("  - name: pin\n", "  - name: pin\n    count: 3\n    concurrency: 3\n")
 
 
-@cases(waits(case("three at once", Anonymous, AT_ONCE)))
+@cases(case("three at once", Anonymous, AT_ONCE))
 def test_calls_at_once_are_told_apart_by_what_was_heard(runs: Runs, case: Case) -> None:
     outcome = judged(runs, case, PASSED)
     assert outcome.run["status"]["calls"]["passed"] == 3

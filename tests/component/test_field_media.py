@@ -103,14 +103,14 @@ class ZeroBytes(Quiet):
 
 
 @cases(
-    case("nothing", Quiet, echo(MEDIA)),
-    waits(case("nothing more", ForGood, echo(MEDIA.replace("100", "50")))),
-    waits(case("empty packets", Empty, echo(MEDIA))),
-    waits(case("comfort noise", ComfortNoise, echo(MEDIA))),
-    case("RTCP", Rtcp, echo(MEDIA)),
-    case("STUN", Stun, echo(MEDIA)),
-    case("version 0", VersionZero, echo(MEDIA)),
-    case("no bytes", ZeroBytes, echo(MEDIA)),
+    waits(case("nothing", Quiet, echo(MEDIA))),
+    case("nothing more", ForGood, echo(MEDIA.replace("100", "50"))),
+    case("empty packets", Empty, echo(MEDIA)),
+    case("comfort noise", ComfortNoise, echo(MEDIA)),
+    waits(case("RTCP", Rtcp, echo(MEDIA))),
+    waits(case("STUN", Stun, echo(MEDIA))),
+    waits(case("version 0", VersionZero, echo(MEDIA))),
+    waits(case("no bytes", ZeroBytes, echo(MEDIA))),
 )
 def test_a_system_that_says_nothing_for_a_while_is_not_broken(runs: Runs, case: Case) -> None:
     judged(runs, case, PASSED)
@@ -169,11 +169,11 @@ class AnotherSource(Anew):
 
 
 @cases(
-    waits(case("numbers and timestamp", Anew)),
-    waits(case("with a re-INVITE", AnewWithReinvite)),
-    waits(case("numbers alone", NumbersAnew)),
-    waits(case("timestamp alone", TimestampAnew, echo('rtp: {maxLossPercent: "1", maxJitterMilliseconds: 50}'))),
-    waits(case("backward", BackwardAnew)),
+    case("numbers and timestamp", Anew),
+    case("with a re-INVITE", AnewWithReinvite),
+    case("numbers alone", NumbersAnew),
+    case("timestamp alone", TimestampAnew, echo('rtp: {maxLossPercent: "1", maxJitterMilliseconds: 50}')),
+    case("backward", BackwardAnew),
     case("another SSRC", AnotherSource),
 )
 def test_a_source_that_begins_anew_lost_nothing(runs: Runs, case: Case) -> None:
@@ -194,7 +194,7 @@ class LosingAndAnew(Losing, Anew):
     """Both: a restart excuses no loss."""
 
 
-@cases(case("losing", Losing), waits(case("and beginning anew", LosingAndAnew)))
+@cases(case("losing", Losing), case("and beginning anew", LosingAndAnew))
 def test_what_was_lost_fails(runs: Runs, case: Case) -> None:
     outcome = judged(runs, case, "Failed/PacketLoss")
     failure = next(each for each in outcome.run["status"]["failures"] if each["reason"] == "PacketLoss")
@@ -252,15 +252,15 @@ ONLY_RTP = "rtp: {minPackets: 100}"
 @cases(
     case("the same host", Elsewhere),
     case("another host, with this call's signal", OtherHost),
-    waits(case("strangers beside it", Strangers)),
+    case("strangers beside it", Strangers),
 )
 def test_media_of_the_host_or_with_the_calls_signal_is_the_calls(runs: Runs, case: Case) -> None:
     judged(runs, case, PASSED)
 
 
 @cases(
-    waits(case("packets", Stranger, echo(ONLY_RTP))),
-    waits(case("any audio", Stranger, echo(f"{ONLY_RTP}, audio: Any"))),
+    case("packets", Stranger, echo(ONLY_RTP)),
+    case("any audio", Stranger, echo(f"{ONLY_RTP}, audio: Any")),
     case("its own audio", Stranger, echo(f"{ONLY_RTP}, audio: Own")),
 )
 def test_media_of_a_stranger_passes_nothing(runs: Runs, case: Case) -> None:
@@ -268,7 +268,7 @@ def test_media_of_a_stranger_passes_nothing(runs: Runs, case: Case) -> None:
     assert outcome.run["status"]["result"] != "Passed", outcome.why
 
 
-@cases(waits(case("the stranger", Stranger, echo(ONLY_RTP))))
+@cases(case("the stranger", Stranger, echo(ONLY_RTP)))
 def test_the_strangers_address_is_named(runs: Runs, case: Case) -> None:
     outcome = judged(runs, case, "Inconclusive/NotMeasured")
     assert "127.0.0.2" in outcome.why

@@ -115,7 +115,7 @@ def _contradicted(sender: CallLeg, receiver: CallLeg) -> bool:
         return False
     claimed_ms = max(came.lost_ms, came.lost * (came.media_ms + came.event_ms) / max(1, came.packets))
     # Where more came than was sent, something else came too, and may stand in for what was lost.
-    return -EDGE_MS <= went.media_ms - came.media_ms - came.pause_ms < claimed_ms / 2
+    return -EDGE_MS <= _missing_ms(went, came) < claimed_ms / 2
 
 
 def _ends(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
@@ -147,11 +147,16 @@ def _between(sender: CallLeg, receiver: CallLeg) -> list[Finding]:
     changed = _formats(sender, receiver)
     if changed is not None:
         return [_failed(receiver, Reason.NOT_MEASURED, note=changed)]
-    missing_ms = went.media_ms - (came.media_ms or 0.0) - came.pause_ms
+    missing_ms = _missing_ms(went, came)
     if missing_ms - came.lost_ms <= _edge_ms(sender, receiver) or not exceeds(missing_ms, went.media_ms, bound):
         return []
     note = f"the {sender.leg.role.value.lower()} sent {_amount(went)}, {_amount(came)} came; {_in_packets(came)}"
     return [_failed(receiver, Reason.PACKET_LOSS, _in_time(missing_ms, went.media_ms), note)]
+
+
+def _missing_ms(went: Flowed, came: Flowed) -> float:
+    """What the one's media and pauses cover and the other's do not: a pause of the sender's own is in both."""
+    return (went.media_ms or 0.0) + went.pause_ms - (came.media_ms or 0.0) - came.pause_ms
 
 
 def _amount(flowed: Flowed) -> str:

@@ -56,12 +56,13 @@ class Message:
         return [value for key, value in self.headers if key == name]
 
     def uri(self, name: str) -> str:
-        """What stands in the header's angle brackets."""
-        return re.sub(r".*<([^>]+)>.*", r"\1", self.get(name))
+        """What stands in the header's angle brackets, or before its parameters."""
+        found = re.search(r"<([^>]+)>|^([^;\s]+)", self.get(name))
+        return (found[1] or found[2]) if found else ""
 
     def tag(self, name: str) -> str:
         """`from`, `to`; empty: there is none."""
-        found = re.search(r">\s*;.*?\btag=([^;\s]+)", self.get(name))
+        found = re.search(r";\s*tag=([^;\s]+)", self.get(name).rpartition(">")[2])
         return found[1] if found else ""
 
     def credentials(self) -> str:

@@ -183,6 +183,13 @@ def test_a_path_that_leaves_silence_out_loses_nothing():
     assert verdict.result is Result.PASSED
 
 
+def test_a_pause_that_the_sender_made_itself_hides_no_loss():
+    """Beside each digit an agent pauses for a packet or two, and the other end sees that as well."""
+    paused = {"received__media_ms": 7000.0, "received__pause_ms": 400.0}
+
+    assert said(both(caller={"sent__pause_ms": 400.0}, callee=paused).findings) == LOST
+
+
 def test_a_prompt_does_not_stand_in_for_what_numbers_say_was_lost():
     more = received(40, media_ms=8700.0)
     assert said(both(caller=more).findings) == LOST
