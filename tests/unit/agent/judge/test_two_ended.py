@@ -291,7 +291,7 @@ def test_all_digits_dropped_on_the_path_are_a_mismatch_at_both_ends():
 
 
 def test_telephone_event_stripped_from_the_sdp_was_not_negotiated_at_either_end():
-    stripped = {"negotiated__telephone_event_payload_type": None, "dtmf_received": (), "dtmf_sent": ()}
+    stripped = {"sections__telephone_event_payload_type": None, "dtmf_received": (), "dtmf_sent": ()}
     verdict = both(caller=stripped, callee=stripped)
 
     assert verdict.result is Result.FAILED
@@ -299,7 +299,7 @@ def test_telephone_event_stripped_from_the_sdp_was_not_negotiated_at_either_end(
 
 
 def test_telephone_event_stripped_towards_the_caller_alone_kept_it_from_sending():
-    stripped = {"negotiated__telephone_event_payload_type": None, "dtmf_received": (), "dtmf_sent": ()}
+    stripped = {"sections__telephone_event_payload_type": None, "dtmf_received": (), "dtmf_sent": ()}
     verdict = both(caller=stripped, callee={"dtmf_received": (), "dtmf_sent": ()})
 
     assert verdict.result is Result.FAILED
@@ -308,7 +308,7 @@ def test_telephone_event_stripped_towards_the_caller_alone_kept_it_from_sending(
 
 
 def test_telephone_event_stripped_towards_the_callee_alone_kept_it_from_sending_back():
-    stripped = {"negotiated__telephone_event_payload_type": None, "dtmf_sent": ()}
+    stripped = {"sections__telephone_event_payload_type": None, "dtmf_sent": ()}
     verdict = both(caller={"dtmf_received": ()}, callee=stripped)
 
     assert said(verdict.findings) == [(Check.DTMF, Reason.DTMF_NOT_NEGOTIATED)]

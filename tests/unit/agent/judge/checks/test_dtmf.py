@@ -119,7 +119,7 @@ def test_digits_must_be_exactly_those_expected(received):
 
 
 def test_missing_digits_without_telephone_event_in_the_sdp_were_not_negotiated():
-    leg = {"dtmf_received": (), "negotiated__telephone_event_payload_type": None}
+    leg = {"dtmf_received": (), "sections__telephone_event_payload_type": None}
     [finding] = judge_leg(plan(), caller_leg(**leg))
 
     assert (finding.reason, finding.observed) == (Reason.DTMF_NOT_NEGOTIATED, "none")
@@ -127,21 +127,21 @@ def test_missing_digits_without_telephone_event_in_the_sdp_were_not_negotiated()
 
 
 def test_wrong_digits_of_full_length_are_a_mismatch_whatever_was_negotiated():
-    leg = {"dtmf_received": digits("12345"), "negotiated__telephone_event_payload_type": None}
+    leg = {"dtmf_received": digits("12345"), "sections__telephone_event_payload_type": None}
 
     assert callee_alone(**leg) == [(Check.DTMF, Reason.DTMF_MISMATCH)]
 
 
 def test_no_digits_on_a_leg_without_media_were_not_measured():
-    leg = {"dtmf_received": (), "negotiated": None}
+    leg = {"dtmf_received": (), "sections": ()}
 
     assert callee_alone(**leg) == [(Check.DTMF, Reason.NOT_MEASURED)]
     assert callee_alone({"group__expect__callee__dtmf__digits": ""}, **leg) == [(Check.DTMF, Reason.NOT_MEASURED)]
 
 
 def test_digits_that_came_are_measured_whatever_is_known_of_the_media():
-    assert callee_alone(negotiated=None) == []
-    assert callee_alone(negotiated=None, dtmf_received=digits("9")) == [(Check.DTMF, Reason.DTMF_MISMATCH)]
+    assert callee_alone(sections=()) == []
+    assert callee_alone(sections=(), dtmf_received=digits("9")) == [(Check.DTMF, Reason.DTMF_MISMATCH)]
 
 
 def test_expecting_no_digits_passes_where_none_came():

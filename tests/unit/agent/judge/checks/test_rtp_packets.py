@@ -74,7 +74,7 @@ def test_packets_that_are_asked_of_a_leg_without_sdp_were_not_measured():
 
 
 def test_what_is_not_asked_is_not_checked():
-    deaf = {"received": None, "sections": (), "heard": None, "dtmf_received": (), "negotiated": None}
+    deaf = {"received": None, "sections": (), "heard": None, "dtmf_received": ()}
 
     assert caller_alone({"group__expect__caller": NOTHING}, **deaf) == []
 
