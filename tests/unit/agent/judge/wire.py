@@ -1,0 +1,169 @@
+"""A call as it crossed the wire at both its ends, for tests to break in one place at a time: events in, verdict out.
+
+A good call: 4 s, PCMU both ways through 10.0.0.1, this call's signal heard at both ends, two digits there and back.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from agent.contract.call import Audio, ExpectDtmf, ExpectLeg, ExpectRtp, SendDtmf
+from agent.contract.observation import Health, LegObservation, RegistrationObservation, Trouble
+from agent.contract.plan import Plan, call_key, identity_code
+from agent.contract.verdict import Role
+from agent.judge.run import AgentReport, CallVerdict, judge_run
+from agent.observe.leg import LegFacts, observe_leg
+from agent.observe.sound import Codes
+from agent.phone.protocol import CallEnded, CallHandle, Event
+from agent.sound.identity import Samples, encode
+from agent.tap.model import TapStream
+from tests.unit.builders import RUN_UID, plan, report
+from tests.unit.sip_messages import message, request, response, sdp, with_sdp
+from tests.unit.taps import tap_digit, tap_stream
+
+KEY = call_key(RUN_UID, 0, "pin", 0)
+CODE = identity_code(KEY)
+OURS, RELAY = "10.0.0.9:4000", "10.0.0.1:30000"
+EXPECT = ExpectLeg(
+    audio=Audio.OWN,
+    dtmf=ExpectDtmf(digits="12"),
+    rtp=ExpectRtp(min_packets=150, max_loss_percent="1", max_jitter_milliseconds=30),
+)
+DIGITS = (tap_digit("1", 11.0), tap_digit("2", 11.3))
+SIGNAL = encode(CODE, frames=9)[: 4 * 8000]
+
+
+def silence(seconds: float = 4.0) -> Samples:
+    return np.zeros(int(8000 * seconds), dtype=SIGNAL.dtype)
+
+
+def rtp(**changes: Any) -> TapStream:
+    """One direction of a good call."""
+    usual: dict[str, Any] = {
+        "local": OURS, "remote": RELAY, "mark": 1, "packets": 200, "expected": 200, "first_s": 10.12, "last_s": 14.09,
+        "payload_types": {0: 184, 101: 16}, "media_ms": 3680.0, "lost_ms": 0.0, "pause_ms": 0.0, "event_ms": 320.0,
+        "span_ms": 4000.0, "jitter_samples": 183, "max_gap_ms": 22.0, "digits": DIGITS,
+    }  # fmt: skip
+    return tap_stream(**(usual | changes))
+
+
+HEALTHY = Health()
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """One end of the call: what crossed its wire, in the caller's order; the callee's is the mirror of it."""
+
+    role: Role
+    offer: str | None = sdp(OURS)
+    answer: str | None = sdp(RELAY)
+    ringing: bool = True
+    code: int | None = 200
+    refusal: dict[str, str] = field(default_factory=dict)
+    """Headers of the final response."""
+    answers: int = 1
+    acknowledged: bool = True
+    bye_s: float = 14.1
+    bye_sent: bool | None = None
+    """By this end; None: no BYE crossed. The default is the caller."""
+    bye_code: int | None = 200
+    streams: tuple[TapStream, ...] = (rtp(), rtp(sent=True))
+    sound: Samples | None = None
+    extra: tuple[Event, ...] = ()
+    health: Health = HEALTHY
+    own_reason: str | None = None
+    ended_s: float | None = None
+
+    def leg(self) -> LegObservation:
+        """As this end's agent observes it."""
+        facts = LegFacts(
+            role=self.role, endpoint=0, call="pin", number=0, call_key=KEY, sip_call_id="c1", started_at=1e9
+        )  # fmt: skip
+        last_s = self.ended_s if self.ended_s is not None else self.bye_s + 0.05
+        ended = CallEnded(
+            at_s=last_s, call=CallHandle(1), local_reason="", stack_sent=None, stack_received=None, rtt_ms=None,
+            media_s=4.0, recordings={}, tapped=self.streams if self.code == 200 else None,
+        )  # fmt: skip
+        events = sorted((*self._messages(), *self.extra, ended), key=lambda event: event.at_s)
+        tracks = {RELAY: SIGNAL if self.sound is None else self.sound} if self.code == 200 else {}
+        return observe_leg(
+            facts, events, own_reason=self.own_reason, health=self.health, tracks=tracks, codes=Codes(own=CODE)
+        )
+
+    def _messages(self) -> Sequence[Event]:
+        out = self.role is Role.CALLER
+        offer = {} if self.offer is None else with_sdp(self.offer)
+        found = [message(10.0, request(**offer), out)]
+        if self.ringing:
+            found.append(message(10.02, response(180), not out))
+        if self.code is None:
+            return found
+        body = {} if self.answer is None or self.code != 200 else with_sdp(self.answer)
+        final = response(self.code, headers=self.refusal, **body)
+        found += [message(10.1 + 0.5 * (2**time - 1), final, not out) for time in range(self.answers)]
+        if self.code != 200:
+            return found
+        if self.acknowledged:
+            found.append(message(10.12, request("ACK", to_tag="t"), out))
+        return [*found, *self._ending(out)]
+
+    def _ending(self, out: bool) -> list[Event]:  # noqa: FBT001
+        if self.bye_sent is None:
+            return []
+        own = self.bye_sent is out
+        tags = {"cseq": 7, **({"to_tag": "t"} if own else {"from_tag": "t", "to_tag": "f"})}
+        found: list[Event] = [message(self.bye_s, request("BYE", **tags), self.bye_sent)]
+        if self.bye_code is not None:
+            found.append(message(self.bye_s + 0.02, response(self.bye_code, method="BYE", **tags), not self.bye_sent))
+        return found
+
+
+CALLER = End(role=Role.CALLER, bye_sent=True)
+CALLEE = End(role=Role.CALLEE, bye_sent=False, offer=sdp(RELAY), answer=sdp(OURS))
+
+
+def the_plan(role: Role, **changes: Any) -> Plan:
+    usual: dict[str, Any] = {
+        "group__hold_seconds": 4, "group__caller__dtmf": SendDtmf(digits="12"), "group__expect__caller": EXPECT,
+        "group__expect__callee": EXPECT,
+    }  # fmt: skip
+    return plan(role, **(usual | changes))
+
+
+def verdict(
+    caller: End | None = CALLER,
+    callee: End | None = CALLEE,
+    *,
+    registrations: Sequence[RegistrationObservation] | None = None,
+    callee_lost: bool = False,
+    **plan_changes: Any,
+) -> CallVerdict:
+    """What the call comes to. A leg None was not reported."""
+    made: list[AgentReport] = []
+    for role, end in ((Role.CALLER, caller), (Role.CALLEE, callee)):
+        legs = () if end is None else (end.leg(),)
+        changes: dict[str, Any] = {"complete": not (callee_lost and role is Role.CALLEE)}
+        if registrations is not None and role is Role.CALLER:
+            changes["registrations"] = tuple(registrations)
+        made.append(report(the_plan(role, **plan_changes), *legs, **changes))
+    return judge_run(made).calls[0]
+
+
+def caller(**changes: Any) -> End:
+    """The good caller's end, changed."""
+    return replace(CALLER, **changes)
+
+
+def callee(**changes: Any) -> End:
+    """Likewise."""
+    return replace(CALLEE, **changes)
+
+
+def troubled(**trouble: Any) -> Health:
+    """An agent in trouble from the INVITE on."""
+    return Health(setup=Trouble(**trouble), media=Trouble(**trouble))
+
+
+Case = Callable[[], CallVerdict]
