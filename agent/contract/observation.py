@@ -306,6 +306,8 @@ class Gap(Document, frozen=True, kw_only=True, omit_defaults=True):
     """When the packet after it came."""
     missing_ms: float
     kind: GapKind
+    packets: int = 0
+    """Sequence numbers that are missing there; 0: numbers go on, and timestamps do not."""
 
 
 class Action(Document, frozen=True, kw_only=True, omit_defaults=True):

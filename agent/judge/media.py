@@ -4,11 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
 
-from agent.contract.observation import Origin, Section, Source
+from agent.contract.observation import GapKind, Origin, Section, Source
 from agent.judge.call_leg import CallLeg
 from agent.judge.spans import Span, length, meet, union
 
 EVENT_TYPE = "telephone-event"
+QUIET_MS = 200.0
+"""Time without media, while numbers go on, that is silence rather than packets that a relay lost and numbered over."""
+SETTLING_MS = 500.0
+"""After a new offer and answer: what is sent then begins anew, at its own time."""
 
 
 # When
@@ -59,7 +63,9 @@ class Flowed:
     media_ms: float | None
     """Audio in packets; None: of no source is that known."""
     lost_ms: float
-    """Media time that is missing, and no pause."""
+    """Media time that is missing, and neither pause nor quiet."""
+    quiet_ms: float
+    """Media time that is missing in silence: see `quiet_ms`."""
     event_ms: float
     pause_ms: float
     restarts: int
@@ -78,15 +84,31 @@ def accepted(sources: Iterable[Source]) -> list[Source]:
 
 def received(leg: CallLeg) -> Flowed | None:
     """What came from its accepted sources; None: not counted."""
-    return None if leg.leg.received is None else _as_one(accepted(leg.leg.received))
+    return None if leg.leg.received is None else _as_one(accepted(leg.leg.received), quiet_ms(leg))
 
 
 def sent(leg: CallLeg | None) -> Flowed | None:
     """What this end sent; None: not counted."""
-    return None if leg is None or leg.leg.sent is None else _as_one(accepted(leg.leg.sent))
+    return None if leg is None or leg.leg.sent is None else _as_one(accepted(leg.leg.sent), 0.0)
 
 
-def _as_one(sources: Iterable[Source]) -> Flowed:
+def quiet_ms(leg: CallLeg) -> float:
+    """Media time missing though no number is, for long or where media changed: a source that had nothing to say.
+
+    RFC 3551 §4.1: it may stop sending while it is silent; the marker bit where it goes on is a SHOULD. One leg cannot
+    tell that from media that was lost before it was numbered; both ends can, and then it is no excuse.
+    """
+    begun = [section.begin_ms for section in leg.leg.sections if section.begin_ms is not None]
+    return sum(
+        gap.missing_ms
+        for gap in leg.leg.gaps
+        if gap.kind is GapKind.LOST and not gap.packets
+        if gap.missing_ms >= QUIET_MS
+        or (gap.at_ms is not None and any(0 <= gap.at_ms - begin_ms <= SETTLING_MS for begin_ms in begun))
+    )
+
+
+def _as_one(sources: Iterable[Source], quiet_ms: float) -> Flowed:
     every = list(sources)
     media = [source.media_ms for source in every if source.media_ms is not None]
     firsts = [source.first_ms for source in every if source.first_ms is not None]
@@ -95,7 +117,8 @@ def _as_one(sources: Iterable[Source]) -> Flowed:
         packets=sum(source.packets - source.duplicates for source in every),
         lost=sum(source.lost for source in every),
         media_ms=sum(media) if media else None,
-        lost_ms=sum(source.lost_ms or 0.0 for source in every),
+        lost_ms=max(0.0, sum(source.lost_ms or 0.0 for source in every) - quiet_ms),
+        quiet_ms=quiet_ms,
         event_ms=sum(source.event_ms or 0.0 for source in every),
         pause_ms=sum(source.pause_ms or 0.0 for source in every),
         restarts=sum(source.restarts for source in every),

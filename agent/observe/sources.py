@@ -88,7 +88,12 @@ def gaps(placed: Sequence[Placed], answered_s: float | None) -> tuple[tuple[Gap,
     """What is missing in what accepted sources sent, and how many more gaps there were."""
     rows = [one.row for one in placed if one.accepted and not one.row.sent]
     found = [
-        Gap(at_ms=_since(answered_s, gap.at_s), missing_ms=round(gap.missing_ms, 1), kind=GapKind(gap.kind.value))
+        Gap(
+            at_ms=_since(answered_s, gap.at_s),
+            missing_ms=round(gap.missing_ms, 1),
+            kind=GapKind(gap.kind.value),
+            packets=gap.packets,
+        )
         for gap in sorted((gap for row in rows for gap in row.gaps), key=lambda gap: gap.at_s)
     ]
     return tuple(found[:MAX_GAPS]), sum(row.gap_count for row in rows) - len(found[:MAX_GAPS])

@@ -284,7 +284,12 @@ def _stream(raw: _Stream) -> TapStream:
 
 
 def _gap(raw: _Gap) -> TapGap:
-    return TapGap(at_s=raw.at_ns / 1e9, missing_ms=raw.missing_ns / 1e6, kind=_GAP_KINDS[raw.kind])
+    return TapGap(
+        at_s=raw.at_ns / 1e9,
+        missing_ms=raw.missing_ns / 1e6,
+        kind=_GAP_KINDS[raw.kind],
+        packets=raw.end - raw.begin,
+    )
 
 
 def _digit(raw: _Digit) -> TapDigit:

@@ -54,6 +54,8 @@ class TapGap:
     missing_ms: float
     """Media time, without what came late; of a restart, the time between the two packets' arrivals."""
     kind: GapKind
+    packets: int
+    """Sequence numbers that are missing there; 0: numbers go on, and timestamps do not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

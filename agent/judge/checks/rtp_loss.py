@@ -18,7 +18,9 @@ from agent.judge.media import Flowed, accepted, formats, nothing_came, received,
 from agent.judge.overload import Excuse
 
 EDGE_MS: Final = 300.0
-"""Media on its way, or that came before the receiver counted, at the edges of a call."""
+"""Media on its way, or that came before the receiver counted, at the edges of a call: at most."""
+PACKETS_MS: Final = 120.0
+"""Two packets of 60 ms: what a path that packs anew may hold when the call ends, and what its timing may shift."""
 
 
 def _asked(expect: ExpectLeg) -> str | None:
@@ -147,16 +149,20 @@ def _between(sender: CallLeg, receiver: CallLeg) -> list[Finding]:
     changed = _formats(sender, receiver)
     if changed is not None:
         return [_failed(receiver, Reason.NOT_MEASURED, note=changed)]
-    missing_ms = _missing_ms(went, came)
-    if missing_ms - came.lost_ms <= _edge_ms(sender, receiver) or not exceeds(missing_ms, went.media_ms, bound):
+    missing_ms, edge_ms = _missing_ms(went, came), _edge_ms(sender, receiver, went, came)
+    if missing_ms - came.lost_ms <= edge_ms or not exceeds(missing_ms, went.media_ms, bound):
         return []
     note = f"the {sender.leg.role.value.lower()} sent {_amount(went)}, {_amount(came)} came; {_in_packets(came)}"
     return [_failed(receiver, Reason.PACKET_LOSS, _in_time(missing_ms, went.media_ms), note)]
 
 
 def _missing_ms(went: Flowed, came: Flowed) -> float:
-    """What the one's media and pauses cover and the other's do not: a pause of the sender's own is in both."""
-    return (went.media_ms or 0.0) + went.pause_ms - (came.media_ms or 0.0) - came.pause_ms
+    """What the one's media and pauses cover and the other's do not: a pause of the sender's own is in both.
+
+    A path that makes digits anew may make them longer, in the place of audio.
+    """
+    longer_ms = max(0.0, came.event_ms - went.event_ms)
+    return (went.media_ms or 0.0) + went.pause_ms - (came.media_ms or 0.0) - came.pause_ms - longer_ms
 
 
 def _amount(flowed: Flowed) -> str:
@@ -179,9 +185,21 @@ def _formats(sender: CallLeg, receiver: CallLeg) -> str | None:
     )
 
 
-def _edge_ms(sender: CallLeg, receiver: CallLeg) -> float:
-    """Media sent while the other end was not in the call yet, or no more, or its SDP was not to receive it."""
-    return EDGE_MS + unshared_ms(sender, receiver)
+def _edge_ms(sender: CallLeg, receiver: CallLeg, went: Flowed, came: Flowed) -> float:
+    """Media sent while the other end was not in the call yet, or no more, or its SDP was not to receive it.
+
+    What is missing there makes the time from the first packet to the last shorter; what is lost between does not.
+    """
+    edges_ms = EDGE_MS
+    if (
+        went.first_ms is not None
+        and went.last_ms is not None
+        and came.first_ms is not None
+        and came.last_ms is not None
+    ):
+        shorter_ms = went.last_ms - went.first_ms - (came.last_ms - came.first_ms)
+        edges_ms = min(EDGE_MS, max(0.0, shorter_ms) + PACKETS_MS)
+    return edges_ms + unshared_ms(sender, receiver)
 
 
 RULE: Final = CheckRule(

@@ -244,6 +244,8 @@ def _oddities(leg: CallLeg) -> Iterator[str]:
         yield f"sequence numbers began anew, {came.restarts} times"
     if came.pause_ms:
         yield f"pauses of {came.pause_ms / 1000:.1f} s in all (RFC 3551 §4.1)"
+    if came.quiet_ms:
+        yield f"{came.quiet_ms / 1000:.1f} s without media, in silence: numbers go on"
     for source in accepted(leg.leg.received or ()):
         if source.origin is not Origin.SIGNALLED:
             how = "by the SDP's host and another port" if source.origin is Origin.SAME_HOST else "by its signal"

@@ -200,7 +200,7 @@ def test_no_packet_is_counted_twice_or_lost(rows):
 
 
 def gap(at_s, kind=model.GapKind.LOST):
-    return model.TapGap(at_s=at_s, missing_ms=40.04, kind=kind)
+    return model.TapGap(at_s=at_s, missing_ms=40.04, kind=kind, packets=2)
 
 
 def test_gaps_of_accepted_sources_are_told_in_order():
@@ -211,7 +211,7 @@ def test_gaps_of_accepted_sources_are_told_in_order():
         row(sent=True, gaps=(gap(12.0),), gap_count=1),
     ]
     found, more = gaps(place(rows, [agreed()], ()), ANSWERED_S)
-    assert found[0] == Gap(at_ms=2000.0, missing_ms=40.0, kind=GapKind.PAUSE)
+    assert found[0] == Gap(at_ms=2000.0, missing_ms=40.0, kind=GapKind.PAUSE, packets=2)
     assert [one.at_ms for one in found] == [2000.0, 3000.0, 4000.0, 5000.0]
     assert [one.kind for one in found][1:] == [GapKind.LOST, GapKind.LOST, GapKind.RESTART]
     assert more == 3

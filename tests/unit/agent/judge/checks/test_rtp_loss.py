@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent.contract.observation import Origin, Side
+from agent.contract.observation import Gap, GapKind, Origin, Side
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.leg import judge_leg
 from tests.unit.agent.judge.judging import CALLEE, CALLER, both, caller_alone, note_of, said
@@ -153,9 +153,61 @@ def test_media_of_another_call_is_not_compared():
     assert said(verdict.findings) == [(Check.AUDIO, Reason.WRONG_AUDIO)]
 
 
+def edged(media_ms: float, last_ms: float) -> dict[str, float]:
+    """Received until then, of what was sent until 7,990 ms."""
+    return {"received__media_ms": media_ms, "received__last_ms": last_ms}
+
+
 def test_media_on_its_way_at_the_edges_is_not_lost():
-    assert both(callee={"received__media_ms": 7200.0}).result is Result.PASSED
-    assert said(both(callee={"received__media_ms": 7199.0}).findings) == LOST
+    assert both(callee=edged(7200.0, 7690.0)).result is Result.PASSED
+    assert said(both(callee=edged(7199.0, 7690.0)).findings) == LOST
+
+
+def test_media_missing_between_the_first_packet_and_the_last_is_lost_whatever_the_edges_allow():
+    """A relay that numbers and times anew what it did not lose: neither numbers nor timestamps show it."""
+    assert both(callee=edged(7380.0, 7990.0)).result is Result.PASSED
+    assert said(both(callee=edged(7379.0, 7990.0)).findings) == LOST
+    untimed = {"received__first_ms": None}
+    assert both(callee=edged(7200.0, 7990.0) | untimed).result is Result.PASSED
+
+
+def test_digits_that_the_path_made_longer_stand_for_audio():
+    longer = {"received__event_ms": SOURCE.event_ms + 300.0}
+    assert both(callee=edged(7200.0, 7990.0) | longer).result is Result.PASSED
+
+
+# Silence
+
+
+def quiet(*gaps: Gap, lost_ms: float) -> dict[str, Any]:
+    return received(media_ms=7500.0 - lost_ms, lost_ms=lost_ms) | {"gaps": gaps}
+
+
+def gap(missing_ms: float, at_ms: float = 4000.0, packets: int = 0) -> Gap:
+    return Gap(at_ms=at_ms, missing_ms=missing_ms, kind=GapKind.LOST, packets=packets)
+
+
+def test_a_source_that_says_nothing_for_long_and_goes_on_with_its_numbers_lost_nothing():
+    assert caller_alone(**quiet(gap(2600.0), lost_ms=2600.0)) == []
+    assert caller_alone(**quiet(gap(200.0), lost_ms=200.0)) == []
+
+
+def test_a_short_gap_is_silence_only_where_media_began_anew():
+    assert caller_alone(**quiet(gap(180.0), lost_ms=180.0)) == LOST
+    sections = (SECTION, change(SECTION, begin_ms=3600.0))
+    assert caller_alone(**quiet(gap(180.0), lost_ms=180.0), sections=sections) == []
+    assert caller_alone(**quiet(gap(180.0, 4200.0), lost_ms=180.0), sections=sections) == LOST
+    assert caller_alone(**quiet(gap(180.0, None), lost_ms=180.0), sections=sections) == LOST
+
+
+def test_missing_numbers_are_no_silence():
+    assert caller_alone(**quiet(gap(2600.0, packets=130), lost_ms=2600.0)) == LOST
+
+
+def test_silence_that_our_other_agent_did_not_send_is_lost_between_the_ends():
+    verdict = both(callee=quiet(gap(1000.0), lost_ms=1000.0))
+    assert said(verdict.findings) == LOST
+    assert "callee: 1.0 s without media, in silence: numbers go on" in verdict.notes
 
 
 def test_media_sent_before_the_200_arrived_is_not_lost():
