@@ -193,7 +193,7 @@ class FakeAgent:
                 duration_ms=group.hold_seconds * 1000,
                 level_dbfs=-20.0,
                 active_ms=group.hold_seconds * 1000,
-                codes={str(identity_code(key)): 3},
+                codes={str(identity_code(key)): group.hold_seconds * 1000 // 480},
             ),
             health=Health(media=Trouble(throttled_ms=0.0, lateness_ms=1.0, socket_drops=0), sent_ratio=1.0),
         )
