@@ -33,11 +33,13 @@ RECORDED_BYTES_PER_S: Final = 16_000
 """Of a call: 8 kHz, 16 bit."""
 CAPTURED_BYTES_PER_S: Final = 22_000
 """Of a call: 100 packets of G.711 with their headers, both ways."""
-LEG_BYTES: Final = 4_300
+LEG_BYTES: Final = 4_400
+REFUSED_LEG_BYTES: Final = 1_700
 EVIDENCE_BYTES: Final = 200
 DIGIT_BYTES: Final = 310
-"""Of a detail line (two sections, two sources each way, some loss), of the evidence named in it, and of each digit in
-it, sent and received. What does not fit into MAX_DETAIL_BYTES is not told: such a run could never pass."""
+"""Of a detail line of two sections, a source each way in both, and some loss; of a call that is not to be answered; of
+the evidence named in it, and of each digit in it, sent and received. What does not fit into
+MAX_DETAIL_BYTES is not told: such a run could never pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,6 +286,8 @@ def _check_room(test: CallTestSpec, stages: int) -> None:
 
 
 def _line_bytes(call: Call) -> int:
+    if call.expect.sip_code >= 300:
+        return REFUSED_LEG_BYTES
     digits = 0 if call.caller.dtmf is None else len(call.caller.dtmf.digits)
     return LEG_BYTES + DIGIT_BYTES * digits
 

@@ -28,6 +28,7 @@ from agent.contract.observation import (
     Section,
     Side,
     Source,
+    Stretch,
     Trouble,
 )
 from agent.contract.plan import Plan, Signal, call_key, decode_plan, decode_signal, identity_code, plan_digest
@@ -193,7 +194,8 @@ class FakeAgent:
                 duration_ms=group.hold_seconds * 1000,
                 level_dbfs=-20.0,
                 active_ms=group.hold_seconds * 1000,
-                codes={str(identity_code(key)): group.hold_seconds * 1000 // 480},
+                codes={str(identity_code(key)): 3},
+                stretches=(Stretch(begin_ms=0.0, end_ms=group.hold_seconds * 1000, code=identity_code(key)),),
             ),
             health=Health(media=Trouble(throttled_ms=0.0, lateness_ms=1.0, socket_drops=0), sent_ratio=1.0),
         )

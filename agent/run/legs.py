@@ -48,6 +48,8 @@ REFUSED_S: Final = 1.0
 """An INVITE that the stack refused by itself may come again, otherwise, within this time: it is the same leg."""
 UNANSWERED_S: Final = 40.0
 """An INVITE that our stack neither refused nor made a call of: its caller has given up by then (Timer B, 32 s)."""
+MAX_PAST: Final = 1024
+"""Legs that are over and whose INVITE is known again: a client sends it for 32 s (RFC 3261, Timer B)."""
 MAX_ACTIONS: Final = 64
 """Of one leg: a parrot may send digits back again and again."""
 
@@ -105,6 +107,8 @@ class LegBook:
         self._by_call_id: dict[str, list[Leg]] = {}
         self._waiting: list[Leg] = []
         self._unclaimed: OrderedDict[str, list[MessageSeen]] = OrderedDict()
+        self._past: OrderedDict[tuple[str, str], None] = OrderedDict()
+        """Call-ID and branch of the INVITEs that made the last legs that are over."""
         self._codes_begun: deque[int] = deque(maxlen=MAX_OTHERS)
         """Of the last legs that began: those that are up are among them."""
 
@@ -223,6 +227,8 @@ class LegBook:
         The same by another way, or tried again, does not (RFC 3261 §8.2.2.2).
         """
         begins = head.method == "INVITE" and head.code is None and not message.sent and not head.in_dialog
+        if begins and (head.call_id, head.branch) in self._past:
+            return  # sent again, as its response was lost: of a leg that is over
         sharing = self._by_call_id.get(head.call_id, ())
         if not begins or len(self._waiting) >= MAX_WAITING or any(leg.from_tag == head.from_tag for leg in sharing):
             return
@@ -319,6 +325,10 @@ class LegBook:
             self._by_handle.pop(leg.handle, None)
         elif leg in self._waiting:
             self._waiting.remove(leg)
+        if leg.facts.sip_call_id and leg.facts.branch:
+            self._past[leg.facts.sip_call_id, leg.facts.branch] = None
+            if len(self._past) > MAX_PAST:
+                self._past.popitem(last=False)
         sharing = self._by_call_id.get(leg.facts.sip_call_id or "", [])
         if leg in sharing:
             sharing.remove(leg)

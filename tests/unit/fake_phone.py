@@ -56,6 +56,8 @@ class Peer:
     ends_calls: bool = True
     """False: the stack itself forgets to say that a call has ended."""
     telephone_event: int | None = 120
+    acknowledges: bool = True
+    """Our 2xx gets its ACK."""
 
 
 @dataclass(kw_only=True)
@@ -309,8 +311,9 @@ class FakePhone:
             codec="PCMU", telephone_event_payload_type=self.peer.telephone_event, remote_rtp="127.0.0.1:9"
         )
         self.at(after_s, MediaActive, call=call.handle, negotiated=negotiated, local_rtp="127.0.0.1:8")
-        if not call.outgoing:
-            self.received(request("ACK", call.call_id, to_tag="t"), after_s)
+        if not call.outgoing and not self.peer.acknowledges:
+            return
+        (self.sent if call.outgoing else self.received)(request("ACK", call.call_id, to_tag="t"), after_s)
         self.at(after_s, CallConfirmed, call=call.handle)
 
     def _send_bye(self, call: FakeCall) -> None:

@@ -62,6 +62,8 @@ NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 SETTLE_S = 8.0
 """How long a call that is over waits for the answer to its BYE (sent 5 times by then, RFC 3261 §17.1.2.1) or CANCEL."""
 SETTLE_POLL_S = 0.02
+MESSAGES_AT_ONCE = 64
+"""Read from the tap: the rest of a flood waits there, in bounded memory."""
 KEEP_DEAD_S = 5.0
 """A dropped Call object clears its id's owner in pjsip: it is kept until nothing of it is left, not until a reuse."""
 
@@ -93,6 +95,8 @@ class PjsuaPhone:
         One WAV per call goes to `recordings`, one pcap to `captures`, where given.
         """
         self._items = Queue()
+        self._next: Item | None = None
+        """It waits for the messages that crossed before it to be read."""
         self._epochs = Epochs()
         self._ready: deque[Event] = deque()
         self._timers = Timers()
@@ -271,16 +275,18 @@ class PjsuaPhone:
 
     def _pump(self) -> bool:
         """Takes what has come: the messages first that crossed before an item, for it may be about one of them."""
-        item = self._items.get()
-        any_message = False
-        for message in self._tap.messages():
-            any_message = True
+        if self._next is None:
+            self._next = self._items.get()
+        some = list(itertools.islice(self._tap.messages(), MESSAGES_AT_ONCE))
+        for message in some:
             self._message(message)
         if self._tap.missed:
             raise PhoneError(f"{self._tap.missed} SIP messages came faster than they could be read")
-        if item is not None:
+        item = self._next
+        if item is not None and len(some) < MESSAGES_AT_ONCE:
+            self._next = None
             self._take(item)
-        return any_message or item is not None
+        return bool(some) or item is not None
 
     def _take(self, item: Item) -> None:
         match item:
@@ -374,6 +380,7 @@ class PjsuaPhone:
             leg.call = None
         for kept in (self._legs, self._by_call_id, self._lines, self._dropped):
             kept.clear()
+        self._next = None
         while self._items.get() is not None:  # they refer to legs too
             pass
         self._tap.wake(-1)

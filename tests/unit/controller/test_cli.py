@@ -75,7 +75,7 @@ def test_help_shows_examples_and_exit_status() -> None:
         ((changed("spec", "callee", "uri", to="sip:alice@example.com"), SECRET), "callee.uri: is the caller's too"),
         ((changed("spec", "calls", 0, "to", to="sip:+491512345678@x"), SECRET), "looks like a phone number"),
         ((changed("spec", "calls", 0, "to", to="sip:112@x"), SECRET), "emergency number: never dialled"),
-        ((changed("spec", "calls", 0, "count", to=1000), SECRET), "activeDeadlineSeconds: 600 is too short"),
+        ((changed("spec", "calls", 0, "count", to=600), SECRET), "activeDeadlineSeconds: 600 is too short"),
         ((changed("spec", "target", "via", to="Service"), SECRET), ""),
         ((TEST,), "spec.caller.credentials.secretName: Secret sip-alice is not here: put it into the file, or give"),
         ((TEST, {**SECRET, "stringData": {"username": "a"}}), "Secret sip-alice has no key password"),

@@ -30,8 +30,8 @@ from agent.contract.result import MAX_DETAIL_BYTES, encode_line
 from agent.contract.verdict import Reason, Role
 from controller.api.run import Endpoint
 from controller.limits import Limits, PlanningError
-from controller.planning import DIGIT_BYTES, LEG_BYTES, Mounts, check_test, plan_run
-from tests.unit.builders import caller_leg
+from controller.planning import DIGIT_BYTES, LEG_BYTES, REFUSED_LEG_BYTES, Mounts, check_test, plan_run
+from tests.unit.builders import caller_leg, change
 from tests.unit.controller.objects import NO_CALLEE, RUN, endpoints, spec
 
 LANES = {"caller.uri": "sip:a{endpoint}@x", "callee.uri": "sip:b{endpoint}@x", "calls.0.to": "sip:b{endpoint}@x"}
@@ -340,7 +340,7 @@ def test_a_run_that_cannot_end_in_time_is_refused(changes, count, seconds):
 
 
 def test_a_plan_that_does_not_fit_its_annotation_is_refused():
-    call = {"to": "sip:" + "x" * 200 + "@example.com"}
+    call = {"to": "sip:" + "x" * 200 + "@example.com", "expect": {"sipCode": 404}}
     test = spec({"calls": [{"name": f"call-{n}", **call} for n in range(6)], "activeDeadlineSeconds": 86400})
     far = tuple(replace(endpoint, address="255.255.255.255:65535", pod="x" * 253) for endpoint in endpoints(200))
     with pytest.raises(PlanningError) as error:
@@ -402,3 +402,5 @@ def test_a_leg_of_an_hour_tells_no_more_than_is_planned_for(count):
                       bye=Bye(by=Side.REMOTE, at_ms=3_600_000.1, code=200, crossed=False)),
     )  # fmt: skip
     assert len(encode_line(leg)) <= LEG_BYTES + DIGIT_BYTES * count
+    refused = change(leg, sections=(), received=(), sent=(), gaps=(), heard=None, dtmf_sent=(), dtmf_received=())
+    assert len(encode_line(refused)) <= REFUSED_LEG_BYTES

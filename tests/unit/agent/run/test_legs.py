@@ -244,6 +244,22 @@ def test_an_invite_that_the_stack_refuses_is_a_leg(it):
     assert it.book.open == 0
 
 
+def test_an_invite_that_is_sent_again_after_its_leg_is_over_begins_no_other(it):
+    """Our refusal was lost on its way: the stack sends it again, and nothing is new."""
+    it.answers_to_invites = [came(), came()]
+    it.message(request(branch="b1"))
+    assert call_told(it, request(branch="b1"))
+    it.sent(response(486, branch="b1"))
+    it.end()
+    it.settle()
+    for _ in range(3):
+        it.message(request(branch="b1"))
+        it.sent(response(486, branch="b1"))
+        it.settle()
+    assert [leg.final_code for leg in it.told] == [486]
+    assert it.book.open == 0
+
+
 def test_told_to_come_again_otherwise_it_is_the_same_leg(it):
     it.answers_to_invites = [came()]
     it.message(request(branch="b1"))
