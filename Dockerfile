@@ -42,6 +42,7 @@ COPY --from=controller-dependencies /opt/calltest/lib /opt/calltest/lib
 COPY agent/__init__.py agent/
 COPY agent/contract agent/contract
 COPY agent/judge agent/judge
+COPY agent/sip agent/sip
 COPY controller controller
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash agent controller && python3 -m controller --help >/dev/null
 USER 10001:10001

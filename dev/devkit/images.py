@@ -54,7 +54,7 @@ IMAGES = (
         name="controller",
         dockerfile="Dockerfile",
         target="controller",
-        sources=("Dockerfile", "controller", "agent/__init__.py", "agent/contract", "agent/judge"),
+        sources=("Dockerfile", "controller", "agent/__init__.py", "agent/contract", "agent/judge", "agent/sip"),
     ),
     Image(name="agent", dockerfile="Dockerfile", target="agent", sources=("Dockerfile", "agent")),
     Image(

@@ -8,6 +8,7 @@ from agent.judge.call_leg import CallLeg, is_success, own_words, spoken
 from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
 from agent.judge.ends import CallEnds, Gone
 from agent.judge.findings import inconclusive, noted
+from agent.judge.refusals import PATH_CODES, changed_on_the_way
 
 TIMER_B_MS: Final = 32_000.0
 """A UAC gives up on an INVITE without any response after 64 × T1 (RFC 3261 §17.1.1.2), whatever we would wait."""
@@ -17,8 +18,6 @@ REQUEST_TERMINATED: Final = 487
 """The response that a CANCEL brings about (RFC 3261 §9.2): it tells who gave up, not what the call came to."""
 SLOW_CALLEE_MS: Final = 5000.0
 """Our callee answers at once. One that had an INVITE this long without answering it is what was slow."""
-OFFER_REFUSED: Final = frozenset({415, 488, 606})
-"""What an agent answers to an SDP it cannot use. Both agents offer the same codecs: what is between changed it."""
 
 
 def answered(leg: CallLeg) -> list[Finding]:
@@ -113,7 +112,7 @@ def _callee_answered(leg: CallLeg) -> list[Finding]:
 def refused_by_agent(leg: CallLeg) -> bool:
     """A callee answered with a code that nothing on the path asked for: it answers 200 to whatever it can."""
     code = leg.leg.final_code
-    return code is not None and code >= 300 and code != REQUEST_TERMINATED and code not in OFFER_REFUSED
+    return code is not None and code >= 300 and code != REQUEST_TERMINATED and code not in PATH_CODES
 
 
 def _limit_ms(leg: CallLeg) -> float:
@@ -152,11 +151,22 @@ def _reached(ends: CallEnds, callee: CallLeg, finding: Finding) -> Finding:
     trouble = callee.trouble(LATE_OR_DROPPED, media=False)
     if trouble is not None:
         return inconclusive(finding, Reason.PEER_LOST, f"the callee agent was overloaded: {trouble}")
+    if code is not None and code in PATH_CODES:
+        return _refused(ends, callee, finding)
     if refused_by_agent(callee):
         return inconclusive(finding, Reason.AGENT_ERROR, f"the callee agent itself answered {code}")
     if slow_callee(callee):
         return inconclusive(finding, Reason.AGENT_ERROR, "the callee agent had the INVITE and was slow to answer it")
     return noted(finding, "the callee had the INVITE" + ("" if code is None else f" and answered {code}"))
+
+
+def _refused(ends: CallEnds, callee: CallLeg, finding: Finding) -> Finding:
+    """Our callee's SIP stack could not take the INVITE: the path's doing where that had made another of it."""
+    changed = None if ends.caller is None else changed_on_the_way(ends.caller.leg, callee.leg)
+    said = f"the callee agent itself answered {callee.leg.final_code}"
+    if changed is None:
+        return inconclusive(finding, Reason.AGENT_ERROR, f"{said}, to an INVITE that is not known to be changed")
+    return noted(finding, f"{said}: {changed}")
 
 
 def _unreached(ends: CallEnds, finding: Finding) -> Finding:
