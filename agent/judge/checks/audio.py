@@ -294,6 +294,7 @@ RULE: Final = CheckRule(
                 "for 2 s or more; asked for or not"
             ),
             excused_by=frozenset({Excuse.DROPPED}),
+            behind=Reason.CALL_DROPPED,  # and before NoRtp, which it explains
         ),
         Row(
             reason=Reason.WRONG_AUDIO,
