@@ -2,12 +2,36 @@
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from agent.contract.verdict import Check, Reason, Result
+from agent.contract.call import Audio, ExpectLeg, MediaSource
+from agent.contract.observation import RegistrationObservation
+from agent.contract.verdict import Check, Reason, Result, Role
 from agent.judge.checks import RULES, run
 from agent.judge.reasons import result_of
+from agent.observe.registration import observe_registration
+from agent.phone.protocol import AccountId, Event, RegistrationConcluded
+from agent.sound.identity import encode
+from agent.tap.model import TapStream
+from tests.unit.agent.judge.wire import (
+    CODE,
+    DIGITS,
+    EXPECT,
+    RELAY,
+    SIGNAL,
+    Case,
+    callee,
+    caller,
+    rtp,
+    silence,
+    troubled,
+    verdict,
+)  # fmt: skip
+from tests.unit.builders import change
+from tests.unit.sip_messages import message, request, response, sdp
+from tests.unit.taps import tap_digit
 
 FAILED = {
     "RegistrationRejected", "RegistrationTimeout", "SipCodeMismatch", "NoResponse", "NoAnswer", "AnsweredElsewhere",
@@ -48,3 +72,114 @@ def test_a_check_gives_its_own_reasons_and_those_that_any_may_give(rule):
     own = {row.reason.name for row in (*rule.rows, *run.RULE.rows)}
 
     assert _gives(path) <= own
+
+
+# Wire → verdict: each reason of an agent's check, from the messages and packets of both ends
+
+BUSY = caller(code=486), callee(code=487, bye_sent=None)
+NO_DIGITS: dict[str, Any] = {
+    "group__caller__dtmf": None, "group__expect__caller": change(EXPECT, dtmf=None),
+    "group__expect__callee": change(EXPECT, dtmf=None),
+}  # fmt: skip
+NO_EVENTS = sdp(RELAY, types="0", rtpmap="")
+ONE = rtp(digits=(tap_digit("1", 11.0),))
+
+
+def registering(code: int | None) -> RegistrationObservation:
+    """A REGISTER and its final response."""
+    seen = [message(1.0, request("REGISTER"), sent=True)]
+    seen += [] if code is None else [message(1.1, response(code, method="REGISTER"), sent=False)]
+    word = RegistrationConcluded(at_s=33.0, account=AccountId(1), active=False, local_reason="")
+    return observe_registration(Role.CALLER, 0, seen, word)
+
+
+def both_streams(**received: Any) -> tuple[TapStream, ...]:
+    return rtp(**received), rtp(sent=True)
+
+
+def info(at_s: float, digit: str, role: Role) -> tuple[Event, ...]:
+    """A digit by INFO from the caller, taken."""
+    out = role is Role.CALLER
+    body = {"extra": "Content-Type: application/dtmf-relay\r\n", "body": f"Signal={digit}\r\nDuration=100\r\n"}
+    tags = {"cseq": 3, "to_tag": "t"}
+    return (
+        message(at_s, request("INFO", **tags, **body), out),
+        message(at_s + 0.01, response(200, method="INFO", **tags), not out),
+    )
+
+
+WIRE: dict[Reason, Case] = {
+    Reason.REGISTRATION_REJECTED: lambda: verdict(*BUSY, registrations=[registering(403)]),
+    Reason.REGISTRATION_TIMEOUT: lambda: verdict(*BUSY, registrations=[registering(None)]),
+    Reason.SIP_CODE_MISMATCH: lambda: verdict(*BUSY),
+    Reason.NO_RESPONSE: lambda: verdict(caller(code=None, ringing=False, ended_s=42.0), None),
+    Reason.NO_ANSWER: lambda: verdict(caller(code=None, ended_s=40.1), None),
+    Reason.INVALID_ANSWER: lambda: verdict(caller(answer=sdp(RELAY, types="8", rtpmap=""))),
+    Reason.ANSWERED_ELSEWHERE: lambda: verdict(callee=None),
+    Reason.CALL_DROPPED: lambda: verdict(caller(bye_s=12.0, bye_sent=False), callee(bye_s=12.0)),
+    Reason.BYE_UNANSWERED: lambda: verdict(caller(bye_code=None, ended_s=46.1)),
+    Reason.BYE_MISSING: lambda: verdict(callee=callee(bye_s=16.1, bye_sent=True)),
+    Reason.ACK_MISSING: lambda: verdict(callee=callee(acknowledged=False, answers=4)),
+    Reason.BYE_REJECTED: lambda: verdict(caller(bye_code=481)),
+    Reason.DTMF_MISMATCH: lambda: verdict(callee=callee(streams=(ONE, rtp(sent=True)))),
+    Reason.DTMF_NOT_NEGOTIATED: lambda: verdict(
+        callee=callee(offer=NO_EVENTS, streams=(rtp(digits=()), rtp(sent=True, digits=())))
+    ),
+    Reason.DTMF_OTHER_METHOD: lambda: verdict(callee=callee(extra=info(12.5, "1", Role.CALLEE))),
+    Reason.DTMF_NOT_ENDED: lambda: verdict(
+        callee=callee(streams=both_streams(digits=(DIGITS[0], tap_digit("2", 11.3, end_packets=0))))
+    ),
+    Reason.DTMF_CUT_SHORT: lambda: verdict(
+        callee=callee(streams=both_streams(digits=(DIGITS[0], tap_digit("2", 11.3, duration_ms=20.0))))
+    ),
+    Reason.NO_RTP: lambda: verdict(caller(sound=silence()), callee(streams=(rtp(sent=True),), sound=silence())),
+    Reason.MEDIA_STOPPED: lambda: verdict(
+        callee=callee(
+            streams=both_streams(packets=90, expected=90, last_s=11.9, media_ms=1600.0, span_ms=1800.0),
+            sound=SIGNAL[: 8000 * 2],
+        ),
+        **NO_DIGITS | {"group__expect__callee": ExpectLeg()},
+    ),
+    Reason.TOO_FEW_PACKETS: lambda: verdict(callee=callee(streams=both_streams(packets=100, expected=100))),
+    Reason.UNNEGOTIATED_PAYLOAD: lambda: verdict(
+        callee=callee(streams=both_streams(unnegotiated=100, payload_types={0: 84, 101: 16, 8: 100}))
+    ),
+    Reason.PACKET_LOSS: lambda: verdict(
+        callee=callee(streams=both_streams(packets=180, lost=20, media_ms=3280.0, lost_ms=400.0))
+    ),
+    Reason.JITTER: lambda: verdict(callee=callee(streams=both_streams(mean_jitter_ms=80.0, max_jitter_ms=90.0))),
+    Reason.MEDIA_GAP: lambda: verdict(
+        callee=callee(streams=both_streams(max_gap_ms=900.0)),
+        group__expect__callee=change(EXPECT, rtp__max_gap_milliseconds=500),
+    ),
+    Reason.UNSIGNALLED_SOURCE: lambda: verdict(
+        callee=callee(streams=both_streams(remote="10.0.0.1:30002")),
+        group__expect__callee=change(EXPECT, rtp__source=MediaSource.SIGNALLED),
+    ),
+    Reason.LOOPED: lambda: verdict(
+        callee=callee(sound=silence(), streams=both_streams()), **NO_DIGITS | {"group__expect__callee": ExpectLeg()}
+    ),
+    Reason.NO_AUDIO: lambda: verdict(caller(sound=silence()), callee(sound=silence())),
+    Reason.WRONG_AUDIO: lambda: verdict(callee=callee(sound=encode(CODE ^ 0x5A5A5A, frames=8))),
+    Reason.UNEXPECTED_AUDIO: lambda: verdict(group__expect__callee=change(EXPECT, audio=Audio.SILENCE)),
+    Reason.AGENT_OVERLOADED: lambda: verdict(caller(health=troubled(socket_drops=3))),
+    Reason.AGENT_ERROR: lambda: verdict(*(end(code=500) for end in (caller, callee))),
+    Reason.CALLEE_SHARED: lambda: verdict(caller(code=480, refusal={"X-Calltest-Refused": "CalleeShared"}), None),
+    Reason.PEER_LOST: lambda: verdict(BUSY[0], None, callee_lost=True),
+    Reason.NOT_MEASURED: lambda: verdict(caller(bye_sent=None)),
+}
+"""The worst reason of a call, by what crossed its wire."""
+
+NOT_OF_ONE_CALLS_WIRE = {row.reason for row in run.RULE.rows} - WIRE.keys()
+"""What only runs and the controller say; and Aborted and AgentLost, which are of agents that did not get to the end."""
+
+
+def test_a_good_call_passes() -> None:
+    good = verdict()
+
+    assert (good.result, good.findings, good.notes) == (Result.PASSED, (), ())
+
+
+@pytest.mark.parametrize("reason", sorted(set(Reason) - NOT_OF_ONE_CALLS_WIRE))
+def test_every_reason_of_a_check_comes_from_the_wire(reason: Reason) -> None:
+    assert WIRE[reason]().reason is reason

@@ -1,111 +1,169 @@
-"""A call as it crossed the wire at both our agents: messages, rows of the tap and sound in, a verdict out.
+"""A call as it crossed the wire at both its ends, for tests to break in one place at a time: events in, verdict out.
 
-Caller 10.0.0.9:4000 ↔ 10.0.0.1:30000 the SUT 10.0.0.1:30002 ↔ 10.0.0.8:4000 callee. Answered at 10.0, BYE 8 s later.
+A good call: 4 s, PCMU both ways through 10.0.0.1, this call's signal heard at both ends, two digits there and back.
 """
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from agent.contract.call import ExpectLeg
-from agent.contract.observation import Health, LegObservation, Trouble
-from agent.contract.plan import call_key, identity_code
+from agent.contract.call import Audio, ExpectDtmf, ExpectLeg, ExpectRtp, SendDtmf
+from agent.contract.observation import Health, LegObservation, RegistrationObservation, Trouble
+from agent.contract.plan import Plan, call_key, identity_code
 from agent.contract.verdict import Role
-from agent.judge.run import CallVerdict, judge_run
+from agent.judge.run import AgentReport, CallVerdict, judge_run
 from agent.observe.leg import LegFacts, observe_leg
 from agent.observe.sound import Codes
-from agent.phone.protocol import CallEnded, CallHandle, MessageSeen
-from agent.sound.identity import SAMPLE_RATE, Samples, encode
+from agent.phone.protocol import CallEnded, CallHandle, Event
+from agent.sound.identity import Samples, encode
 from agent.tap.model import TapStream
 from tests.unit.builders import RUN_UID, plan, report
 from tests.unit.sip_messages import message, request, response, sdp, with_sdp
-from tests.unit.taps import tap_stream
+from tests.unit.taps import tap_digit, tap_stream
 
 KEY = call_key(RUN_UID, 0, "pin", 0)
 CODE = identity_code(KEY)
-PLACES = {Role.CALLER: ("10.0.0.9:4000", "10.0.0.1:30000"), Role.CALLEE: ("10.0.0.8:4000", "10.0.0.1:30002")}
-"""Where each agent receives, and where the SUT does from it."""
-ANSWERED_S, HOLD_S = 10.0, 8.0
-NOTHING: dict[str, Any] = {"group__expect__caller": ExpectLeg(), "group__expect__callee": ExpectLeg(),
-                           "group__caller__dtmf": None}  # fmt: skip
-SIGNAL: Samples = encode(CODE, frames=17)[: int(HOLD_S * SAMPLE_RATE)]
-SILENCE: Samples = np.zeros(int(HOLD_S * SAMPLE_RATE), dtype=np.int16)
+OURS, RELAY = "10.0.0.9:4000", "10.0.0.1:30000"
+EXPECT = ExpectLeg(
+    audio=Audio.OWN,
+    dtmf=ExpectDtmf(digits="12"),
+    rtp=ExpectRtp(min_packets=150, max_loss_percent="1", max_jitter_milliseconds=30),
+)
+DIGITS = (tap_digit("1", 11.0), tap_digit("2", 11.3))
+SIGNAL = encode(CODE, frames=9)[: 4 * 8000]
 
 
-def row(role: Role, *, sent: bool = False, **changes: Any) -> TapStream:
-    """8 s of PCMU in 400 packets, from or to the SUT."""
-    local, remote = PLACES[role]
+def silence(seconds: float = 4.0) -> Samples:
+    return np.zeros(int(8000 * seconds), dtype=SIGNAL.dtype)
+
+
+def rtp(**changes: Any) -> TapStream:
+    """One direction of a good call."""
     usual: dict[str, Any] = {
-        "sent": sent, "local": local, "remote": remote, "mark": int(role is Role.CALLER), "epoch": 2, "packets": 400,
-        "expected": 400, "jitter_samples": 399, "first_s": ANSWERED_S + 0.02, "last_s": ANSWERED_S + HOLD_S - 0.01,
-        "payload_types": {0: 400}, "media_ms": 8000.0, "lost_ms": 0.0, "pause_ms": 0.0, "audio": 0,
+        "local": OURS, "remote": RELAY, "mark": 1, "packets": 200, "expected": 200, "first_s": 10.12, "last_s": 14.09,
+        "payload_types": {0: 184, 101: 16}, "media_ms": 3680.0, "lost_ms": 0.0, "pause_ms": 0.0, "event_ms": 320.0,
+        "span_ms": 4000.0, "jitter_samples": 183, "max_gap_ms": 22.0, "digits": DIGITS,
     }  # fmt: skip
     return tap_stream(**(usual | changes))
 
 
-def offer_and_answer(
-    role: Role, answer_lines: tuple[str, ...] = (), *, remote: str | None = None
-) -> tuple[MessageSeen, ...]:
-    """INVITE, 200 and ACK; `answer_lines` are added to the SUT's SDP (the callee's: to its offer)."""
-    local, theirs = PLACES[role]
-    ours, its = with_sdp(sdp(local)), with_sdp(sdp(remote or theirs, *answer_lines))
-    invite, answer = (ours, its) if role is Role.CALLER else (its, ours)
-    by_us = role is Role.CALLER
-    return (
-        message(ANSWERED_S - 0.1, request(key=KEY, **invite), by_us, epoch=1),
-        message(ANSWERED_S, response(200, **answer), not by_us, epoch=2),
-        message(ANSWERED_S + 0.01, request("ACK", to_tag="t"), by_us, epoch=2),
-    )
+HEALTHY = Health()
 
 
-def changed_to(role: Role, at_s: float, line: str, *, cseq: int, epoch: int) -> tuple[MessageSeen, ...]:
-    """A re-INVITE of the SUT with this direction, answered at once with what it leaves."""
-    left = {"a=sendonly": "a=recvonly", "a=inactive": "a=inactive", "a=sendrecv": "a=sendrecv"}[line]
-    local, theirs = PLACES[role]
-    tags = {"from_tag": "t", "to_tag": "f"} if role is Role.CALLER else {"from_tag": "f", "to_tag": "t"}
-    return (
-        message(at_s, request(cseq=cseq, **tags, **with_sdp(sdp(theirs, line))), False, epoch=epoch - 1),
-        message(at_s, response(200, cseq=cseq, **tags, **with_sdp(sdp(local, left))), True, epoch=epoch),
-        message(at_s + 0.01, request("ACK", cseq=cseq, **tags), False, epoch=epoch),
-    )
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """One end of the call: what crossed its wire, in the caller's order; the callee's is the mirror of it."""
+
+    role: Role
+    offer: str | None = sdp(OURS)
+    answer: str | None = sdp(RELAY)
+    ringing: bool = True
+    code: int | None = 200
+    refusal: dict[str, str] = field(default_factory=dict)
+    """Headers of the final response."""
+    answers: int = 1
+    acknowledged: bool = True
+    bye_s: float = 14.1
+    bye_sent: bool | None = None
+    """By this end; None: no BYE crossed. The default is the caller."""
+    bye_code: int | None = 200
+    streams: tuple[TapStream, ...] = (rtp(), rtp(sent=True))
+    sound: Samples | None = None
+    extra: tuple[Event, ...] = ()
+    health: Health = HEALTHY
+    own_reason: str | None = None
+    ended_s: float | None = None
+
+    def leg(self) -> LegObservation:
+        """As this end's agent observes it."""
+        facts = LegFacts(
+            role=self.role, endpoint=0, call="pin", number=0, call_key=KEY, sip_call_id="c1", started_at=1e9
+        )  # fmt: skip
+        last_s = self.ended_s if self.ended_s is not None else self.bye_s + 0.05
+        ended = CallEnded(
+            at_s=last_s, call=CallHandle(1), local_reason="", stack_sent=None, stack_received=None, rtt_ms=None,
+            media_s=4.0, recordings={}, tapped=self.streams if self.code == 200 else None,
+        )  # fmt: skip
+        events = sorted((*self._messages(), *self.extra, ended), key=lambda event: event.at_s)
+        tracks = {RELAY: SIGNAL if self.sound is None else self.sound} if self.code == 200 else {}
+        return observe_leg(
+            facts, events, own_reason=self.own_reason, health=self.health, tracks=tracks, codes=Codes(own=CODE)
+        )
+
+    def _messages(self) -> Sequence[Event]:
+        out = self.role is Role.CALLER
+        offer = {} if self.offer is None else with_sdp(self.offer)
+        found = [message(10.0, request(**offer), out)]
+        if self.ringing:
+            found.append(message(10.02, response(180), not out))
+        if self.code is None:
+            return found
+        body = {} if self.answer is None or self.code != 200 else with_sdp(self.answer)
+        final = response(self.code, headers=self.refusal, **body)
+        found += [message(10.1 + 0.5 * (2**time - 1), final, not out) for time in range(self.answers)]
+        if self.code != 200:
+            return found
+        if self.acknowledged:
+            found.append(message(10.12, request("ACK", to_tag="t"), out))
+        return [*found, *self._ending(out)]
+
+    def _ending(self, out: bool) -> list[Event]:  # noqa: FBT001
+        if self.bye_sent is None:
+            return []
+        own = self.bye_sent is out
+        tags = {"cseq": 7, **({"to_tag": "t"} if own else {"from_tag": "t", "to_tag": "f"})}
+        found: list[Event] = [message(self.bye_s, request("BYE", **tags), self.bye_sent)]
+        if self.bye_code is not None:
+            found.append(message(self.bye_s + 0.02, response(self.bye_code, method="BYE", **tags), not self.bye_sent))
+        return found
 
 
-def leg(
-    role: Role,
-    *rows: TapStream,
-    sound: Samples | dict[str, Samples] = SIGNAL,
-    signalling: tuple[MessageSeen, ...] = (),
-    changes: tuple[MessageSeen, ...] = (),
-) -> LegObservation:
-    """What the agent observed; without rows: all came and went."""
-    facts = LegFacts(
-        role=role, endpoint=0, call="pin", number=0, call_key=KEY, sip_call_id="c1", started_at=1.7e9,
-    )  # fmt: skip
-    by_us, end_s = role is Role.CALLER, ANSWERED_S + HOLD_S
-    seen = rows or (row(role), row(role, sent=True))
-    events = [
-        *(signalling or offer_and_answer(role)),
-        *changes,
-        message(end_s, request("BYE", cseq=9, to_tag="t"), by_us, epoch=2),
-        message(end_s + 0.01, response(200, cseq=9, method="BYE"), not by_us, epoch=2),
-        CallEnded(
-            at_s=end_s + 0.02, call=CallHandle(1), local_reason="", rtt_ms=None, media_s=HOLD_S, tapped=seen,
-            recordings={}, stack_sent=None, stack_received=None,
-        ),
-    ]  # fmt: skip
-    tracks = sound if isinstance(sound, dict) else {PLACES[role][1]: sound}
-    health = Health(media=Trouble(over_ms=8000.0, throttled_ms=0.0, lateness_ms=1.0, socket_drops=0))
-    return observe_leg(facts, events, own_reason=None, health=health, tracks=tracks, codes=Codes(own=CODE))
+CALLER = End(role=Role.CALLER, bye_sent=True)
+CALLEE = End(role=Role.CALLEE, bye_sent=False, offer=sdp(RELAY), answer=sdp(OURS))
 
 
-def verdict(caller: LegObservation | None = None, callee: LegObservation | None = None, **its_plan: Any) -> CallVerdict:
-    """The call judged from both ends; an end that is not given went well."""
-    legs = {Role.CALLER: caller or leg(Role.CALLER), Role.CALLEE: callee or leg(Role.CALLEE)}
-    reports = [report(plan(role, **(NOTHING | its_plan)), legs[role]) for role in (Role.CALLER, Role.CALLEE)]
-    return judge_run(reports).calls[0]
+def the_plan(role: Role, **changes: Any) -> Plan:
+    usual: dict[str, Any] = {
+        "group__hold_seconds": 4, "group__caller__dtmf": SendDtmf(digits="12"), "group__expect__caller": EXPECT,
+        "group__expect__callee": EXPECT,
+    }  # fmt: skip
+    return plan(role, **(usual | changes))
 
 
-def alone(caller: LegObservation, **its_plan: Any) -> CallVerdict:
-    """A call to a SUT that answers itself."""
-    expected = NOTHING | its_plan | {"group__expect__callee": ExpectLeg()}
-    return judge_run([report(plan(Role.CALLER, callee_declared=False, **expected), caller)]).calls[0]
+def verdict(
+    caller: End | None = CALLER,
+    callee: End | None = CALLEE,
+    *,
+    registrations: Sequence[RegistrationObservation] | None = None,
+    callee_lost: bool = False,
+    **plan_changes: Any,
+) -> CallVerdict:
+    """What the call comes to. A leg None was not reported."""
+    made: list[AgentReport] = []
+    for role, end in ((Role.CALLER, caller), (Role.CALLEE, callee)):
+        legs = () if end is None else (end.leg(),)
+        changes: dict[str, Any] = {"complete": not (callee_lost and role is Role.CALLEE)}
+        if registrations is not None and role is Role.CALLER:
+            changes["registrations"] = tuple(registrations)
+        made.append(report(the_plan(role, **plan_changes), *legs, **changes))
+    return judge_run(made).calls[0]
+
+
+def caller(**changes: Any) -> End:
+    """The good caller's end, changed."""
+    return replace(CALLER, **changes)
+
+
+def callee(**changes: Any) -> End:
+    """Likewise."""
+    return replace(CALLEE, **changes)
+
+
+def troubled(**trouble: Any) -> Health:
+    """An agent in trouble from the INVITE on."""
+    return Health(setup=Trouble(**trouble), media=Trouble(**trouble))
+
+
+Case = Callable[[], CallVerdict]

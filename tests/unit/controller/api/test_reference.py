@@ -1,6 +1,7 @@
 """docs/ against the code: fields, checks, reasons and excuses are those that there are."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -47,6 +48,15 @@ def test_every_check_of_a_call_is_explained() -> None:
 def test_the_example_is_a_valid_test() -> None:
     example = TEXT.split("```yaml\n")[1].split("```")[0]
     assert parse_test(yaml.safe_load(example)).name == "pin"
+
+
+def test_tables_are_renewed_where_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for page in PAGES:
+        (tmp_path / page).write_text((DOCS / page).read_text().replace("| `PacketLoss` |", "| `Loss` |"))
+    monkeypatch.setattr("controller.api.reference.DOCS", tmp_path)
+
+    assert main(["--write"]) == 0
+    assert all((tmp_path / page).read_text() == (DOCS / page).read_text() for page in PAGES)
 
 
 def test_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from agent.judge.run import CallVerdict
 from agent.sound.identity import encode
 from agent.tap.model import GapKind, TapGap, TapStream
 from tests.unit.agent.judge.judging import said
-from tests.unit.agent.judge.wire import (
+from tests.unit.agent.judge.media_wire import (
     ANSWERED_S,
     CODE,
     PLACES,
