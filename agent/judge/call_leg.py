@@ -142,7 +142,7 @@ class CallLeg:
         Of its media, or of its signalling from the INVITE on.
         """
         found = (media_troubles if media else call_troubles)(self.leg.health, self._media_ms)
-        return "; ".join(text for kind, text in found.items() if kind in kinds) or None
+        return "; ".join(dict.fromkeys(text for kind, text in found.items() if kind in kinds)) or None
 
     @property
     def _media_ms(self) -> float:

@@ -1,6 +1,6 @@
 """When an agent's own troubles make what it measured worthless, and what they may have broken (truth rules 3, 11)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -23,7 +23,9 @@ class Excuse(StrEnum):
     """What an agent's trouble may bring about by itself: a reason's row names those that bring it about."""
 
     LATE = "Late"
-    """It read, sent or answered later than it should have, or sent its RTP so."""
+    """It read, sent or answered later than it should have."""
+    LATE_MEDIA = "Late media"
+    """It sent its RTP later than the timestamps in it say; where that was not measured, it was late."""
     DROPPED = "Dropped"
     """Datagrams that came were not seen: the kernel dropped them at its own sockets."""
     UNSENT = "Unsent"
@@ -43,24 +45,28 @@ def overload(health: Health, media_ms: float) -> str | None:
 
 def media_troubles(health: Health, media_ms: float) -> Mapping[Excuse, str]:
     """What the agent may have broken of a leg's media, also where it was not overloaded."""
-    late = (_throttled(health.media, media_ms), _late(health, health.media, MAX_LATENESS_MS))
-    return _by_kind(late, _dropped(health.media), _unsent(health))
+    throttled, late = _throttled(health.media, media_ms), _late(Health(), health.media, MAX_LATENESS_MS)
+    sent_late = late if health.rtp_lateness_ms is None else _late(health, Trouble(), MAX_LATENESS_MS)
+    return _by_kind(
+        {
+            Excuse.LATE: (throttled, late),
+            Excuse.LATE_MEDIA: (throttled, sent_late),
+            Excuse.DROPPED: (_dropped(health.media),),
+            Excuse.UNSENT: (_unsent(health),),
+        }
+    )
 
 
 def call_troubles(health: Health, media_ms: float) -> Mapping[Excuse, str]:
     """What it may have broken of a call's signalling, from the INVITE on."""
     whole = _both(health.setup, health.media)
     late = (_throttled(whole, whole.over_ms or media_ms), _late(health, whole, MAX_LATENESS_MS))
-    return _by_kind(late, _dropped(whole), None)
+    return _by_kind({Excuse.LATE: late, Excuse.DROPPED: (_dropped(whole),)})
 
 
-def _by_kind(late: tuple[str | None, ...], dropped: str | None, unsent: str | None) -> dict[Excuse, str]:
-    kinds = {
-        Excuse.LATE: "; ".join(trouble for trouble in late if trouble is not None) or None,
-        Excuse.DROPPED: dropped,
-        Excuse.UNSENT: unsent,
-    }
-    return {kind: trouble for kind, trouble in kinds.items() if trouble is not None}
+def _by_kind(troubles: Mapping[Excuse, Iterable[str | None]]) -> dict[Excuse, str]:
+    texts = {kind: "; ".join(text for text in found if text is not None) for kind, found in troubles.items()}
+    return {kind: text for kind, text in texts.items() if text}
 
 
 def _both(setup: Trouble, media: Trouble) -> Trouble:

@@ -9,7 +9,7 @@ from agent.contract.observation import Heard
 from agent.contract.plan import Plan, identity_code
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, planned_calls
-from agent.judge.checks.check import CheckRule, Impossible, Row
+from agent.judge.checks.check import BROKEN_MEDIA, CheckRule, Impossible, Row
 from agent.judge.checks.dtmf import sending_ms
 from agent.judge.checks.rtp_loss import percent
 from agent.judge.checks.rtp_packets import attribute_missing
@@ -295,6 +295,7 @@ RULE: Final = CheckRule(
                 "for 2 s or more; asked for or not"
             ),
             excused_by=frozenset({Excuse.DROPPED}),
+            behind=Reason.CALL_DROPPED,  # and before NoRtp, which it explains
         ),
         Row(
             reason=Reason.WRONG_AUDIO,
@@ -302,12 +303,12 @@ RULE: Final = CheckRule(
                 "another call's signal was heard twice or more, or other sound than this call's signal for more than "
                 "half of the time (or `maxForeignPercent`)"
             ),
-            excused_by=frozenset({Excuse.LATE, Excuse.DROPPED, Excuse.UNSENT}),
+            excused_by=BROKEN_MEDIA,
         ),
         Row(
             reason=Reason.NO_AUDIO,
             meaning="RTP may have come, but it carried silence, or this call's signal for less than half of the time",
-            excused_by=frozenset(Excuse),
+            excused_by=BROKEN_MEDIA,
         ),
         Row(reason=Reason.UNEXPECTED_AUDIO, meaning="silence was expected"),
     ),

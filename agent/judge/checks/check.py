@@ -10,6 +10,7 @@ from agent.judge.ends import CallEnds
 from agent.judge.overload import Excuse
 
 LATE_OR_DROPPED = frozenset({Excuse.LATE, Excuse.DROPPED})
+BROKEN_MEDIA = frozenset({Excuse.LATE_MEDIA, Excuse.DROPPED, Excuse.UNSENT})
 ANY_TROUBLE = frozenset(Excuse)
 
 

@@ -9,7 +9,7 @@ from agent.contract.call import Behaviour, Call, DtmfMethod, ExpectDtmf, ExpectL
 from agent.contract.observation import Digit
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, joined
-from agent.judge.checks.check import CheckRule, Impossible, Row
+from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Impossible, Row
 from agent.judge.checks.rtp_packets import both_ways, explain_strangers
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
@@ -345,7 +345,7 @@ RULE: Final = CheckRule(
         Row(
             reason=Reason.DTMF_CUT_SHORT,
             meaning="a digit of less than 40 ms came (ITU-T Q.24), or of less than half the length it was sent with",
-            excused_by=frozenset(Excuse),
+            excused_by=ANY_TROUBLE,
         ),
     ),
     sentence="{leg} received {observed}, expected {expected}",

@@ -7,9 +7,8 @@ from agent.contract.call import ExpectLeg
 from agent.contract.observation import Source
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg
-from agent.judge.checks.check import CheckRule, Row
+from agent.judge.checks.check import BROKEN_MEDIA, CheckRule, Row
 from agent.judge.media import accepted, receiving
-from agent.judge.overload import Excuse
 from agent.judge.spans import Span, length, meet, minus, union
 
 MOMENT_MS: Final = 0.001
@@ -78,7 +77,7 @@ RULE: Final = CheckRule(
         Row(
             reason=Reason.MEDIA_GAP,
             meaning="no packet for longer than `maxGapMilliseconds`, while the SDP let the peer send",
-            excused_by=frozenset(Excuse),
+            excused_by=BROKEN_MEDIA,
         ),
     ),
     sentence="{leg} was {observed}, expected {expected}",

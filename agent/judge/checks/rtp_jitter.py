@@ -42,7 +42,7 @@ RULE: Final = CheckRule(
         Row(
             reason=Reason.JITTER,
             meaning="mean jitter above `maxJitterMilliseconds`",
-            excused_by=frozenset({Excuse.LATE}),
+            excused_by=frozenset({Excuse.LATE_MEDIA}),
         ),
     ),
     sentence="{leg} saw {observed} of jitter, expected {expected}",

@@ -215,7 +215,7 @@ RULE: Final = CheckRule(
         Row(
             reason=Reason.PACKET_LOSS,
             meaning="more media time was lost than `maxLossPercent`",
-            excused_by=frozenset({Excuse.LATE, Excuse.DROPPED}),
+            excused_by=frozenset({Excuse.LATE_MEDIA, Excuse.DROPPED}),
         ),
     ),
     sentence="{leg} lost {observed}, expected {expected}",

@@ -9,7 +9,7 @@ from agent.contract.call import Audio, Behaviour, Call, ExpectLeg, ExpectRtp
 from agent.contract.observation import Origin
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg
-from agent.judge.checks.check import CheckRule, Impossible, Row
+from agent.judge.checks.check import BROKEN_MEDIA, CheckRule, Impossible, Row
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
 from agent.judge.media import (
@@ -292,7 +292,7 @@ RULE: Final = CheckRule(
         Row(
             reason=Reason.TOO_FEW_PACKETS,
             meaning="fewer RTP packets came than `minPackets`, copies not counted",
-            excused_by=frozenset(Excuse),
+            excused_by=BROKEN_MEDIA,
             behind=Reason.PACKET_LOSS,
         ),
     ),

@@ -60,6 +60,14 @@ def test_lateness_of_a_few_packets_excuses_what_broke_and_leaves_what_held():
     ]
 
 
+def test_media_that_left_in_time_is_not_excused_by_a_late_process():
+    """Its timestamps tell how late our own RTP was; where they do not, its process does."""
+    in_time = LATE | {"health__rtp_lateness_ms": 20.0}
+    assert caller_alone(**in_time, received__jitter_ms=80.0) == [(Check.RTP_JITTER, Reason.JITTER)]
+    sent_late = {"health__rtp_lateness_ms": 300.0}
+    assert caller_alone(**sent_late, received__jitter_ms=80.0) == [(Check.RTP_JITTER, Reason.AGENT_OVERLOADED)]
+
+
 def test_what_breaks_opposite_a_late_agent_may_be_its_doing():
     assert both(callee=LATE).result is Result.PASSED
     jitter = said(both(caller={"received__jitter_ms": 80.0}, callee=LATE).findings, CALLER)

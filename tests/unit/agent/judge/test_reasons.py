@@ -132,9 +132,7 @@ WIRE: dict[Reason, Case] = {
     Reason.DTMF_CUT_SHORT: lambda: verdict(
         callee=callee(streams=both_streams(digits=(DIGITS[0], tap_digit("2", 11.3, duration_ms=20.0))))
     ),
-    Reason.NO_RTP: lambda: verdict(
-        caller=caller(sound=silence()), callee=callee(streams=(rtp(sent=True),), sound=silence())
-    ),
+    Reason.NO_RTP: lambda: verdict(caller(sound=silence()), callee(streams=(rtp(sent=True),), sound=silence())),
     Reason.MEDIA_STOPPED: lambda: verdict(
         callee=callee(
             streams=both_streams(packets=90, expected=90, last_s=11.9, media_ms=1600.0, span_ms=1800.0),

@@ -65,4 +65,4 @@ def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert printed.startswith("| check |")
     assert "| field of `spec` |" in printed
-    assert "| `PacketLoss` | late, dropped |" in printed
+    assert "| `PacketLoss` | late media, dropped |" in printed

@@ -1,0 +1,309 @@
+"""Media from the wire to the verdict: each reason where the peer misbehaves, and legal oddness that passes."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agent.contract.call import Audio, ExpectDtmf, ExpectLeg, ExpectRtp, MediaSource
+from agent.contract.plan import identity_code
+from agent.contract.verdict import Check, Reason, Result, Role
+from agent.judge.run import CallVerdict
+from agent.sound.identity import encode
+from agent.tap.model import GapKind, TapGap, TapStream
+from tests.unit.agent.judge.judging import said
+from tests.unit.agent.judge.media_wire import (
+    ANSWERED_S,
+    CODE,
+    PLACES,
+    SIGNAL,
+    SILENCE,
+    alone,
+    changed_to,
+    leg,
+    offer_and_answer,
+    row,
+    verdict,
+)
+from tests.unit.taps import tap_digit
+
+CALLER, CALLEE = Role.CALLER, Role.CALLEE
+STRANGER = "10.0.0.66:7000"
+
+
+def asked(**expected: Any) -> dict[str, Any]:
+    return {f"group__expect__{leg}": ExpectLeg(**expected) for leg in ("caller", "callee")}
+
+
+def rtp(**bounds: Any) -> dict[str, Any]:
+    return asked(rtp=ExpectRtp(**bounds))
+
+
+LOSS = rtp(max_loss_percent="1")
+OWN = asked(audio=Audio.OWN)
+
+
+def sent(role: Role, **changes: Any) -> TapStream:
+    return row(role, sent=True, **changes)
+
+
+def caller(*rows: TapStream, **fields: Any) -> Any:
+    """Also sent as it should."""
+    return leg(CALLER, *(rows or (row(CALLER),)), sent(CALLER), **fields)
+
+
+def callee(*rows: TapStream, **fields: Any) -> Any:
+    return leg(CALLEE, *(rows or (row(CALLEE),)), sent(CALLEE), **fields)
+
+
+def passed(call: CallVerdict) -> None:
+    assert said(call.findings) == []
+    assert call.result is Result.PASSED
+
+
+def failed(call: CallVerdict, check: Check, reason: Reason) -> None:
+    assert call.result is Result.FAILED
+    assert (check, reason) in said(call.findings), said(call.findings)
+    assert call.reason is reason
+
+
+def test_a_good_call_passes_whatever_of_its_media_is_asked():
+    everything = asked(
+        audio=Audio.OWN,
+        max_foreign_percent="5",
+        rtp=ExpectRtp(
+            min_packets=350,
+            max_loss_percent="0.5",
+            max_jitter_milliseconds=5,
+            max_gap_milliseconds=100,
+            source=MediaSource.SIGNALLED,
+        ),
+    )
+    passed(verdict(**everything))
+
+
+# Each reason, where the peer misbehaves
+
+
+def nothing_comes_back() -> CallVerdict:
+    return verdict(caller=leg(CALLER, sent(CALLER), sound=SILENCE))
+
+
+def it_stops_on_the_way() -> CallVerdict:
+    return verdict(caller=caller(row(CALLER, packets=200, last_s=ANSWERED_S + 4.0, media_ms=4000.0)))
+
+
+def types_that_nobody_offered() -> CallVerdict:
+    return verdict(caller=caller(row(CALLER, unnegotiated=200, payload_types={0: 200, 96: 200})))
+
+
+def fewer_than_asked() -> CallVerdict:
+    return alone(caller(row(CALLER, packets=300, media_ms=6000.0, pause_ms=2000.0)), **rtp(min_packets=350))
+
+
+def another_port_though_the_sdps_is_insisted_on() -> CallVerdict:
+    return verdict(caller=caller(row(CALLER, remote="10.0.0.1:40000")), **rtp(source=MediaSource.SIGNALLED))
+
+
+def a_tenth_is_lost_and_numbers_tell() -> CallVerdict:
+    lost = row(CALLEE, packets=360, lost=40, media_ms=7200.0, lost_ms=800.0)
+    return verdict(callee=callee(lost), **LOSS)
+
+
+def a_tenth_is_lost_before_all_is_packed_and_numbered_anew() -> CallVerdict:
+    anew = row(CALLEE, packets=720, media_ms=7200.0, payload_types={0: 720})
+    return verdict(callee=callee(anew), **LOSS)
+
+
+def two_seconds_are_quiet() -> CallVerdict:
+    return alone(caller(row(CALLER, max_gap_ms=2000.0, pause_ms=2000.0)), **rtp(max_gap_milliseconds=500))
+
+
+def packets_come_unevenly() -> CallVerdict:
+    return verdict(caller=caller(row(CALLER, mean_jitter_ms=80.0)), **rtp(max_jitter_milliseconds=30))
+
+
+def another_calls_signal_is_heard() -> CallVerdict:
+    other = encode(identity_code("another call"), frames=16)
+    return verdict(callee=callee(sound=other), **OWN)
+
+
+def noise_is_mixed_in_for_most_of_the_call() -> CallVerdict:
+    noise = np.random.default_rng(1).normal(0, 6000, SIGNAL.size).astype(np.int16)
+    noise[:11_520] = SIGNAL[:11_520]  # three frames of its own, and two at its end
+    noise[-9_600:] = SIGNAL[-9_600:]
+    return verdict(callee=callee(sound=noise), **OWN)
+
+
+def silence_is_heard() -> CallVerdict:
+    return verdict(callee=callee(sound=SILENCE), **OWN)
+
+
+def something_is_heard_where_nothing_should() -> CallVerdict:
+    return verdict(group__expect__caller=ExpectLeg(audio=Audio.SILENCE))
+
+
+def the_path_plays_the_caller_back_to_itself() -> CallVerdict:
+    return verdict(callee=callee(sound=SILENCE))
+
+
+def digits_come_back_that_nobody_sent() -> CallVerdict:
+    digits = tuple(tap_digit(key, ANSWERED_S + 1 + place) for place, key in enumerate("12"))
+    looped = leg(CALLER, row(CALLER, digits=digits), sent(CALLER, digits=digits))
+    return verdict(caller=looped)
+
+
+def digits_are_lost() -> CallVerdict:
+    digits = tuple(tap_digit(key, ANSWERED_S + 1 + place) for place, key in enumerate("12"))
+    mine = leg(CALLER, row(CALLER), sent(CALLER, digits=digits))
+    return verdict(
+        caller=mine,
+        callee=callee(row(CALLEE, digits=digits[:1])),
+        group__expect__callee=ExpectLeg(dtmf=ExpectDtmf(digits="12")),
+    )
+
+
+MISBEHAVIOUR = [
+    (nothing_comes_back, Check.RTP_PACKETS, Reason.NO_RTP),
+    (it_stops_on_the_way, Check.RTP_PACKETS, Reason.MEDIA_STOPPED),
+    (types_that_nobody_offered, Check.RTP_PACKETS, Reason.UNNEGOTIATED_PAYLOAD),
+    (fewer_than_asked, Check.RTP_PACKETS, Reason.TOO_FEW_PACKETS),
+    (another_port_though_the_sdps_is_insisted_on, Check.RTP_SOURCE, Reason.UNSIGNALLED_SOURCE),
+    (a_tenth_is_lost_and_numbers_tell, Check.RTP_LOSS, Reason.PACKET_LOSS),
+    (a_tenth_is_lost_before_all_is_packed_and_numbered_anew, Check.RTP_LOSS, Reason.PACKET_LOSS),
+    (two_seconds_are_quiet, Check.RTP_GAP, Reason.MEDIA_GAP),
+    (packets_come_unevenly, Check.RTP_JITTER, Reason.JITTER),
+    (another_calls_signal_is_heard, Check.AUDIO, Reason.WRONG_AUDIO),
+    (noise_is_mixed_in_for_most_of_the_call, Check.AUDIO, Reason.WRONG_AUDIO),
+    (silence_is_heard, Check.AUDIO, Reason.NO_AUDIO),
+    (something_is_heard_where_nothing_should, Check.AUDIO, Reason.UNEXPECTED_AUDIO),
+    (the_path_plays_the_caller_back_to_itself, Check.AUDIO, Reason.LOOPED),
+    (digits_come_back_that_nobody_sent, Check.DTMF, Reason.DTMF_MISMATCH),
+    (digits_are_lost, Check.DTMF, Reason.DTMF_MISMATCH),
+]
+
+
+@pytest.mark.parametrize(("path", "check", "reason"), MISBEHAVIOUR, ids=lambda value: getattr(value, "__name__", None))
+def test_a_path_that_misbehaves_fails_for_the_right_reason(path, check, reason):
+    call = path()
+    assert call.result is Result.FAILED
+    assert (check, reason) in said(call.findings), said(call.findings)
+    allowed = {reason, Reason.NO_AUDIO, Reason.LOOPED}  # what follows from it
+    assert {finding.reason for finding in call.findings} <= allowed
+
+
+# Legal oddness passes
+
+
+def packed_into_40_ms() -> CallVerdict:
+    long = {"packets": 200, "expected": 200, "payload_types": {0: 200}}
+    return verdict(callee=callee(row(CALLEE, **long)), caller=caller(row(CALLER, **long)), **LOSS)
+
+
+def packed_into_10_ms() -> CallVerdict:
+    short = {"packets": 800, "expected": 800, "payload_types": {0: 800}}
+    return verdict(callee=callee(row(CALLEE, **short)), **LOSS)
+
+
+def an_ivr_that_waits() -> CallVerdict:
+    return alone(caller(row(CALLER, packets=150, last_s=ANSWERED_S + 3.0, media_ms=3000.0)), **LOSS)
+
+
+def a_source_that_begins_anew() -> CallVerdict:
+    return verdict(caller=caller(row(CALLER, restarts=1)), **LOSS)
+
+
+def keep_alives_of_a_type_that_nobody_offered() -> CallVerdict:
+    return verdict(caller=caller(row(CALLER, packets=403, empty=3, payload_types={0: 400, 122: 3})))
+
+
+def media_from_another_port_of_the_host() -> CallVerdict:
+    return verdict(caller=caller(row(CALLER, remote="10.0.0.1:40000")), **LOSS)
+
+
+def a_stranger_beside_the_peer() -> CallVerdict:
+    flood = row(CALLER, remote=STRANGER, ssrc=9, packets=5000, lost=9000, unnegotiated=5000, payload_types={96: 5000})
+    return verdict(caller=caller(row(CALLER), flood), **LOSS)
+
+
+def media_from_elsewhere_that_carries_the_signal() -> CallVerdict:
+    there = caller(row(CALLER, remote="192.0.2.7:5000"), sound={"192.0.2.7:5000": SIGNAL})
+    return verdict(caller=there, **OWN)
+
+
+def a_hold_with_music() -> CallVerdict:
+    """The SUT holds the caller from 3 to 5.5 s; the callee is held too."""
+    changes = {
+        role: (
+            *changed_to(role, ANSWERED_S + 3.0, "a=sendonly" if role is CALLER else "a=inactive", cseq=2, epoch=4),
+            *changed_to(role, ANSWERED_S + 5.5, "a=sendrecv", cseq=3, epoch=6),
+        )
+        for role in (CALLER, CALLEE)
+    }
+    legs = {}
+    for role, music in ((CALLER, 2500.0), (CALLEE, 0.0)):
+        parts = [
+            row(role, epoch=2, packets=150, last_s=ANSWERED_S + 2.98, media_ms=3000.0),
+            row(role, epoch=6, packets=125, first_s=ANSWERED_S + 5.52, media_ms=2500.0),
+        ]
+        if music:
+            parts.append(row(role, epoch=4, ssrc=5, packets=125, first_s=ANSWERED_S + 3.02, last_s=ANSWERED_S + 5.48,
+                             media_ms=music))  # fmt: skip
+        mine = [
+            sent(role, epoch=2, packets=150, last_s=ANSWERED_S + 2.98, media_ms=3000.0),
+            sent(role, epoch=6, packets=125, first_s=ANSWERED_S + 5.52, media_ms=2500.0),
+        ]
+        legs[role] = leg(role, *parts, *mine, changes=changes[role])
+    return verdict(caller=legs[CALLER], callee=legs[CALLEE], **rtp(max_loss_percent="1", max_gap_milliseconds=300))
+
+
+def one_way_by_sendonly() -> CallVerdict:
+    mine = leg(CALLER, sent(CALLER), sound=SILENCE, signalling=offer_and_answer(CALLER, ("a=recvonly",)))
+    its = leg(CALLEE, row(CALLEE), signalling=offer_and_answer(CALLEE, ("a=sendonly",)))
+    return verdict(caller=mine, callee=its, group__expect__callee=ExpectLeg(audio=Audio.OWN))
+
+
+def a_prompt_before_the_bridge() -> CallVerdict:
+    prompt = np.random.default_rng(2).normal(0, 3000, 16_000).astype(np.int16)
+    heard = np.concatenate([prompt, encode(CODE, frames=12)])
+    return verdict(caller=caller(sound=heard), **OWN)
+
+
+def silence_that_is_left_out() -> CallVerdict:
+    quiet = row(
+        CALLEE, packets=250, media_ms=5000.0, pause_ms=3000.0, noise=3, payload_types={0: 250, 13: 3},
+        gaps=(TapGap(at_s=ANSWERED_S + 5, missing_ms=3000.0, kind=GapKind.PAUSE),), gap_count=1,
+    )  # fmt: skip
+    return verdict(callee=callee(quiet), **LOSS)
+
+
+ODDNESS = [
+    packed_into_40_ms,
+    packed_into_10_ms,
+    an_ivr_that_waits,
+    a_source_that_begins_anew,
+    keep_alives_of_a_type_that_nobody_offered,
+    media_from_another_port_of_the_host,
+    a_stranger_beside_the_peer,
+    media_from_elsewhere_that_carries_the_signal,
+    a_hold_with_music,
+    one_way_by_sendonly,
+    a_prompt_before_the_bridge,
+    silence_that_is_left_out,
+]
+
+
+@pytest.mark.parametrize("path", ODDNESS, ids=lambda path: path.__name__)
+def test_what_no_standard_forbids_passes(path):
+    passed(path())
+
+
+# What cannot be known
+
+
+def test_media_from_elsewhere_without_a_proof_fails_where_our_agent_sent_and_is_open_where_the_sut_did():
+    there = caller(row(CALLER, remote="192.0.2.7:5000"), sound={"192.0.2.7:5000": SILENCE})
+    failed(verdict(caller=there, **LOSS), Check.RTP_PACKETS, Reason.NO_RTP)
+    one = alone(there, **LOSS)
+    assert (one.result, one.reason) == (Result.INCONCLUSIVE, Reason.NOT_MEASURED)
+    assert one.findings[0].observed == f"none from {PLACES[CALLER][1]}, 400 packets from 192.0.2.7:5000"
