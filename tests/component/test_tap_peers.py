@@ -3,6 +3,7 @@
 import re
 import signal
 import struct
+import time
 import wave
 from itertools import pairwise
 from pathlib import Path
@@ -131,6 +132,30 @@ def test_what_was_agreed_on_before_a_reinvite_may_still_be_under_way(phone: Make
         caller.do("hang_up", call=call)
         stream = one(caller.wait("CallEnded"), sent=False, mark=1)
     assert (stream["packets"], stream["unnegotiated"]) == (10, 0)
+
+
+def test_each_sdp_begins_an_epoch_and_numbers_go_on_through_them(phone: Make) -> None:
+    """INVITE and 200 are two, a re-INVITE and its 200 two more."""
+    with peer(answering(sdp(NOBODY))) as server:
+        caller = phone()
+        call = dial(caller, server)
+        caller.wait("CallConfirmed")
+        invite = next(text for text in server.got if text.startswith("INVITE "))
+        send_rtp(server.socket, invite, [*range(5), *range(7, 10)])
+        wait_for_audio(caller)
+        server.send(in_dialog(server, "INVITE", 1, body=sdp(NOBODY).replace("o=- 1 1", "o=- 1 2")))
+        while not any(text.startswith("SIP/2.0 200") for text in server.got):
+            time.sleep(0.01)
+        server.send(in_dialog(server, "ACK", 1))
+        send_rtp(server.socket, invite, [5, *range(10, 15)])
+        wait_for_audio(caller)
+        caller.do("hang_up", call=call)
+        tapped = caller.wait("CallEnded")["tapped"]
+    before, after = (stream for stream in tapped if not stream["sent"])
+    assert (before["epoch"], before["packets"], before["lost"]) == (2, 8, 2)
+    assert (after["epoch"], after["packets"], after["lost"], after["reordered"]) == (4, 6, -1, 1)
+    assert (before["lost_ms"], after["lost_ms"]) == (40, -20)
+    assert [stream["epoch"] for stream in tapped if stream["sent"]] in ([2, 4], [2, 3, 4])
 
 
 def test_every_message_is_told_with_its_connection(phone: Make) -> None:
