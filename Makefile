@@ -17,7 +17,7 @@ coverage: ## 100 % branch coverage of the pure modules, by the unit tests (minut
 test: ## set-up, check, and the end-to-end tests on a real cluster
 	@dev/steps test
 
-test-long: ## what takes long, and the tables: a hostile peer, mutated captures, the benches (30 min; not a part of test)
+test-long: ## what takes long, and the tables: a hostile peer, mutated captures, the benches (35 min; not a part of test)
 	@dev/steps test-long
 
 e2e: ## the end-to-end tests on a real cluster
