@@ -102,7 +102,7 @@ def observe_leg(
         final_code=wire.final.code if wire.final else None,
         final_phrase=wire.final.first.head.phrase if wire.final else None,
         callee_shared=wire.final is not None and wire.final.first.head.header(REFUSED_HEADER) == CALLEE_SHARED,
-        local_reason=own_reason or wire.stack_reason() or (ended.local_reason if ended else None) or None,
+        local_reason=_local_reason(wire, own_reason, ended),
         ended_by=wire.ended_by,
         acknowledged=wire.acknowledged,
         bye_answered=wire.bye_answered,
@@ -129,6 +129,11 @@ def observe_leg(
         ),
         messages=kept_messages(events),
     )
+
+
+def _local_reason(wire: LegWire, own_reason: str | None, ended: CallEnded | None) -> str | None:
+    """Without an ACK the call never came about for our stack, whatever else it, or the agent, had to say then."""
+    return wire.no_ack() or own_reason or wire.stack_reason() or (ended.local_reason if ended else None) or None
 
 
 def _sound(

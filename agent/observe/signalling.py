@@ -139,16 +139,17 @@ class LegWire:
             for event in self.events
             if isinstance(event, NotSent)
         ]
-        return (*refused, *self._no_ack(), *unsent)[:MAX_ACTIONS]
+        no_ack = self.no_ack()
+        acks = [Action(name="ack", at_ms=None, error=no_ack)] if no_ack else []
+        return (*refused, *acks, *unsent)[:MAX_ACTIONS]
 
-    def _no_ack(self) -> list[Action]:
+    def no_ack(self) -> str | None:
         """The stack had an answer, and nothing of its ACK was on the wire: its Contact is where we cannot send."""
         answer = self.leg.acknowledgement
         if not self.outgoing or answer is None or answer.ack_s is not None:
-            return []
+            return None
         contacts = self.leg.tries[-1].answers[0].first.head.contacts
-        where = contacts[0] if contacts else "no Contact"
-        return [Action(name="ack", at_ms=None, error=f"no ACK left this agent; the answer's Contact is {where}")]
+        return f"no ACK left this agent; the answer's Contact is {contacts[0] if contacts else 'missing'}"
 
     def unparsed(self) -> tuple[SipMessage, ...]:
         """What came for it and the stack could not read."""

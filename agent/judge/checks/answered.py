@@ -18,6 +18,8 @@ REQUEST_TERMINATED: Final = 487
 """The response that a CANCEL brings about (RFC 3261 §9.2): it tells who gave up, not what the call came to."""
 SLOW_CALLEE_MS: Final = 5000.0
 """Our callee answers at once. One that had an INVITE this long without answering it is what was slow."""
+MAX_START: Final = 80
+"""Characters of a message's first line, in a note."""
 
 
 def answered(leg: CallLeg) -> list[Finding]:
@@ -76,6 +78,10 @@ def _not_answered(leg: CallLeg, expected: str) -> Finding:
     if waited_ms is None:
         reason = Reason.AGENT_ERROR if leg.leg.local_reason else Reason.NOT_MEASURED
         return leg.finding(Check.ANSWERED, reason, expected=expected, note=own_words(leg, "the INVITE was not sent"))
+    if leg.leg.unparsed:
+        start = leg.leg.unparsed[0].text.partition("\r\n")[0][:MAX_START]
+        note = f"what came for this call could not be read by our SIP stack: '{start}'"
+        return leg.finding(Check.ANSWERED, Reason.NOT_MEASURED, expected=expected, note=note)
     silent = times.first_response_ms is None and leg.leg.final_code is None
     needed_ms = min(_limit_ms(leg), TIMER_B_MS) if silent else _limit_ms(leg)
     if waited_ms < needed_ms - WAIT_TOLERANCE_MS:

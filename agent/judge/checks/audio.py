@@ -289,7 +289,6 @@ RULE: Final = CheckRule(
     rows=(
         Row(
             reason=Reason.LOOPED,
-            behind=Reason.ANSWERED_ELSEWHERE,
             meaning=(
                 "the caller's own signal came back to it, and nothing of it reached the callee, which could receive "
                 "for 2 s or more; asked for or not"

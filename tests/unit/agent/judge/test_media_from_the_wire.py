@@ -272,7 +272,7 @@ def a_prompt_before_the_bridge() -> CallVerdict:
 def silence_that_is_left_out() -> CallVerdict:
     quiet = row(
         CALLEE, packets=250, media_ms=5000.0, pause_ms=3000.0, noise=3, payload_types={0: 250, 13: 3},
-        gaps=(TapGap(at_s=ANSWERED_S + 5, missing_ms=3000.0, kind=GapKind.PAUSE),), gap_count=1,
+        gaps=(TapGap(at_s=ANSWERED_S + 5, missing_ms=3000.0, kind=GapKind.PAUSE, packets=0),), gap_count=1,
     )  # fmt: skip
     return verdict(callee=callee(quiet), **LOSS)
 

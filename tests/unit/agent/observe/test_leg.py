@@ -347,10 +347,12 @@ def test_a_refer_that_we_refused_is_said():
 
 def test_an_ack_that_never_left_is_said_with_the_contact():
     answer = received(1.1, response(200, extra="Contact: <sip:b@h;transport=tls>\r\n"))
-    (action,) = leg(sent(1.0, request()), answer).actions
+    seen = leg(sent(1.0, request()), answer, own_reason="no answer within 5 s")
+    (action,) = seen.actions
+    assert seen.local_reason == action.error
     assert action.error == "no ACK left this agent; the answer's Contact is sip:b@h;transport=tls"
     (action,) = leg(sent(1.0, request()), received(1.1, response(200))).actions
-    assert action.error == "no ACK left this agent; the answer's Contact is no Contact"
+    assert action.error == "no ACK left this agent; the answer's Contact is missing"
 
 
 def test_what_could_not_be_sent_is_said_and_is_no_message():

@@ -7,6 +7,7 @@ from agent.contract.observation import Side
 from agent.contract.plan import call_key
 from agent.contract.result import decode_result
 from agent.contract.verdict import Reason, Role
+from agent.phone.protocol import Unparsed
 from tests.unit.agent.world import UID, group, one_stage, plan
 from tests.unit.fake_phone import Peer
 from tests.unit.sip_messages import message, request, response
@@ -48,6 +49,18 @@ def test_datagrams_dropped_before_the_answer_are_the_agents_own(world):
     it.runner._health.drops = lambda: next(drops)
     it.run()
     assert [finding.reason for finding in it.legs[0].findings] == [Reason.AGENT_OVERLOADED]
+
+
+def test_an_answer_that_our_stack_cannot_read_is_not_the_paths_silence(world):
+    it = world(plan(), Peer(answers_after_s=None))
+    it.step_until(0.05)
+    text = "SIP/2.0 200 OK\r\nCall-ID: call-2\r\nCSeq: x1 INVITE\r\n"
+    it.phone.at(0.1, Unparsed, peer="127.0.0.1:5060", local="127.0.0.1:5070", protocol="UDP", text=text)
+    it.run()
+    (leg,) = it.legs
+    (finding,) = leg.findings
+    assert finding.reason is Reason.NOT_MEASURED
+    assert finding.note == "what came for this call could not be read by our SIP stack: 'SIP/2.0 200 OK'"
 
 
 def test_a_message_that_lay_at_the_socket_is_the_stacks_lateness(world):
