@@ -6,7 +6,8 @@ from agent.contract.observation import RegistrationObservation, RegistrationOutc
 from agent.contract.verdict import Role
 from agent.observe.signalling import crossings, kept_messages, ms
 from agent.phone.protocol import MessageSeen, NotSent, RegistrationConcluded
-from agent.sip.dialogs import Conversation, Registering, registrations
+from agent.sip.dialogs import Registering, registrations
+from agent.sip.transactions import Conversation
 
 NEVER: str = "the SIP stack did not conclude it in time"
 

@@ -9,9 +9,10 @@ import msgspec
 
 from agent.contract.observation import Section
 from agent.phone.protocol import MessageSeen
-from agent.sip.dialogs import DialogId, Signalling
+from agent.sip.dialogs import Signalling
 from agent.sip.sdp import Medium, answer_faults, no_media, parse_sdp, sdp_of
 from agent.sip.text import SipHead, parse_head
+from agent.sip.transactions import DialogId
 
 MAX_FAULTS: Final = 4
 _OFFERING: Final = frozenset({"INVITE", "UPDATE", "PRACK"})

@@ -7,9 +7,10 @@ from typing import Final
 from agent.contract.call import DtmfMethod
 from agent.contract.observation import Action, Bye, Dialog, Digit, Fork, Progress, Side, SipMessage
 from agent.phone.protocol import CallConfirmed, CallEnded, Event, MessageSeen, NotSent, StackRefused, Unparsed
-from agent.sip.dialogs import Conversation, Crossed, HangUp, Signalling, Times, signalling
+from agent.sip.dialogs import HangUp, Signalling, signalling
 from agent.sip.info import info_digit
 from agent.sip.text import blank_digests
+from agent.sip.transactions import Conversation, Crossed, Times
 
 MAX_MESSAGES: Final = 64
 """Of one leg; a peer that sends more has its first ones kept."""

@@ -29,8 +29,8 @@ from agent.phone.protocol import (
     SipAccount,
     StackRefused,
 )
-from agent.sip.dialogs import Conversation
 from agent.sip.text import parse_head, printable
+from agent.sip.transactions import Conversation
 from agent.tap import Tap
 from agent.tap.call import TappedCall
 

@@ -49,8 +49,9 @@ from agent.phone.protocol import (
     RegistrationConcluded,
     SipAccount,
 )
-from agent.sip.dialogs import Crossed, settled
+from agent.sip.dialogs import settled
 from agent.sip.text import parse_head, printable
+from agent.sip.transactions import Crossed
 from agent.tap import Tap, TapError
 from agent.tap.call import Captures, TappedCall
 from agent.tap.model import TapMessage

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.sip import dialogs
-from agent.sip.dialogs import Conversation, Crossed, DialogId, Redirect, registrations, settled, signalling
+from agent.sip import transactions
+from agent.sip.dialogs import Redirect, registrations, settled, signalling
 from agent.sip.text import parse_head
+from agent.sip.transactions import Conversation, Crossed, DialogId
 from tests.unit.sip_messages import request, response
 
 
@@ -255,8 +256,8 @@ def test_an_answered_call_is_settled_once_its_bye_is_answered():
 
 
 def test_a_flood_is_counted_and_loses_no_bye(monkeypatch):
-    monkeypatch.setattr(dialogs, "MAX_TRANSACTIONS", 5)
-    monkeypatch.setattr(dialogs, "MAX_ALWAYS", 8)
+    monkeypatch.setattr(transactions, "MAX_TRANSACTIONS", 5)
+    monkeypatch.setattr(transactions, "MAX_ALWAYS", 8)
     flood = [rx(2.0, request("OPTIONS", from_tag="t", to_tag="f", cseq=n, branch=f"o{n}")) for n in range(10)]
     stray = [reply(2.0, 200, branch=f"s{n}", cseq=n) for n in range(10)]
     conversation = Conversation([*GOOD[:5], *flood, *stray, *GOOD[5:]])
