@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from agent.contract.call import ExpectLeg
+from agent.contract.observation import GapKind
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import CheckRule, Row
@@ -19,6 +20,8 @@ from agent.judge.overload import Excuse
 
 EDGE_MS: Final = 300.0
 """Media on its way, or that came before the receiver counted, at the edges of a call."""
+SILENCE_MS: Final = 200.0
+"""From here on, media missing between packets in sequence may be silence: RFC 3551 §4.2 has no longer packets."""
 
 
 def _asked(expect: ExpectLeg) -> str | None:
@@ -67,12 +70,24 @@ def _lost(leg: CallLeg, came: Flowed, bound: Decimal) -> list[Finding]:
     by_number = exceeds(came.lost, came.packets + came.lost, bound)
     if came.media_ms is None:
         return [_failed(leg, Reason.PACKET_LOSS, _in_packets(came))] if by_number else []
-    if exceeds(came.lost_ms, _due_ms(came), bound):
-        return [_failed(leg, Reason.PACKET_LOSS, f"{_in_time(came.lost_ms, _due_ms(came))}, {_in_packets(came)}")]
+    lost_ms = came.lost_ms - _silence_ms(leg, came)
+    if exceeds(lost_ms, _due_ms(came), bound):
+        return [_failed(leg, Reason.PACKET_LOSS, f"{_in_time(lost_ms, _due_ms(came))}, {_in_packets(came)}")]
     if by_number:
         note = "numbers are missing, and no time between the timestamps around them"
         return [_failed(leg, Reason.NOT_MEASURED, _in_packets(came), note)]
     return []
+
+
+def _silence_ms(leg: CallLeg, came: Flowed) -> float:
+    """Of what is missing: it only *should* have the marker bit where it ends (RFC 3551 §4.1).
+
+    Of a SUT that answers itself: where a callee of ours sent, both ends' media time tells silence from loss.
+    """
+    if leg.call.plan.callee_declared or came.lost:
+        return 0.0
+    silences = (gap.missing_ms for gap in leg.leg.gaps if gap.kind is GapKind.LOST and gap.missing_ms >= SILENCE_MS)
+    return min(came.lost_ms, sum(silences))
 
 
 def _due_ms(came: Flowed) -> float:

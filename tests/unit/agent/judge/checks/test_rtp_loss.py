@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agent.contract.observation import Origin, Side
+from agent.contract.observation import Gap, GapKind, Origin, Side
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.leg import judge_leg
 from tests.unit.agent.judge.judging import CALLEE, CALLER, both, caller_alone, note_of, said
@@ -27,6 +27,17 @@ def received(lost: int = 0, **changes: Any) -> dict[str, Any]:
 
 
 # A leg alone
+
+
+@pytest.mark.parametrize(
+    ("missing_ms", "lost", "callee", "expected"),
+    [(1400.0, 0, False, []), (199.0, 0, False, LOST), (1400.0, 1, False, LOST), (1400.0, 0, True, LOST)],
+    ids=["silence", "too short", "numbers are missing too", "a callee of ours sent"],
+)
+def test_a_system_that_answers_itself_may_say_nothing_without_a_mark(missing_ms, lost, callee, expected):
+    gaps = (Gap(at_ms=3000.0, missing_ms=missing_ms, kind=GapKind.LOST),)
+    leg = received(lost, lost_ms=missing_ms, media_ms=6100.0) | {"gaps": gaps}
+    assert caller_alone({"callee_declared": callee}, **leg) == expected
 
 
 @pytest.mark.parametrize(("lost", "fails"), [(0, False), (4, False), (5, True)])
