@@ -14,21 +14,17 @@ from typing import Final
 import msgspec
 
 from agent.contract.call import Call, DtmfMethod
+from agent.contract.media import Heard, Origin, Section, Source, Stretch
 from agent.contract.observation import (
     Bye,
     Dialog,
     Digit,
     Health,
-    Heard,
     LegObservation,
-    Origin,
     Progress,
     RegistrationObservation,
     RegistrationOutcome,
-    Section,
     Side,
-    Source,
-    Stretch,
     Trouble,
 )
 from agent.contract.plan import Plan, Signal, call_key, decode_plan, decode_signal, identity_code, plan_digest

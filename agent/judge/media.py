@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
 
-from agent.contract.observation import GapKind, Origin, Section, Source
+from agent.contract.media import GapKind, Origin, Section, Source
 from agent.judge.call_leg import CallLeg
 from agent.judge.spans import Span, length, meet, union
 

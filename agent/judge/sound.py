@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from agent.contract.observation import GapKind, Heard
+from agent.contract.media import GapKind, Heard
 from agent.contract.plan import identity_code
 from agent.contract.verdict import Role
 from agent.judge.call_leg import CallLeg

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import msgspec
 
 from agent.contract.call import DtmfMethod
-from agent.contract.observation import MAX_SECTIONS, Digit, Health, LegObservation
+from agent.contract.media import MAX_SECTIONS
+from agent.contract.observation import Digit, Health, LegObservation
 from agent.contract.plan import CALL_HEADER, CALLEE_SHARED, REFUSED_HEADER, Plan
 from agent.contract.verdict import Role
 from agent.observe.media import Media, media, sent_ratio
@@ -88,6 +89,29 @@ def observe_leg(
     sound = _sound(ended, agreement.sections, wire, tracks or {}, codes or Codes())
     crossed = _media(ended, agreement.sections, wire, sound)
     told = crossed or Media()
+    return msgspec.structs.replace(
+        _signalled(facts, wire, ended, own_reason),
+        dtmf_sent=_digits_sent(crossed, wire),
+        dtmf_received=_digits_received(crossed, wire),
+        sections=tuple(agreed.section for agreed in agreement.sections[:MAX_SECTIONS]),
+        answer_faults=agreement.faults,
+        no_media=agreement.no_media,
+        received=crossed.received if crossed else None,
+        sent=crossed.sent if crossed else None,
+        left_out=told.left_out + (ended.uncounted if ended else 0),
+        gaps=told.gaps,
+        gaps_left_out=told.gaps_left_out,
+        heard=sound.heard,
+        health=msgspec.structs.replace(
+            health,
+            rtp_lateness_ms=told.lateness_ms,
+            sent_ratio=sent_ratio(told.sent_ms, agreement.sections, _end_s(wire, ended)),
+        ),
+    )
+
+
+def _signalled(facts: LegFacts, wire: LegWire, ended: CallEnded | None, own_reason: str | None) -> LegObservation:
+    """All but the media."""
     return LegObservation(
         role=facts.role,
         endpoint=facts.endpoint,
@@ -107,27 +131,11 @@ def observe_leg(
         acknowledged=wire.acknowledged,
         bye_answered=wire.bye_answered,
         bye_code=wire.bye_code,
-        dtmf_sent=_digits_sent(crossed, wire),
-        dtmf_received=_digits_received(crossed, wire),
         rtt_ms=ended.rtt_ms if ended else None,
         dialog=wire.dialog(),
-        sections=tuple(agreed.section for agreed in agreement.sections[:MAX_SECTIONS]),
-        answer_faults=agreement.faults,
-        no_media=agreement.no_media,
-        received=crossed.received if crossed else None,
-        sent=crossed.sent if crossed else None,
-        left_out=told.left_out + (ended.uncounted if ended else 0),
-        gaps=told.gaps,
-        gaps_left_out=told.gaps_left_out,
         actions=wire.undone(),
         unparsed=wire.unparsed(),
-        heard=sound.heard,
-        health=msgspec.structs.replace(
-            health,
-            rtp_lateness_ms=told.lateness_ms,
-            sent_ratio=sent_ratio(told.sent_ms, agreement.sections, _end_s(wire, ended)),
-        ),
-        messages=kept_messages(events),
+        messages=kept_messages(wire.events),
     )
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.contract.call import DtmfMethod
-from agent.contract.observation import Digit, Gap, Source, total
+from agent.contract.media import Gap, Source, total
+from agent.contract.observation import Digit
 from agent.observe.sections import Agreed
 from agent.observe.sources import Placed, as_sources, gaps, place, since_answer
 from agent.tap.model import TapDigit, TapStream

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from agent.contract.observation import Section
+from agent.contract.media import Section
 from agent.phone.protocol import MessageSeen
 from agent.sip.dialogs import Signalling
 from agent.sip.sdp import Medium, answer_faults, no_media, parse_sdp, sdp_of

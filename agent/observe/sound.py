@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agent.contract.observation import Heard
+from agent.contract.media import Heard
 from agent.observe.sections import Agreed
 from agent.observe.sources import place, since_answer, unproven
 from agent.sound.hearing import hear, overlay

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
-from agent.contract.observation import MAX_GAPS, MAX_SECTIONS, MAX_SOURCES, Gap, GapKind, Origin, Source, total
+from agent.contract.media import MAX_GAPS, MAX_SECTIONS, MAX_SOURCES, Gap, GapKind, Origin, Source, total
 from agent.observe.sections import Agreed
 from agent.tap.model import TapStream
 

@@ -5,7 +5,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
-from agent.contract.observation import LegObservation, Rtp
+from agent.contract.media import Rtp
+from agent.contract.observation import LegObservation
 
 JITTER_BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.contract.observation import MAX_STRETCHES, Heard, Stretch
+from agent.contract.media import MAX_STRETCHES, Heard, Stretch
 from agent.sound.identity import (
     FRAME_MS,
     HOP,

@@ -10,21 +10,17 @@ import msgspec
 
 from agent.contract.call import Audio, Behaviour, Call, CallCaller, Expect, ExpectDtmf, ExpectLeg, ExpectRtp, SendDtmf
 from agent.contract.call import DtmfMethod as Method
+from agent.contract.media import Heard, Origin, Section, Source, Stretch
 from agent.contract.observation import (
     Bye,
     Dialog,
     Digit,
     Health,
-    Heard,
     LegObservation,
-    Origin,
     Progress,
     RegistrationObservation,
     RegistrationOutcome,
-    Section,
     Side,
-    Source,
-    Stretch,
     Trouble,
 )
 from agent.contract.plan import Account, Plan, RunRef, Stage, call_key, identity_code

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.contract.call import DtmfMethod
-from agent.contract.observation import Negotiated, Rtp
+from agent.contract.media import Negotiated, Rtp
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.phone.protocol import (
     AccountId,

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 from agent.contract.call import Audio, Behaviour, Call, ExpectLeg
-from agent.contract.observation import Heard
+from agent.contract.media import Heard
 from agent.contract.plan import Plan, identity_code
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, planned_calls

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from agent.contract.call import ExpectLeg
-from agent.contract.observation import Source
+from agent.contract.media import Source
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import BROKEN_MEDIA, CheckRule, Row
@@ -64,7 +64,8 @@ def _gaps(leg: CallLeg, rows: list[Source]) -> Iterator[tuple[float, float]]:
     for row in rows:
         others = [_span(other) for other in rows if other is not row]
         most = min(row.max_gap_ms or 0.0, length(meet(allowed, [_span(row)])))
-        yield most - length(meet([_span(row)], others)), most
+        beside = meet([_span(row)], union(others))
+        yield (most - length(beside)) / (len(beside) + 1), most  # where it was is not known: each may have cut it
 
 
 RULE: Final = CheckRule(

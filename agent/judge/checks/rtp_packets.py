@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from agent.contract.call import Audio, Behaviour, Call, ExpectLeg, ExpectRtp
-from agent.contract.observation import Origin
+from agent.contract.media import Origin
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import BROKEN_MEDIA, CheckRule, Impossible, Row

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.contract.call import DtmfMethod
-from agent.contract.observation import Rtp
+from agent.contract.media import Rtp
 from agent.phone.protocol import CallHandle, DigitEnded, DigitReceived, MessageSeen, NotSent, Unparsed
 from agent.sip.text import parse_head, printable
 from agent.tap.model import TapMessage

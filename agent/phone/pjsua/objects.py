@@ -17,7 +17,7 @@ from typing import ParamSpec
 
 import pjsua2 as pj
 
-from agent.contract.observation import Negotiated
+from agent.contract.media import Negotiated
 from agent.phone.pjsua.facts import Digits, Spread, StreamCount
 from agent.phone.protocol import (
     AccountId,

@@ -10,21 +10,8 @@ from msgspec.structs import replace
 from agent.contract import call as words
 from agent.contract import plan as contract
 from agent.contract.call import Behaviour
-from agent.contract.observation import (
-    Bye,
-    Dialog,
-    Digit,
-    Gap,
-    GapKind,
-    Health,
-    Heard,
-    Origin,
-    Section,
-    Side,
-    Source,
-    Stretch,
-    Trouble,
-)
+from agent.contract.media import Gap, GapKind, Heard, Origin, Section, Source, Stretch
+from agent.contract.observation import Bye, Dialog, Digit, Health, Side, Trouble
 from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, decode_plan
 from agent.contract.result import MAX_DETAIL_BYTES, encode_line
 from agent.contract.verdict import Reason, Role

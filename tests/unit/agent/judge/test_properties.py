@@ -8,19 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.contract.call import DtmfMethod
+from agent.contract.media import Heard, Origin, Section, Source
 from agent.contract.observation import (
     Bye,
     Dialog,
     Fork,
     Health,
-    Heard,
     LegObservation,
-    Origin,
     Progress,
     RegistrationOutcome,
-    Section,
     Side,
-    Source,
     Trouble,
 )
 from agent.contract.verdict import Check, Finding, Reason, Result, Role

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from agent.contract.call import Audio, ExpectDtmf, ExpectLeg, ExpectRtp
-from agent.contract.observation import Fork, RegistrationOutcome, Section, Side
+from agent.contract.media import Section
+from agent.contract.observation import Fork, RegistrationOutcome, Side
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.leg import judge_leg
 from agent.judge.run import judge_run

@@ -3,7 +3,8 @@
 import pytest
 
 from agent.contract.call import DtmfMethod
-from agent.contract.observation import Digit, Health, Negotiated, Origin, Rtp
+from agent.contract.media import Negotiated, Origin, Rtp
+from agent.contract.observation import Digit, Health
 from agent.contract.verdict import Role
 from agent.observe.leg import LegFacts, observe_leg
 from agent.observe.sound import Codes

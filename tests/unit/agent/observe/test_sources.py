@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.contract.observation import MAX_GAPS, MAX_SECTIONS, MAX_SOURCES, Gap, GapKind, Origin
+from agent.contract.media import MAX_GAPS, MAX_SECTIONS, MAX_SOURCES, Gap, GapKind, Origin
 from agent.observe.sections import Agreed
 from agent.observe.sources import BEFORE, as_sources, gaps, place, since_answer, unproven
 from agent.tap import model

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.contract.observation import MAX_STRETCHES, Stretch
+from agent.contract.media import MAX_STRETCHES, Stretch
 from agent.sound.hearing import MIN_UNKNOWN_MS, hear, overlay
 from agent.sound.identity import FRAME_MS, encode
 from agent.sound.samples import tone

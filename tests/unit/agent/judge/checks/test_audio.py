@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from agent.contract.call import Audio, Behaviour, ExpectLeg, Play, Silence
-from agent.contract.observation import Gap, GapKind, Heard, Side, Stretch
+from agent.contract.media import Gap, GapKind, Heard, Stretch
+from agent.contract.observation import Side
 from agent.contract.plan import identity_code
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.leg import judge_leg

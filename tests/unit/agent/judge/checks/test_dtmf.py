@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from agent.contract.call import Behaviour, DtmfMethod, ExpectLeg
-from agent.contract.observation import Digit, Origin
+from agent.contract.media import Origin
+from agent.contract.observation import Digit
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.leg import judge_leg
 from agent.judge.run import judge_run

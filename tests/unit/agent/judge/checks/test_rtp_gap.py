@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.contract.call import ExpectLeg, ExpectRtp
-from agent.contract.observation import Section, Source
+from agent.contract.media import Section, Source
 from agent.contract.verdict import Check, Reason
 from agent.judge.leg import judge_leg
 from tests.unit.agent.judge.judging import CALLER, both, caller_alone, said

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.contract.observation import Origin
+from agent.contract.media import Origin
 from agent.contract.verdict import Check, Reason
 from agent.judge.leg import judge_leg
 from tests.unit.agent.judge.judging import caller_alone

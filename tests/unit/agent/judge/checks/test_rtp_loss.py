@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from agent.contract.observation import Gap, GapKind, Origin, Side
+from agent.contract.media import Gap, GapKind, Origin
+from agent.contract.observation import Side
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.leg import judge_leg
 from tests.unit.agent.judge.judging import CALLEE, CALLER, both, caller_alone, note_of, said

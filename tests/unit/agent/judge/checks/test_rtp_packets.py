@@ -3,7 +3,7 @@
 import pytest
 
 from agent.contract.call import Audio, Behaviour, ExpectLeg, Play, Silence
-from agent.contract.observation import Origin
+from agent.contract.media import Origin
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.leg import judge_leg
 from agent.judge.run import judge_run

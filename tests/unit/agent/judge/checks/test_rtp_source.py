@@ -3,7 +3,7 @@
 import pytest
 
 from agent.contract.call import MediaSource
-from agent.contract.observation import Origin
+from agent.contract.media import Origin
 from agent.contract.verdict import Check, Reason
 from agent.judge.leg import judge_leg
 from tests.unit.agent.judge.judging import both, caller_alone, said
