@@ -39,6 +39,13 @@ class LegEvents(Sequence[Event]):
         else:
             self.left_out += 1
 
+    def go_on(self) -> CallEnded | None:
+        """It had not ended: gives back what said so."""
+        ended, self.ended = self.ended, None
+        if ended is not None:
+            self._kept.remove(ended)
+        return ended
+
     @overload
     def __getitem__(self, index: int) -> Event: ...
     @overload

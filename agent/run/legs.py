@@ -129,8 +129,21 @@ class LegBook:
         # Told to come again (422, say), it did so under another branch: the leg is the same.
         leg = next((leg for leg in waiting if leg.facts.branch == branch), waiting[0] if waiting else None)
         if leg is None:
-            return False
+            return head is not None and self._attach_again(event, head)
         self._waiting.remove(leg)
+        leg.handle = event.call
+        self._by_handle[event.call] = leg
+        return True
+
+    def _attach_again(self, event: IncomingCall, head: SipHead) -> bool:
+        """The stack had made a call of the first try too, and ended it as it refused that (422, say)."""
+        sharing = self._by_call_id.get(event.sip_call_id, ())
+        leg = next((leg for leg in sharing if leg.from_tag == head.from_tag and leg.events.ended is not None), None)
+        if leg is None or leg.handle is None:
+            return False
+        if (ended := leg.events.go_on()) is not None:
+            _delete_files(ended)
+        del self._by_handle[leg.handle]
         leg.handle = event.call
         self._by_handle[event.call] = leg
         return True
@@ -284,7 +297,10 @@ class LegBook:
             return
         leg.events.add(event)
         self._measure(leg, event.at_s)
-        self._timers.at(self._clock.monotonic_s() + SETTLE_S, lambda: self._conclude(leg))
+        # Unless another try goes on with it.
+        self._timers.at(
+            self._clock.monotonic_s() + SETTLE_S, lambda: self._conclude(leg) if leg.events.ended is event else None
+        )
 
     def _conclude(self, leg: Leg) -> None:
         """Observes, judges, tells; once."""

@@ -273,6 +273,24 @@ def test_told_to_come_again_otherwise_it_is_the_same_leg(it):
     assert [(leg.final_code, len(leg.messages)) for leg in it.told] == [(200, 4)]
 
 
+def test_a_call_that_the_stack_made_of_the_refused_try_is_the_same_leg_too(it):
+    it.answers_to_invites = [came()]
+    it.message(request(branch="b1"))
+    assert call_told(it, request(branch="b1"))
+    it.sent(response(422, branch="b1"))
+    it.end()
+    it.clock.now_s += 0.1
+    it.message(request(branch="b2", cseq=2))
+    assert call_told(it, request(branch="b2", cseq=2), CallHandle(2))
+    it.settle()
+    assert it.told == []
+    it.sent(response(200, branch="b2", cseq=2))
+    it.end(handle=CallHandle(2))
+    it.settle()
+    assert [(leg.final_code, len(leg.messages)) for leg in it.told] == [(200, 4)]
+    assert it.book.open == 0
+
+
 def test_the_same_invite_by_another_way_is_no_other_leg(it):
     it.answers_to_invites = [came(branch="b2"), came()]
     it.message(request(branch="b1"))
