@@ -16,8 +16,6 @@ from agent.tap.model import TapDigit, TapStream
 
 DIGITS: Final = "0123456789*#ABCD"
 """RFC 4733 §3.2, by event code; later codes are no digits."""
-END_MS: Final = 60.0
-"""Of each digit that our stack sends, at most: two packets, and what may be between."""
 MIN_DUE_MS: Final = 1000.0
 """Shorter media says nothing of what was sent against what was due."""
 
@@ -35,7 +33,8 @@ class Media:
     """By RFC 4733, of accepted sources."""
     digits_sent: tuple[Digit, ...] = ()
     sent_ms: float | None = None
-    """Media time that this end sent, wherever it went."""
+    """Media time that this end sent, wherever it went; with its pauses: the ends of digits, sent three times (RFC 4733
+    §2.5.1.4). What a late agent did not send is no pause: its timestamps stand still meanwhile."""
     lateness_ms: float | None = None
     """How late our own audio was at worst, by its timestamps; None where none was sent."""
 
@@ -62,14 +61,9 @@ def media(
         gaps_left_out=more,
         digits_received=digits((one for one in placed if one.accepted), answered_s, sent=False),
         digits_sent=digits(placed, answered_s, sent=True),
-        sent_ms=total(value for row in own for value in (row.media_ms, row.event_ms, _ends_ms(row))),
+        sent_ms=total(value for row in own for value in (row.media_ms, row.event_ms, row.pause_ms)),
         lateness_ms=round(max(late), 1) if late else None,
     )
-
-
-def _ends_ms(row: TapStream) -> float | None:
-    """Time that the ends of our digits took: sent twice more (RFC 4733 §2.5.1.4), while there is no audio."""
-    return None if row.pause_ms is None else min(row.pause_ms, END_MS * len(row.digits))
 
 
 def digits(placed: Iterable[Placed], answered_s: float | None, *, sent: bool) -> tuple[Digit, ...]:

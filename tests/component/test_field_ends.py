@@ -4,7 +4,7 @@ import re
 import time
 from typing import Any
 
-from tests.component.field import PASSED, case, cases, judged, waits
+from tests.component.field import PASSED, case, cases, judged
 from tests.component.peers.b2bua import B2bua, Far, Repacketiser
 from tests.component.peers.rtp import PCMU, Rtp, Source, bound, noise
 from tests.component.peers.running import MEDIA, OWN, Case, Runs, both
@@ -74,7 +74,7 @@ class OneSide(PacketTime):
         return super(PacketTime, self).far_sdp(far)
 
 
-@cases(waits(case("both", PacketTime, BOTH_WAYS)), waits(case("one", OneSide, BOTH_WAYS)))
+@cases(case("both", PacketTime, BOTH_WAYS), case("one", OneSide, BOTH_WAYS))
 def test_a_packet_time_that_was_asked_for_is_no_fault_at_either_end(runs: Runs, case: Case) -> None:
     judged(runs, case, PASSED)
 
@@ -123,8 +123,8 @@ class FromNobody(B2bua):
 
 
 @cases(
-    waits(case("nothing asked of the callee", Loop, ASKED_AT_CALLER)),
-    waits(case("nothing asked", Loop, NOTHING_ASKED)),
+    case("nothing asked of the callee", Loop, ASKED_AT_CALLER),
+    case("nothing asked", Loop, NOTHING_ASKED),
 )
 def test_the_callers_own_media_back_is_no_call(runs: Runs, case: Case) -> None:
     judged(runs, case, "Failed/Looped")

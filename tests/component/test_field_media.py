@@ -2,7 +2,7 @@
 
 import struct
 
-from tests.component.field import PASSED, case, cases, judged, waits
+from tests.component.field import PASSED, case, cases, judged
 from tests.component.peers.rtp import COMFORT_NOISE, PCMU, Rtp, Source, bound, noise
 from tests.component.peers.running import MEDIA, Case, Runs, echo
 from tests.component.peers.uas import Call, Uas
@@ -25,9 +25,9 @@ class PacketTime(Uas):
     case("control", Uas),
     case("20 ms", lambda: PacketTime(20)),
     case("10 ms", lambda: PacketTime(10)),
-    waits(case("30 ms", lambda: PacketTime(30))),
-    waits(case("40 ms", lambda: PacketTime(40))),
-    waits(case("60 ms", lambda: PacketTime(60), echo('dtmf: {digits: "12#"}, rtp: {minPackets: 50}, audio: Own'))),
+    case("30 ms", lambda: PacketTime(30)),
+    case("40 ms", lambda: PacketTime(40)),
+    case("60 ms", lambda: PacketTime(60), echo('dtmf: {digits: "12#"}, rtp: {minPackets: 50}, audio: Own')),
 )
 def test_the_packet_time_that_an_answer_asks_for_is_no_fault(runs: Runs, case: Case) -> None:
     judged(runs, case, PASSED)

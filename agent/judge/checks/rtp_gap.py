@@ -65,7 +65,8 @@ def _gaps(leg: CallLeg, rows: list[Source]) -> Iterator[tuple[float, float]]:
         others = [_span(other) for other in rows if other is not row]
         most = min(row.max_gap_ms or 0.0, length(meet(allowed, [_span(row)])))
         beside = meet([_span(row)], union(others))
-        yield (most - length(beside)) / (len(beside) + 1), most  # where it was is not known: each may have cut it
+        pieces = max(1, len(minus([_span(row)], beside)))  # where it was is not known: each of them may have cut it
+        yield (most - length(beside)) / pieces, most
 
 
 RULE: Final = CheckRule(
