@@ -14,6 +14,7 @@ from agent.contract.observation import Side
 from agent.contract.verdict import Role
 from controller.manifests import DEFAULT_LIMITS
 from tests.component.agents import Agent, make_plan
+from tests.component.network import own_network
 from tests.component.phones import message, response, sdp
 
 pytest.importorskip("pjsua2")
@@ -23,8 +24,13 @@ LIMIT_BYTES = int(DEFAULT_LIMITS["memory"].removesuffix("Gi")) * 2**30
 
 @contextlib.contextmanager
 def callee(directory: Path) -> Iterator[tuple[Agent, tuple[str, int]]]:
-    """An absorber that takes calls, and its address."""
-    agent = Agent(directory / "callee", make_plan(Role.CALLEE, behaviour=Behaviour.ABSORBER))
+    """An absorber that takes calls, and its address, in a network of their own."""
+    with own_network():
+        agent = Agent(directory / "callee", make_plan(Role.CALLEE, behaviour=Behaviour.ABSORBER))
+        yield from _ready(agent)
+
+
+def _ready(agent: Agent) -> Iterator[tuple[Agent, tuple[str, int]]]:
     try:
         host, _, port = (agent.wait_for(lambda progress: progress.ready == 1).address or "").partition(":")
         agent.signal(go=0)

@@ -61,7 +61,10 @@ def test_example_gives_its_verdict(name: str) -> None:
 
 
 @contextmanager
-def parrot(port: int) -> Iterator[str]:
+def parrot() -> Iterator[str]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     command = [sys.executable, "-m", "agent", "parrot", "--port", str(port), "--bind", "127.0.0.1"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
@@ -72,18 +75,18 @@ def parrot(port: int) -> Iterator[str]:
 
 def test_parrot_is_a_sut_that_answers_itself(tmp_path: Path) -> None:
     (tmp_path / "echo.yaml").write_text(PARROT)
-    with parrot(5097) as target:
+    with parrot() as target:
         code, run, said = calltest_run([str(tmp_path / "echo.yaml"), "--target", target])
     assert run["status"]["result"] == "Passed", said
     assert code == 0
 
 
 @contextmanager
-def mute(port: int) -> Iterator[str]:
+def mute() -> Iterator[str]:
     """A SUT that takes every datagram and never says a word."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sut:
-        sut.bind(("127.0.0.1", port))
-        yield f"127.0.0.1:{port}"
+        sut.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{sut.getsockname()[1]}"
 
 
 @pytest.mark.parametrize("interrupt", [signal.SIGTERM, signal.SIGINT])
@@ -91,7 +94,7 @@ def mute(port: int) -> Iterator[str]:
 def test_told_to_end_it_hangs_up_and_concludes(tmp_path: Path, sut: Any, interrupt: signal.Signals) -> None:
     """Whether the calls were answered or not: what they would have come to, nobody knows."""
     (tmp_path / "echo.yaml").write_text(PARROT.replace("holdSeconds: 6", "holdSeconds: 60"))
-    with sut(5096) as target:
+    with sut() as target:
         command = [*CALLTEST, str(tmp_path / "echo.yaml"), "-t", target, "-o", "json", "--keep", str(tmp_path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None

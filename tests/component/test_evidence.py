@@ -50,7 +50,7 @@ def test_a_leg_that_failed_leaves_what_crossed_its_wire_and_the_other_leaves_not
     (caller,), (callee,) = pair.caller.legs, pair.callee.legs
     (finding,) = callee.findings
     assert finding.reason in {Reason.DTMF_MISMATCH, Reason.AGENT_OVERLOADED}  # the latter on a loaded machine
-    assert callee.evidence == "pin-local-uid-1/ep0/pin-0/Callee"
+    assert callee.evidence == "pin-g1-uid-1/ep0/pin-0/Callee"
     assert (caller.findings, caller.evidence, callee.evidence_fault) == ((), None, None)
     files = sorted(
         str(path.relative_to(tmp_path / "kept")) for path in (tmp_path / "kept").rglob("*") if path.is_file()

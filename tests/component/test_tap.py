@@ -26,10 +26,25 @@ SRTP_TAG_BYTES = 10
 """AES_CM_128_HMAC_SHA1_80: RFC 4568 §6.2."""
 
 
+ADDED = (
+    "packets", "bytes", "expected", "lost", "duplicates", "reordered", "restarts", "unnegotiated", "empty", "noise",
+    "jitter_samples",
+)  # fmt: skip
+
+
 def one(ended: Fields, *, sent: bool, mark: int) -> Fields:
-    """The only stream in that direction since that mark."""
-    (stream,) = (s for s in ended["tapped"] if s["sent"] is sent and s["mark"] == mark)
-    return dict(stream)
+    """The only stream in that direction since that mark: its rows as one. A 200 that is sent again begins a row."""
+    rows = [s for s in ended["tapped"] if s["sent"] is sent and s["mark"] == mark]
+    assert len({(row["local"], row["remote"], row["ssrc"]) for row in rows}) == 1
+    stream = dict(rows[-1])
+    stream |= {name: sum(row[name] for row in rows) for name in ADDED}
+    stream |= {name: rows[0][name] for name in ("first_s", "first_at")}
+    stream |= {"digits": [digit for row in rows for digit in row["digits"]]}
+    for name in ("max_jitter_ms", "max_gap_ms", "max_late_ms"):
+        stream[name] = max((row[name] for row in rows if row[name] is not None), default=None)
+    waits_ms = [1000 * (after["first_s"] - before["last_s"]) for before, after in pairwise(rows)]
+    stream["max_gap_ms"] = max(stream["max_gap_ms"] or 0.0, *waits_ms, 0.0)
+    return stream
 
 
 def hang_up(caller: PhoneProcess, callee: PhoneProcess, call: int) -> tuple[Fields, Fields]:
