@@ -145,11 +145,6 @@ class Rtp(Document, frozen=True, kw_only=True):
     max_gap_ms: float | None = None
     """Longest time between two packets of one source in one section."""
 
-    @property
-    def distinct(self) -> int | None:
-        """Packets without their copies."""
-        return None if self.packets is None else self.packets - (self.duplicates or 0)
-
 
 def as_one(sources: Sequence[Source]) -> Rtp:
     """The accepted ones together; only the packets where there were none."""
