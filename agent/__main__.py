@@ -101,8 +101,6 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
         evidence = Evidence(plan, clock)
         is_done = False
         try:
-            sentinel = Sentinel()
-            sentinel.start()
             metrics = AgentMetrics()
             runner = Runner(
                 plan=plan,
@@ -111,7 +109,7 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
                 signals=SignalFile(options.signal),
                 stop_asked=stop_asked,
                 clock=clock,
-                health=HealthMonitor(throttled=throttled_ms, drops=SocketDrops().read, worst_ms=sentinel.worst_ms),
+                health=_health(),
                 playlist=Playlist(scratch, plan.wav_directory),
                 evidence=evidence,
                 report=report,
@@ -127,6 +125,13 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
             _close(phone)
         if is_done:
             evidence.make_sound(scratch, stop_asked)
+
+
+def _health() -> HealthMonitor:
+    """Of this process, watched from now on."""
+    sentinel = Sentinel()
+    sentinel.start()
+    return HealthMonitor(throttled=throttled_ms, drops=SocketDrops().read, worst_ms=sentinel.worst_ms)
 
 
 def _cannot_go_on(plan: Plan, report: Report, error: Exception) -> None:

@@ -113,10 +113,7 @@ def plan_run(
     check_test(test, limits)
     if not endpoints:
         raise PlanningError(Reason.NO_ENDPOINTS, "there are no endpoints to call")
-    for endpoint in endpoints:
-        _check_identities(test, endpoint.index)
-        for index, call in enumerate(test.calls):
-            check_dial(for_endpoint(_to(test, call), endpoint.index), f"calls[{index}].to", limits)
+    _check_dialled(test, endpoints, limits)
     lanes = min(test.target.endpoint_parallelism, len(endpoints))
     _check_caps(test, len(endpoints), lanes, limits)
     ips = [endpoint.address.rpartition(":")[0] for endpoint in endpoints]
@@ -136,11 +133,22 @@ def plan_run(
         for lane in range(lanes)
         for role in ((Role.CALLER,) if test.callee is None else (Role.CALLER, Role.CALLEE))
     )
+    _check_size(plans)
+    return plans
+
+
+def _check_dialled(test: CallTestSpec, endpoints: Sequence[Endpoint], limits: Limits) -> None:
+    for endpoint in endpoints:
+        _check_identities(test, endpoint.index)
+        for index, call in enumerate(test.calls):
+            check_dial(for_endpoint(_to(test, call), endpoint.index), f"calls[{index}].to", limits)
+
+
+def _check_size(plans: Sequence[Plan]) -> None:
     for plan in plans:
         if (size := len(plan.encode())) > MAX_PLAN_BYTES:
             message = f"the plan of {plan.agent} has {size} bytes, at most {MAX_PLAN_BYTES}: fewer endpoints or calls"
             raise PlanningError(Reason.LIMIT_EXCEEDED, message)
-    return plans
 
 
 def _plan(

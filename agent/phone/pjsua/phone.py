@@ -110,20 +110,23 @@ class PjsuaPhone:
         self._bind, self._recordings, self._captures, self._settle_s = bind, recordings, captures, settle_s
         self._log = Log()
         self._endpoint = Endpoint(self._items)
+        self._open(sip_port)
+
+    def _open(self, sip_port: int) -> None:
         try:
             self._tap = Tap()
             self._tap.wake(self._items.descriptor)
-            self._transport = start(self._endpoint, self._log, self._tap, bind, sip_port)
+            self._transport = start(self._endpoint, self._log, self._tap, self._bind, sip_port)
             self._address = str(self._endpoint.transportGetInfo(self._transport).localName)
             anybody = SipAccount(uri=f"sip:calltest@{self._address}", proxy="", register=False)
             self._anybody = Account(None, self._items, self._adopt)
-            self._anybody.create(account_config(anybody, self._transport, bind), True)
+            self._anybody.create(account_config(anybody, self._transport, self._bind), True)
         except TapError as error:
             self._endpoint.libDestroy()
             raise PhoneError(str(error)) from error
         except pj.Error as error:
             self._endpoint.libDestroy()
-            where = f"UDP {bind}:{sip_port or 'any port'}"
+            where = f"UDP {self._bind}:{sip_port or 'any port'}"
             raise PhoneError(f"cannot open the phone on {where}: {_why(error)}; is the port in use?") from error
 
     @property
