@@ -115,6 +115,7 @@ def speaks(space: Namespace, name: str) -> bool:
 
 def test_with_exactly_the_shipped_role_nothing_is_refused(voice: Namespace) -> None:
     until(lambda: not other_operators(voice), "the operators of other tests are gone", timeout_s=100)
+    until(lambda: not ending(voice), "the namespaces of other tests are gone", timeout_s=100)
     before = refusals(voice)
     voice.apply(call_test("granted", target=EACH_REPLICA))
     assert voice.finished("granted", timeout_s=90)["status"]["lastRun"]["result"] == "Passed"
@@ -128,6 +129,12 @@ def other_operators(space: Namespace) -> list[str]:
     """Those outside this namespace: without their rights, or in a namespace that ends, they are refused many things."""
     pods = space.items("pods", "--all-namespaces", "-l", "app.kubernetes.io/name=calltest")
     return [pod["metadata"]["name"] for pod in pods if pod["metadata"]["namespace"] != space.name]
+
+
+def ending(space: Namespace) -> list[str]:
+    """Namespaces on their way out: the kubelet is refused what its pods had there (node authorization)."""
+    found = space.items("namespaces")
+    return [one["metadata"]["name"] for one in found if one["status"].get("phase") == "Terminating"]
 
 
 def refusals(space: Namespace) -> float:
