@@ -1,14 +1,21 @@
 """What one agent can say of one of its legs, without its peer."""
 
+from typing import Final
+
+from agent.contract.media import MAX_SECTIONS
 from agent.contract.observation import LegObservation
 from agent.contract.plan import Plan, call_key
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, PlannedCall
 from agent.judge.checks import MEDIA_RULES, RULE_OF, SIGNALLING_RULES, asked
 from agent.judge.findings import inconclusive
+from agent.judge.media import accepted
 from agent.judge.overload import Excuse
 from agent.judge.rank import worst_first
 from agent.judge.reasons import ROW_OF, failed
+
+KEPT_SOURCES: Final = 16
+"""Rows that the tap keeps for the peer, whatever strangers send (agent/tap/tap.h: TAP_PEER_ROWS)."""
 
 
 def judge_leg(plan: Plan, leg: LegObservation) -> tuple[Finding, ...]:
@@ -43,6 +50,8 @@ def leg_findings(leg: CallLeg) -> list[Finding]:
     received = [finding for rule in MEDIA_RULES for finding in rule.leg(leg)]
     if leg.cut_short:
         received = [_not_the_paths(finding) for finding in received]
+    if _may_be_uncounted(leg):
+        received += _held(leg, received, f"{leg.leg.left_out} packets were of more sources than can be counted")
     if leg.overload is not None:
         received = _overloaded(leg, received, leg.overload)
     return [excused(leg, finding) for finding in (*told, *received)]
@@ -58,16 +67,29 @@ def unmeasurable(call: PlannedCall, role: Role) -> list[Finding]:
 
 def _overloaded(leg: CallLeg, findings: list[Finding], trouble: str) -> list[Finding]:
     """Truth rule 3: no media check of an overloaded agent holds; what its trouble cannot have broken is broken."""
-    found = {finding.check: finding for finding in findings}
-    held = {
-        check: leg.finding(check, Reason.NOT_MEASURED, expected=expected)
-        for check, expected in asked(leg.expect).items()
-        if check not in found
-    }
     note = f"the agent was overloaded: {trouble}"
     return [
         finding if failed(finding.reason) else inconclusive(finding, Reason.AGENT_OVERLOADED, note)
-        for finding in (*found.values(), *held.values())
+        for finding in (*findings, *_held(leg, findings, None))
+    ]
+
+
+def _may_be_uncounted(leg: CallLeg) -> bool:
+    """Packets that found no room may be the leg's own; else they are strangers', who may be as many as they like.
+
+    They may be where its sections are as many as are told, or its sources as many as the tap keeps room for.
+    """
+    own = [*accepted(leg.leg.received or ()), *(leg.leg.sent or ())]
+    return leg.leg.left_out > 0 and (len(own) >= KEPT_SOURCES or len(leg.leg.sections) >= MAX_SECTIONS)
+
+
+def _held(leg: CallLeg, findings: list[Finding], note: str | None) -> list[Finding]:
+    """What is asked of its media and no finding is of, as not measured: what seemed to hold may not have."""
+    found = {finding.check for finding in findings}
+    return [
+        leg.finding(check, Reason.NOT_MEASURED, expected=expected, note=note)
+        for check, expected in asked(leg.expect).items()
+        if check not in found
     ]
 
 

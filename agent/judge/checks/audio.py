@@ -114,7 +114,15 @@ def _own(leg: CallLeg, heard: Heard, due: list[Span]) -> list[Finding]:
     if heard.duration_ms < MIN_IDENTITY_MS and not seen.codes:
         note = f"{heard.duration_ms:.0f} ms of recording need not hold one frame of the signal"
         return [] if seen.own_ms else [_failed(leg, Reason.NOT_MEASURED, note=note)]
-    return _others(leg, seen) or _foreign(leg, seen) or _enough(leg, heard, seen, due)
+    return _others(leg, seen) or _foreign(leg, seen) or _enough(leg, heard, seen, due) or _untold(leg, heard)
+
+
+def _untold(leg: CallLeg, heard: Heard) -> list[Finding]:
+    """Other sound may be in what did not fit."""
+    if not heard.stretches_left_out:
+        return []
+    note = f"{heard.stretches_left_out} more stretches of sound were heard than are told: a shorter call tells them all"
+    return [_failed(leg, Reason.NOT_MEASURED, note=note)]
 
 
 def _others(leg: CallLeg, seen: Signal) -> list[Finding]:

@@ -2,10 +2,12 @@
 
 import pytest
 
+from agent.contract.media import MAX_SECTIONS
 from agent.contract.verdict import Check, Reason
+from agent.judge.checks import asked
 from agent.judge.leg import judge_leg
 from tests.unit.agent.judge.judging import CALLEE, CALLER, said
-from tests.unit.builders import callee_leg, caller_leg, change, digits, plan
+from tests.unit.builders import SECTION, callee_leg, caller_leg, change, digits, plan
 
 
 @pytest.mark.parametrize(
@@ -45,3 +47,16 @@ def test_findings_name_the_leg_they_are_about():
 
     assert (finding.endpoint, finding.call, finding.number, finding.leg) == (3, "pin", 4, CALLEE)
     assert finding.call_id == "3-pin-4@10.0.0.9"
+
+
+def test_packets_that_found_no_room_leave_nothing_that_seemed_to_hold():
+    """Where they may be the leg's own."""
+    many = {"left_out": 3, "sections": (SECTION,) * MAX_SECTIONS}
+    assert judge_leg(plan(), caller_leg(left_out=3)) == (), "strangers': there was room for the peer"
+    found = judge_leg(plan(), caller_leg(**many))
+    assert {(finding.check, finding.reason) for finding in found} == {
+        (check, Reason.NOT_MEASURED) for check in asked(plan().calls[0].expect.caller)
+    }
+    assert "3 packets were of more sources" in (found[0].note or "")
+    lost = judge_leg(plan(), caller_leg(**many, dtmf_received=()))
+    assert (Check.DTMF, Reason.DTMF_MISMATCH) in said(lost), "what is broken stays so"

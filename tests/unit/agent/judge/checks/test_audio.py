@@ -118,6 +118,12 @@ def test_frames_that_no_stretch_tells_of_count_all_the_same():
     assert quiet(heard=Heard(duration_ms=8000.0, level_dbfs=-18.0, active_ms=7900.0, codes={code(): 16})) == []
 
 
+def test_sound_that_is_not_told_may_have_been_anybodys():
+    whole = stretches((0.0, 8000.0, OWN))
+    assert quiet(heard=whole) == []
+    assert quiet(heard=change(whole, stretches_left_out=1)) == NOT_MEASURED
+
+
 def test_its_own_signal_cannot_be_heard_where_none_is_played():
     assert caller_alone({"group__caller__play": Play(silence=Silence())}) == NOT_MEASURED
 
