@@ -45,7 +45,7 @@ class Output(StrEnum):
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the flag's value
     if wanted:
-        typer.echo(f"calltest {version('calltest')}")
+        typer.echo(f"calltest {version('calltest-operator')}")
         raise typer.Exit
 
 

@@ -1,6 +1,7 @@
 """README and CONTRIBUTING name what is there."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,16 @@ def test_make_targets_are_there(page: str) -> None:
 def test_the_readme_s_test_can_be_run() -> None:
     example = (ROOT / "README.md").read_text().split("```yaml\n")[1].split("```")[0]
     check_test(parse_test(yaml.safe_load(example)).spec, Limits())
+
+
+def test_nobody_is_told_to_install_calltest_from_the_package_index() -> None:
+    """There it is somebody else's, and ours has no releases (pyproject: calltest-operator)."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
+    installs = re.compile(
+        r"(?:pipx?3? install|uv tool install|uvx|pipx run)\b[^\n]*?\bcalltest\b(?!/)|install[\s'\"`]+calltest\b"
+    )
+    for name in filter(None, listed):
+        text = (ROOT / name).read_bytes().decode(errors="replace")
+        assert not installs.search(text) or name == "tests/unit/test_documents.py", name

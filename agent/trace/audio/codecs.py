@@ -12,8 +12,8 @@ from agent.trace.model import Format
 
 Samples = NDArray[np.int16]
 
-EXTRA: Final = "calltest[audio]"
-"""What to install for the codecs that are not decoded here."""
+MISSING: Final = "needs PyAV: install av"
+"""Its own name on PyPI. What is there by the name of calltest is not ours."""
 
 
 class NoDecoderError(Exception):
@@ -140,7 +140,7 @@ def decoder(form: Format) -> Decoder:
     try:
         av = importlib.import_module("av")  # an extra, and slow to import
     except ImportError as error:
-        raise NoDecoderError(f"{form.name} needs PyAV: install {EXTRA}") from error
+        raise NoDecoderError(f"{form.name} {MISSING}") from error
     try:
         return Ffmpeg(av, **_FFMPEG[name])
     except (ValueError, av.error.FFmpegError) as error:

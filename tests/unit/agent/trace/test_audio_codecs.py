@@ -68,7 +68,7 @@ def test_without_pyav_the_codec_and_the_remedy_are_named(monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr("agent.trace.audio.codecs.importlib.import_module", fails)
-    with pytest.raises(NoDecoderError, match=r"G722 needs PyAV: install calltest\[audio\]"):
+    with pytest.raises(NoDecoderError, match="G722 needs PyAV: install av"):
         decoder(Format(name="G722", clock_rate_hz=8000))
     assert decoder(PCMU).sample_rate_hz == 8000
 
