@@ -137,6 +137,23 @@ class Format:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CapturedMessage:
+    """One SIP message as it was captured. Everything in it is the network's word: escape it where it is shown."""
+
+    time_ns: int
+    """Nanoseconds since 1970; over TCP, of the segment that completed it."""
+    src: str
+    """As `Stream.src`."""
+    dst: str
+    transport: Literal["UDP", "TCP"]
+    call_id: str | None
+    """None: it has none, or no CSeq, and could not be read as SIP."""
+    start_line: str
+    text: str
+    """All of it, as far as it was captured; digests, from which passwords could be guessed, have x in their place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RtpPackets:
     """Consecutive arrivals of one stream (all arrays of one length n ≥ 1), for decoders.
 

@@ -7,9 +7,17 @@ from pathlib import Path
 from agent.trace.audio.payloads import Payloads
 from agent.trace.file.capture import CHUNK_BYTES, batches
 from agent.trace.file.records import Records
-from agent.trace.model import File, Progress, RtpPackets, Trace, Warning  # noqa: A004  # the document's word
+from agent.trace.model import (
+    CapturedMessage,
+    File,
+    Progress,
+    RtpPackets,
+    Trace,
+    Warning,  # noqa: A004  # the document's word
+)
 from agent.trace.results import results
 from agent.trace.streams.analysis import Analysis
+from agent.trace.streams.signalling import Wire, captured_messages
 
 
 def trace(
@@ -26,7 +34,7 @@ def trace(
     damage inside one is survived and counted in `File.skipped`.
     """
     analysis, files, begun = Analysis(decrypted=decrypted), list[File](), dict[str, int]()
-    for records in _records(paths, analysis, files, progress, chunk_bytes):
+    for records in _records(paths, analysis.wire, files, progress, chunk_bytes):
         begun.setdefault(str(paths[len(files)]), int(records.table["time_ns"][0]))
         analysis.add(records)
     streams, digits, warnings = results(analysis)
@@ -43,7 +51,7 @@ def _order(begun: dict[str, int]) -> Iterator[Warning]:
 
 def _records(
     paths: Sequence[Path | str],
-    analysis: Analysis,
+    wire: Wire,
     files: list[File],
     progress: Progress | None,
     chunk_bytes: int,
@@ -53,8 +61,8 @@ def _records(
     total = sum(known) if len(known) == len(sizes) else None
     before = 0
     for path, size in zip(paths, sizes, strict=True):
-        analysis.skipped.clear()
-        for records, read in batches(path, files.append, skipped=analysis.skipped, chunk_bytes=chunk_bytes):
+        wire.skipped.clear()
+        for records, read in batches(path, files.append, skipped=wire.skipped, chunk_bytes=chunk_bytes):
             yield records
             if progress:
                 progress(before + read, total)
@@ -74,6 +82,15 @@ def rtp_packets(
     numbers = {(stream.src, stream.dst, stream.ssrc): number for number, stream in enumerate(found.streams)}
     analysis = Analysis()
     payloads = Payloads(analysis, numbers)
-    for records in _records(paths, analysis, [], progress, chunk_bytes):
+    for records in _records(paths, analysis.wire, [], progress, chunk_bytes):
         analysis.add(records, payloads.add)
         yield from payloads.taken()
+
+
+def messages(paths: Sequence[Path | str], *, chunk_bytes: int = CHUNK_BYTES) -> Iterator[CapturedMessage]:
+    """The SIP messages of captures, in arrival order, one by one: how many are kept is the caller's word.
+
+    Each hop's and each repetition is one. Standard input cannot be read after `trace`. Raises UnusableCaptureError.
+    """
+    wire = Wire()
+    return captured_messages(_records(paths, wire, [], None, chunk_bytes), wire)

@@ -81,7 +81,7 @@ def _never(row: np.void) -> int:
 
 def endpoints(analysis: Analysis, hosts: int, rest: int) -> tuple[str, str]:
     """Source and destination of a flow with these keys."""
-    addresses = analysis.addresses
+    addresses = analysis.wire.addresses
     return addresses.endpoint(hosts & 0xFFFFFFFF, _port(rest)), addresses.endpoint(hosts >> 32, _port(rest >> 16))
 
 
@@ -155,7 +155,7 @@ def _warnings(analysis: Analysis, numbers: list[int], events: Digits) -> Iterato
     for code, count, message in (
         ("EventsCut", flows.cut_events, "packets of telephone events were cut before their payload (snap length)"),
         ("TooManyEvents", flows.refused_events, "packets of telephone events beyond a million digits are not shown"),
-        ("TooManyAddresses", analysis.addresses.refused, "packets of more addresses than are told apart"),
+        ("TooManyAddresses", analysis.wire.addresses.refused, "packets of more addresses than are told apart"),
         ("TooManyFlows", flows.forgotten, "UDP flows that had not shown to be RTP were forgotten to save memory"),
         (
             "TooManyPayloadMaps",
@@ -164,10 +164,10 @@ def _warnings(analysis: Analysis, numbers: list[int], events: Digits) -> Iterato
         ),
         (
             "FragmentsMissing",
-            analysis.internet.fragments.lost + analysis.internet.fragments.open,
+            analysis.wire.internet.fragments.lost + analysis.wire.internet.fragments.open,
             "IP packets lacked fragments",
         ),
-        ("SipOverTcpIncomplete", analysis.tcp.lost, "times a piece of a SIP connection over TCP was missing"),
+        ("SipOverTcpIncomplete", analysis.wire.tcp.lost, "times a piece of a SIP connection over TCP was missing"),
     ):
         if count:
             yield Warning(code=code, message=f"{count} {message}")

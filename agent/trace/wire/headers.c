@@ -58,9 +58,10 @@ static void odd(struct found *found, enum odd_kind kind, const struct datagram *
         .row = one->row, .begin = one->begin, .end = one->end, .hosts = one->hosts, .ports = ports, .kind = kind};
 }
 
-/* First bytes of the messages that matter: agent/trace/streams/sip.py. */
+/* First bytes of messages: agent/trace/streams/signalling.py. */
 static bool is_sip(const uint8_t *payload, uint32_t captured) {
-    static const char begins[][5] = {"INVI", "ACK ", "PRAC", "UPDA", "INFO", "SIP/"};
+    static const char begins[][5] = {"INVI", "ACK ", "PRAC", "UPDA", "INFO", "SIP/", "BYE ", "CANC",
+                                     "NOTI", "REFE", "SUBS", "REGI", "OPTI", "MESS", "PUBL"};
     if (captured < 4) return false;
     for (unsigned n = 0; n < sizeof begins / sizeof *begins; n++)
         if (as_loaded(payload) == as_loaded((const uint8_t *)begins[n])) return true;

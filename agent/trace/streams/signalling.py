@@ -1,0 +1,96 @@
+"""The SIP messages of a batch of records, whatever carried them, in arrival order."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.sip.text import blank_digests, parse_head
+from agent.trace.file.records import Records, Skipped
+from agent.trace.kernel import OddKind
+from agent.trace.model import CapturedMessage
+from agent.trace.wire.addresses import Addresses
+from agent.trace.wire.ip import Datagrams, Internet, Segment
+from agent.trace.wire.tcp import Tcp
+
+Endpoint = tuple[int, int]
+"""An address as Addresses numbers it, and a port."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Captured:
+    """One message, whole."""
+
+    row: int
+    """Which record of the batch it was, or ended with."""
+    time_ns: int
+    source: Endpoint
+    destination: Endpoint
+    transport: Literal["UDP", "TCP"]
+    payload: bytes
+
+
+class Wire:
+    """From records to packets and SIP messages, with what must be remembered between batches."""
+
+    def __init__(self) -> None:
+        self.addresses, self.tcp = Addresses(), Tcp()
+        self.skipped = Skipped()
+        """Of the file that is being read."""
+        self.internet = Internet(self.addresses, self.skipped)
+
+    def read(self, records: Records) -> tuple[Datagrams, list[Captured]]:
+        """One batch: what may be RTP or DTLS, and its messages."""
+        messages: list[Captured] = []
+
+        def segment(one: Segment) -> None:
+            messages.extend(
+                Captured(
+                    row=one.row,
+                    time_ns=one.time_ns,
+                    source=one.source,
+                    destination=one.destination,
+                    transport="TCP",
+                    payload=payload,
+                )
+                for payload in self.tcp.add(one)
+            )
+
+        found = self.internet.datagrams(records, segment)
+        by_udp = len(messages)
+        for row, begin, end, hosts, ports, kind in found.odds.tolist():
+            if kind == OddKind.SIP:
+                messages.append(
+                    Captured(
+                        row=row,
+                        time_ns=int(records.table["time_ns"][row]),
+                        source=(hosts & 0xFFFFFFFF, port(ports)),
+                        destination=(hosts >> 32, port(ports >> 16)),
+                        transport="UDP",
+                        payload=found.payload(begin, end - begin),
+                    )
+                )
+        if 0 < by_udp < len(messages):
+            messages.sort(key=lambda one: one.row)
+        return found, messages
+
+
+def port(loaded: int) -> int:
+    """Of 16 bits in network order that were loaded little-endian."""
+    return (loaded & 0xFF) << 8 | loaded >> 8 & 0xFF
+
+
+def captured_messages(batches: Iterable[Records], wire: Wire) -> Iterator[CapturedMessage]:
+    """All messages of a capture, one by one."""
+    for records in batches:
+        for one in wire.read(records)[1]:
+            text = blank_digests(one.payload.decode("utf-8", "replace"))
+            head = parse_head(text)
+            yield CapturedMessage(
+                time_ns=one.time_ns,
+                src=wire.addresses.endpoint(*one.source),
+                dst=wire.addresses.endpoint(*one.destination),
+                transport=one.transport,
+                call_id=head.call_id if head else None,
+                start_line=text.lstrip("\r\n").partition("\n")[0].rstrip("\r"),
+                text=text,
+            )
