@@ -47,7 +47,17 @@ EMERGENCY_NUMBERS: Final = frozenset(
 PBXs in the world and not in here: where they are dangerous, the SUT under test must not route them."""
 
 MIN_PHONE_DIGITS: Final = 7
-_SEPARATORS: Final = re.compile(r"[-.()\s_/]")
+_KEYPAD: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz", "22233344455566677778889999")
+"""ITU-T E.161: +1900FLOWERS is dialled as +19003569377."""
+_PAUSE: Final = re.compile(r"(?<=[0-9*#])[pPwW]+(?=[0-9*#])")
+"""Written as a letter between keys (3GPP TS 22.101): dialled as a comma is."""
+_NO_KEY: Final = re.compile(r"[^0-9A-Za-z+*#]")
+"""Whatever a number is written with for the eye, and the pauses of a dial string (RFC 3966 §3)."""
+_EMERGENCY: Final = re.compile(
+    r"(?:^|[*#,](?:[0-9]{2,3})?)"  # alone, behind what was dialled before, or behind a feature code: *67911
+    r"(?:\+[0-9]{0,3}|00[0-9]{0,3}|0|99?|1(?=911))?"  # a country code, or the way to an outside line
+    rf"(?:{'|'.join(sorted(EMERGENCY_NUMBERS))})(?=[*#,]|$)"
+)
 _LABEL: Final = r"[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?"
 _URI: Final = re.compile(
     r"sip:(?:(?P<user>(?:[-A-Za-z0-9_.!~*'()&=+$,;/]|%[0-9A-Fa-f]{2})+)@)?"
@@ -84,6 +94,8 @@ def parse_uri(text: str, field: str) -> SipUri:
     raw_user = unquote_to_bytes(match["user"] or "")
     if not all(0x21 <= byte <= 0x7E for byte in raw_user):
         raise _refused(field, text, "its user contains a character that is not printable ASCII")
+    if b"%" in raw_user:
+        raise _refused(field, text, "its user has an escaped %: decoded twice, it would be another")
     port = int(match["port"]) if match["port"] else None
     if port is not None and not 1 <= port <= 65535:
         raise _refused(field, text, f"{port} is no port")
@@ -106,26 +118,61 @@ def parse_identity(text: str, field: str) -> SipUri:
 
 
 def check_dial(text: str, field: str, limits: Limits) -> None:
-    """PlanningError NUMBER_NOT_ALLOWED when the URI's user is a number that may not be dialled."""
-    number = dialled_number(parse_uri(text, field).user)
-    # `112#` ends the number, `#31#112` dials it without caller identity.
-    if any(part.lstrip("+") in EMERGENCY_NUMBERS for part in number.split("#")):
+    """PlanningError NUMBER_NOT_ALLOWED when the URI's user is a number that may not be dialled.
+
+    An emergency number is never dialled. What only ends like one (extension 1000) and what looks like a phone number
+    needs `limits.allow_dial`, which must match `dialled_number` as a whole.
+    """
+    uri = parse_uri(text, field)
+    number = dialled_number(uri)
+    if is_emergency(uri.user):
         raise PlanningError(Reason.NUMBER_NOT_ALLOWED, f"{field}: {number} is an emergency number: never dialled")
-    if not looks_like_a_phone_number(number):
+    if looks_like_a_phone_number(uri):
+        what = "looks like a phone number"
+    elif ends_like_an_emergency_number(uri.user):
+        what = "ends like an emergency number, which a SUT may take the rest for a prefix of"
+    else:
         return
     if limits.allow_dial is None or not limits.allow_dial.fullmatch(number):
-        message = f"{field}: {number} looks like a phone number, and the operator's --allow-dial does not permit it"
+        message = f"{field}: {number} {what}, and the operator's --allow-dial does not permit it"
         raise PlanningError(Reason.NUMBER_NOT_ALLOWED, message)
 
 
-def looks_like_a_phone_number(number: str) -> bool:
-    """Seven digits or more and no letter: also where a feature code or trunk prefix stands before it (`*67+49…`)."""
-    return sum(char.isdigit() for char in number) >= MIN_PHONE_DIGITS and not any(char.isalpha() for char in number)
+def is_emergency(user: str) -> bool:
+    """An emergency number is in it: alone, from outside (0112, +49112), behind or before other keys (*67911, 112#)."""
+    keys = re.sub(r"[^0-9A-Za-z+*#,]", "", _PAUSE.sub(",", _local_part(user)))
+    return _EMERGENCY.search(keys) is not None
 
 
-def dialled_number(user: str) -> str:
-    """What a SUT would dial for a user: without parameters (`;phone-context=…`) and visual separators (RFC 3966)."""
-    return _SEPARATORS.sub("", user.partition(";")[0].partition(",")[0])
+def ends_like_an_emergency_number(user: str) -> bool:
+    """Digits, `*`, `#` and separators whose end is an emergency number: a SUT's dial plan may strip what is before."""
+    keys = _NO_KEY.sub("", _local_part(user))
+    return not any(key.isalpha() for key in keys) and keys.rstrip("*#").endswith(tuple(EMERGENCY_NUMBERS))
+
+
+def looks_like_a_phone_number(uri: SipUri) -> bool:
+    """Seven digits or more in the user with its parameters, and in a phone-context; letters switch nothing off.
+
+    Letters of a user that begins like a number are digits (1900FLOWERS).
+    """
+    keys = _NO_KEY.sub("", uri.user + "".join(value for name, value in uri.parameters if name == "phone-context"))
+    if keys[:1] in set("+*#0123456789"):
+        base = _NO_KEY.sub("", _local_part(uri.user))
+        keys = base.lower().translate(_KEYPAD) + keys[len(base) :]
+    return sum(char.isdigit() for char in keys) >= MIN_PHONE_DIGITS
+
+
+def dialled_number(uri: SipUri) -> str:
+    """What a SUT would dial: without separators and parameters; behind a global phone-context (RFC 3966 §5.1.5)."""
+    base, *parameters = uri.user.split(";")
+    said = dict(_parameter(item) for item in parameters) | dict(uri.parameters)
+    context = said.get("phone-context", "")
+    return _NO_KEY.sub("", (context if context.startswith("+") else "") + base)
+
+
+def _local_part(user: str) -> str:
+    """Without parameters (`;phone-context=…`)."""
+    return user.partition(";")[0]
 
 
 def _parameter(text: str) -> tuple[str, str]:

@@ -157,12 +157,56 @@ def test_permission_is_for_the_whole_number():
             check_dial(f"sip:{number}@x", "to", limits)
 
 
-@pytest.mark.parametrize("user", ["bob", "100", "4711", "123456", "ivr-1234567", "*98", "12345678a"])
+@pytest.mark.parametrize("user", ["bob", "100", "4711", "123456", "ivr-123456", "*98", "1001", "7070", "alexander"])
 def test_names_and_extensions_need_no_permission(user):
     check_dial(f"sip:{user}@x", "to", Limits())
+
+
+NEVER = (
+    "0112", "9911", "*67911", "112*", "+49112", "9,911", "00112", "+112", "+1911", "0049112", "1911", "99112", "(9)911",
+    "9-1-1", "%2331%23112", "*31%23112", "*67*911", "%2331112", "112%23", "112%23%23", "112*1", "112,1234", "9,,112",
+    "9p911", "9w911",
+    "%31%31%32", "%2B49112", "9%2C911", "112%23", "%2A67911", "112;phone-context=%2B49", "0112;postd=1",
+    "1_1_2", "1~1~2", "+61000", "0%2F110",
+)  # fmt: skip
+NEED_PERMISSION = (
+    "1900%2C5551234", "1234;phone-context=%2B19005551", "1234;phone-context=+1900555", "+1900FLOWERS", "1-800-FLOWERS",
+    "+1900flowers", "12345678a", "ivr-1234567", "a1b2c3d4e5f6g7", "+4930123456", "004930123456", "0,004930123456",
+    "*674930123456", "900;ext=1234567", "123-45-67", "1.2.3.4.5.6.7", "%2B4930123456",
+    # A dial plan that strips what stands before would dial 000, 112, 911.
+    "1000", "5112", "8911", "1000%23", "*1112", "20-00", "34911",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("user", NEVER)
+def test_an_emergency_number_is_never_dialled_whatever_stands_around_it(user):
+    with pytest.raises(PlanningError, match="is an emergency number: never dialled"):
+        check_dial(f"sip:{user}@x", "to", EVERYTHING)
+
+
+@pytest.mark.parametrize("user", NEED_PERMISSION)
+def test_what_a_trunk_could_take_for_a_number_needs_permission(user):
+    with pytest.raises(PlanningError, match="--allow-dial does not permit it"):
+        check_dial(f"sip:{user}@x", "to", Limits())
+    check_dial(f"sip:{user}@x", "to", EVERYTHING)
+
+
+def test_a_phone_context_is_a_part_of_the_number_that_is_permitted():
+    for text in ("sip:1234;phone-context=+4930@x", "sip:1234;phone-context=%2B4930@x"):
+        with pytest.raises(PlanningError, match=re.escape("+49301234 ")):
+            check_dial(text, "to", Limits(allow_dial=re.compile("1234")))
+
+
+def test_an_extension_that_ends_like_an_emergency_number_can_be_permitted():
+    check_dial("sip:1000@x", "to", Limits(allow_dial=re.compile("1[0-9]{3}")))
+
+
+def test_what_is_escaped_twice_is_refused():
+    with pytest.raises(PlanningError, match="escaped %"):
+        parse_uri("sip:%2531%2531%2532@x", "to")
 
 
 @given(st.text(string.digits, min_size=7, max_size=15), st.text("-.()", max_size=6))
 def test_separators_never_hide_a_number(digits, separators):
     user = "".join(a + b for a, b in zip(digits, separators.ljust(len(digits), "-"), strict=False))
-    assert dialled_number(user) == digits
+    assert dialled_number(parse_uri(f"sip:{user}@x", "to")) == digits
