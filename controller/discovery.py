@@ -259,16 +259,33 @@ def _slice_candidate(
         fault = (Why.NOT_IPV4, f"{ip} is no IPv4 address")
     elif conditions.get("terminating") or (pod is not None and _is_going(pod)):
         fault = (Why.TERMINATING, "is being deleted")
-    elif conditions.get("ready") is False:
-        fault = (Why.NOT_READY, "its EndpointSlice says that it is not ready")
+    elif unready := _unready(conditions, pod):
+        fault = (Why.NOT_READY, unready)
     elif port is None:
         fault = (Why.NO_PORT, "its EndpointSlice has no such port")
     elif pod is None and not _is_permitted(ip, allowed):
         fault = (Why.NO_POD, f"no pod of this namespace has {ip}, and the operator's --allow-target does not permit it")
     why, message = fault or (None, "")
     return _Candidate(
-        name=name, ip=ip, port=port or 0, why=why, message=message, pod=pod, zone=endpoint.get("zone") or None
+        name=name,
+        ip=ip,
+        port=port or 0,
+        why=why,
+        message=plain(message, 512),
+        pod=pod,
+        zone=endpoint.get("zone") or None,
     )
+
+
+def _unready(conditions: Object, pod: Object | None) -> str | None:
+    """Why an endpoint takes no calls, by its slice and by its pod.
+
+    `ready` alone does not tell: a Service with publishNotReadyAddresses sets it for every pod, and says in `serving`
+    how the pod is (discovery/v1; unset means yes). The pod's own word covers writers of slices that set neither.
+    """
+    if conditions.get("ready") is False or conditions.get("serving") is False:
+        return "its EndpointSlice says that it is not ready"
+    return _pod_unready(pod) if pod is not None else None
 
 
 # Pods and addresses
@@ -284,8 +301,6 @@ def _pod_candidate(target: Target, pod: Object) -> _Candidate:
     ips = _pod_ips(pod)
     ip = next((ip for ip in ips if _is_ipv4(ip)), "")
     port = _container_port(target, pod)
-    conditions = {c.get("type"): c for c in (pod.get("status") or {}).get("conditions") or ()}
-    ready = conditions.get("Ready") or {}
     fault: tuple[Why, str] | None = None
     if _is_going(pod):
         fault = (Why.TERMINATING, "is being deleted")
@@ -294,13 +309,20 @@ def _pod_candidate(target: Target, pod: Object) -> _Candidate:
         fault = (Why.NO_ADDRESS, f"has no address yet (phase {phase})")
     elif not ip:
         fault = (Why.NOT_IPV4, f"{ips[0]} is no IPv4 address")
-    elif ready.get("status") != "True":
-        fault = (Why.NOT_READY, str(ready.get("message") or "is not ready"))
+    elif unready := _pod_unready(pod):
+        fault = (Why.NOT_READY, unready)
     elif port is None:
         fault = (Why.NO_PORT, f"no container has a port {target.port} for {target.transport}")
     why, message = fault or (None, "")
     zone = (_meta(pod).get("labels") or {}).get(ZONE)
     return _Candidate(name=name, ip=ip, port=port or 0, why=why, message=plain(message, 512), pod=pod, zone=zone)
+
+
+def _pod_unready(pod: Object) -> str | None:
+    """What a pod says of why it is not ready; None: it is."""
+    conditions = {c.get("type"): c for c in (pod.get("status") or {}).get("conditions") or ()}
+    ready = conditions.get("Ready") or {}
+    return None if ready.get("status") == "True" else str(ready.get("message") or "is not ready")
 
 
 def _resolved(target: Target, snapshot: Snapshot, allowed: Sequence[IPv4Network]) -> Iterator[_Candidate]:

@@ -25,6 +25,7 @@ SERVICE: Object = {
         ],
     },
 }
+UNREADY: Object = {"type": "Ready", "status": "False"}
 BY_SERVICE = Target(service=ServiceTarget(name="kamailio"), port="sip")
 BY_LABEL = Target(pod_selector=PodSelector(match_labels={"app": "kamailio"}), port="sip")
 BY_ADDRESS = Target(address=AddressTarget(host="sbc.example.com"), port=5060)
@@ -141,6 +142,15 @@ def test_absent_conditions_mean_ready_and_not_terminating():
     ("entry_changes", "pod_changes", "name", "reason"),
     [
         ({"conditions.ready": False}, {}, "kamailio-5", Why.NOT_READY),
+        # publishNotReadyAddresses: the slice says ready of every pod, and serving of how it is.
+        ({"conditions.serving": False}, {}, "kamailio-5", Why.NOT_READY),
+        (
+            {"conditions": {}},
+            {"status.conditions": [{"type": "Ready", "status": "False"}]},
+            "kamailio-5",
+            Why.NOT_READY,
+        ),
+        ({}, {"status.conditions": None}, "kamailio-5", Why.NOT_READY),
         ({"conditions.terminating": True}, {}, "kamailio-5", Why.TERMINATING),
         ({}, {"metadata.deletionTimestamp": "2026-01-31T12:00:00Z"}, "kamailio-5", Why.TERMINATING),
         ({"targetRef": None}, {}, "10.244.0.5", Why.NO_POD),
