@@ -34,11 +34,12 @@ SUMMARY: dict[str, tuple[str, tuple[str, ...]]] = {
 class _Shown:
     """What is shown of one test."""
 
-    summary: tuple[Sample, ...] = ()
     run: str = ""
-    """The run that `measured` and `endpoints` are of."""
+    """The last run, as its status names it: numbers of another one must not stand beside its verdict."""
+    summary: tuple[Sample, ...] = ()
+    told: dict[str, tuple[Sample, ...]] = field(default_factory=dict)
+    """By run: what was measured. The status may name a run a moment later than it was told."""
     endpoints: tuple[Sample, ...] = ()
-    measured: tuple[Sample, ...] = ()
 
 
 class LastRuns(Collector):
@@ -50,27 +51,24 @@ class LastRuns(Collector):
 
     def show_status(self, namespace: str, name: str, status: CallTestStatus) -> None:
         """The test's status, as written or as found after a restart."""
+        run = status.last_run.name if status.last_run is not UNSET else ""
         with self._lock:
             shown = self._tests.setdefault((namespace, name), _Shown())
             shown.summary = tuple(_summary(status))
-            if status.last_run is not UNSET and status.last_run.name != shown.run:
-                # Numbers of an older run must not stand beside a newer verdict.
-                shown.run, shown.endpoints, shown.measured = status.last_run.name, (), ()
+            if run != shown.run:
+                shown.run, shown.endpoints = run, ()
+            if run in shown.told:
+                shown.told = {run: shown.told[run]}
 
-    def show_endpoints(self, namespace: str, name: str, run: str, endpoints: Iterable[Endpoint]) -> None:
+    def show_endpoints(self, namespace: str, name: str, endpoints: Iterable[Endpoint]) -> None:
         """The verdicts on the endpoints of a test's last run."""
-        self._of(namespace, name, run).endpoints = tuple(_endpoint_results(endpoints))
+        with self._lock:
+            self._tests[namespace, name].endpoints = tuple(_endpoint_results(endpoints))
 
     def show_measured(self, namespace: str, name: str, run: str, verdict: RunVerdict) -> None:
-        """What was measured in a test's last run."""
-        self._of(namespace, name, run).measured = samples(verdict)
-
-    def _of(self, namespace: str, name: str, run: str) -> _Shown:
+        """What was measured in a run of the test; shown once it is the last one."""
         with self._lock:
-            shown = self._tests.setdefault((namespace, name), _Shown())
-            if shown.run != run:
-                shown.run, shown.endpoints, shown.measured = run, (), ()
-            return shown
+            self._tests.setdefault((namespace, name), _Shown()).told[run] = samples(verdict)
 
     def forget(self, namespace: str, name: str) -> None:
         """The test is gone."""
@@ -86,7 +84,7 @@ class LastRuns(Collector):
             for metric, (text, labels) in (SUMMARY | dict(METRICS)).items()
         }
         for test, shown in tests:
-            for sample in (*shown.summary, *shown.endpoints, *shown.measured):
+            for sample in (*shown.summary, *shown.endpoints, *shown.told.get(shown.run, ())):
                 families[sample.metric].add_metric([*test, *sample.labels], sample.value)
         yield from families.values()
 

@@ -19,7 +19,7 @@ from controller.events import Events
 from controller.labels import TEST_LABEL
 from controller.metrics import Metrics
 from controller.reconcile_run import runs_of
-from controller.scheduling import RunSeen, Schedule, schedule
+from controller.scheduling import RunSeen, Schedule, asked_hash, schedule, tested_hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,17 +76,26 @@ class TestReconciler:
             message = f"CallTestRun {plan.conflict} is there already, and is not of this CallTest; delete it"
             problem = Problem(reason=Reason.NAME_CONFLICT, message=message)
             self.events.warning(raw, problem.reason, message, run=plan.conflict)
+        if plan.deleted:
+            message = f"run {plan.deleted} was deleted before it had a verdict"
+            self.events.warning(raw, statuses.RUN_DELETED, message, run=plan.deleted)
         after = statuses.of_test(
             test.status,
             statuses.Clock(now=datetime.fromtimestamp(self.now(), UTC), generation=test.generation),
+            spec_hash=tested_hash(test.spec),
             active=active,
             last=_named(plan.last),
+            deleted=plan.deleted,
             suspended=test.spec.suspend,
             problem=problem,
         )
         # A generation that waits for the run before it is not observed yet: it must not be taken for one that was run.
-        observed = test.generation if plan.is_acted_on else test.status.observed_generation
-        after = replace(after, observed_generation=observed)
+        is_observed = plan.is_acted_on or test.spec.suspend
+        after = replace(
+            after,
+            observed_generation=test.generation if is_observed else test.status.observed_generation,
+            asked_hash=asked_hash(test.spec) if plan.is_acted_on else test.status.asked_hash,
+        )
         if after != test.status:
             self.cluster.replace_status(TESTS, raw | {"status": statuses.as_dict(after)})
         self.metrics.last_runs.show_status(test.namespace, test.name, after)
@@ -97,7 +106,7 @@ class TestReconciler:
         """The verdict as an event of the CallTest, and its endpoints' metrics: both also after a restart."""
         status = last.run.status
         if status.endpoints is not UNSET:
-            self.metrics.last_runs.show_endpoints(test.namespace, test.name, last.run.name, status.endpoints)
+            self.metrics.last_runs.show_endpoints(test.namespace, test.name, status.endpoints)
         if test.status.last_run is not UNSET and test.status.last_run.name == last.run.name:
             return
         tell = self.events.normal if status.result is Result.PASSED else self.events.warning
@@ -109,7 +118,8 @@ class TestReconciler:
         clock = statuses.Clock(
             now=datetime.fromtimestamp(self.now(), UTC), generation=int(raw["metadata"]["generation"])
         )
-        before = statuses.as_dict(statuses.of_test(CallTestStatus(), clock, active=None, last=None, problem=problem))
+        status = statuses.of_test(CallTestStatus(), clock, spec_hash="", active=None, last=None, problem=problem)
+        before = statuses.as_dict(status)
         held = raw.get("status") or {}
         if held.get("observedGeneration") != clock.generation or not held.get("conditions"):
             self.cluster.replace_status(TESTS, raw | {"status": before})

@@ -313,12 +313,18 @@ class _OneRun:
         self.say("%s: %s", outcome.result, outcome.message)
         tell = self.parent.events.normal if outcome.result is Result.PASSED else self.parent.events.warning
         tell(self.raw, f"Run{outcome.result}", outcome.message)
-        test = (self.run.namespace, self.run.spec.call_test_name)
-        self.parent.metrics.count_run(*test, outcome.result, outcome.verdict)
-        self.parent.metrics.last_runs.show_endpoints(*test, self.run.name, outcome.endpoints)
-        if outcome.verdict:
-            self.parent.metrics.last_runs.show_measured(*test, self.run.name, outcome.verdict)
+        if self.is_of_a_test:
+            test = (self.run.namespace, self.run.spec.call_test_name)
+            self.parent.metrics.count_run(*test, outcome.result, outcome.verdict)
+            if outcome.verdict:
+                self.parent.metrics.last_runs.show_measured(*test, self.run.name, outcome.verdict)
         self.parent._tidy(self.run)  # noqa: SLF001
+
+    @property
+    def is_of_a_test(self) -> bool:
+        """The operator made it for a CallTest: one by hand shows for itself, and is no part of the test's metrics."""
+        owners = self.raw["metadata"].get("ownerReferences") or ()
+        return any(owner["kind"] == "CallTest" and owner.get("controller") for owner in owners)
 
 
 def runs_of(cluster: Cluster, namespace: str, test: str, *, owner_uid: str) -> list[RunSeen]:

@@ -1,15 +1,21 @@
 """When a CallTest runs, and which of its runs are kept. Pure: the test and its runs, as they are now."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from agent.contract.verdict import Result
 from controller.api.parse import CallTest, CallTestRun
+from controller.api.run import CauseType
+from controller.api.test import CallTestSpec
 
 Raw = dict[str, Any]
+NOT_TESTED = ("trigger", "suspend", "successful_runs_history_limit", "failed_runs_history_limit")
+"""Fields of a spec that say when it is run, not what: changing them starts nothing and leaves the verdict."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +46,11 @@ class Schedule:
     start: str | None = None
     """Name of the run to create now."""
     active: RunSeen | None = None
-    """The run that is under way or next."""
+    """Our run that is under way or next."""
     last: RunSeen | None = None
-    """The last one that was finished."""
+    """The last of ours, of the present spec, that was finished: the only one that says something of the test."""
+    deleted: str | None = None
+    """Name of the run that was under way and is gone: somebody deleted it before it had a verdict."""
     drop: tuple[RunSeen, ...] = ()
     """Finished runs that history has no room for."""
     is_acted_on: bool = True
@@ -56,33 +64,59 @@ def run_name(test: str, generation: int) -> str:
     return f"{test}-g{generation}"
 
 
+def tested_hash(spec: CallTestSpec) -> str:
+    """Of what is tested: a verdict on one spec is one on every spec of this hash."""
+    left_out = {field.name: field.default for field in msgspec.structs.fields(CallTestSpec) if field.name in NOT_TESTED}
+    bare = msgspec.structs.replace(spec, **left_out)
+    return hashlib.sha256(msgspec.json.encode(bare)).hexdigest()[:16]
+
+
+def asked_hash(spec: CallTestSpec) -> str:
+    """Of what is tested, and of the token that asks for it again."""
+    token = (spec.trigger and spec.trigger.run_token) or ""
+    return hashlib.sha256(f"{tested_hash(spec)} {token}".encode()).hexdigest()[:16]
+
+
 def schedule(test: CallTest, runs: Sequence[RunSeen]) -> Schedule:
-    """One run per generation of the spec, one at a time; a change during a run makes the next run after it."""
+    """A run for each change of what is tested, one at a time; a change during a run makes the next run after it."""
     ordered = sorted(runs, key=lambda seen: seen.order)
-    active = next((seen for seen in ordered if not seen.finished), None)
-    finished = sorted((seen for seen in ordered if seen.finished), key=_completed)
+    ours = [seen for seen in ordered if seen.is_ours]
     wanted = run_name(test.name, test.generation)
-    same_name = next((seen for seen in ordered if seen.run.name == wanted), None)
-    is_due = active is None and not test.spec.suspend and same_name is None and not _was_run(test)
+    stranger = next((seen for seen in ordered if seen.run.name == wanted and not seen.is_ours), None)
+    was_acted_on = _was_acted_on(test, ours)
+    is_busy = any(not seen.finished for seen in ordered)
+    is_due = not (was_acted_on or is_busy or test.spec.suspend or stranger)
+    finished = sorted((seen for seen in ours if seen.finished), key=_completed)
+    tested = tested_hash(test.spec)
     return Schedule(
         start=wanted if is_due else None,
-        active=active,
-        last=finished[-1] if finished else None,
+        active=next((seen for seen in ours if not seen.finished), None),
+        last=next((seen for seen in reversed(finished) if tested_hash(seen.run.spec.test) == tested), None),
+        deleted=_deleted(test, runs),
         drop=_surplus(test, finished),
-        is_acted_on=is_due or test.spec.suspend or _was_run(test) or (same_name is not None and same_name.is_ours),
-        conflict=wanted if same_name is not None and not same_name.is_ours else None,
+        is_acted_on=was_acted_on or is_due,
+        conflict=wanted if stranger is not None and not was_acted_on else None,
     )
+
+
+def _was_acted_on(test: CallTest, ours: Sequence[RunSeen]) -> bool:
+    """The present spec was run, is being run, or was run and that run is gone: dropped from history, or deleted."""
+    asked = asked_hash(test.spec)
+    made = [seen for seen in ours if seen.run.spec.cause.type is CauseType.GENERATION]
+    # The status says it, or, where the operator died before it could write that, the run itself.
+    return test.status.asked_hash == asked or (bool(made) and asked_hash(made[-1].run.spec.test) == asked)
+
+
+def _deleted(test: CallTest, runs: Sequence[RunSeen]) -> str | None:
+    running = test.status.running
+    gone = running is not UNSET and all(seen.run.name != running.name for seen in runs)
+    return running.name if running is not UNSET and gone else None
 
 
 def is_next(run: CallTestRun, created: str, others: Sequence[RunSeen]) -> bool:
     """Whether a run may start: no other run of its test that is older is unfinished."""
     waiting = [seen for seen in others if not seen.finished and seen.run.name != run.name]
     return all(seen.order > (created, run.name) for seen in waiting)
-
-
-def _was_run(test: CallTest) -> bool:
-    """Its present generation was run, although that run is gone: dropped from history, or deleted by hand."""
-    return test.status.observed_generation >= test.generation
 
 
 def _completed(seen: RunSeen) -> tuple[str, str]:
@@ -101,4 +135,4 @@ def _surplus(test: CallTest, finished: Sequence[RunSeen]) -> tuple[RunSeen, ...]
         )
         for seen in (group[-limit:] if limit else ())
     }
-    return tuple(seen for seen in finished if seen.run.name not in keep and seen.is_ours)
+    return tuple(seen for seen in finished if seen.run.name not in keep)

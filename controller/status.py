@@ -68,6 +68,10 @@ class Clock:
     generation: int
 
 
+RUN_DELETED = "RunDeleted"
+"""A run was deleted before it had a verdict: nothing is known until the next one."""
+
+
 def as_dict(status: CallTestRunStatus | CallTestStatus) -> dict[str, Any]:
     """The status as the API server takes it: plain lists, dicts, texts; nothing that is unset."""
     found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(status))
@@ -265,17 +269,27 @@ def of_test(
     before: CallTestStatus,
     clock: Clock,
     *,
+    spec_hash: str,
     active: NamedRun | None,
     last: NamedRun | None,
+    deleted: str | None = None,
     suspended: bool = False,
     problem: Problem | None = None,
 ) -> CallTestStatus:
-    """A CallTest's status: its last finished run in brief, and the one under way. `problem`: why it cannot run."""
-    last_run = _brief(last) if last else before.last_run
+    """A CallTest's status: the last finished run of its present spec in brief, and the one under way.
+
+    `spec_hash`: of the present spec. `last`: its last run that is still there. `deleted`: a run that went before it had
+    a verdict. `problem`: why the test cannot run.
+    """
+    last_run = _brief(last, spec_hash) if last else before.last_run
+    if last_run is not UNSET and last_run.spec_hash != spec_hash:
+        last_run = UNSET
     if active is not None:
         says = _under_way(f"{active.name} is under way")
     elif problem is not None:
         says = _stuck(problem)
+    elif deleted or (_is_deleted(before) and last_run == before.last_run):
+        says = _gone(deleted)
     elif last_run is not UNSET:
         says = _finished(last_run)
     else:
@@ -289,7 +303,11 @@ def of_test(
     )
 
 
-def _brief(run: NamedRun) -> LastRun:
+def _is_deleted(status: CallTestStatus) -> bool:
+    return any(item.type == "Succeeded" and item.reason == RUN_DELETED for item in status.conditions)
+
+
+def _brief(run: NamedRun, spec_hash: str) -> LastRun:
     status = run.status
     assert status.result is not UNSET
     assert status.completion_time is not UNSET
@@ -302,6 +320,7 @@ def _brief(run: NamedRun) -> LastRun:
         completion_time=status.completion_time,
         calls=status.calls,
         endpoints=len(status.endpoints) if status.endpoints is not UNSET else 0,
+        spec_hash=spec_hash,
     )
 
 
@@ -324,8 +343,18 @@ def _stuck(problem: Problem) -> tuple[Say, ...]:
     )
 
 
+def _gone(name: str | None) -> tuple[Say, ...]:
+    message = f"{name or 'the run'} was deleted before it had a verdict: change spec.trigger.runToken to run again"
+    return (
+        Say(type="Finished", status="False", reason=RUN_DELETED, message=message),
+        Say(type="Succeeded", status="Unknown", reason=RUN_DELETED, message=message),
+        Say(type="Reconciling", status="False", reason=RUN_DELETED, message=message),
+        Say(type="Stalled", status="False", reason=RUN_DELETED, message="nothing stands in the way"),
+    )
+
+
 def _waiting(*, suspended: bool) -> tuple[Say, ...]:
-    reason, message = ("Suspended", "suspend is true") if suspended else ("Pending", "its first run is about to begin")
+    reason, message = ("Suspended", "suspend is true") if suspended else ("Pending", "its run is about to begin")
     return (
         Say(type="Finished", status="False", reason=reason, message=message),
         Say(type="Succeeded", status="Unknown", reason=reason, message=message),

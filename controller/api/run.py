@@ -300,8 +300,11 @@ class CallTestRunStatus(StatusValue, frozen=True, kw_only=True):
     conditions: Conditions = ()
 
 
+SpecHash = Annotated[str, Meta(max_length=16, pattern="^[0-9a-f]*$")]
+
+
 class LastRun(StatusValue, frozen=True, kw_only=True):
-    """The last finished run of a CallTest, in brief."""
+    """The last finished run of a CallTest's present spec, in brief."""
 
     name: Annotated[str, about("Name of the CallTestRun.", example="pin-g3", max_length=253)]
     result: Annotated[Result, about("Its verdict.", example="Failed")]
@@ -317,6 +320,7 @@ class LastRun(StatusValue, frozen=True, kw_only=True):
         UnsetType
     ) = UNSET
     endpoints: Annotated[Count, about("How many endpoints were called.", example=2)] = 0
+    spec_hash: Annotated[SpecHash, about("Of the spec it tested.", example="9f86d081884c7d65")] = ""
 
 
 class Running(StatusValue, frozen=True, kw_only=True):
@@ -335,11 +339,16 @@ class CallTestStatus(StatusValue, frozen=True, kw_only=True):
     observed_generation: Annotated[
         int, about("metadata.generation that this status is about; -1: not seen yet.", example=1)
     ] = -1
+    asked_hash: Annotated[
+        SpecHash,
+        about("Of the spec and runToken that a run was last made for.", example="60303ae22b998861"),
+    ] = ""
     last_run: (
         Annotated[
             LastRun,
             about(
-                "The last finished run; it stays while the next one is under way.",
+                "The last finished run that the operator made of the present spec; it stays while the next one is under"
+                " way, and goes when the spec changes.",
                 example={"name": "pin-g3", "result": "Passed", "completionTime": "2026-01-31T12:01:00Z"},
             ),
         ]

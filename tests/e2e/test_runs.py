@@ -2,7 +2,7 @@
 
 import time
 
-from tests.e2e.calltests import call_test, calling, changed, deleted, last_is
+from tests.e2e.calltests import Object, call_test, calling, changed, deleted, last_is
 from tests.e2e.kube import Namespace, until
 
 
@@ -52,3 +52,42 @@ def test_a_run_made_by_hand(voice: Namespace) -> None:
     assert status["result"] == "Passed", status
     assert status["endpoints"][0]["media"] == "Relayed"
     voice.kubectl("delete", "calltestrun", "by-hand")
+
+
+def succeeded(space: Namespace, test: str) -> tuple[str, str]:
+    """Its condition: status and reason."""
+    conditions = space.get("calltest", test).get("status", {}).get("conditions", [])
+    found: Object = next((item for item in conditions if item["type"] == "Succeeded"), {})
+    return found.get("status", ""), found.get("reason", "")
+
+
+def test_a_verdict_belongs_to_the_spec_it_was_made_of(voice: Namespace) -> None:
+    voice.apply(call_test("owned"))
+    until(lambda: succeeded(voice, "owned") == ("True", "Passed"), "it passed", timeout_s=60)
+    changed(voice, "owned", suspend=True)
+    until(lambda: voice.get("calltest", "owned")["status"]["observedGeneration"] == 2, "it was seen")
+    assert succeeded(voice, "owned") == ("True", "Passed"), "what is tested is the same"
+    changed(voice, "owned", activeDeadlineSeconds=170)
+    until(lambda: succeeded(voice, "owned") == ("Unknown", "Suspended"), "the new spec was never run")
+    assert "lastRun" not in voice.get("calltest", "owned")["status"]
+
+    changed(voice, "owned", suspend=False)
+    until(lambda: last_is(voice, "owned", "owned-g4"), "the new spec was run", timeout_s=60)
+    changed(voice, "owned", trigger={"runToken": "again"})
+    calling(voice, "owned-g5")
+    voice.kubectl("delete", "calltestrun", "owned-g5")
+    until(lambda: succeeded(voice, "owned") == ("Unknown", "RunDeleted"), "a deleted run leaves no verdict")
+
+    other = call_test("owned", call={"expect": {"sipCode": 486}})["spec"]
+    voice.apply(
+        {
+            "apiVersion": "calltest.dev/v1alpha1",
+            "kind": "CallTestRun",
+            "metadata": {"name": "owned-by-hand"},
+            "spec": {"callTestName": "owned", "test": other},
+        }
+    )
+    assert voice.finished("owned-by-hand", kind="calltestrun")["status"]["result"] == "Failed"
+    assert succeeded(voice, "owned") == ("Unknown", "RunDeleted"), "a run by hand says nothing of the test"
+    voice.kubectl("delete", "calltestrun", "owned-by-hand")
+    deleted(voice, "owned")

@@ -157,9 +157,7 @@ def test_what_was_not_measured_has_no_series() -> None:
 def test_the_last_run_is_shown_and_forgotten_with_its_test() -> None:
     metrics = Metrics()
     metrics.last_runs.show_status("voice", "t", status())
-    metrics.last_runs.show_endpoints(
-        "voice", "t", "t-g1", [Endpoint(index=0, address="10.0.0.1:5060", result=Result.FAILED)]
-    )
+    metrics.last_runs.show_endpoints("voice", "t", [Endpoint(index=0, address="10.0.0.1:5060", result=Result.FAILED)])
     metrics.last_runs.show_measured("voice", "t", "t-g1", MEASURED)
     text = generate_latest(metrics.registry).decode()
     assert 'calltest_last_run_result{calltest="t",namespace="voice",result="Passed"} 1.0' in text
@@ -185,7 +183,7 @@ def test_the_same_run_told_twice_keeps_its_numbers() -> None:
     metrics = Metrics()
     metrics.last_runs.show_measured("voice", "t", "t-g1", MEASURED)
     metrics.last_runs.show_status("voice", "t", status("t-g1"))
-    metrics.last_runs.show_endpoints("voice", "t", "t-g1", [Endpoint(index=0, address="a:1")])
+    metrics.last_runs.show_endpoints("voice", "t", [Endpoint(index=0, address="a:1")])
     assert "calltest_rtp_loss_ratio{" in generate_latest(metrics.registry).decode()
 
 

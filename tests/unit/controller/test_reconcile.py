@@ -8,6 +8,16 @@ from controller.cluster import CONFIG_MAPS, EVENTS, PODS, RUNS, SERVICES, TESTS,
 from tests.unit.controller.world import NS, World, condition, impatient
 
 
+def shown_samples(world: World) -> dict[object, float]:
+    """What /metrics shows: by name, and by name and result."""
+    found: dict[object, float] = {}
+    for family in world.metrics.registry.collect():
+        for sample in family.samples:
+            found[sample.name] = sample.value
+            found[sample.name, sample.labels.get("result")] = sample.value
+    return found
+
+
 def test_a_calltest_is_run_to_its_verdict() -> None:
     world = World()
     world.apply()
@@ -108,7 +118,6 @@ def test_a_run_by_hand_waits_for_the_one_under_way() -> None:
     assert world.run_status("mine") == {}
     world.ticks(24)
     assert world.run_status("mine")["result"] == "Passed"
-    assert world.test_status()["lastRun"]["name"] == "mine"
 
 
 def test_a_run_by_hand_needs_no_calltest() -> None:
@@ -137,6 +146,93 @@ def test_a_conflicting_run_is_named_and_once_deleted_ours_runs() -> None:
     world.cluster.remove(RUNS, NS, "pin-g1")
     world.ticks(12)
     assert world.run_status("pin-g1")["result"] == "Passed"
+
+
+def test_a_verdict_belongs_to_the_spec_it_was_made_of() -> None:
+    world = World()
+    world.apply()
+    world.ticks(12)
+    assert condition(world.test_status(), "Succeeded") == ("True", "Passed")
+    world.apply(suspend=True)
+    world.ticks(2)
+    assert condition(world.test_status(), "Succeeded") == ("True", "Passed")
+    world.apply(suspend=True, activeDeadlineSeconds=500)
+    world.ticks(2)
+    assert condition(world.test_status(), "Succeeded") == ("Unknown", "Suspended")
+    assert "lastRun" not in world.test_status()
+    assert "calltest_last_run_result" not in shown_samples(world)
+    world.apply(activeDeadlineSeconds=500)
+    world.ticks(1)
+    assert condition(world.test_status(), "Succeeded") == ("Unknown", "Running")
+    world.ticks(12)
+    assert condition(world.test_status(), "Succeeded") == ("True", "Passed")
+    assert world.test_status()["lastRun"]["name"] == "pin-g4"
+
+
+def test_changing_when_a_test_is_run_starts_nothing_and_leaves_its_verdict() -> None:
+    world = World()
+    world.apply()
+    world.ticks(12)
+    for more in ({"suspend": True}, {"successfulRunsHistoryLimit": 7}, {"failedRunsHistoryLimit": 0}, {}):
+        world.apply(**more)
+        world.ticks(3)
+        assert world.runs() == ["pin-g1"]
+        assert condition(world.test_status(), "Succeeded") == ("True", "Passed")
+    assert world.test_status()["observedGeneration"] == 5
+
+
+def test_a_spec_changed_back_is_tested_again() -> None:
+    world = World()
+    for number, more in enumerate(({}, {"activeDeadlineSeconds": 500}, {}), 1):
+        world.apply(**more)
+        world.ticks(12)
+        assert world.test_status()["lastRun"]["name"] == f"pin-g{number}"
+
+
+def test_an_operator_that_died_after_creating_a_run_does_not_make_another_for_a_changed_trigger() -> None:
+    world = World()
+    world.cluster.kill_after = 1
+    world.apply()
+    world.tick()
+    assert world.kills == 1
+    world.apply(suspend=True)
+    world.ticks(12)
+    assert world.runs() == ["pin-g1"]
+
+
+def test_a_run_by_hand_says_nothing_of_the_test() -> None:
+    world = World()
+    failing = [{"name": "pin", "holdSeconds": 1, "expect": {"sipCode": 486}}]
+    world.apply(calls=failing)
+    world.ticks(12)
+    assert condition(world.test_status(), "Succeeded")[0] == "False"
+    world.run_by_hand("mine")
+    world.ticks(24)
+    assert world.run_status("mine")["result"] == "Passed"
+    status = world.test_status()
+    assert (condition(status, "Succeeded")[0], status["lastRun"]["name"]) == ("False", "pin-g1")
+    samples = shown_samples(world)
+    assert samples["calltest_last_run_result", "Failed"] == 1
+    assert ("calltest_runs_total", "Passed") not in samples
+
+
+@pytest.mark.parametrize("before", [{}, {"trigger": {"runToken": "a"}}])
+def test_a_run_deleted_before_its_verdict_leaves_none(before: dict) -> None:
+    world = World()
+    world.apply(**before)
+    world.ticks(12)
+    world.apply(trigger={"runToken": "b"})
+    world.ticks(3)
+    assert world.test_status()["running"]["name"] == "pin-g2"
+    world.cluster.remove(RUNS, NS, "pin-g2")
+    for _ in range(3):
+        world.ticks(2)
+        assert condition(world.test_status(), "Succeeded") == ("Unknown", "RunDeleted")
+        world.start_operator()
+    assert [event["reason"] for event in world.cluster.list(EVENTS, NS)].count("RunDeleted") == 1
+    world.apply(trigger={"runToken": "c"})
+    world.ticks(12)
+    assert condition(world.test_status(), "Succeeded") == ("True", "Passed")
 
 
 def test_a_deleted_run_is_not_made_again() -> None:

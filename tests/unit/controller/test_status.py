@@ -249,10 +249,11 @@ def finished_run(outcome: Outcome = PASSED) -> NamedRun:
 
 
 EMPTY = CallTestStatus()
+HASH = "9f86d081884c7d65"
 
 
 def test_a_test_shows_its_last_run_in_brief():
-    status = statuses.of_test(EMPTY, at(61, 3), active=None, last=finished_run(FAILED))
+    status = statuses.of_test(EMPTY, at(61, 3), spec_hash=HASH, active=None, last=finished_run(FAILED))
     assert (status.last_run.name, status.last_run.result, status.last_run.reason) == (
         "pin-g3",
         Result.FAILED,
@@ -273,9 +274,9 @@ def test_a_test_shows_its_last_run_in_brief():
 
 
 def test_it_keeps_showing_it_while_the_next_one_runs():
-    before = statuses.of_test(EMPTY, at(61), active=None, last=finished_run())
+    before = statuses.of_test(EMPTY, at(61), spec_hash=HASH, active=None, last=finished_run())
     status = statuses.of_test(
-        before, at(70, 2), active=NamedRun(name="pin-g4", status=under_way()), last=finished_run()
+        before, at(70, 2), spec_hash=HASH, active=NamedRun(name="pin-g4", status=under_way()), last=finished_run()
     )
     assert status.last_run == before.last_run
     assert (status.running.name, status.running.summary) == ("pin-g4", "7/20")
@@ -285,41 +286,59 @@ def test_it_keeps_showing_it_while_the_next_one_runs():
 
 
 def test_it_keeps_showing_a_run_that_history_dropped():
-    before = statuses.of_test(EMPTY, at(61), active=None, last=finished_run())
-    status = statuses.of_test(before, at(70), active=None, last=None)
+    before = statuses.of_test(EMPTY, at(61), spec_hash=HASH, active=None, last=finished_run())
+    status = statuses.of_test(before, at(70), spec_hash=HASH, active=None, last=None)
     assert status == before
 
 
+def test_a_verdict_on_another_spec_is_not_shown():
+    before = statuses.of_test(EMPTY, at(61), spec_hash=HASH, active=None, last=finished_run())
+    status = statuses.of_test(before, at(70), spec_hash="0" * 16, active=None, last=None)
+    assert status.last_run is UNSET
+    assert shown(status)["Succeeded"] == ("Unknown", "Pending")
+
+
+def test_after_a_deleted_run_nothing_is_known_until_the_next_one():
+    before = statuses.of_test(EMPTY, at(61), spec_hash=HASH, active=None, last=finished_run())
+    deleted = statuses.of_test(before, at(70), spec_hash=HASH, active=None, last=finished_run(), deleted="pin-g4")
+    assert shown(deleted)["Succeeded"] == ("Unknown", "RunDeleted")
+    assert kstatus(deleted) == "Current"
+    later = statuses.of_test(deleted, at(80), spec_hash=HASH, active=None, last=finished_run())
+    assert shown(later)["Succeeded"] == ("Unknown", "RunDeleted")
+    newer = NamedRun(name="pin-g5", status=finished_run().status)
+    assert shown(statuses.of_test(later, at(90), spec_hash=HASH, active=None, last=newer))["Succeeded"][0] == "True"
+
+
 def test_a_run_that_has_just_begun_counts_nothing():
-    status = statuses.of_test(EMPTY, at(1), active=NamedRun(name="pin-g1", status=NEW), last=None)
+    status = statuses.of_test(EMPTY, at(1), spec_hash=HASH, active=NamedRun(name="pin-g1", status=NEW), last=None)
     assert status.running.summary == "starting"
 
 
 def test_a_stalled_last_run_stalls_the_test():
     last = NamedRun(name="pin-g3", status=statuses.concluded(NEW, refused(Reason.INVALID_TEST, "bad", spec()), at(5)))
-    status = statuses.of_test(EMPTY, at(6), active=None, last=last)
+    status = statuses.of_test(EMPTY, at(6), spec_hash=HASH, active=None, last=last)
     assert shown(status)["Stalled"] == ("True", "InvalidTest")
     assert status.last_run.endpoints == 0
 
 
 def test_a_last_run_without_words_still_has_a_reason():
     bare = CallTestRunStatus(result=Result.PASSED, completion_time=at(1).now)
-    status = statuses.of_test(EMPTY, at(6), active=None, last=NamedRun(name="by-hand", status=bare))
+    status = statuses.of_test(EMPTY, at(6), spec_hash=HASH, active=None, last=NamedRun(name="by-hand", status=bare))
     assert shown(status)["Succeeded"] == ("True", "Passed")
 
 
 def test_a_test_without_a_run_waits_or_is_suspended():
-    waiting = statuses.of_test(EMPTY, at(1), active=None, last=None)
+    waiting = statuses.of_test(EMPTY, at(1), spec_hash=HASH, active=None, last=None)
     assert shown(waiting)["Finished"] == ("False", "Pending")
     assert kstatus(waiting) == "InProgress"
-    suspended = statuses.of_test(EMPTY, at(1), active=None, last=None, suspended=True)
+    suspended = statuses.of_test(EMPTY, at(1), spec_hash=HASH, active=None, last=None, suspended=True)
     assert shown(suspended)["Finished"] == ("False", "Suspended")
     assert kstatus(suspended) == "Current"
 
 
 def test_a_test_that_cannot_run_is_stalled():
     problem = Problem(reason=Reason.NAME_CONFLICT, message="a run of that name is somebody else's")
-    status = statuses.of_test(EMPTY, at(1), active=None, last=finished_run(), problem=problem)
+    status = statuses.of_test(EMPTY, at(1), spec_hash=HASH, active=None, last=finished_run(), problem=problem)
     assert shown(status)["Stalled"] == ("True", "NameConflict")
     assert shown(status)["Finished"] == ("False", "NameConflict")
     assert status.last_run.name == "pin-g3"
