@@ -13,19 +13,13 @@ from typing import Any, Final
 
 import yaml
 
+from controller.faults import UnusableInputError
+
 API_GROUP: Final = "calltest.dev"
 MAX_FILE_BYTES: Final = 4 * 1024 * 1024
 """A Kubernetes object holds at most 1.5 MB; a file may hold a few of them."""
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
-
-
-class UnusableInputError(Exception):
-    """The user's input cannot be used; the text says what, where, and what to do."""
-
-
-class IncompleteInstallationError(Exception):
-    """A part of calltest itself is missing; the text says which, and what to run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

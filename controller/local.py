@@ -19,7 +19,8 @@ from controller.api.target import Via
 from controller.api.test import CallTestSpec, Evidence
 from controller.conclude import conclude
 from controller.discovery import Discovery
-from controller.inputs import Inputs, Source, UnusableInputError
+from controller.faults import UnusableInputError
+from controller.inputs import Inputs, Source
 from controller.lifecycle import AgentFacts
 from controller.limits import Limits, PlanningError
 from controller.local_agents import Deadlines, Host, Watch, run_agents

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from controller.api.parse import CallTest
-from controller.inputs import NAME, Inputs, UnusableInputError
+from controller.faults import UnusableInputError
+from controller.inputs import NAME, Inputs
 from controller.planning import Mounts
 
 SECRET_KEYS: Final = ("username", "password")

@@ -19,10 +19,10 @@ from controller.api import API_VERSION
 from controller.api.field import without_nulls
 from controller.api.parse import CallTest
 from controller.api.run import CallTestRunStatus
+from controller.cli.output import NOT_MEASURED
 from controller.wording import plain
 
 _STYLES: Final = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow"}
-NOT_MEASURED: Final = "–"
 MAX_NOTES: Final = 20
 MAX_NOTE: Final = 512
 """Characters."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from controller.api.run import MAX_ENDPOINTS, Endpoint
 from controller.api.target import Target, Via
-from controller.inputs import UnusableInputError
+from controller.faults import UnusableInputError
 
 SIP_PORT: Final = 5060
 _HOST_PORT = re.compile(r"(?P<host>[A-Za-z0-9]([-A-Za-z0-9.]{0,251}[A-Za-z0-9])?)(:(?P<port>[0-9]{1,5}))?")

@@ -22,7 +22,7 @@ from tests.sut.running import Running, running
 from tests.sut.scenario import Scenario, load_scenario, scenarios
 
 RUN_S = 180
-CALLTEST = (sys.executable, "-c", "from controller.cli import app; app()")
+CALLTEST = (sys.executable, "-c", "from controller.cli.app import app; app()")
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ import numpy as np
 
 from agent.contract.call import DtmfMethod
 from agent.trace.audio.codecs import Samples
+from agent.trace.audio.sound import Sound
 from agent.trace.audio.tones import detect
 from agent.trace.audio.track import MAX_SAMPLES, MAX_SILENCE_S, REORDER_PACKETS, Track
 from agent.trace.model import Digit, RtpPackets, Stream, Trace, Warning  # noqa: A004  # the document's word
@@ -21,18 +22,6 @@ SAME_RECORDING_S: Final = 600.0
 """With one, they are one recording unless this long passes: silence has a limit here too."""
 _BLOCK: Final = 1 << 16
 """Samples that are worked on together."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sound:
-    """What was made of the audio. Keys are indices in `Trace.streams`."""
-
-    wavs: Mapping[int, Path]
-    digits: Mapping[int, list[Digit]]
-    """Heard as tones; a stream that was listened to and had none has an empty list."""
-    unheard: frozenset[int]
-    """Streams that were not decoded, or not wholly."""
-    warnings: list[Warning]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,6 @@ from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import zstandard
 
 from agent.trace.model import UnusableCaptureError
 
@@ -96,10 +95,14 @@ class Source:
         magic = buffered.peek(4)[:4]
         self.compression = ""
         self._file: io.RawIOBase | io.BufferedIOBase = buffered
+        self._faults: tuple[type[Exception], ...] = (EOFError, zlib.error)
         if magic[:2] == _GZIP:
             self.compression = "+gzip"
             self._file = _Decompressed(buffered, lambda: zlib.decompressobj(31), _GZIP_INPUT)
         elif magic == _ZSTD:
+            import zstandard  # noqa: PLC0415 - few captures need it
+
+            self._faults = (EOFError, zstandard.ZstdError)
             self.compression = "+zstd"
             self._file = _Decompressed(buffered, lambda: zstandard.ZstdDecompressor().decompressobj(), _ZSTD_INPUT)
         self._buffer = np.zeros(chunk_bytes + SPARE, np.uint8)
@@ -153,7 +156,7 @@ class Source:
         window = memoryview(self._buffer)[self._length : self._chunk]  # type: ignore[arg-type]
         try:
             size = self._file.readinto(window) or 0
-        except (EOFError, zlib.error, zstandard.ZstdError):
+        except self._faults:
             size, self.fault = 0, f"damaged {self.compression[1:]} data"
         self.ended = size == 0
         self.bytes += size

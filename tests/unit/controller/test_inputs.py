@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from controller.inputs import MAX_FILE_BYTES, UnusableInputError, read_file, read_inputs
+from controller.faults import UnusableInputError
+from controller.inputs import MAX_FILE_BYTES, read_file, read_inputs
 
 TEST = "apiVersion: calltest.dev/v1alpha1\nkind: CallTest\nmetadata: {name: pin}\nspec: {}\n"
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from controller.api.parse import CallTest, parse_test
-from controller.inputs import Inputs, UnusableInputError
+from controller.faults import UnusableInputError
+from controller.inputs import Inputs
 from controller.materials import Directories, provide
 
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from controller.api.target import Target
-from controller.inputs import UnusableInputError
+from controller.faults import UnusableInputError
 from controller.targets import Destination, destinations, endpoints, read_destination, source_address
 
 

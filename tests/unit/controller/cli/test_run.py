@@ -10,7 +10,8 @@ import yaml
 from typer.testing import CliRunner
 
 from agent.contract.verdict import Result
-from controller import cli
+from controller.cli import local_runs
+from controller.cli.app import app
 from tests.unit.controller.finished import finished_run
 
 RUNNER = CliRunner()
@@ -48,16 +49,16 @@ def changed(*path: str | int, to: Any) -> dict[str, Any]:
 def run(tmp_path: Path, *documents: dict[str, Any], arguments: tuple[str, ...] = ("-t", "127.0.0.1")) -> Any:
     path = tmp_path / "pin.yaml"
     path.write_text(yaml.safe_dump_all(documents))
-    return RUNNER.invoke(cli.app, ["run", str(path), *arguments])
+    return RUNNER.invoke(app, ["run", str(path), *arguments])
 
 
 def test_version_is_the_package_s() -> None:
-    result = RUNNER.invoke(cli.app, ["--version"])
+    result = RUNNER.invoke(app, ["--version"])
     assert (result.exit_code, result.stdout) == (0, "calltest 0.1.0\n")
 
 
 def test_help_shows_examples_and_exit_status() -> None:
-    result = RUNNER.invoke(cli.app, ["run", "--help"])
+    result = RUNNER.invoke(app, ["run", "--help"])
     assert "calltest run pin.yaml --target 127.0.0.1:5060" in result.stdout
     assert "0 Passed, 1 Failed, 3 Inconclusive, 2 unusable input" in result.stdout
 
@@ -137,7 +138,7 @@ def test_exit_status_is_the_worst_result(
     tmp_path: Path, results: list[Result], code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left = list(results)
-    monkeypatch.setattr(cli, "run_test", lambda *_: finished_run(left.pop(0)))
+    monkeypatch.setattr(local_runs, "run_test", lambda *_: finished_run(left.pop(0)))
     tests = [changed("metadata", "name", to=f"test-{number}") for number in range(len(results))]
     assert run(tmp_path, *tests, SECRET).exit_code == code
 
@@ -146,7 +147,7 @@ def test_exit_status_is_the_worst_result(
 def test_standard_output_holds_the_document_and_nothing_else(
     tmp_path: Path, output: str, start: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "run_test", lambda *_: finished_run(Result.PASSED))
+    monkeypatch.setattr(local_runs, "run_test", lambda *_: finished_run(Result.PASSED))
     result = run(tmp_path, TEST, SECRET, arguments=("-t", "127.0.0.1", "-o", output))
     assert result.stdout.startswith(start)
     assert "calltest: pin via 127.0.0.1:5060" in result.stderr
@@ -156,7 +157,7 @@ def test_fault_of_ours_is_never_failed(tmp_path: Path, monkeypatch: pytest.Monke
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(cli, "run_test", broken)
+    monkeypatch.setattr(local_runs, "run_test", broken)
     result = run(tmp_path, TEST, SECRET)
     assert result.exit_code == 3
     assert "RuntimeError: a bug" in result.stderr
@@ -170,7 +171,7 @@ def test_tests_after_an_interrupt_are_not_begun_and_count_as_inconclusive(
         assert arguments[3]() == 1
         return finished_run(Result.PASSED)
 
-    monkeypatch.setattr(cli, "run_test", interrupted)
+    monkeypatch.setattr(local_runs, "run_test", interrupted)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     result = run(tmp_path, TEST, changed("metadata", "name", to="second"), SECRET)
     assert result.exit_code == 3
@@ -185,7 +186,7 @@ def test_signals_that_are_ignored_stay_ignored(tmp_path: Path, monkeypatch: pyte
         seen.append(signal.getsignal(signal.SIGHUP))
         return finished_run(Result.PASSED)
 
-    monkeypatch.setattr(cli, "run_test", looked)
+    monkeypatch.setattr(local_runs, "run_test", looked)
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         assert run(tmp_path, TEST, SECRET).exit_code == 0

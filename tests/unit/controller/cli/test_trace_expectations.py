@@ -5,7 +5,7 @@ import pytest
 
 from agent.contract.call import DtmfMethod
 from agent.trace.model import Warning  # noqa: A004  # the document's word
-from controller.trace_expectations import judge_digits, judge_loss
+from controller.cli.trace_expectations import judge_digits, judge_loss
 from tests.unit.agent.trace.packets import stream, trace
 from tests.unit.controller.traces import digit, digits, file
 

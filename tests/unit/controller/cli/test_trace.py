@@ -14,16 +14,25 @@ from typer.testing import CliRunner
 
 from agent.trace.audio.codecs import mulaw_table
 from agent.trace.kernel import KernelError
-from agent.trace.model import Trace
-from controller import cli, trace_answer, trace_command
+from agent.trace.model import Stream, Trace, Warning  # noqa: A004
+from controller.cli import trace as trace_command
+from controller.cli import trace_answer, traces
+from controller.cli.app import app
+from controller.cli.trace_table import as_table
 from tests.unit.agent.trace import keypad
 from tests.unit.controller.captures import CALLEE, CALLER, back, call, dialled, invite, pcap, rtp, speech
 
 RUNNER = CliRunner()
+STREAM: dict[str, Any] = {
+    "src": "10.0.0.1:4000", "dst": "10.0.0.2:5000", "ssrc": "0x1", "codec": None, "payloadTypes": [0],
+    "clockRateHz": None, "callId": None, "start": 0, "end": 1, "packets": 1, "expected": 1, "lost": 0,
+    "duplicates": 0, "reordered": 0, "jitterMs": None, "maxJitterMs": None, "maxDeltaMs": None, "encrypted": False,
+    "digits": [],
+}  # fmt: skip
 
 
 def trace(*arguments: Any, stdin: bytes = b"") -> Any:
-    return RUNNER.invoke(cli.app, ["trace", *map(str, arguments)], input=stdin)
+    return RUNNER.invoke(app, ["trace", *map(str, arguments)], input=stdin)
 
 
 @pytest.fixture
@@ -322,7 +331,7 @@ def test_a_reader_that_went_away_does_not_look_like_a_broken_expectation(capture
         raise BrokenPipeError
 
     path = capture(call("1"))
-    monkeypatch.setattr(trace_command, "_print", gone)
+    monkeypatch.setattr(traces, "_print", gone)
     monkeypatch.setattr(trace_command, "_abandon_stdout", lambda: None)
     result = trace(path, "--expect", "1")
     assert (result.exit_code, result.output) == (141, "")
@@ -331,6 +340,21 @@ def test_a_reader_that_went_away_does_not_look_like_a_broken_expectation(capture
 def test_text_of_the_capture_cannot_move_the_cursor(capture):
     result = trace(capture([invite("abc\x1b[2J")], call("1")))
     assert "\x1b" not in result.output
+
+
+UNSEEN = ("\x7f", "\x9b", "\u0085", "\u061c", "\u200f", "\u2028", "\u202e", "\u2066", "\ufeff")
+
+
+@pytest.mark.parametrize("unseen", UNSEEN)
+def test_what_a_terminal_obeys_or_turns_round_is_escaped_in_json_and_replaced_in_the_table(unseen):
+    stream = msgspec.convert({**STREAM, "callId": f"a{unseen}b"}, Stream)
+    warning = Warning(code="SsrcChanged", message=f"a{unseen}b")
+    found = Trace(files=[], streams=[stream], digits=[], warnings=[warning])
+    text = traces.as_json(found)
+    assert f"a\\u{ord(unseen):04x}b" in text
+    assert unseen not in text
+    assert msgspec.json.decode(text, type=Trace) == found
+    assert "Call-ID a\N{REPLACEMENT CHARACTER}b" in as_table(found, width=80, color=False, digits=False)
 
 
 def test_a_lonely_packet_is_no_stream(capture):

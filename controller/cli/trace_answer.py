@@ -11,11 +11,11 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from agent.trace.audio.listen import Sound, listen
+from agent.trace.audio.sound import Sound
 from agent.trace.kernel import KernelError
 from agent.trace.model import Progress, Stream, Trace, UnusableCaptureError, Warning  # noqa: A004  # the document's word
 from agent.trace.read import rtp_packets, trace
-from controller.inputs import IncompleteInstallationError, UnusableInputError
+from controller.faults import IncompleteInstallationError, UnusableInputError
 
 STDIN: Final = "-"
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -65,8 +65,10 @@ def answer(request: Request, stdin: BinaryIO, watch: Watch) -> Answer:
             with watch("reading") as progress:
                 found = trace(paths, decrypted=request.decrypted, progress=progress)
             kept = [index for index, stream in enumerate(found.streams) if _is_wanted(stream, request)]
-            sound = Sound(wavs={}, digits={}, unheard=frozenset(), warnings=[])
+            sound = Sound()
             if kept and (request.wav is not None or request.in_band):
+                from agent.trace.audio.listen import listen  # noqa: PLC0415 - who does not listen need not load it
+
                 with watch("decoding") as progress:
                     packets = rtp_packets(paths, found, progress=progress)
                     sound = listen(packets, found, kept, wav=request.wav, tones=request.in_band)

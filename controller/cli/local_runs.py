@@ -1,4 +1,4 @@
-"""The command line: `calltest run` runs CallTests without a cluster, `calltest trace` reads captures."""
+"""What `calltest run` does: reads CallTests, runs them in turn, prints what came of them."""
 
 import re
 import signal as signals
@@ -6,134 +6,61 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from enum import StrEnum
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import FrameType
-from typing import Annotated, Final
+from typing import Final
 
 import typer
 from rich.console import Console
 
 from agent.contract.verdict import Result
-from controller.inputs import UnusableInputError, read_file, read_inputs
+from controller.cli.output import WIDE, Output
+from controller.faults import UnusableInputError
+from controller.inputs import read_file, read_inputs
 from controller.limits import Limits
 from controller.local import Options, evidence_note, prepare, run_test
 from controller.materials import Directories, read_directories
 from controller.render import FinishedRun, as_json, as_table, as_yaml
 from controller.report import Suite, junit
-from controller.trace_command import trace
 from controller.watch import LiveWatch, PlainWatch
 
 EXIT: Final = {Result.PASSED: 0, Result.FAILED: 1, Result.INCONCLUSIVE: 3}
 UNUSABLE: Final = 2
-WIDE: Final = 240
-"""Columns of a table that no terminal shows."""
-
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-class Output(StrEnum):
-    """How the result is printed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The command's arguments as typed."""
 
-    TABLE = "table"
-    YAML = "yaml"
-    JSON = "json"
-    JUNIT = "junit"
-
-
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it with the flag's value
-    if wanted:
-        typer.echo(f"calltest {version('calltest-operator')}")
-        raise typer.Exit
-
-
-@app.callback()
-def main(
-    *,
-    _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    """SIP test calls with real media and a verdict."""
+    files: tuple[str, ...]
+    targets: tuple[str, ...]
+    output: Output
+    secrets: tuple[str, ...]
+    config_maps: tuple[str, ...]
+    allow_dial: str
+    keep: Path | None
+    evidence: Path | None
 
 
-Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML files with CallTests; - is stdin.")]
-Targets = Annotated[
-    list[str] | None,
-    typer.Option("--target", "-t", metavar="HOST[:PORT]", help="The system under test. Repeat it for each replica."),
-]
-Format = Annotated[Output, typer.Option("--output", "-o", help="How to print the result.")]
-Secrets = Annotated[
-    list[str] | None,
-    typer.Option(metavar="NAME=DIR", help="Directory (files username, password, realm) that stands for a Secret."),
-]
-ConfigMaps = Annotated[
-    list[str] | None, typer.Option(metavar="NAME=DIR", help="Directory that stands for a ConfigMap with WAV files.")
-]
-AllowDial = Annotated[
-    str, typer.Option(metavar="REGEX", help="Phone numbers that may be dialled; emergency numbers never are.")
-]
-Keep = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="Keep each agent's plan, output, log and result in here.")
-]
-Evidence = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR",
-        help="Keep capture, sound and SIP messages of calls in here, as spec.evidence says; default: of failed ones.",
-    ),
-]
-
-
-app.command()(trace)
-
-
-@app.command()
-def run(
-    files: Files,
-    *,
-    target: Targets = None,
-    output: Format = Output.TABLE,
-    secret: Secrets = None,
-    config_map: ConfigMaps = None,
-    allow_dial: AllowDial = "",
-    keep: Keep = None,
-    evidence: Evidence = None,
-) -> None:
-    """Run CallTests with agents on this machine, without a cluster.
-
-    Secrets and ConfigMaps that a test names are taken from the same files, or from --secret and --config-map.
-    Progress goes to stderr, the result to stdout.
-
-    \b
-    Exit status: 0 Passed, 1 Failed, 3 Inconclusive, 2 unusable input.
-    Ctrl-C hangs up and concludes; twice, it ends the agents at once.
-
-    \b
-    Examples:
-      calltest run pin.yaml --target 127.0.0.1:5060
-      calltest run pin.yaml -t 10.0.0.5 -t 10.0.0.6 -o junit > report.xml
-      calltest run pin.yaml -t sbc.example.com --secret sip-alice=./alice
-      calltest run pin.yaml -t 10.0.0.5 --evidence ./evidence
-    """  # noqa: D301 - \b is click's mark for 'do not rewrap'
+def run(asked: Asked) -> int:
+    """Runs them; the exit status."""
     try:
         secrets, config_maps = (
-            read_directories(secret or (), "--secret"),
-            read_directories(config_map or (), "--config-map"),
+            read_directories(asked.secrets, "--secret"),
+            read_directories(asked.config_maps, "--config-map"),
         )
         options = Options(
-            targets=tuple(target or ()),
+            targets=asked.targets,
             directories=Directories(secrets=secrets, config_maps=config_maps),
-            limits=Limits(allow_dial=_pattern(allow_dial)),
-            keep=keep,
-            evidence=evidence and _writable(evidence),
+            limits=Limits(allow_dial=_pattern(asked.allow_dial)),
+            keep=asked.keep,
+            evidence=asked.evidence and _writable(asked.evidence),
         )
-        finished = _run_all(files, options, output)
-    except Exception as error:
-        raise typer.Exit(_fault(error)) from error
-    raise typer.Exit(_exit_code(finished))
+        return _exit_code(_run_all(asked.files, options, asked.output))
+    except Exception as error:  # noqa: BLE001 - it is said, and has an exit status
+        return _fault(error)
 
 
 def _fault(error: Exception) -> int:
@@ -233,7 +160,3 @@ def _interrupts() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signals.signal(number, handler)
-
-
-if __name__ == "__main__":
-    app()

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from agent.contract.call import DtmfMethod
-from controller.trace_table import as_table
+from controller.cli.trace_table import as_table
 from tests.unit.agent.trace.packets import stream, trace
 from tests.unit.controller.traces import digit, digits, file
 
