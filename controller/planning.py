@@ -33,8 +33,8 @@ RECORDED_BYTES_PER_S: Final = 16_000
 """Of a call: 8 kHz, 16 bit."""
 CAPTURED_BYTES_PER_S: Final = 22_000
 """Of a call: 100 packets of G.711 with their headers, both ways."""
-LEG_BYTES: Final = 4_400
-REFUSED_LEG_BYTES: Final = 1_700
+LEG_BYTES: Final = 4_900
+REFUSED_LEG_BYTES: Final = 2_100
 EVIDENCE_BYTES: Final = 200
 DIGIT_BYTES: Final = 310
 """Of a detail line of two sections, a source each way in both, and some loss; of a call that is not to be answered; of

@@ -52,6 +52,7 @@ SECTION: Final = Section(
     telephone_event_payload_type=101,
     protocol="RTP/AVP",
     types={0: "PCMU/8000", 101: "telephone-event/8000"},
+    theirs={0: "PCMU/8000", 101: "telephone-event/8000"},
 )
 
 

@@ -39,6 +39,8 @@ class Section(Document, frozen=True, kw_only=True, omit_defaults=True):
     """Of the m-line: `RTP/AVP` …"""
     types: dict[int, str]
     """Payload types that this end may receive, and what they are: {0: "PCMU/8000", 101: "telephone-event/8000"}."""
+    theirs: dict[int, str]
+    """Likewise: those that the peer may."""
 
 
 class Origin(StrEnum):

@@ -105,6 +105,34 @@ class Action(Document, frozen=True, kw_only=True, omit_defaults=True):
     """Why it was not performed."""
 
 
+class Target(Document, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a request of ours in a dialog went (RFC 3261 §12.2.1.1)."""
+
+    peer: str
+    """`ip:port` that it was sent to."""
+    uri: str
+    """Its Request-URI: the Contact that the peer gave."""
+    routes: tuple[str, ...] = ()
+    """Its Route headers: the Record-Route that came."""
+
+
+class Asked(Document, frozen=True, kw_only=True, omit_defaults=True):
+    """An INVITE or a REGISTER with all its tries: what was answered, and what the answers say of why."""
+
+    peer: str | None = None
+    """`ip:port` that it was sent to, where it was ours."""
+    times: int = 0
+    """How often the last try crossed, retransmissions included."""
+    provisional: tuple[int, ...] = ()
+    """1xx responses, each code once, in order."""
+    challenges: tuple[str, ...] = ()
+    """Each 401 and 407, with its realm: `407 for realm "example.com"`."""
+    credentials: int = 0
+    """Tries with Authorization or Proxy-Authorization."""
+    why: tuple[str, ...] = ()
+    """Headers of the final response that say why: Warning, Reason, Retry-After, Unsupported …, as they were."""
+
+
 class Fork(Document, frozen=True, kw_only=True, omit_defaults=True):
     """Another dialog that the leg's INVITE made (RFC 3261 §12.1.2): beside the leg's own, and no part of it."""
 
@@ -126,6 +154,14 @@ class Bye(Document, frozen=True, kw_only=True, omit_defaults=True):
     """Final response to the last try; None: none came. Of our BYE as received, of the peer's as we sent it."""
     crossed: bool
     """Both sides sent one."""
+    phrase: str | None = None
+    """Of that response."""
+    why: tuple[str, ...] = ()
+    """Headers that say why (Reason, Warning …): of the peer's BYE, or of the response to ours."""
+    times: int = 1
+    """How often it crossed, with all its tries and retransmissions."""
+    target: Target | None = None
+    """Of ours, where that is not where the ACK went."""
 
 
 class Dialog(Document, frozen=True, kw_only=True, omit_defaults=True):
@@ -137,6 +173,10 @@ class Dialog(Document, frozen=True, kw_only=True, omit_defaults=True):
     """How often its 2xx crossed, retransmissions included (RFC 3261 §13.3.1.4)."""
     ack_ms: float | None = None
     """When the first ACK to it crossed, since the 2xx; None: none did."""
+    acks: int = 0
+    """How often that ACK crossed."""
+    target: Target | None = None
+    """Where it went, where it was ours."""
     bye: Bye | None = None
     forks: tuple[Fork, ...] = ()
     merged: int = 0
@@ -165,6 +205,8 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
     final_code: int | None = None
     """Final response to the INVITE that was on the wire (received by the caller, sent by the callee)."""
     final_phrase: str | None = None
+    asked: Asked = Asked()
+    """The INVITE, with all its tries."""
     callee_shared: bool = False
     """The final response says that another run's callee refused the call (X-Calltest-Refused); a path may drop that."""
     local_reason: str | None = None
@@ -181,6 +223,11 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
     """That response. None also where the other side's BYE crossed ours: a 481 to it is right then."""
     dtmf_sent: tuple[Digit, ...] = ()
     dtmf_received: tuple[Digit, ...] = ()
+    dtmf_refused: str = ""
+    """Digits that came by INFO and that this end did not take: it answered otherwise than 2xx, or not at all."""
+    dtmf_tones: str | None = None
+    """Digits heard as tones in the audio that came: no digits of the leg's, and worth to know where those are missing.
+    None: nobody listened for them."""
     rtt_ms: float | None = None
     """From RTCP; None where no report came."""
     dialog: Dialog | None = None
@@ -261,6 +308,8 @@ class RegistrationObservation(Document, frozen=True, kw_only=True, tag_field="ki
     code: int | None = None
     """The last response received on the wire."""
     phrase: str | None = None
+    asked: Asked = Asked()
+    """The REGISTER, with all its tries."""
     local_reason: str | None = None
     duration_ms: float | None = None
     messages: tuple[SipMessage, ...] = ()

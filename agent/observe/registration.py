@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from agent.contract.observation import RegistrationObservation, RegistrationOutcome
+from agent.contract.observation import Asked, RegistrationObservation, RegistrationOutcome
 from agent.contract.verdict import Role
+from agent.observe.asking import tries_told
 from agent.observe.signalling import crossings, kept_messages, ms
 from agent.phone.protocol import MessageSeen, NotSent, RegistrationConcluded
 from agent.sip.dialogs import Registering, registrations
@@ -33,6 +34,7 @@ def observe_registration(
         outcome=_outcome(last, concluded),
         code=final.code if final else None,
         phrase=final.first.head.phrase if final else None,
+        asked=tries_told(last.tries, final) if last else Asked(),
         local_reason=_local_reason(concluded, unsent),
         duration_ms=ms(last.began_s, final.at_s) if last and final else None,
         messages=kept_messages(register),

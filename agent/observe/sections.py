@@ -63,7 +63,7 @@ def agree(messages: Iterable[MessageSeen], leg: Signalling, *, answered_s: float
 def _changes(before: Section, after: Section) -> bool:
     if before.begin_ms is not None and after.begin_ms is not None and before.begin_ms < 0 <= after.begin_ms:
         return True
-    return before != msgspec.structs.replace(after, begin_ms=before.begin_ms)
+    return before != msgspec.structs.replace(after, begin_ms=before.begin_ms, theirs=before.theirs)
 
 
 # --- which messages, and what they are -------------------------------------------------------------------------
@@ -210,8 +210,13 @@ def _section(pair: _Pair, answered_s: float | None) -> Section:
         ptime_ms=theirs.ptime_ms if theirs else None,
         telephone_event_payload_type=theirs.telephone_event if theirs and events else None,
         protocol=answer.protocol if answer else "",
-        types={number: str(one) for number, one in ours.encodings.items()} if ours else {},
+        types=_types(ours),
+        theirs=_types(theirs),
     )
+
+
+def _types(medium: Medium | None) -> dict[int, str]:
+    return {number: str(one) for number, one in medium.encodings.items()} if medium else {}
 
 
 def _audio(pair: _Pair) -> tuple[Medium | None, Medium | None]:

@@ -1,11 +1,12 @@
 """A leg's signalling, out of the messages that crossed the wire: by its own dialog alone (agent/sip/dialogs). Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from agent.contract.call import DtmfMethod
-from agent.contract.observation import Action, Bye, Dialog, Digit, Fork, Progress, Side, SipMessage
+from agent.contract.observation import Action, Asked, Bye, Dialog, Digit, Fork, Progress, Side, SipMessage, Target
+from agent.observe.asking import target, tries_told, why
 from agent.phone.protocol import CallConfirmed, CallEnded, Event, MessageSeen, NotSent, StackRefused, Unparsed
 from agent.sip.dialogs import HangUp, Signalling, signalling
 from agent.sip.info import info_digit
@@ -101,9 +102,9 @@ class LegWire:
             remote_tag=leg.dialog.remote_tag if leg.dialog else None,
             answers=answer.answers if answer else 0,
             ack_ms=ms(answer.first_s, answer.ack_s) if answer and answer.ack_s is not None else None,
-            bye=Bye(by=_side(sent=bye is leg.bye_sent), at_ms=ms(began_s, bye.at_s), code=bye.code, crossed=leg.crossed)
-            if bye
-            else None,
+            acks=answer.ack.count if answer and answer.ack else 0,
+            target=self._acks_target(),
+            bye=self._bye(bye, began_s) if bye else None,
             forks=tuple(
                 Fork(tag=fork.tag, codes=fork.codes, ended=fork.bye is not None or not fork.answered)
                 for fork in leg.forks[:MAX_FORKS]
@@ -114,14 +115,20 @@ class LegWire:
 
     def info_digits(self) -> tuple[Digit, ...]:
         """Digits that came by INFO in the leg's dialog and were taken (2xx): each once, however often it was sent."""
-        found: list[Digit] = []
+        return tuple(digit for digit, taken in self._infos() if taken)
+
+    def info_refused(self) -> str:
+        """Those that were not taken."""
+        return "".join(digit.digit for digit, taken in self._infos() if not taken)
+
+    def _infos(self) -> Iterator[tuple[Digit, bool]]:
+        """Each digit that came by INFO, and whether it was taken."""
         for info in self.leg.requests:
             digit = info_digit(info.request.first.head, info.request.first.text)
-            if digit is None or info.sent or not info.answers:
-                continue
-            at_ms = None if self.answered_s is None else ms(self.answered_s, info.at_s)
-            found.append(Digit(digit=digit.digit, method=DtmfMethod.INFO, at_ms=at_ms, duration_ms=digit.duration_ms))
-        return tuple(found)
+            if digit is not None and not info.sent:
+                at_ms = None if self.answered_s is None else ms(self.answered_s, info.at_s)
+                told = Digit(digit=digit.digit, method=DtmfMethod.INFO, at_ms=at_ms, duration_ms=digit.duration_ms)
+                yield told, bool(info.answers)
 
     def undone(self) -> tuple[Action, ...]:
         """What the stack was asked for, or had to do, and did not: a refused REFER, a message that never left."""
@@ -171,6 +178,28 @@ class LegWire:
         refused = next((event for event in self.events if isinstance(event, StackRefused)), None)
         return f"our SIP stack refused the INVITE with {refused.code}" if refused else None
 
+    def asked(self) -> Asked:
+        """Its INVITE, with all its tries."""
+        return tries_told(self.leg.tries, self.final)
+
+    def _bye(self, bye: HangUp, began_s: float) -> Bye:
+        ours = bye is self.leg.bye_sent
+        reasoned, went = bye.final if ours else bye.requests[0], target(bye.requests[0])
+        return Bye(
+            by=_side(sent=ours),
+            at_ms=ms(began_s, bye.at_s),
+            code=bye.code,
+            crossed=self.leg.crossed,
+            phrase=bye.final.first.head.phrase if bye.final else None,
+            why=why(reasoned),
+            times=sum(one.count for one in bye.requests),
+            target=went if ours and went != self._acks_target() else None,
+        )
+
+    def _acks_target(self) -> Target | None:
+        answer = self.leg.acknowledgement
+        return target(answer.ack) if self.outgoing and answer and answer.ack else None
+
     def _first_bye(self) -> HangUp | None:
         byes = [bye for bye in (self.leg.bye_sent, self.leg.bye_received) if bye is not None]
         return min(byes, key=lambda bye: bye.at_s, default=None)
@@ -189,7 +218,8 @@ def crossings(events: Iterable[Event]) -> list[Crossed]:
     """The messages among the events that can be read."""
     return [
         Crossed(
-            at_s=event.at_s, sent=event.sent, head=event.head, connection=event.connection, text=event.text
+            at_s=event.at_s, sent=event.sent, head=event.head, connection=event.connection, text=event.text,
+            peer=event.peer,
         )
         for event in events
         if isinstance(event, MessageSeen) and event.head is not None

@@ -32,6 +32,7 @@ from agent.phone.protocol import (
 from agent.report.evidence import Evidence
 from agent.run.health import HealthMonitor, Window, health_of
 from agent.run.leg_events import LegEvents
+from agent.run.tones import tones_heard
 from agent.sip.text import CALL_ID, SipHead, parse_head
 from agent.sound.identity import Samples
 from agent.sound.samples import SoundError, read_wav
@@ -308,17 +309,19 @@ class LegBook:
             return
         leg.concluded = True
         self._forget(leg)
+        tracks = _tracks(leg.events.ended)
         observation = observe_leg(
             leg.facts,
             leg.events,
             own_reason=leg.own_reason,
             health=leg.health,
-            tracks=_tracks(leg.events.ended),
+            tracks=tracks,
             codes=self._codes(leg.facts),
         )
         observation = msgspec.structs.replace(
             observation,
             told_to_stop=leg.told_to_stop,
+            dtmf_tones=tones_heard(self._plan, observation, tracks),
             actions=(*observation.actions, *_actions(leg)),
             events_left_out=leg.events.left_out,
         )

@@ -6,7 +6,7 @@ or a stranger's BYE, is not done to the leg.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from agent.sip.transactions import Conversation, DialogId, Times, Transaction
@@ -25,6 +25,10 @@ class HangUp:
     code: int | None
     """The final response to the last try, on the wire. None: there was none."""
     answered_s: float | None
+    requests: tuple[Times, ...] = field(compare=False)
+    """Its tries. How often they crossed is not what the hanging up came to; likewise what follows."""
+    final: Times | None = field(compare=False)
+    """That response."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,7 @@ class Acknowledgement:
     last_s: float
     ack_s: float | None
     """When its ACK crossed first; None: none did."""
+    ack: Times | None = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,9 +181,9 @@ def _acknowledgement(last: Transaction) -> Acknowledgement | None:
     if not last.answers:
         return None
     answer = last.answers[0]
-    acks = [ack.at_s for ack in last.acks if ack.to_tag == answer.to_tag]
+    ack = next((ack for ack in last.acks if ack.to_tag == answer.to_tag), None)
     return Acknowledgement(
-        answers=answer.count, first_s=answer.at_s, last_s=answer.last_s, ack_s=acks[0] if acks else None
+        answers=answer.count, first_s=answer.at_s, last_s=answer.last_s, ack_s=ack.at_s if ack else None, ack=ack
     )
 
 
@@ -193,6 +198,8 @@ def _hang_up(in_dialog: Sequence[Transaction], dialog: DialogId | None, *, sent:
         tries=len(byes),
         code=final.code if final else None,
         answered_s=final.at_s if final else None,
+        requests=tuple(bye.request for bye in byes),
+        final=final,
     )
 
 

@@ -22,6 +22,8 @@ class Crossed:
     connection: int | None = None
     text: str = ""
     """All of it, where its body is asked for."""
+    peer: str = ""
+    """`ip:port` at the other end of the wire."""
 
 
 @dataclass(slots=True, kw_only=True)

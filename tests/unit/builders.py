@@ -92,6 +92,7 @@ SECTION = Section(
     telephone_event_payload_type=120,
     protocol="RTP/AVP",
     types={0: "PCMU/8000", 120: "telephone-event/8000"},
+    theirs={0: "PCMU/8000", 120: "telephone-event/8000"},
 )
 SOURCE = Source(
     section=0,

@@ -11,7 +11,7 @@ from agent.contract import call as words
 from agent.contract import plan as contract
 from agent.contract.call import Behaviour
 from agent.contract.media import Gap, GapKind, Heard, Origin, Section, Source, Stretch
-from agent.contract.observation import Bye, Dialog, Digit, Health, Side, Trouble
+from agent.contract.observation import Asked, Bye, Dialog, Digit, Health, Side, Target, Trouble
 from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, decode_plan
 from agent.contract.result import MAX_DETAIL_BYTES, encode_line
 from agent.contract.verdict import Reason, Role
@@ -344,6 +344,10 @@ def test_permitted_destinations_go_to_the_agents():
     assert plan.stages[0].name == "192.0.2.1:5060"
 
 
+TARGET = Target(
+    peer="255.255.255.255:65535", uri="sip:bob-0123456789@255.255.255.255:65535;transport=udp;ob",
+    routes=("<sip:255.255.255.255;lr;ftag=0123456789>",),
+)  # fmt: skip
 TROUBLE = Trouble(
     over_ms=3_600_000.1, throttled_ms=1000.1, lateness_ms=1000.1, loop_ms=1000.1, stack_ms=1000.1, socket_drops=0
 )
@@ -355,6 +359,7 @@ def long_media():
         begin_ms=3_600_000.1, local="255.255.255.255:65535", remote="255.255.255.255:65535", receives=True, sends=True,
         codec="telephone", clock_hz=48000, ptime_ms=20, telephone_event_payload_type=101, protocol="RTP/SAVPF",
         types={0: "PCMU/8000", 8: "PCMA/8000", 101: "telephone-event/8000"},
+        theirs={0: "PCMU/8000", 101: "telephone-event/8000"},
     )  # fmt: skip
     source = Source(
         section=1, remote="255.255.255.255:65535", ssrc=2**32 - 1, origin=Origin.SIGNALLED, packets=180_000, lost=1_000,
@@ -385,8 +390,14 @@ def test_a_leg_of_an_hour_tells_no_more_than_is_planned_for(count):
         call_key="c122e99a-7bbd-47dc-90a0-220516994899/99/a-name-of-32-characters-of-a-call/1999",
         sip_call_id="c122e99a-7bbd-47dc-90a0-220516994899", dtmf_sent=(digit,) * count, dtmf_received=(digit,) * count,
         **long_media(), health=Health(rtp_lateness_ms=1000.1, sent_ratio=0.999, setup=TROUBLE, media=TROUBLE),
-        dialog=Dialog(local_tag="c" * 36, remote_tag="c" * 36, answers=1, ack_ms=1000.1,
-                      bye=Bye(by=Side.REMOTE, at_ms=3_600_000.1, code=200, crossed=False)),
+        dialog=Dialog(
+            local_tag="c" * 36, remote_tag="c" * 36, answers=1, ack_ms=1000.1, acks=1, target=TARGET,
+            bye=Bye(by=Side.LOCAL, at_ms=3_600_000.1, code=200, crossed=False, phrase="OK"),
+        ),
+        asked=Asked(
+            peer="255.255.255.255:65535", times=1, provisional=(100, 180, 183), credentials=1,
+            challenges=('407 for realm "sip.example.com"',),
+        ),
     )  # fmt: skip
     assert len(encode_line(leg)) <= LEG_BYTES + DIGIT_BYTES * count
     refused = change(leg, sections=(), received=(), sent=(), gaps=(), heard=None, dtmf_sent=(), dtmf_received=())

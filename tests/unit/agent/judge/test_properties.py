@@ -62,6 +62,7 @@ sections = st.lists(
         begin_ms=st.none() | st.sampled_from([-500.0, 0.0, 3000.0, 9000.0]), local=st.none(), remote=st.none(),
         receives=st.booleans(), sends=st.booleans(), codec=st.none(), clock_hz=st.none(), ptime_ms=st.none(),
         telephone_event_payload_type=st.none(), protocol=st.just("RTP/AVP"), types=st.just({0: "PCMU/8000"}),
+        theirs=st.just({0: "PCMU/8000"}),
     ),
     max_size=3,
 ).map(tuple)  # fmt: skip

@@ -162,7 +162,7 @@ def test_an_answer_that_lets_audio_run_later_is_one():
     """A B2BUA that answers inactive, and invites anew once the other side has answered."""
     later = Section(
         begin_ms=40.0, local=None, remote=None, receives=True, sends=False, codec="PCMU", clock_hz=8000, ptime_ms=None,
-        telephone_event_payload_type=None, protocol="RTP/AVP", types={},
+        telephone_event_payload_type=None, protocol="RTP/AVP", types={}, theirs={},
     )  # fmt: skip
 
     assert caller_alone(no_media="line 9: a=inactive", sections=(later,)) == []

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.contract.call import Call, DtmfMethod
-from agent.contract.observation import Bye, Dialog, Digit, Fork, Health, Progress, Side
+from agent.contract.observation import Bye, Dialog, Digit, Fork, Health, Progress, Side, Target
 from agent.contract.plan import Account, Plan, RunRef, call_key
 from agent.contract.verdict import Role
 from agent.observe.leg import (
@@ -245,6 +245,7 @@ def test_an_info_that_was_sent_again_or_refused_or_is_a_strangers_brings_no_othe
         *GOOD_CALL[:8], *info(12.0, "1"), *info(13.0, "2", code=415, cseq=8), *info(14.0, "3", cseq=9, from_tag="x")
     )
     assert seen.dtmf_received == (Digit(digit="1", method=DtmfMethod.INFO, at_ms=1000, duration_ms=160),)
+    assert seen.dtmf_refused == "2"
 
 
 def test_a_flood_of_messages_is_cut():
@@ -296,9 +297,12 @@ def test_two_answers_of_a_fork_are_told_and_the_legs_own_dialog_counts():
         remote_tag="t",
         answers=2,
         ack_ms=0,
-        bye=Bye(by=Side.LOCAL, at_ms=5000, code=200, crossed=False),
+        acks=1,
+        target=Target(peer="127.0.0.1:5060", uri="sip:bob@example.com"),
+        bye=Bye(
+            by=Side.LOCAL, at_ms=5000, code=200, crossed=False, phrase="Phrase", times=2),
         forks=(Fork(tag="u", codes=(200,), ended=True),),
-    )
+    )  # fmt: skip
 
 
 def test_a_bye_with_a_wrong_tag_ends_nothing():
@@ -323,7 +327,8 @@ def test_a_callees_leg_counts_its_answers_and_merged_invites():
         remote_tag="f",
         answers=2,
         ack_ms=800,
-        bye=Bye(by=Side.REMOTE, at_ms=2000, code=200, crossed=False),
+        acks=1,
+        bye=Bye(by=Side.REMOTE, at_ms=2000, code=200, crossed=False, phrase="Phrase"),
         merged=1,
     )
 

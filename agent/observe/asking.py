@@ -1,0 +1,63 @@
+"""What became of a request: where it went and how often, what was asked back, and what a refusal says of why. Pure."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from agent.contract.observation import Asked, Target
+from agent.sip.transactions import Times, Transaction
+
+MAX_ROUTES: Final = 4
+MAX_REASONS: Final = 4
+MAX_TEXT: Final = 160
+"""Characters of one: it goes into findings."""
+REASONS: Final = {
+    name.lower(): name
+    for name in (
+        "Reason",  # RFC 3326
+        "Warning",  # RFC 3261 §20.43
+        "Retry-After",
+        "Unsupported",
+        "Error-Info",
+        "Min-Expires",
+        "Min-SE",
+    )
+}
+"""Headers that say why."""
+_CREDENTIALS: Final = ("authorization", "proxy-authorization")
+_CHALLENGE: Final = {401: "www-authenticate", 407: "proxy-authenticate"}
+_REALM: Final = re.compile(r'\brealm\s*=\s*("[^"]*"|[^,\s]+)', re.IGNORECASE)
+
+
+def tries_told(tries: Sequence[Transaction], final: Times | None) -> Asked:
+    """A request with all its tries, and what its final response, if any, says of why."""
+    responses = [response for t in tries for response in t.responses]
+    return Asked(
+        peer=tries[-1].request.first.peer if tries and tries[-1].sent else None,
+        times=tries[-1].request.count if tries else 0,
+        provisional=tuple(dict.fromkeys(response.code for response in responses if response.code < 200)),
+        challenges=tuple(_challenge(response) for response in responses if response.code in _CHALLENGE),
+        credentials=sum(any(t.request.first.head.header(name) for name in _CREDENTIALS) for t in tries),
+        why=why(final),
+    )
+
+
+def target(request: Times) -> Target:
+    """Where a request of ours went."""
+    head = request.first.head
+    routes = [value[:MAX_TEXT] for name, value in head.headers if name == "route"]
+    return Target(peer=request.first.peer, uri=head.uri[:MAX_TEXT], routes=tuple(routes[:MAX_ROUTES]))
+
+
+def why(message: Times | None) -> tuple[str, ...]:
+    """Its headers that say why, as they were: `Warning: 399 pbx "no route"`."""
+    if message is None:
+        return ()
+    said = [f"{REASONS[name]}: {value}" for name, value in message.first.head.headers if name in REASONS]
+    return tuple(text[:MAX_TEXT] for text in said[:MAX_REASONS])
+
+
+def _challenge(response: Times) -> str:
+    header = response.first.head.header(_CHALLENGE[response.code]) or ""
+    realm = _REALM.search(header)
+    return f"{response.code} for realm {realm[1][:MAX_TEXT]}" if realm else f"{response.code}"
