@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from kubernetes import client, config
 from urllib3.exceptions import HTTPError
 
+from controller.labels import AGENT_CONTAINER
+
 Raw = dict[str, Any]
 """A Kubernetes object as the API server sent it."""
 
@@ -103,7 +105,7 @@ class Cluster(Protocol):
         ...
 
     def pod_log(self, namespace: str, name: str, since_s: int | None = None) -> bytes:
-        """The pod's log with an RFC 3339 time before each line; of the last seconds only, if given."""
+        """An agent's log with an RFC 3339 time before each line; of the last seconds only, if given."""
         ...
 
     def allowed(self, namespace: str, verb: str, group: str, resource: str) -> bool:
@@ -164,7 +166,7 @@ class KubernetesCluster:
 
     def pod_log(self, namespace: str, name: str, since_s: int | None = None) -> bytes:
         """See Cluster."""
-        query = {"timestamps": "true", "limitBytes": str(MAX_LOG_BYTES)}
+        query = {"container": AGENT_CONTAINER, "timestamps": "true", "limitBytes": str(MAX_LOG_BYTES)}
         if since_s is not None:
             query["sinceSeconds"] = str(max(1, since_s))
         path = PODS.path(namespace, name, "log")

@@ -14,8 +14,11 @@ from controller.api.field import without_nulls
 from controller.api.run import MAX_CONFIG_MAPS, Detail
 from controller.api.test import Agents, CallTestSpec, Resources
 from controller.labels import (
+    AGENT_CONTAINER,
     AGENT_LABEL,
     AGENT_NAME,
+    ALONE_ANNOTATIONS,
+    ALONE_LABELS,
     GO_ANNOTATION,
     MANAGED_BY,
     PLAN_ANNOTATION,
@@ -94,8 +97,10 @@ def agent_pod(plan: Plan, test: CallTestSpec, image: str) -> Object:
             "name": pod_name(plan.run.name, plan.agent),
             "namespace": plan.run.namespace,
             "labels": _labels(plan.run.call_test, plan.run.name)
-            | {"app.kubernetes.io/name": AGENT_NAME, ROLE_LABEL: plan.role.lower(), AGENT_LABEL: plan.agent},
-            "annotations": {
+            | {"app.kubernetes.io/name": AGENT_NAME, ROLE_LABEL: plan.role.lower(), AGENT_LABEL: plan.agent}
+            | ALONE_LABELS,
+            "annotations": ALONE_ANNOTATIONS
+            | {
                 PLAN_ANNOTATION: plan.encode().decode(),
                 GO_ANNOTATION: Signal().encode().decode(),
                 # A test that is moved to another node is a lost one.
@@ -159,7 +164,7 @@ def _labels(call_test: str, run: str) -> dict[str, str]:
 
 def _container(image: str, agents: Agents, mounts: list[Object]) -> Object:
     return {
-        "name": "agent",
+        "name": AGENT_CONTAINER,
         "image": image,
         "command": ["python3", "-m", "agent"],
         "args": [

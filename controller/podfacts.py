@@ -8,6 +8,7 @@ from typing import Any
 
 from agent.contract.verdict import Reason
 from controller.collect import Ending
+from controller.labels import AGENT_CONTAINER
 
 NODE_GRACE_S = 10.0
 """A node that came back within this time has not lost its pods."""
@@ -15,6 +16,8 @@ DELETION_GRACE_S = 5.0
 """A pod that is still there so long after its grace period has nobody to end it: its node is gone."""
 CLAIM_GRACE_S = 10.0
 """A claim that was applied together with its test is there by then."""
+_KUBELETS_REASONS = frozenset({"ContainersNotReady", "ReadinessGatesNotReady"})
+"""Why a pod is not ready, when its kubelet says so (pkg/kubelet/status/generate.go); the node controller gives none."""
 _NO_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
 """The scheduler's words (its VolumeBinding plugin)."""
 
@@ -55,11 +58,12 @@ _HOPELESS_REASONS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
 def pod_facts(pod: dict[str, Any], *, now: float) -> PodFacts:
     """The facts of an agent's pod at a time (Unix seconds)."""
     status = pod.get("status") or {}
-    container: dict[str, Any] = next(iter(status.get("containerStatuses") or ()), {})
+    containers = {item.get("name"): item for item in status.get("containerStatuses") or ()}
+    container: dict[str, Any] = containers.get(AGENT_CONTAINER, {})
     state = container.get("state") or {}
     if terminated := state.get("terminated"):
         return _ended(pod, terminated)
-    if why := _lost(pod, container, now):
+    if why := _lost(pod, now):
         message = f"pod {_name(pod)}: {why}"
         return PodFacts(state=AgentState.LOST, ending=Ending(reason=Reason.AGENT_LOST, message=message))
     if "running" in state:
@@ -107,7 +111,7 @@ def _disruption(status: dict[str, Any]) -> str | None:
     return None
 
 
-def _lost(pod: dict[str, Any], container: dict[str, Any], now: float) -> str | None:
+def _lost(pod: dict[str, Any], now: float) -> str | None:
     """Why nothing more can be expected of a pod whose container has not terminated; None: something can."""
     status = pod.get("status") or {}
     if status.get("phase") in {"Failed", "Succeeded"}:
@@ -118,9 +122,11 @@ def _lost(pod: dict[str, Any], container: dict[str, Any], now: float) -> str | N
     if (deletion := unix_time(pod["metadata"].get("deletionTimestamp"))) and now > deletion + DELETION_GRACE_S:
         return "deleted, and its node does not end it"
     ready = _condition(status, "Ready")
-    # An agent has no readiness probe: its container is ready as soon as it runs. A pod that is not ready, with a
-    # container that is, was marked by the node controller, because the node stopped reporting.
-    if container.get("ready") and ready.get("status") == "False":
+    # A pod that is not ready although all its containers are (and, by the kubelet's word, no readiness gate of a mesh
+    # is closed) was marked by the node controller, because the node stopped reporting.
+    containers = status.get("containerStatuses") or ()
+    is_marked = ready.get("status") == "False" and ready.get("reason") not in _KUBELETS_REASONS
+    if is_marked and containers and all(item.get("ready") for item in containers):
         since = unix_time(ready.get("lastTransitionTime")) or 0.0
         if now > since + NODE_GRACE_S:
             return "its node stopped reporting"

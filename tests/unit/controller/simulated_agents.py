@@ -87,5 +87,5 @@ class Kubelet:
 
     def _set(self, pod: dict[str, Any], phase: str, state: dict[str, Any]) -> None:
         meta = pod["metadata"]
-        status = {"phase": phase, "containerStatuses": [{"state": state, "ready": "running" in state}]}
+        status = {"phase": phase, "containerStatuses": [{"name": "agent", "state": state, "ready": "running" in state}]}
         self.cluster.set_status(PODS, meta["namespace"], meta["name"], status)

@@ -138,7 +138,7 @@ def agent_pods(world: World) -> list[dict]:
 
 def ended(world: World, pod: dict, *, at_s: float) -> None:
     state = {"terminated": {"exitCode": 0, "message": pod_result(world, pod), "finishedAt": stamp(at_s)}}
-    status = {"phase": "Succeeded", "containerStatuses": [{"state": state}]}
+    status = {"phase": "Succeeded", "containerStatuses": [{"name": "agent", "state": state}]}
     world.cluster.set_status(PODS, NS, pod["metadata"]["name"], status)
 
 

@@ -118,6 +118,7 @@ def test_a_log_comes_as_bytes_with_times(server: Server, cluster: KubernetesClus
     assert cluster.pod_log("voice", "p") == b"t \xff\n"
     assert cluster.pod_log("voice", "p", 0) == b""
     assert "timestamps=true" in server.requests[0][1]
+    assert "container=agent" in server.requests[0][1], "there may be others in the pod"
     assert "sinceSeconds=1" in server.requests[1][1]
 
 

@@ -39,6 +39,7 @@ def test_the_pod_of_a_caller():
     assert decode_plan(annotations["calltest.dev/plan"].encode()) == plan
     assert plan_digest(annotations["calltest.dev/plan"].encode()) == plan_digest(plan.encode())
     assert decode_signal(annotations["calltest.dev/go"].encode()) == Signal()
+    assert annotations["linkerd.io/inject"] == "disabled"
     assert pod == {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -52,6 +53,8 @@ def test_the_pod_of_a_caller():
                 "calltest.dev/run": "pin-g1",
                 "calltest.dev/role": "caller",
                 "calltest.dev/agent": "caller-0",
+                "sidecar.istio.io/inject": "false",
+                "kuma.io/sidecar-injection": "disabled",
             },
             "annotations": annotations,
             "ownerReferences": [REFERENCE],

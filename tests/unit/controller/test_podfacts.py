@@ -17,7 +17,7 @@ def pod(status: dict[str, Any], **metadata: Any) -> dict[str, Any]:
 
 
 def container(state: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"containerStatuses": [{"state": state, **more}]}
+    return {"containerStatuses": [{"name": "agent", "state": state, **more}]}
 
 
 RUNNING = container({"running": {}}, ready=True)
@@ -179,3 +179,34 @@ def test_a_pod_whose_time_was_over_says_so() -> None:
 
 def test_there_is_no_time_where_none_is_given() -> None:
     assert unix_time(None) is None
+
+
+def beside(name: str, *, ready: bool, condition: dict[str, Any] | None = None, **agent: Any) -> dict[str, Any]:
+    """An agent that runs, with a container that a webhook added; statuses come sorted by name."""
+    mine = {"name": "agent", "state": {"running": {}}, "ready": True} | agent
+    theirs = {"name": name, "state": {"running": {}}, "ready": ready}
+    said = {"type": "Ready", "status": "False", "lastTransitionTime": LONG_AGO} | (condition or {})
+    return pod({"containerStatuses": sorted([mine, theirs], key=lambda item: str(item["name"])), "conditions": [said]})
+
+
+@pytest.mark.parametrize("name", ["aad-proxy", "istio-proxy"])
+def test_a_neighbour_that_is_not_ready_is_no_lost_node(name: str) -> None:
+    assert pod_facts(beside(name, ready=False), now=NOW).state is AgentState.RUNNING
+    assert pod_facts(beside(name, ready=True), now=NOW).state is AgentState.LOST
+
+
+def test_a_closed_readiness_gate_is_no_lost_node() -> None:
+    gated = beside("proxy", ready=True, condition={"reason": "ReadinessGatesNotReady"})
+    assert pod_facts(gated, now=NOW).state is AgentState.RUNNING
+
+
+@pytest.mark.parametrize("name", ["aad-proxy", "istio-proxy"])
+def test_an_agent_that_ended_beside_a_container_that_goes_on_has_ended(name: str) -> None:
+    ended = {"terminated": {"exitCode": 0, "message": "{}"}}
+    facts = pod_facts(beside(name, ready=True, state=ended), now=NOW)
+    assert (facts.state, facts.result) == (AgentState.ENDED, b"{}")
+
+
+def test_a_neighbour_alone_is_no_agent() -> None:
+    status = {"containerStatuses": [{"name": "proxy", "state": {"running": {}}, "ready": True}]}
+    assert pod_facts(pod(status), now=NOW).state is AgentState.PENDING
