@@ -41,6 +41,8 @@ class Snapshot:
     pods: tuple[Object, ...] = ()
     resolved: tuple[str, ...] = ()
     """IP addresses that the target's host has; for address targets only."""
+    unresolved: str = ""
+    """Why there are none of those, or none yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +78,7 @@ def discover(target: Target, snapshot: Snapshot, allow_targets: Sequence[str] = 
     elif target.pod_selector is not None:
         found = _collected(_selected(target, target.pod_selector.match_labels, snapshot))
     else:
-        found = _collected(_resolved(target, snapshot, allowed))
+        found = _address(target, snapshot, allowed)
     return found if found.problem else replace(found, problem=_shortage(target, found))
 
 
@@ -323,6 +325,19 @@ def _pod_unready(pod: Object) -> str | None:
     conditions = {c.get("type"): c for c in (pod.get("status") or {}).get("conditions") or ()}
     ready = conditions.get("Ready") or {}
     return None if ready.get("status") == "True" else str(ready.get("message") or "is not ready")
+
+
+def _address(target: Target, snapshot: Snapshot, allowed: Sequence[IPv4Network]) -> Discovery:
+    assert target.address is not None  # parse_test demands one of the three
+    if not allowed:
+        message = (
+            f"target.address: {target.address.host}: the operator has no --allow-target, so no address may be called"
+        )
+        return Discovery(problem=Problem(reason=Reason.TARGET_NOT_ALLOWED, message=message, is_final=True))
+    if snapshot.unresolved:
+        message = f"cannot resolve {target.address.host}: {snapshot.unresolved}"
+        return Discovery(problem=Problem(reason=Reason.NO_ENDPOINTS, message=message))
+    return _collected(_resolved(target, snapshot, allowed))
 
 
 def _resolved(target: Target, snapshot: Snapshot, allowed: Sequence[IPv4Network]) -> Iterator[_Candidate]:

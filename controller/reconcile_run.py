@@ -18,11 +18,13 @@ from controller.api.run import CallCounts, CallTestRunStatus, Detail, Endpoint
 from controller.api.target import Via
 from controller.cluster import CONFIG_MAPS, PODS, RUNS, Cluster, ClusterError, Raw, is_owned
 from controller.conclude import Outcome, conclude, refused
-from controller.discovery import Discovery, Problem, changes, discover
+from controller.discovery import Discovery, Problem, Snapshot, changes, discover
 from controller.events import Events
 from controller.lifecycle import Collect, Create, Resolve, RunFacts, Send, next_step
+from controller.limits import UNLIMITED
 from controller.manifests import Owner, store_detail
 from controller.metrics import Metrics
+from controller.names import Names
 from controller.planning import PlanningError, check_test, plan_run
 from controller.podfacts import AgentState, pod_facts
 from controller.scheduling import RunSeen, is_next
@@ -49,14 +51,18 @@ class RunReconciler:
     events: Events
     agents: Agents
     now: Callable[[], float]
+    names: Names = field(default_factory=Names)
     _said: dict[str, float] = field(default_factory=dict)
     """When progress was last written, by run UID."""
+    _made: dict[tuple[str, str], tuple[str, tuple[Plan, ...]]] = field(default_factory=dict)
+    """By namespace and name of runs whose agents were created: UID and plans, to know who is absent."""
 
     def reconcile(self, namespace: str, name: str) -> float | None:
         """Takes all steps that can be taken now; returns the seconds until it should look again, if it should."""
         raw = self.cluster.get(RUNS, namespace, name)
         if raw is None or raw["metadata"].get("deletionTimestamp"):
             self.agents.forget(namespace, name)
+            self._made.pop((namespace, name), None)
             return None
         try:
             run = parse_run(raw)
@@ -92,6 +98,7 @@ class RunReconciler:
                 self.cluster.delete(PODS, run.namespace, pod["metadata"]["name"], pod["metadata"]["uid"])
         self.agents.forget(run.namespace, run.name)
         self._said.pop(run.uid, None)
+        self._made.pop((run.namespace, run.name), None)
 
     def clock(self, generation: int) -> statuses.Clock:
         """Now."""
@@ -100,7 +107,22 @@ class RunReconciler:
     def _write(self, raw: Raw, before: CallTestRunStatus, after: CallTestRunStatus) -> Raw:
         if after == before:
             return raw
-        return self.cluster.replace_status(RUNS, raw | {"status": statuses.as_dict(after)})
+        try:
+            return self.cluster.replace_status(RUNS, raw | {"status": statuses.as_dict(after)})
+        except ClusterError as error:
+            if not error.final:
+                raise
+            return self._write_shorter(raw, after, error)
+
+    def _write_shorter(self, raw: Raw, after: CallTestRunStatus, refusal: ClusterError) -> Raw:
+        """The same status would be refused again, for ever."""
+        for shorter in statuses.shorter(after, str(refusal)):
+            try:
+                return self.cluster.replace_status(RUNS, raw | {"status": statuses.as_dict(shorter)})
+            except ClusterError as error:
+                if not error.final:
+                    raise
+        raise refusal
 
 
 class _OneRun:
@@ -116,7 +138,8 @@ class _OneRun:
         """Steps until there is nothing to do now."""
         self.write(statuses.begun(self.run.status, self.clock()))
         try:
-            check_test(self.test, self.limits)
+            if not statuses.is_created(self.run.status):  # what began under other limits goes on
+                check_test(self.test, self.limits)
             for _ in range(MAX_STEPS):
                 again_s, is_done = self.step()
                 if is_done:
@@ -185,17 +208,18 @@ class _OneRun:
         )
 
     def plans(self, pods: Sequence[Raw], *, is_created: bool) -> tuple[Plan, ...]:
-        """The plans as the pods have them, else as made from what was written down: both are the same to a run.
+        """The plans as the pods have them; those of absent pods as made from what was written down, once.
 
         An operator with other limits than the one that began a run does not end it: what was created stands.
         """
         held = self.parent.agents.plans(pods)
-        try:
-            made = plan_run(self.ref, self.test, self.endpoints, self.limits, also_allowed=self.also_allowed(held))
-        except PlanningError:
-            if not (is_created and held):
-                raise
-            made = ()
+        of_run = (self.run.namespace, self.run.name)
+        uid, made = self.parent._made.get(of_run, ("", ()))  # noqa: SLF001 - two halves of one thing
+        if uid != self.run.uid:
+            limits = UNLIMITED if is_created else self.limits
+            made = plan_run(self.ref, self.test, self.endpoints, limits, also_allowed=self.also_allowed(held))
+            if is_created:  # before that, what may send SIP beside the endpoints is still looked at
+                self.parent._made[of_run] = self.run.uid, made  # noqa: SLF001
         return tuple((held | {plan.agent: plan for plan in made if plan.agent not in held}).values())
 
     def also_allowed(self, held: Mapping[str, Plan]) -> tuple[str, ...]:
@@ -206,8 +230,10 @@ class _OneRun:
 
     def discover(self) -> Discovery:
         """The target, now. That we may not look is a problem of the run, not ours to retry forever."""
+        if self.test.target.address is not None and not self.limits.allow_targets:
+            return discover(self.test.target, Snapshot(namespace=self.run.namespace))  # refused, and not looked up
         try:
-            seen = snapshot(self.parent.cluster, self.test.target, self.run.namespace)
+            seen = snapshot(self.parent.cluster, self.parent.names, self.test.target, self.run.namespace)
         except ClusterError as error:
             if error.status != 403:
                 raise
@@ -274,7 +300,7 @@ class _OneRun:
     def changes(self) -> dict[int, Reason]:
         """What became of the endpoints meanwhile; nothing, where we cannot look."""
         try:
-            seen = snapshot(self.parent.cluster, self.test.target, self.run.namespace)
+            seen = snapshot(self.parent.cluster, self.parent.names, self.test.target, self.run.namespace)
         except ClusterError as error:
             LOG.warning(
                 "run %s/%s: the endpoints could not be read again: %s", self.run.namespace, self.run.name, error

@@ -1,17 +1,17 @@
 """The target namespace as it is now, for discovery: plain reads, nothing is watched."""
 
-import socket
-
 from controller.api.target import Target
 from controller.cluster import ENDPOINT_SLICES, PODS, SERVICES, Cluster
 from controller.discovery import SERVICE_NAME, Snapshot
+from controller.names import Names
 
 
-def snapshot(cluster: Cluster, target: Target, own_namespace: str) -> Snapshot:
+def snapshot(cluster: Cluster, names: Names, target: Target, own_namespace: str) -> Snapshot:
     """What discovery needs of a target; ClusterError where we may not look."""
     namespace = target.namespace if target.namespace is not None else own_namespace
     if target.address is not None:
-        return Snapshot(namespace=namespace, resolved=_resolve(target.address.host))
+        found = names.resolve(target.address.host)
+        return Snapshot(namespace=namespace, resolved=found.addresses, unresolved=found.fault)
     if target.pod_selector is not None:
         selector = _selector(target.pod_selector.match_labels)
         return Snapshot(namespace=namespace, pods=tuple(cluster.list(PODS, namespace, selector)))
@@ -32,12 +32,3 @@ def snapshot(cluster: Cluster, target: Target, own_namespace: str) -> Snapshot:
 
 def _selector(labels: dict[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
-
-
-def _resolve(host: str) -> tuple[str, ...]:
-    """All addresses of a host, each once; none where it has none."""
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
-    except (OSError, UnicodeError):
-        return ()
-    return tuple(sorted({str(entry[4][0]) for entry in found}))

@@ -3,7 +3,7 @@
 Each function takes the status before and gives the one after; saying the same again changes nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -169,6 +169,19 @@ def concluded(
         detail=_bounded(detail) if detail else UNSET,
     )
     return _with(after, says, clock)
+
+
+def shorter(status: CallTestRunStatus, why: str) -> Iterator[CallTestRunStatus]:
+    """What to write where the API server takes the status for too long or invalid (`why`), the fullest first.
+
+    A verdict is never lost for a list that has no room; endpoints are only given up with one.
+    """
+    note = f"the status was cut: {why}"
+    message = plain(f"{status.message}; {note}" if status.message is not UNSET else note, MAX_MESSAGE)
+    cut = replace(status, message=message, left_out=UNSET, failures=UNSET)
+    yield cut
+    if status.result is not UNSET:
+        yield replace(cut, endpoints=UNSET, detail=UNSET, calls=UNSET)
 
 
 def _under_way(message: str) -> tuple[Say, ...]:

@@ -91,9 +91,9 @@ def a_slice(*entries: Object, **changes: Any) -> Object:
 
 
 def snapshot(
-    *slices: Object, pods: tuple[Object, ...] = (pod(5), pod(6)), services=(SERVICE,), resolved=()
+    *slices: Object, pods: tuple[Object, ...] = (pod(5), pod(6)), services=(SERVICE,), **more: Any
 ) -> Snapshot:
-    return Snapshot(namespace="voice", services=services, endpoint_slices=slices, pods=pods, resolved=resolved)
+    return Snapshot(namespace="voice", services=services, endpoint_slices=slices, pods=pods, **more)
 
 
 def addresses(found) -> list[str]:
@@ -380,6 +380,13 @@ def test_an_address_that_is_not_permitted_is_refused_at_once():
     assert "--allow-target" in found.problem.message
 
 
+def test_a_name_that_cannot_be_resolved_is_said_and_asked_for_again():
+    found = discover(BY_ADDRESS, snapshot(unresolved="Name or service not known"), ["192.0.2.0/24"])
+    assert found.problem.reason is Reason.NO_ENDPOINTS
+    assert found.problem.message == "cannot resolve sbc.example.com: Name or service not known"
+    assert not found.problem.is_final
+
+
 def test_a_service_whose_addresses_are_not_permitted_may_still_get_pods():
     found = discover(BY_SERVICE, snapshot(a_slice(entry(5, {"targetRef": None}))))
     assert found.problem.reason is Reason.TARGET_NOT_ALLOWED
@@ -390,7 +397,6 @@ def test_ipv6_and_nothing_at_all_are_no_endpoints():
     found = discover(BY_ADDRESS, snapshot(resolved=("2001:db8::1",)), ["192.0.2.0/24"])
     assert why(found) == {"2001:db8::1": Why.NOT_IPV4}
     assert found.problem.reason is Reason.NO_ENDPOINTS
-    assert discover(BY_ADDRESS, snapshot()).problem.reason is Reason.NO_ENDPOINTS
 
 
 # At the end of the run

@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from controller.cluster import CONFIG_MAPS, EVENTS, PODS, RUNS, SERVICES, TESTS, ClusterError
+from controller.cluster import CONFIG_MAPS, EVENTS, PODS, RUNS, SERVICES, TESTS, ClusterError, Kind
 from tests.unit.controller.world import NS, World, condition, impatient
 
 
@@ -233,6 +233,59 @@ def test_a_run_deleted_before_its_verdict_leaves_none(before: dict) -> None:
     world.apply(trigger={"runToken": "c"})
     world.ticks(12)
     assert condition(world.test_status(), "Succeeded") == ("True", "Passed")
+
+
+def test_stricter_flags_after_a_restart_end_no_run_that_is_under_way() -> None:
+    world = World()
+    world.apply()
+    world.ticks(3)
+    assert world.agents()
+    world.flags = ("--max-calls", "1", "--secret-prefix", "none-has-this")
+    world.start_operator()
+    world.ticks(12)
+    assert world.run_status()["result"] == "Passed"
+    world.apply(trigger={"runToken": "again"})
+    world.ticks(12)
+    assert world.run_status("pin-g2")["reason"] == "LimitExceeded"
+
+
+def test_an_agent_that_vanished_is_missed_under_stricter_flags_too() -> None:
+    world = World()
+    world.apply()
+    world.ticks(3)
+    world.flags = ("--max-calls", "1")
+    world.start_operator()
+    world.cluster.remove(PODS, NS, "pin-g1-callee-0")
+    world.ticks(30)
+    assert (world.run_status()["result"], world.run_status()["calls"]["planned"]) == ("Inconclusive", 4)
+
+
+@pytest.mark.parametrize(("too_much", "left"), [("failures", True), ("endpoints", False)])
+def test_a_status_that_the_api_server_does_not_take_is_cut_and_its_verdict_stands(too_much: str, left: bool) -> None:  # noqa: FBT001
+    world = World()
+    write = world.cluster.replace_status
+
+    def refusing(kind: Kind, body: dict) -> dict:
+        if kind == RUNS and "result" in body["status"] and too_much in body["status"]:
+            raise ClusterError("PUT", kind.plural, 422, f"status.{too_much}: Too long")
+        return write(kind, body)
+
+    world.cluster.replace_status = refusing  # type: ignore[method-assign]
+    world.apply(calls=[{"name": "pin", "holdSeconds": 1, "expect": {"sipCode": 486}}])
+    world.ticks(15)
+    status = world.run_status()
+    assert (status["result"], condition(status, "Finished")[0]) == ("Failed", "True")
+    assert f"the status was cut: PUT calltestruns: 422: status.{too_much}: Too long" in status["message"]
+    assert ("endpoints" in status) is left
+
+
+def test_plans_are_made_once_while_agents_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.apply()
+    world.ticks(4)
+    monkeypatch.setattr("controller.reconcile_run.plan_run", None)  # called, it raises
+    world.ticks(10)
+    assert condition(world.run_status(), "Finished") == ("True", "Passed")
 
 
 def test_a_deleted_run_is_not_made_again() -> None:
