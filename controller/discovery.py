@@ -82,6 +82,15 @@ def discover(target: Target, snapshot: Snapshot, allow_targets: Sequence[str] = 
     return found if found.problem else replace(found, problem=_shortage(target, found))
 
 
+def not_permitted(target: Target, own_namespace: str, permitted: Sequence[str] | None) -> Problem | None:
+    """Why the target's namespace may not be looked into, beside the test's own; `permitted` None: all may be."""
+    namespace = target.namespace if target.namespace is not None else own_namespace
+    if namespace == own_namespace or permitted is None or namespace in permitted:
+        return None
+    message = f"target.namespace: {namespace}: the operator's --target-namespace does not list it"
+    return Problem(reason=Reason.TARGET_NOT_ALLOWED, message=message, is_final=True)
+
+
 def changes(before: Sequence[Endpoint], pods: Iterable[Object]) -> dict[int, Reason]:
     """What became of endpoints since the run began, by index: EndpointRemoved or EndpointRestarted.
 

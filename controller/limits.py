@@ -31,6 +31,8 @@ class Limits:
     """Pods of a run."""
     allow_targets: tuple[str, ...] = ()
     """CIDRs that may be called without a pod behind the address."""
+    target_namespaces: tuple[str, ...] | None = None
+    """Namespaces, beside its own, that a test's target may be in. None: whichever the operator may read."""
     allow_dial: re.Pattern[str] | None = None
     """Users that look like phone numbers are refused unless this matches the whole user. Never emergency numbers."""
     secret_prefix: str = ""

@@ -18,7 +18,7 @@ from controller.api.run import CallCounts, CallTestRunStatus, Detail, Endpoint
 from controller.api.target import Via
 from controller.cluster import CONFIG_MAPS, PODS, RUNS, Cluster, ClusterError, Raw, is_owned
 from controller.conclude import Outcome, conclude, refused
-from controller.discovery import Discovery, Problem, Snapshot, changes, discover
+from controller.discovery import Discovery, Problem, Snapshot, changes, discover, not_permitted
 from controller.events import Events
 from controller.lifecycle import Collect, Create, Resolve, RunFacts, Send, next_step
 from controller.limits import UNLIMITED
@@ -230,6 +230,8 @@ class _OneRun:
 
     def discover(self) -> Discovery:
         """The target, now. That we may not look is a problem of the run, not ours to retry forever."""
+        if refusal := not_permitted(self.test.target, self.run.namespace, self.limits.target_namespaces):
+            return Discovery(problem=refusal)
         if self.test.target.address is not None and not self.limits.allow_targets:
             return discover(self.test.target, Snapshot(namespace=self.run.namespace))  # refused, and not looked up
         try:

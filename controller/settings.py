@@ -64,6 +64,7 @@ def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
             max_calls=given.max_calls,
             max_agents=given.max_agents,
             allow_targets=tuple(cidr for text in given.allow_target or () for cidr in _cidrs(parser, text)),
+            target_namespaces=_target_namespaces(given),
             allow_dial=_pattern(parser, given.allow_dial) if given.allow_dial else None,
             secret_prefix=given.secret_prefix,
             claim_prefix=given.claim_prefix,
@@ -111,6 +112,11 @@ def _parser(environment: Mapping[str, str]) -> tuple[argparse.ArgumentParser, di
     flag("--resync-seconds", 60, "look at everything again this often", _positive)
     flag("--log-level", "INFO", "DEBUG, INFO, WARNING or ERROR", _log_level)
     repeatable("--allow-target", "CIDR that may be called without a pod of the target namespace behind the address")
+    repeatable(
+        "--target-namespace",
+        "namespace that targets of tests elsewhere may be in; repeat it or separate with commas (default: those that a"
+        " Role of deploy/target-access permits; none with --all-namespaces)",
+    )
     flag("--allow-dial", "", "regular expression; numbers that match as a whole may be dialled (never emergency ones)")
     flag("--secret-prefix", "", "tests may only name Secrets that begin with this")
     flag("--claim-prefix", "", "tests may only name PersistentVolumeClaims that begin with this")
@@ -119,6 +125,13 @@ def _parser(environment: Mapping[str, str]) -> tuple[argparse.ArgumentParser, di
     flag("--max-calls", limits.max_calls, "cap on the calls of a run", _positive_count)
     flag("--max-agents", limits.max_agents, "cap on the agent pods of a run", _positive_count)
     return parser, presets
+
+
+def _target_namespaces(given: argparse.Namespace) -> tuple[str, ...] | None:
+    """Where every namespace can be read, no Role says whose pods a test may look at: this must."""
+    if given.target_namespace is None:
+        return () if given.all_namespaces else None
+    return tuple(name for text in given.target_namespace for name in text.split(",") if name)
 
 
 def _positive(text: str) -> float:

@@ -10,7 +10,7 @@ from msgspec import UNSET
 from agent.contract.verdict import Reason
 from controller.api.run import MAX_ENDPOINTS
 from controller.api.target import AddressTarget, PodSelector, ServiceTarget, Target, Via
-from controller.discovery import Snapshot, Why, changes, discover
+from controller.discovery import Snapshot, Why, changes, discover, not_permitted
 from tests.unit.controller.objects import Object, changed
 
 SERVICE: Object = {
@@ -397,6 +397,17 @@ def test_ipv6_and_nothing_at_all_are_no_endpoints():
     found = discover(BY_ADDRESS, snapshot(resolved=("2001:db8::1",)), ["192.0.2.0/24"])
     assert why(found) == {"2001:db8::1": Why.NOT_IPV4}
     assert found.problem.reason is Reason.NO_ENDPOINTS
+
+
+def test_a_target_elsewhere_may_be_permitted_or_not():
+    elsewhere = Target(service=ServiceTarget(name="kamailio"), namespace="voice")
+    assert not_permitted(elsewhere, "lab", None) is None
+    assert not_permitted(elsewhere, "lab", ("voice",)) is None
+    assert not_permitted(elsewhere, "voice", ()) is None
+    assert not_permitted(BY_SERVICE, "lab", ()) is None
+    refused = not_permitted(elsewhere, "lab", ("other",))
+    assert (refused.reason, refused.is_final) == (Reason.TARGET_NOT_ALLOWED, True)
+    assert refused.message == "target.namespace: voice: the operator's --target-namespace does not list it"
 
 
 # At the end of the run

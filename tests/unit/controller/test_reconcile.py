@@ -480,6 +480,13 @@ def test_a_target_namespace_that_we_may_not_read_is_named() -> None:
     assert "target-access" in world.run_status()["message"]
 
 
+def test_an_operator_of_all_namespaces_looks_into_others_only_where_it_is_told_to() -> None:
+    world = World(flags=("--target-namespace", "other"))
+    world.apply(target={"service": {"name": "sut"}, "port": "sip", "namespace": "elsewhere"})
+    world.ticks(3)
+    assert (world.run_status()["result"], world.run_status()["reason"]) == ("Inconclusive", "TargetNotAllowed")
+
+
 def test_events_come_once_per_reason_and_run() -> None:
     world = World()
     world.apply()

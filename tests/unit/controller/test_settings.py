@@ -26,6 +26,21 @@ def test_namespaces(arguments: list[str], environment: dict[str, str], namespace
     assert read(arguments, environment).namespaces == namespaces
 
 
+@pytest.mark.parametrize(
+    ("arguments", "permitted"),
+    [
+        (["--namespace", "a"], None),
+        (["--all-namespaces"], ()),
+        (["--all-namespaces", "--target-namespace", "b,c", "--target-namespace", "d"], ("b", "c", "d")),
+        (["--namespace", "a", "--target-namespace", "b"], ("b",)),
+    ],
+)
+def test_namespaces_of_targets_are_listed_where_no_role_bounds_them(
+    arguments: list[str], permitted: tuple[str, ...] | None
+) -> None:
+    assert read(arguments, {}).limits.target_namespaces == permitted
+
+
 def test_a_pod_serves_its_own_namespace(tmp_path, monkeypatch) -> None:
     file = tmp_path / "namespace"
     file.write_text("voice\n")
