@@ -25,6 +25,8 @@ class AgentProcess:
         self.progress: ProgressLine | None = None
         self.overflowed = False
         """It wrote more than MAX_LOG_BYTES; nothing after that was read."""
+        self.lines: list[bytes] = []
+        """Those that are whole."""
         self._directory = directory
         self._raw_plan = plan.encode()
         self._signal: Signal | None = None
@@ -79,7 +81,8 @@ class AgentProcess:
         self.overflowed = len(self._log) > MAX_LOG_BYTES
         for line in self._log[start:].splitlines(keepends=True):
             if line.endswith(b"\n"):
-                self._follow(bytes(line))
+                self.lines.append(bytes(line))
+                self._follow(self.lines[-1])
 
     def _follow(self, line: bytes) -> None:
         try:

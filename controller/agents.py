@@ -202,6 +202,7 @@ class Agents:
             progress=progress,
             hopeless=facts.hopeless,
             stopped=_stop_note(seen.pod),
+            lines=seen.log.lines,
         )
 
     def _absent(self, run: CallTestRun, plan: Plan) -> AgentFacts:

@@ -3,14 +3,17 @@
 Pure, and the same for pods and for local processes: the host only says what it knows about the agent's end.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from agent.contract.observation import LegObservation, RegistrationObservation
 from agent.contract.plan import Plan, plan_digest
 from agent.contract.result import (
     AgentResult,
     DetailLine,
+    KeptLine,
     ProgressLine,
     ResultError,
     StopCause,
@@ -84,10 +87,14 @@ def _require_ours(plan: Plan, raw_plan: bytes, result: AgentResult, log: Log) ->
         observed = getattr(result, field)
         if observed != value:
             raise ResultError(f"result: {field} is {observed!r}, expected {value!r}")
-    endpoints = {stage.endpoint for stage in plan.stages}
     for line in log.detail:
-        if line.role is not plan.role or line.endpoint not in endpoints:
+        if not ours(plan, line):
             raise ResultError(f"line: {line.role} at endpoint {line.endpoint} is not in the plan")
+
+
+def ours(plan: Plan, line: DetailLine) -> bool:
+    """Whether a line can be of this plan's agent."""
+    return line.role is plan.role and any(stage.endpoint == line.endpoint for stage in plan.stages)
 
 
 def _missing(result: AgentResult, log: Log, ending: Ending) -> Ending | None:
@@ -120,10 +127,26 @@ def _report(
 ) -> AgentReport:
     return AgentReport(
         plan=plan,
-        legs=tuple(line for line in log.detail if isinstance(line, LegObservation)),
+        legs=legs_of(log.detail),
         registrations=tuple(line for line in log.detail if isinstance(line, RegistrationObservation)),
         recorded=result.findings if result else (),
         complete=complete,
         lost_reason=missing.reason if missing else None,
         lost_message=missing.message if missing else "",
+    )
+
+
+def legs_of(detail: Sequence[DetailLine]) -> tuple[LegObservation, ...]:
+    """All legs, each with what was told of it later (KeptLine)."""
+    kept = {line.index: line for line in detail if isinstance(line, KeptLine)}
+    legs = (line for line in detail if isinstance(line, LegObservation))
+    return tuple(_with(leg, kept[leg.index]) if leg.index in kept else leg for leg in legs)
+
+
+def _with(leg: LegObservation, kept: KeptLine) -> LegObservation:
+    return msgspec.structs.replace(
+        leg,
+        messages=kept.messages or leg.messages,
+        evidence=leg.evidence or kept.evidence,
+        evidence_fault=leg.evidence_fault or kept.evidence_fault,
     )

@@ -138,7 +138,7 @@ def _failure(
     finding: Finding, change: Reason | None, observed: Sequence[LegObservation | RegistrationObservation]
 ) -> Failure:
     kept = next((item.evidence for item in observed if item.evidence is not None), None)
-    fault = next((f"no evidence: {item.evidence_fault}" for item in observed[:1] if item.evidence_fault), "")
+    fault = next((_fault_note(item) for item in observed[:1]), "")
     note = "; ".join(part for part in (_change_note(change) if change else "", finding.note or "", fault) if part)
     return Failure(
         call=finding.call,
@@ -154,6 +154,13 @@ def _failure(
         evidence=_bounded(kept, MAX_VALUE),
         note=_bounded(note or None, MAX_NOTE),
     )
+
+
+def _fault_note(item: LegObservation | RegistrationObservation) -> str:
+    """'' where all is kept that should be."""
+    if item.evidence_fault is None:
+        return ""
+    return f"{'evidence' if item.evidence else 'no evidence'}: {item.evidence_fault}"
 
 
 def _bounded(text: str | None, limit: int) -> str | msgspec.UnsetType:

@@ -9,10 +9,14 @@ from itertools import groupby
 
 import msgspec
 
+from agent.contract.kept import Kept
+from agent.contract.observation import RegistrationObservation
 from agent.contract.plan import Plan, Signal
 from agent.contract.result import ProgressLine
 from agent.contract.verdict import Reason, Role
-from controller.collect import Ending
+from agent.judge.verdicts import AgentReport
+from controller.collect import Ending, legs_of, ours, read_log
+from controller.keeping import to_keep
 from controller.podfacts import AgentState
 
 _INITIAL = Signal()
@@ -36,6 +40,8 @@ class AgentFacts:
     """It cannot start, however long we wait."""
     stopped: Ending | None = None
     """Why it was told to stop, if it was."""
+    lines: Sequence[bytes] = ()
+    """What it wrote until now; what is not ours among them is passed over."""
 
     @property
     def over(self) -> bool:
@@ -46,6 +52,11 @@ class AgentFacts:
     def ready(self) -> int:
         """Stages it is prepared for: stage k when ready > k."""
         return self.progress.ready if self.progress else 0
+
+    @property
+    def done(self) -> bool:
+        """All its calls are over, and told; or nothing more will come of it."""
+        return self.over or (self.progress is not None and self.progress.done >= len(self.plan.stages))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,19 +262,63 @@ def _orders(agents: Sequence[AgentFacts], halt: _Halt | None) -> dict[str, Order
     orders: dict[str, Order] = {}
     start = may_start(agents)
     for lane in lanes(agents):
+        before = _furthest([agent.signal for agent in lane])
         signal = next_signal(
             [agent.plan for agent in lane],
             {agent.plan.agent: agent.progress for agent in lane if agent.progress},
             over=[agent.plan.agent for agent in lane if agent.over],
-            before=_furthest([agent.signal for agent in lane]),
+            before=before,
             may_start=start and halt is None,
         )
         if halt is not None:
             signal = msgspec.structs.replace(signal, stop=True)
+        keep = _keep(lane, signal, before)
         for agent in lane:
-            if agent.over or agent.state is AgentState.ABSENT or agent.signal == signal:
+            own = _with_keep(signal, agent, keep)
+            if agent.over or agent.state is AgentState.ABSENT or agent.signal == own:
                 continue
             message = "it was stopped, because the other agent of its lane was lost"
             stopped = halt.ending if halt else Ending(reason=Reason.PEER_LOST, message=message)
-            orders[agent.plan.agent] = Order(signal=signal, stopped=stopped if signal.stop else None)
+            orders[agent.plan.agent] = Order(signal=own, stopped=stopped if signal.stop else None)
     return orders
+
+
+def stop_orders(agents: Sequence[AgentFacts], why: Ending) -> dict[str, Order]:
+    """All that still run are to stop now, and to keep what is known to be broken."""
+    orders: dict[str, Order] = {}
+    for lane in lanes(agents):
+        before = _furthest([agent.signal for agent in lane])
+        signal = msgspec.structs.replace(before, stop=True)
+        keep = _keep(lane, signal, before)
+        running = [agent for agent in lane if not agent.over]
+        orders |= {a.plan.agent: Order(signal=_with_keep(signal, a, keep), stopped=why) for a in running}
+    return orders
+
+
+def _with_keep(signal: Signal, agent: AgentFacts, keep: Mapping[str, Kept]) -> Signal:
+    """What it was told once to keep stands."""
+    said = keep.get(agent.plan.agent) if agent.signal.keep is None else agent.signal.keep
+    return msgspec.structs.replace(signal, keep=said)
+
+
+def _keep(lane: Sequence[AgentFacts], signal: Signal, before: Signal) -> Mapping[str, Kept]:
+    """What each agent of a lane is to keep; nothing is said before both have told all their calls, or must stop.
+
+    But that nothing is to be kept is told as the last stage ends, where all is known by then: no run that passed
+    takes longer for it.
+    """
+    if len(lane) == 1 or all(agent.over or agent.signal.keep is not None for agent in lane):
+        return {}
+    is_over = (signal.stop and not before.stop) or all(agent.done for agent in lane)
+    if not is_over and not before.prepare < signal.prepare == len(lane[0].plan.stages):
+        return {}
+    keep = to_keep([_told(agent, is_complete=agent.done or not signal.stop) for agent in lane])
+    return keep if is_over or not any(keep.values()) else {}
+
+
+def _told(agent: AgentFacts, *, is_complete: bool) -> AgentReport:
+    """What it has told until now, as a report; what is believed of it in the end is `collect`'s."""
+    detail = [line for line in read_log(agent.lines).detail if ours(agent.plan, line)]
+    has_told_all = is_complete and agent.state is not AgentState.LOST
+    registrations = tuple(line for line in detail if isinstance(line, RegistrationObservation))
+    return AgentReport(plan=agent.plan, legs=legs_of(detail), registrations=registrations, complete=has_told_all)

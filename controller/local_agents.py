@@ -6,20 +6,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from agent.contract.plan import Plan
 from agent.contract.verdict import Reason
 from agent.judge.verdicts import AgentReport
 from controller.agent_process import MAX_LOG_BYTES, AgentProcess
 from controller.collect import Ending
-from controller.lifecycle import AgentFacts, Collect, Order, RunFacts, Send, next_step
+from controller.lifecycle import AgentFacts, Collect, Order, RunFacts, Send, next_step, stop_orders
 from controller.podfacts import AgentState
 
 TICK_S: Final = 0.05
 ABORT_GRACE_S: Final = 10.0
 """For agents to hang up and write their result after Ctrl-C; a BYE that nobody answers is given up after this."""
 TERM_GRACE_S: Final = 2.0
+ABORTED: Final = Ending(reason=Reason.ABORTED, message="the run was stopped by its user")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +73,7 @@ def _drive(agents: "_Agents", deadlines: Deadlines, aborts: Callable[[], int], w
         watch(facts, elapsed_s)
         if aborts() and aborted_s is None:
             aborted_s = elapsed_s
-            agents.give(_stop_orders(facts))
+            agents.give(stop_orders(facts, ABORTED))
             continue
         if aborted_s is not None and (aborts() > 1 or elapsed_s > aborted_s + ABORT_GRACE_S):
             return {agent.plan.agent: agent.stopped or agent.ending for agent in facts}
@@ -101,15 +100,6 @@ def _ticks() -> Iterator[float]:
     while True:
         yield time.monotonic() - start
         time.sleep(TICK_S)
-
-
-def _stop_orders(agents: Sequence[AgentFacts]) -> Mapping[str, Order]:
-    aborted = Ending(reason=Reason.ABORTED, message="the run was stopped by its user")
-    return {
-        agent.plan.agent: Order(signal=msgspec.structs.replace(agent.signal, stop=True), stopped=aborted)
-        for agent in agents
-        if not agent.over
-    }
 
 
 class _Agents:
@@ -141,6 +131,7 @@ class _Agents:
             state=AgentState.RUNNING if exit_code is None else AgentState.ENDED,
             ending=_ending(process, exit_code),
             progress=process.progress,
+            lines=process.lines,
         )
         order = self._told.get(process.plan.agent)
         return replace(facts, signal=order.signal, stopped=order.stopped) if order else facts

@@ -26,7 +26,7 @@ from controller.labels import (
     RUN_LABEL,
     TEST_LABEL,
 )
-from controller.planning import CALLEE_SERVICE_PORT, POD_MOUNTS, SCRATCH_GIB
+from controller.planning import CALLEE_SERVICE_PORT, HELD_GIB, POD_MOUNTS, SCRATCH_GIB
 
 Object = dict[str, Any]
 
@@ -213,7 +213,7 @@ def _volumes(plan: Plan, test: CallTestSpec) -> list[tuple[Object, Object]]:
     ]
     found = [
         _volume("documents", DOCUMENTS, {"downwardAPI": {"items": documents}}),
-        _volume("tmp", "/tmp", {"emptyDir": {"sizeLimit": f"{SCRATCH_GIB}Gi"}}, read_only=False),  # noqa: S108 - the pod's own
+        _volume("tmp", "/tmp", {"emptyDir": {"sizeLimit": f"{SCRATCH_GIB + HELD_GIB}Gi"}}, read_only=False),  # noqa: S108 - the pod's own
     ]
     if plan.account.credentials is not None:
         secret = {"secret": {"secretName": plan.account.credentials.secret_name, "optional": True}}

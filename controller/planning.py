@@ -29,6 +29,8 @@ REGISTERING_S: Final = 45
 """An agent's start, and its REGISTER until Timer F (32 s) or a challenge's second try has told how that went."""
 SCRATCH_GIB: Final = 2
 """Of an agent: its recordings, until each is analysed at its call's end."""
+HELD_GIB: Final = 1
+"""Beside it: captures of calls that are over, until it is known whether they passed (agent/report/evidence_held.py)."""
 RECORDED_BYTES_PER_S: Final = 16_000
 """Of a call: 8 kHz, 16 bit."""
 CAPTURED_BYTES_PER_S: Final = 22_000

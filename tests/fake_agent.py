@@ -155,6 +155,7 @@ class FakeAgent:
         return LegObservation(
             role=self.plan.role,
             endpoint=endpoint,
+            index=self.ended,
             call=group.name,
             number=number,
             call_key=key,

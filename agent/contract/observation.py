@@ -190,6 +190,8 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
 
     role: Role
     endpoint: int
+    index: int = 0
+    """Which of its agent's legs it is, in the order that they were over: names it where nothing else does."""
     call: str | None
     """None at a callee that could not tell which call it was."""
     number: int | None
@@ -252,11 +254,13 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
     """SIP messages and other events of the leg for which there was no room. Those that make its dialog have their own:
     they are missing only where one kind of them came more than 128 times."""
     messages: tuple[SipMessage, ...] = ()
-    """All SIP messages of the leg; kept for legs with a finding only."""
+    """All SIP messages of the leg, where a check of its own broke. Of other legs of calls that did not pass they come
+    later, in a KeptLine."""
     findings: tuple[Finding, ...] = ()
     """The agent's own judgement of this leg alone."""
     evidence: str | None = None
-    """Its folder, from where evidence is kept: `<run>-<uid>/ep<endpoint>/<call>-<number>/<role>`. None: nothing is."""
+    """Its folder, from where evidence is kept: `<run>-<uid>/ep<endpoint>/<call>-<number>/<role>`, of a leg that nothing
+    names `leg-<index>-<hash of its Call-ID>`. None: nothing is."""
     evidence_fault: str | None = None
     """Why nothing is kept, though it should be."""
 

@@ -8,9 +8,11 @@ import msgspec
 
 from agent.contract.call import Behaviour, Call
 from agent.contract.document import Document
+from agent.contract.kept import Kept
 from agent.contract.verdict import Role
 
 PLAN_VERSION: Final = "calltest.dev/plan/v2"
+SIGNAL_VERSION: Final = "calltest.dev/signal/v2"
 MAX_PLAN_BYTES = 64 * 1024
 """A plan travels as a pod annotation; Kubernetes bounds all annotations of an object at 256 KiB."""
 
@@ -45,7 +47,7 @@ class Keep(StrEnum):
 
     NEVER = "Never"
     ON_FAILURE = "OnFailure"
-    """Of legs that have a finding of their own."""
+    """Of legs at which a check broke, and of both legs of calls that did not pass (Signal.keep)."""
     ALWAYS = "Always"
 
 
@@ -137,12 +139,18 @@ def plan_digest(raw: bytes) -> str:
 class Signal(Document, frozen=True, kw_only=True):
     """The barrier and the stop: what an agent may do now. It only ever moves forward."""
 
+    version: Literal["calltest.dev/signal/v2"] = SIGNAL_VERSION
     prepare: int = 0
     """The stage that agents may register for; equal to the number of stages: finish."""
     go: int = -1
     """The last stage whose calls may be placed."""
     peer_address: str | None = None
     """`ip:port` of the lane's callee agent, for DialRoute.PEER."""
+    keep: Kept | None = None
+    """Legs of this agent (LegObservation.index) whose call did not pass, by what both ends told. None: not known yet.
+
+    Where a callee is declared, an agent that is done waits for it: what it holds of legs that it found nothing wrong
+    with is then kept, or dropped. Said once, it stands."""
     stop: bool = False
     """Hang up, write the result, exit."""
 

@@ -10,8 +10,8 @@ from typing import Final, Literal
 import msgspec
 
 from agent.contract.document import Document
-from agent.contract.observation import LegObservation, RegistrationObservation
-from agent.contract.verdict import Finding
+from agent.contract.observation import LegObservation, RegistrationObservation, SipMessage
+from agent.contract.verdict import Finding, Role
 
 RESULT_VERSION: Final = "calltest.dev/result/v1"
 RESULT_BYTES = 4000
@@ -48,12 +48,26 @@ class ProgressLine(Document, frozen=True, kw_only=True, tag_field="kind", tag="p
     """`ip:port` of the agent's SIP socket."""
 
 
-DetailLine = LegObservation | RegistrationObservation
-Line = LegObservation | RegistrationObservation | ProgressLine
+class KeptLine(Document, frozen=True, kw_only=True, tag_field="kind", tag="kept"):
+    """What was kept of a leg that was told before, as its call did not pass by what both ends told (Signal.keep)."""
+
+    role: Role
+    endpoint: int
+    index: int
+    """LegObservation.index."""
+    messages: tuple[SipMessage, ...] = ()
+    evidence: str | None = None
+    """Its folder, as of a leg; None: nothing is there, or the leg's own line names it."""
+    evidence_fault: str | None = None
+    """Why nothing, or not all, is kept, though it should be."""
+
+
+DetailLine = LegObservation | RegistrationObservation | KeptLine
+Line = DetailLine | ProgressLine
 
 
 class DetailDigest(Document, frozen=True, kw_only=True):
-    """How many detail lines (legs and registrations) were written, and the sha256 over them with their newlines."""
+    """How many detail lines (all but progress) were written, and the sha256 over them with their newlines."""
 
     lines: int
     sha256: str

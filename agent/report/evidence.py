@@ -1,5 +1,8 @@
 """Which legs and registrations something is kept of, and the keeping.
 
+What an agent itself finds broken is kept at once. Of a leg that it finds nothing wrong with, all is held until the
+controller, which knows both ends, says whether it is to be kept.
+
 Where it goes may be slow, full or gone. So a thread of its own writes there, and whatever fails ends no call and
 changes no verdict: the line of it says that nothing was kept, and why.
 """
@@ -9,19 +12,22 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from agent.clock import Clock
-from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome
+from agent.contract.kept import Span
+from agent.contract.observation import LegObservation, RegistrationObservation
 from agent.contract.plan import Keep, Plan
+from agent.contract.result import KeptLine
 from agent.report.evidence_files import CAPTURE, EvidenceFiles, folder_of
+from agent.report.evidence_held import Held, HeldLeg
 from agent.report.evidence_sound import sound_of
 from agent.sip.text import printable
 from agent.tap import MAX_CAPTURE_BYTES
@@ -29,7 +35,7 @@ from agent.tap import MAX_CAPTURE_BYTES
 MAX_BYTES: Final = 1024 * 1024 * 1024
 """Of one agent, so that no run fills a volume."""
 WRITE_S: Final = 5.0
-"""A leg is told of this late at most, if its files take so long. They are given up then, and all that would follow."""
+"""Where no leg's files come to their end for so long they are given up, and all that would follow."""
 STOPPED_WRITE_S: Final = 2.0
 """At the end, an agent that is told to stop waits no longer than this."""
 SETTLE_POLL_S: Final = 0.05
@@ -44,16 +50,18 @@ LOG = logging.getLogger(__name__)
 Seen = TypeVar("Seen", bound=LegObservation | RegistrationObservation)
 
 
+Done = Callable[[str | None, str | None], None]
+"""Takes the folder that there is now, or why there is none."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Pending:
     """Something whose files are being written."""
 
-    seen: LegObservation | RegistrationObservation
     capture: Path | None
+    local_rtp: str | None
     written: Future[PurePosixPath]
-    until_s: float
-    tell: Callable[[Any], None]
-    """Takes what was seen."""
+    done: Done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,41 +87,81 @@ class Evidence:
         self._files = EvidenceFiles(Path(plan.evidence.directory if plan.evidence else os.devnull), max_bytes)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="evidence")
         self._pending: deque[_Pending] = deque()
+        self._held = Held()
         self._captured: list[_Captured] = []
+        self._moved_s = 0.0
+        """When files last came to their end, or were begun with none before them."""
         self._given_up: str | None = None
 
-    def take(self, seen: Seen, capture: Path | None, tell: Callable[[Seen], None]) -> None:
-        """Passes it on to `tell`: at once where nothing of it is kept, else when its files are there (`poll`)."""
-        if not self._wants(seen, capture):
-            _delete(capture)
-            tell(seen)
+    @property
+    def pending(self) -> bool:
+        """Something is not passed on yet, as its files are being written."""
+        return bool(self._pending)
+
+    @property
+    def holding(self) -> bool:
+        """There are legs of which the controller has to say whether they are to be kept."""
+        return bool(self._held)
+
+    def take(self, seen: Seen, capture: Path | None, tell: Callable[[Seen], None], *, broken: bool) -> None:
+        """Passes it on to `tell`: at once where nothing of it is kept, else when its files are there (`poll`).
+
+        `broken`: the agent itself found something wrong with it. Else it is told without its messages.
+        """
+        has_files = self._keep is Keep.ALWAYS or (self._keep is Keep.ON_FAILURE and broken)
+        waits = self._keep is Keep.ON_FAILURE and not broken
+        told = seen if broken else msgspec.structs.replace(seen, messages=())
+        if isinstance(seen, LegObservation) and seen.messages and not broken and self._plan.callee_declared:
+            self._held.add(seen, capture if waits else None, with_files=waits)
+            capture = None if waits else capture
+        if has_files and (capture is not None or seen.messages):
+            self._write(
+                seen,
+                capture,
+                lambda folder, fault: tell(msgspec.structs.replace(told, evidence=folder, evidence_fault=fault)),
+            )
             return
-        if self._given_up is not None:
-            _delete(capture)
-            tell(_without(seen, self._given_up))
-            return
-        try:
-            written = self._writer.submit(self._files.write, folder_of(self._plan.run, seen), seen, capture)
-        except RuntimeError as error:  # no room for one more thread
-            _delete(capture)
-            tell(_without(seen, str(error)))
-            return
-        until_s = self._clock.monotonic_s() + WRITE_S
-        self._pending.append(_Pending(seen=seen, capture=capture, written=written, until_s=until_s, tell=tell))
+        _delete(capture)
+        tell(told)
+
+    def keep(self, kept: Sequence[Span], tell: Callable[[KeptLine], None]) -> None:
+        """Keeps these of the legs that are held, and passes on what there is of each now (`poll`); drops the others."""
+        for held in self._held.let_go(kept):
+            if held.leg is None or not held.with_files:
+                _delete(held.capture)
+                tell(self._kept(held, None, None))
+            else:
+                self._write(
+                    held.leg,
+                    held.capture,
+                    lambda folder, fault, held=held: tell(self._kept(held, folder, fault)),  # type: ignore[misc]
+                )
+
+    def _kept(self, held: HeldLeg, folder: str | None, fault: str | None) -> KeptLine:
+        return KeptLine(
+            role=self._plan.role,
+            endpoint=held.endpoint,
+            index=held.index,
+            messages=held.leg.messages if held.leg is not None else (),
+            evidence=folder,
+            evidence_fault=fault or held.fault,
+        )
 
     def poll(self) -> None:
         """Passes on that whose files are there, or will not be."""
         while self._pending and (
-            self._pending[0].written.done() or self._clock.monotonic_s() >= self._pending[0].until_s
+            self._pending[0].written.done() or self._clock.monotonic_s() >= self._moved_s + WRITE_S
         ):
             self._settle(self._pending.popleft())
 
     def settle(self, stop_asked: Callable[[], bool] = lambda: False) -> None:
         """Passes on all that is left, and waits for its files as long as is allowed."""
-        files, waited_s = [pending.written for pending in self._pending], 0.0
-        while wait(files, SETTLE_POLL_S).not_done:
-            waited_s += SETTLE_POLL_S
-            if waited_s >= (STOPPED_WRITE_S if stop_asked() else WRITE_S):
+        files, waited_s, stopped_s = {pending.written for pending in self._pending}, 0.0, 0.0
+        while left := wait(files, SETTLE_POLL_S).not_done:
+            waited_s = waited_s + SETTLE_POLL_S if len(left) == len(files) else 0.0
+            stopped_s += SETTLE_POLL_S if stop_asked() else 0.0
+            files = left
+            if waited_s >= WRITE_S or stopped_s >= STOPPED_WRITE_S:
                 break
         while self._pending:
             self._settle(self._pending.popleft())
@@ -128,9 +176,22 @@ class Evidence:
             if made not in wait([made], SOUND_S + WRITE_S).done:
                 LOG.warning("sound: given up after %g s", SOUND_S + WRITE_S)
 
-    def _wants(self, seen: LegObservation | RegistrationObservation, capture: Path | None) -> bool:
-        is_kept = self._keep is Keep.ALWAYS or (self._keep is Keep.ON_FAILURE and _has_failed(seen))
-        return is_kept and (capture is not None or bool(seen.messages))
+    def _write(self, seen: LegObservation | RegistrationObservation, capture: Path | None, done: Done) -> None:
+        """Behind all that is being written."""
+        if self._given_up is not None:
+            _delete(capture)
+            done(None, _said(self._given_up))
+            return
+        try:
+            written = self._writer.submit(self._files.write, folder_of(self._plan.run, seen), seen, capture)
+        except RuntimeError as error:  # no room for one more thread
+            _delete(capture)
+            done(None, _said(str(error)))
+            return
+        if not self._pending:
+            self._moved_s = self._clock.monotonic_s()
+        local_rtp = seen.local_rtp if isinstance(seen, LegObservation) else None
+        self._pending.append(_Pending(capture=capture, local_rtp=local_rtp, written=written, done=done))
 
     def _settle(self, pending: _Pending) -> None:
         """Once some files were not there in time, nothing else waits for any."""
@@ -138,18 +199,18 @@ class Evidence:
             self._given_up = f"not written within {WRITE_S:g} s; nothing more is"
             if pending.written.cancel():
                 _delete(pending.capture)
-            pending.tell(_without(pending.seen, self._given_up))
+            pending.done(None, _said(self._given_up))
             return
+        self._moved_s = self._clock.monotonic_s()
         error = pending.written.exception()
         if error is not None:
             _delete(pending.capture)
-            pending.tell(_without(pending.seen, getattr(error, "strerror", None) or str(error)))
+            pending.done(None, _said(getattr(error, "strerror", None) or str(error)))
             return
         folder = pending.written.result()
-        local_rtp = pending.seen.local_rtp if isinstance(pending.seen, LegObservation) else None
-        if pending.capture is not None and local_rtp is not None:
-            self._captured.append(_Captured(folder=folder, local_rtp=local_rtp))
-        pending.tell(msgspec.structs.replace(pending.seen, evidence=str(folder)))
+        if pending.capture is not None and pending.local_rtp is not None:
+            self._captured.append(_Captured(folder=folder, local_rtp=pending.local_rtp))
+        pending.done(str(folder), None)
 
     def _make_sound(self, scratch: Path, enough: Callable[[], bool]) -> None:
         """In the writer's thread, behind whatever else this machine does: other agents' calls may still be up."""
@@ -179,16 +240,10 @@ class Evidence:
             raise
 
 
-def _has_failed(seen: LegObservation | RegistrationObservation) -> bool:
-    if isinstance(seen, LegObservation):
-        return bool(seen.findings)
-    return seen.outcome is not RegistrationOutcome.REGISTERED
-
-
-def _without(seen: Seen, fault: str) -> Seen:
+def _said(fault: str) -> str:
     said = printable(" ".join(fault.split()))[:MAX_FAULT]
     LOG.warning("no evidence: %s", said)
-    return msgspec.structs.replace(seen, evidence_fault=said)
+    return said
 
 
 def _delete(capture: Path | None) -> None:

@@ -1,5 +1,6 @@
-"""Evidence as files, and the folder that a leg's gets: named from the plan, never from what a peer sent."""
+"""Evidence as files, and the folder that a leg's gets: of nothing that a peer sent, but for a hash of a Call-ID."""
 
+import hashlib
 import os
 import shutil
 from pathlib import Path, PurePosixPath
@@ -27,10 +28,12 @@ def folder_of(run: RunRef, seen: LegObservation | RegistrationObservation) -> Pu
 
 
 def _what(seen: LegObservation | RegistrationObservation) -> str:
-    """No two are alike: a call's ends in its number."""
+    """No two are alike: a call's ends in its number, a leg that nothing names in what is known of it."""
     if isinstance(seen, RegistrationObservation):
         return "registration"
-    return "stray" if seen.call is None else f"{seen.call}-{seen.number}"
+    if seen.call is not None:
+        return f"{seen.call}-{seen.number}"
+    return f"leg-{seen.index}-{hashlib.sha256((seen.sip_call_id or '').encode(errors='replace')).hexdigest()[:8]}"
 
 
 class EvidenceFiles:

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome
+from agent.contract.observation import LegObservation, RegistrationObservation
 from agent.contract.plan import Plan
 from agent.contract.result import (
     MAX_DETAIL_BYTES,
@@ -17,6 +17,7 @@ from agent.contract.result import (
     AgentResult,
     DetailDigest,
     DetailLine,
+    KeptLine,
     ProgressLine,
     StopCause,
     encode_line,
@@ -25,9 +26,8 @@ from agent.contract.result import (
 from agent.contract.verdict import Finding
 from agent.judge.reasons import failed
 
-MESSAGES_BYTES: Final = MAX_DETAIL_BYTES * 3 // 4
-"""Detail beyond this goes without SIP messages, so that there is room for every leg's figures."""
-
+LEG_BYTES: Final = 4_400
+"""Of a leg's figures, before any is known (controller/planning.py says what is in them)."""
 
 MAX_ERROR_NOTE: Final = 400
 """Characters; however they are escaped, the result holds them."""
@@ -76,6 +76,9 @@ class Report:
         self._lines = 0
         self._bytes = 0
         self._findings: list[Finding] = []
+        self._planned = len(plan.stages) * sum(group.count for group in plan.calls)
+        self._longest = 0
+        """Bytes of a leg's line without messages."""
         self.ended = 0
         """Legs so far."""
         self.failed = 0
@@ -86,13 +89,17 @@ class Report:
         self.ended += 1
         self.failed += any(failed(finding.reason) for finding in leg.findings)
         self._findings += leg.findings
-        self._detail(leg if leg.findings else msgspec.structs.replace(leg, messages=()))
+        self._detail(leg)
+        self.write()
+
+    def kept(self, line: KeptLine) -> None:
+        """What was kept of a leg that was told before."""
+        self._detail(line)
         self.write()
 
     def registration(self, registration: RegistrationObservation) -> None:
         """A registration has concluded."""
-        registered = registration.outcome is RegistrationOutcome.REGISTERED
-        self._detail(msgspec.structs.replace(registration, messages=()) if registered else registration)
+        self._detail(registration)
         self.write()
 
     def finding(self, finding: Finding) -> None:
@@ -132,14 +139,18 @@ class Report:
         self._write_result(encode_result(result))
 
     def _detail(self, detail: DetailLine) -> None:
-        """Writes a line, without its messages where room is short.
+        """Writes a line; without its messages, where what they take is needed for the figures of legs to come.
 
         One that finds no room at all is still counted: the digest then disagrees with the log, so that nobody takes
         the log for complete.
         """
         line = encode_line(detail)
-        if self._bytes + len(line) > MESSAGES_BYTES:
-            line = encode_line(msgspec.structs.replace(detail, messages=()))
+        figures = encode_line(msgspec.structs.replace(detail, messages=())) if detail.messages else line
+        if isinstance(detail, LegObservation):
+            self._longest = max(self._longest, len(figures))
+        needed = max(0, self._planned - self.ended) * (self._longest or LEG_BYTES)
+        if self._bytes + len(line) + needed > MAX_DETAIL_BYTES:
+            line = figures
         self._lines += 1
         self._sha256.update(line)
         if self._bytes + len(line) <= MAX_DETAIL_BYTES:

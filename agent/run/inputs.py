@@ -51,6 +51,7 @@ def forward(known: Signal, fresh: Signal) -> Signal:
         prepare=max(known.prepare, fresh.prepare),
         go=max(known.go, fresh.go),
         peer_address=fresh.peer_address or known.peer_address,
+        keep=fresh.keep if known.keep is None else known.keep,
         stop=known.stop or fresh.stop,
     )
 

@@ -14,6 +14,7 @@ from agent.clock import Clock
 from agent.contract.observation import Action, Health, LegObservation, Trouble
 from agent.contract.plan import Plan, call_key, identity_code
 from agent.judge.leg import judge_leg
+from agent.judge.unnamed import is_broken_unnamed
 from agent.observe.leg import LegFacts, observe_leg
 from agent.observe.signalling import read_leg
 from agent.observe.sound import MAX_OTHERS, Codes
@@ -110,6 +111,8 @@ class LegBook:
         self._unclaimed: OrderedDict[str, list[MessageSeen]] = OrderedDict()
         self._past: OrderedDict[tuple[str, str], None] = OrderedDict()
         """Call-ID and branch of the INVITEs that made the last legs that are over."""
+        self._over = 0
+        """Legs that are over."""
         self._codes_begun: deque[int] = deque(maxlen=MAX_OTHERS)
         """Of the last legs that began: those that are up are among them."""
 
@@ -309,6 +312,7 @@ class LegBook:
             return
         leg.concluded = True
         self._forget(leg)
+        self._over += 1
         tracks = _tracks(leg.events.ended)
         observation = observe_leg(
             leg.facts,
@@ -320,14 +324,19 @@ class LegBook:
         )
         observation = msgspec.structs.replace(
             observation,
+            index=self._over - 1,
             told_to_stop=leg.told_to_stop,
             dtmf_tones=tones_heard(self._plan, observation, tracks),
             actions=(*observation.actions, *_actions(leg)),
             events_left_out=leg.events.left_out,
         )
         findings = judge_leg(self._plan, observation)
-        capture = leg.events.ended.capture if leg.events.ended else None
-        self._evidence.take(msgspec.structs.replace(observation, findings=findings), capture, self._on_leg)
+        self._evidence.take(
+            msgspec.structs.replace(observation, findings=findings),
+            leg.events.ended.capture if leg.events.ended else None,
+            self._on_leg,
+            broken=bool(findings) or is_broken_unnamed(self._plan, observation),
+        )
 
     def _codes(self, facts: LegFacts) -> Codes:
         own = _own_code(facts)

@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import Final
 
 from agent.clock import Clock
-from agent.contract.observation import LegObservation
+from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome
 from agent.contract.plan import CALLEE_SHARED, REFUSED_HEADER, Plan, Signal, Stage
 from agent.contract.result import StopCause
 from agent.contract.steps import Answer, steps_of
@@ -142,6 +142,7 @@ class Runner:
         while self._phase is not Phase.FINISHED:
             self.step()
         self._book.conclude_all()  # a stray may have come after the last stage
+        self._evidence.keep(self._signals.poll().keep or (), self._report.kept)
         self._evidence.settle(lambda: self._why_stop(self._signals.poll()) is not None)
         self._tell_progress()
         self._report.write(final=True, stopped=self._stopped.cause if self._stopped else None)
@@ -181,7 +182,7 @@ class Runner:
         if self._registration is not None:
             self._registration.handle(event)
             if (lapsed := self._registration.lapsed()) is not None:
-                self._evidence.take(lapsed, None, self._report.registration)
+                self._registered(lapsed)
         self._party.handle(event)
         if isinstance(event, IncomingCall):
             self._incoming(event)
@@ -244,6 +245,10 @@ class Runner:
         self._report.leg(leg)
         self._on_leg(leg)
 
+    def _registered(self, seen: RegistrationObservation) -> None:
+        broken = seen.outcome is not RegistrationOutcome.REGISTERED
+        self._evidence.take(seen, None, self._report.registration, broken=broken)
+
     def _watch_health(self) -> None:
         if self._book.open:
             self._health.sample(self._clock.monotonic_s())
@@ -268,7 +273,10 @@ class Runner:
                 self._register()
             case Phase.READY:
                 self._begin(signal)
-            case Phase.LEAVING if self._registration is None or self._registration.left():
+            # Whoever is told that a stage is done has been told all its legs.
+            case Phase.LEAVING if (
+                self._registration is None or self._registration.left()
+            ) and not self._evidence.pending:
                 self._index += 1
                 self._phase = Phase.WAITING
             case _:
@@ -278,7 +286,8 @@ class Runner:
         if signal.prepare < self._index:
             return
         if self._index == len(self._plan.stages):
-            self._phase = Phase.FINISHED
+            if signal.keep is not None or not self._evidence.holding:
+                self._phase = Phase.FINISHED
             return
         stage = self._plan.stages[self._index]
         if not is_allowed(stage.address, self._plan.allowed_targets):
@@ -302,7 +311,7 @@ class Runner:
         if not self._registration.concluded():
             return
         if self._registration.observation is not None:
-            self._evidence.take(self._registration.observation, None, self._report.registration)
+            self._registered(self._registration.observation)
         self._phase = Phase.READY
 
     def _begin(self, signal: Signal) -> None:

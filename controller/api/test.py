@@ -176,8 +176,8 @@ class Evidence(Document, frozen=True, kw_only=True):
     keep: Annotated[
         Keep,
         about(
-            "Of which legs. OnFailure: of those at which a check did not pass, as the leg's own agent sees it. What"
-            " only the comparison of both ends shows (AnsweredElsewhere, ByeMissing) needs Always.",
+            "Of which legs. OnFailure: of both legs of every call that did not pass, Inconclusive included, and of any"
+            " other leg at which a check broke.",
             example="OnFailure",
         ),
     ] = Keep.ON_FAILURE

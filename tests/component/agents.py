@@ -36,6 +36,7 @@ class Agent:
 
     def signal(self, **fields: object) -> None:
         fresh = self.directory / "signal.new"
+        fields = {"keep": ()} | fields if fields.get("prepare") else fields  # else it waits to be told
         fresh.write_bytes(Signal(**fields).encode())  # type: ignore[arg-type]
         fresh.replace(self.directory / "signal")
 
@@ -109,11 +110,11 @@ class Lane:
         for agent in (self.callee, self.caller):
             agent.signal(go=0)
 
-    def finish(self) -> None:
-        """Waits for the calls, and for both to end."""
+    def finish(self, **more: object) -> None:
+        """Waits for the calls, and for both to end. `more` of the last signal: `keep`, say."""
         self.caller.wait_for(lambda progress: progress.done == 1)
         for agent in (self.caller, self.callee):
-            agent.signal(prepare=1, go=0)
+            agent.signal(prepare=1, go=0, **more)
         for agent in (self.caller, self.callee):
             assert agent.exit_code() == 0, agent.errors
 

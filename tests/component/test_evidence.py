@@ -10,6 +10,7 @@ import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,11 @@ from agent.contract.call import Expect, ExpectDtmf, ExpectLeg
 from agent.contract.plan import Credentials, Evidence, Keep
 from agent.contract.verdict import Reason, Role
 from tests.component.agents import Agent, lane, make_group, make_plan
+from tests.component.peers.b2bua import B2bua, Far, Repacketiser
+from tests.component.peers.rtp import PCMU, Rtp
+from tests.component.peers.running import Case, Outcome, both, run
+from tests.component.peers.sip import Message
+from tests.component.peers.uas import Call
 
 pytest.importorskip("pjsua2")
 
@@ -43,7 +49,7 @@ def loudness(path: Path) -> float:
     return float(np.sqrt(np.mean(samples.astype(float) ** 2)))
 
 
-def test_a_leg_that_failed_leaves_what_crossed_its_wire_and_the_other_leaves_nothing(tmp_path):
+def test_a_leg_that_failed_leaves_what_crossed_its_wire_and_the_other_nothing_where_nobody_asks(tmp_path):
     with lane(tmp_path, make_group(hold_seconds=HOLD_S, expect=WRONG), evidence=keeping(tmp_path / "kept")) as pair:
         pair.go()
         pair.finish()
@@ -145,3 +151,87 @@ def test_no_digest_is_left_in_what_is_kept(tmp_path):
         responses = re.findall(rb'Authorization: Digest .*?response="([^"]*)"', kept.read_bytes())
         assert responses == [b"x" * 32]
     assert 'response="' + "x" * 32 in next(m.text for m in leg.messages if "Authorization" in m.text)
+
+
+# what both ends together show, as `calltest run` tells its agents
+
+
+class NoHeader(B2bua):
+    """Nothing that names the call goes through, and no digits do."""
+
+    def far_request(self, far: Far, method: str, cseq: int, **more: Any) -> None:
+        invite = far.call.invite
+        kept = tuple(header for header in invite.headers if header[0] != "x-calltest-call")
+        far.call.invite = Message(invite.start, kept, invite.body)
+        super().far_request(far, method, cseq, **more)
+
+    def _pass(self, call: Call, way: str, packet: Rtp) -> None:
+        if way == "ba" or packet.payload_type == PCMU:
+            super()._pass(call, way, packet)
+
+
+class Hides(Repacketiser):
+    """Loses a tenth of the audio, and says so nowhere: neither end alone can see it."""
+
+    packet_ms, lost_each, renumbers = 20, 10, True
+
+
+COUNTED = 'rtp: {maxLossPercent: "1"}'
+SILENT_LOSS = Case(name="hidden loss", peer=Hides, test=both(COUNTED, COUNTED))
+FILES = {"capture.pcap", "received.wav", "sent.wav", "sip.txt"}
+
+
+def folders(directory: Path) -> dict[str, set[str]]:
+    """The files in each folder below."""
+    found: dict[str, set[str]] = {}
+    for path in directory.rglob("*.*"):
+        found.setdefault(str(path.parent.relative_to(directory)), set()).add(path.name)
+    return found
+
+
+def of_kind(outcome: Outcome, kind: str) -> dict[str, dict[str, Any]]:
+    return {line["role"]: line for line in outcome.told if line["kind"] == kind}
+
+
+def test_behind_a_path_that_names_no_call_a_broken_leg_leaves_its_evidence(tmp_path):
+    outcome = run(Case(name="no header", peer=NoHeader, test=both()), "--evidence", str(tmp_path))
+    assert outcome.verdict == "Failed/DtmfMismatch", outcome.why
+    legs = of_kind(outcome, "leg")
+    assert (legs["Callee"]["call"], legs["Callee"]["callKey"]) == (None, None)
+    callee = legs["Callee"]["evidence"]
+    assert re.fullmatch(r"field-[0-9a-f]{8}/ep0/leg-0-[0-9a-f]{8}/Callee", callee)
+    named = {each["leg"]: each["evidence"] for each in outcome.run["status"]["failures"]}
+    assert named["Callee"] == callee
+    assert {folder.rpartition("/")[2]: files for folder, files in folders(tmp_path).items()} == {
+        "Caller": FILES,
+        "Callee": FILES,
+    }
+
+
+def test_what_only_both_ends_show_leaves_both_legs_evidence(tmp_path):
+    outcome = run(SILENT_LOSS, "--evidence", str(tmp_path))
+    assert "PacketLoss" in {each["reason"] for each in outcome.run["status"]["failures"]}, outcome.why
+    legs, kept = of_kind(outcome, "leg"), of_kind(outcome, "kept")
+    assert [leg["findings"] for leg in legs.values()] == [[], []]
+    assert [leg["evidence"] for leg in legs.values()] == [None, None]
+    assert set(kept) == {"Caller", "Callee"}
+    assert folders(tmp_path) == {line["evidence"]: FILES for line in kept.values()}
+    assert {each["evidence"] for each in outcome.run["status"]["failures"]} <= set(folders(tmp_path))
+
+
+def test_without_a_place_for_evidence_the_detail_has_both_legs_messages():
+    outcome = run(SILENT_LOSS)
+    assert "PacketLoss" in {each["reason"] for each in outcome.run["status"]["failures"]}, outcome.why
+    for line in of_kind(outcome, "kept").values():
+        assert (line["evidence"], line["evidenceFault"]) == (None, None)
+        methods = [message["text"].partition(" ")[0] for message in line["messages"]]
+        assert {"INVITE", "ACK", "BYE"} <= set(methods)
+    assert len(of_kind(outcome, "kept")) == 2
+
+
+def test_a_run_that_passed_leaves_no_evidence_and_no_messages(tmp_path):
+    outcome = run(Case(name="fine", peer=B2bua, test=both()), "--evidence", str(tmp_path))
+    assert outcome.verdict == "Passed", outcome.why
+    assert folders(tmp_path) == {}
+    assert of_kind(outcome, "kept") == {}
+    assert [leg["messages"] for leg in of_kind(outcome, "leg").values()] == [[], []]

@@ -45,5 +45,7 @@ def _failures(expected: Expected, status: Mapping[str, Any]) -> Iterator[str]:
             yield f"{failure.leg} {failure.check} {failure.reason}: {seen} times, expected {expected.calls.failed}"
     if unmeasured := [f for f in failures if f["result"] == "Inconclusive"]:
         yield f"not measured: {unmeasured[0]}"
+    if expected.evidence and any("evidence" not in failure for failure in failures):
+        yield f"failures without evidence: {[f.get('note') for f in failures if 'evidence' not in f]}"
     if expected.result is Result.PASSED and failures:
         yield f"failures in a passed run: {failures}"

@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from tests.sut.faults import AppliedFaults, apply_faults, local_selector
@@ -30,6 +32,8 @@ class Running:
     parrots: tuple[str, ...]
     """`ip:port` of each."""
     faults: AppliedFaults
+    evidence: Path | None
+    """Where it is kept, of an example that keeps any."""
 
     @property
     def enter(self) -> tuple[str, ...]:
@@ -41,7 +45,8 @@ class Running:
         """What `calltest run` is given: the test, the Secrets, a target for each replica."""
         addresses = (*(sut.address for sut in self.replicas), *self.parrots)
         targets = [word for address in addresses for word in ("--target", address)]
-        return (str(self.scenario.calltest), str(SECRETS), *targets)
+        evidence = ("--evidence", str(self.evidence)) if self.evidence else ()
+        return (str(self.scenario.calltest), str(SECRETS), *targets, *evidence)
 
 
 @contextmanager
@@ -64,7 +69,17 @@ def running(scenario: Scenario) -> Iterator[Running]:
             apply_faults(scenario.faults, selector, enter=entering(namespace), hook="INPUT"),
         )
         parrots = tuple(stack.enter_context(_parrot(namespace, number)) for number in range(scenario.parrots))
-        yield Running(scenario=scenario, namespace=namespace, replicas=replicas, parrots=parrots, faults=faults)
+        evidence = None
+        if scenario.expected.evidence:
+            evidence = Path(stack.enter_context(TemporaryDirectory(prefix="calltest-evidence-")))
+        yield Running(
+            scenario=scenario,
+            namespace=namespace,
+            replicas=replicas,
+            parrots=parrots,
+            faults=faults,
+            evidence=evidence,
+        )
 
 
 def _settings(scenario: Scenario, replica: Replica) -> dict[str, str]:

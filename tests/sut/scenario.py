@@ -53,6 +53,8 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Where the RTP went, at every endpoint. None: not looked at."""
     deployments: tuple[str, ...]
     """To wait for before the test is applied."""
+    evidence: bool = False
+    """Every failure names a folder of evidence."""
     local: bool
     """`calltest run` against local replicas must come to the same."""
 

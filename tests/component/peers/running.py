@@ -114,12 +114,12 @@ class Outcome:
         return json.dumps([self.run, *self.told])
 
 
-def run(case: Case) -> Outcome:
-    """Runs it now."""
+def run(case: Case, *more: str) -> Outcome:
+    """Runs it now; `more` for the command."""
     with tempfile.TemporaryDirectory(prefix="calltest-field-") as folder, case.peer() as peer:
         test, kept = Path(folder, "test.yaml"), Path(folder, "kept")
         test.write_text(case.test)
-        command = [*CALLTEST, str(test), "--target", peer.address, "-o", "json", "--keep", str(kept)]
+        command = [*CALLTEST, str(test), "--target", peer.address, "-o", "json", "--keep", str(kept), *more]
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
         assert done.stdout.startswith("{"), done.stderr
         told = tuple(_lines(path) for path in sorted(kept.glob("*/*/stdout")))

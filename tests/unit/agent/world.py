@@ -61,8 +61,8 @@ def all_at_once(count: int = 1) -> list[tuple[float, Signal]]:
 
 
 def one_stage(until_s: float = 60.0) -> list[tuple[float, Signal]]:
-    """Go at once, finish much later."""
-    return [(0.0, Signal(go=0)), (until_s, Signal(prepare=1, go=0))]
+    """Go at once, finish much later; nothing that was held is to be kept."""
+    return [(0.0, Signal(go=0)), (until_s, Signal(prepare=1, go=0, keep=()))]
 
 
 class World:

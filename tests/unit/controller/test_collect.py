@@ -4,11 +4,19 @@ import msgspec
 import pytest
 
 from agent.contract.call import Call
-from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome
+from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome, SipMessage
 from agent.contract.plan import Account, Plan, RunRef, Stage, plan_digest
-from agent.contract.result import AgentResult, ProgressLine, StopCause, detail_digest, encode_line, encode_result
+from agent.contract.result import (
+    AgentResult,
+    KeptLine,
+    ProgressLine,
+    StopCause,
+    detail_digest,
+    encode_line,
+    encode_result,
+)
 from agent.contract.verdict import Check, Finding, Reason, Role
-from controller.collect import Ending, Log, collect, read_log
+from controller.collect import Ending, Log, collect, legs_of, read_log
 
 PLAN = Plan(
     run=RunRef(uid="run-1", namespace="default", name="pin-g1", call_test="pin"),
@@ -154,3 +162,32 @@ def test_error_of_the_agent_is_what_is_said(texts: dict[str, str], said: str) ->
     report = collect(PLAN, RAW, result(error=error), LOG, LOST)
     assert not report.complete
     assert (report.lost_reason, report.lost_message) == (Reason.AGENT_ERROR, said)
+
+
+MESSAGE = SipMessage(at_ms=0.0, sent=True, peer="p", text="INVITE")
+
+
+def kept(**fields: object) -> KeptLine:
+    return KeptLine(role=Role.CALLER, endpoint=3, **fields)  # type: ignore[arg-type]
+
+
+def test_what_was_kept_of_a_leg_later_is_told_with_the_leg() -> None:
+    other = msgspec.structs.replace(LEG, index=1, number=1)
+    line = kept(index=0, messages=(MESSAGE,), evidence="a/b", evidence_fault="no capture")
+    found = legs_of([LEG, other, line])
+    assert found == (
+        msgspec.structs.replace(LEG, messages=(MESSAGE,), evidence="a/b", evidence_fault="no capture"),
+        other,
+    )
+
+
+def test_what_a_leg_said_itself_stands() -> None:
+    leg = msgspec.structs.replace(LEG, messages=(MESSAGE,), evidence="a/b", evidence_fault="full")
+    assert legs_of([kept(index=0), leg]) == (leg,)
+
+
+def test_a_line_of_another_role_is_refused_whatever_it_tells() -> None:
+    line = msgspec.structs.replace(kept(index=0), role=Role.CALLEE)
+    lines = [*LINES, encode_line(line)]
+    log = read_log(lines)
+    assert collect(PLAN, RAW, result(detail=detail_digest(lines)), log, LOST).lost_reason is Reason.RESULT_REJECTED

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from agent.contract.plan import Signal
-from agent.contract.result import ProgressLine
+from agent.contract.result import ProgressLine, encode_line
 from agent.contract.verdict import Reason, Role
 from controller.collect import Ending
 from controller.lifecycle import (
@@ -21,9 +22,10 @@ from controller.lifecycle import (
     lanes,
     next_signal,
     next_step,
+    stop_orders,
 )
 from controller.podfacts import AgentState
-from tests.unit.builders import plan
+from tests.unit.builders import change, good_reports, plan, registration
 
 STAGES = 2
 INITIAL = Signal()
@@ -275,3 +277,74 @@ def test_lanes_are_grouped_by_number_not_by_text() -> None:
         ["caller-2", "callee-2"],
         ["caller-10", "callee-10"],
     ]
+
+
+# what agents are to keep
+
+LEGS = {report.plan.role: report.legs for report in good_reports(endpoints=(0, 1))}
+LEFT = Signal(prepare=2, go=1, peer_address="10.1.0.9:5060")
+NOTHING = msgspec.structs.replace(LEFT, keep=())
+
+
+def told(role: Role, *broken: int, done: int = STAGES, **more: object) -> AgentFacts:
+    """An agent that told both its calls; of the broken ones, that no digit came."""
+    legs = [
+        change(leg, index=index, dtmf_received=() if index in broken else leg.dtmf_received)
+        for index, leg in enumerate(LEGS[role])
+    ]
+    registered = [registration(role, endpoint=endpoint) for endpoint in range(STAGES)]
+    lines = [b"a library prints\n", *(encode_line(line) for line in (*registered, *legs))]
+    its = agent(role, ready=STAGES, done=done, **({"signal": LEFT, "lines": lines} | more))  # type: ignore[arg-type]
+    return replace(its, plan=plan(role, endpoints=tuple(range(STAGES))))
+
+
+def keeps(found: Step) -> dict[str, object]:
+    return {name: signal.keep for name, signal in signals(found).items()}
+
+
+def test_that_nothing_is_to_be_kept_is_told_as_the_last_stage_ends() -> None:
+    before = Signal(prepare=1, go=1, peer_address="10.1.0.9:5060")
+    found = step(told(CALLER, signal=before), told(CALLEE, signal=before, done=1))
+    assert signals(found) == {"caller-0": NOTHING, "callee-0": NOTHING}
+
+
+def test_what_is_to_be_kept_is_told_when_both_have_told_all() -> None:
+    before = Signal(prepare=1, go=1, peer_address="10.1.0.9:5060")
+    assert keeps(step(told(CALLER, signal=before), told(CALLEE, 1, signal=before, done=1))) == {
+        "caller-0": None,
+        "callee-0": None,
+    }
+    assert step(told(CALLER), told(CALLEE, 1, done=1)) == Wait()
+    assert keeps(step(told(CALLER), told(CALLEE, 1))) == {"caller-0": ((1, 1),), "callee-0": ((1, 1),)}
+    assert keeps(step(told(CALLER), told(CALLEE))) == {"caller-0": (), "callee-0": ()}
+
+
+def test_what_was_said_of_keeping_stands() -> None:
+    """One that has heard it is not told again; the other, after a restart in between, hears the same."""
+    assert step(told(CALLER, signal=NOTHING), told(CALLEE, 1, signal=NOTHING)) == Wait()
+    assert keeps(step(told(CALLER, signal=NOTHING), told(CALLEE, 1))) == {"callee-0": ((1, 1),)}
+
+
+def test_of_an_agent_that_was_lost_the_other_ones_legs_are_kept() -> None:
+    lost = agent(CALLEE, AgentState.LOST, ready=STAGES, done=1, signal=LEFT)
+    assert keeps(step(told(CALLER), lost)) == {"caller-0": ((0, 1),)}
+
+
+def test_told_to_stop_agents_are_told_with_it_what_is_known_to_be_broken() -> None:
+    found = step(told(CALLER, done=1, signal=STARTED), told(CALLEE, 0, done=1, signal=STARTED), waited_s=301)
+    assert keeps(found) == {"caller-0": ((0, 0),), "callee-0": ((0, 0),)}
+    orders = stop_orders([told(CALLER, done=1), told(CALLEE, 0, done=1), agent(CALLER, AgentState.ENDED, lane=1)], OWN)
+    assert {name: (order.signal.keep, order.signal.stop, order.stopped) for name, order in orders.items()} == {
+        "caller-0": (((0, 0),), True, OWN),
+        "callee-0": (((0, 0),), True, OWN),
+    }
+
+
+def test_a_caller_alone_is_told_nothing_of_keeping() -> None:
+    assert keeps(step(told(CALLER, 1, signal=Signal(prepare=1, go=1)))) == {"caller-0": None}
+
+
+def test_lines_that_cannot_be_an_agents_keep_nothing() -> None:
+    stranger = [encode_line(change(LEGS[CALLEE][0], endpoint=7, dtmf_received=()))]
+    caller, callee = told(CALLER), told(CALLEE)
+    assert keeps(step(replace(caller, lines=[*caller.lines, *stranger]), callee)) == {"caller-0": (), "callee-0": ()}

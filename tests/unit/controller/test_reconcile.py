@@ -585,7 +585,7 @@ def undisturbed(*, dies: bool) -> tuple[dict, tuple[str, ...]]:
     return expected, tuple(world.cluster.writes)
 
 
-MOMENTS = 31
+MOMENTS = 32
 """Writes of a whole run, and of its CallTest: held against the real number below."""
 
 

@@ -14,6 +14,7 @@ from agent.contract.result import (
     RESULT_BYTES,
     AgentResult,
     DetailDigest,
+    KeptLine,
     ProgressLine,
     ResultError,
     decode_line,
@@ -51,6 +52,14 @@ LINES = {
     ),
     "registration.json": registration(Role.CALLER),
     "progress.json": PROGRESS,
+    "kept.json": KeptLine(
+        role=Role.CALLEE,
+        endpoint=1,
+        index=4,
+        messages=(SipMessage(at_ms=0.0, sent=False, peer="10.0.0.1:5060", text="BYE sip:b@c.org SIP/2.0\r\n"),),
+        evidence="pin-g1-0f5b3c4e/ep1/leg-4-9cdf6a50/Callee",
+        evidence_fault="no capture",
+    ),
 }  # fmt: skip
 
 
@@ -197,5 +206,5 @@ def test_any_line_is_read_as_written(line):
 def test_the_digest_is_over_lines_as_written():
     lines = [encode_line(line) for line in LINES.values()]
 
-    assert detail_digest(lines) == DetailDigest(lines=3, sha256=hashlib.sha256(b"".join(lines)).hexdigest())
+    assert detail_digest(lines) == DetailDigest(lines=4, sha256=hashlib.sha256(b"".join(lines)).hexdigest())
     assert detail_digest([]) == DetailDigest(lines=0, sha256=hashlib.sha256(b"").hexdigest())

@@ -7,9 +7,11 @@ import pytest
 from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome, SipMessage
 from agent.contract.plan import Evidence as Asked
 from agent.contract.plan import Keep
+from agent.contract.result import KeptLine
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.report.evidence import MAX_FAULT, SOUND_S, WRITE_S, Evidence, capture_bytes
-from tests.unit.builders import caller_leg, plan, registration
+from agent.report.evidence_held import Held
+from tests.unit.builders import caller_leg, change, plan, registration
 from tests.unit.fake_clock import FakeClock
 
 FINDING = Finding(call="pin", number=0, endpoint=0, leg=Role.CALLER, check=Check.DTMF, reason=Reason.NOT_MEASURED)
@@ -22,18 +24,23 @@ FOLDER = "pin-g1-0f5b3c4e/ep0/pin-0/Caller"
 class Kept:
     """An agent's evidence in a directory, and the legs it passed on."""
 
-    def __init__(self, tmp_path, keep: Keep | None, **options):
+    def __init__(self, tmp_path, keep: Keep | None, *, callee_declared=True, **options):
         self.directory = tmp_path / "kept"
         self.capture = tmp_path / "call.pcap"
         asked = Asked(keep=keep, directory=str(self.directory)) if keep else None
         self.clock = FakeClock()
-        self.evidence = Evidence(plan(evidence=asked), self.clock, **options)
+        self.evidence = Evidence(plan(evidence=asked, callee_declared=callee_declared), self.clock, **options)
         self.told: list[LegObservation] = []
+        self.kept: list[KeptLine] = []
 
     def take(self, leg: LegObservation, *, captured: bool = True) -> None:
         if captured:
             self.capture.write_bytes(b"pcap")
-        self.evidence.take(leg, self.capture if captured else None, self.told.append)
+        self.evidence.take(leg, self.capture if captured else None, self.told.append, broken=bool(leg.findings))
+
+    def keep(self, *spans: tuple[int, int]) -> None:
+        self.evidence.keep(spans, self.kept.append)
+        self.evidence.settle()
 
     @property
     def files(self) -> list[str]:
@@ -54,7 +61,9 @@ def test_what_is_kept_is_as_the_plan_says(tmp_path, keep, leg, is_kept):
     it = Kept(tmp_path, keep)
     it.take(leg)
     it.evidence.settle()
+    it.keep()
     assert it.files == (["capture.pcap", "sip.txt"] if is_kept else [])
+    assert it.kept == []
     assert [leg.evidence for leg in it.told] == [FOLDER if is_kept else None]
     assert not it.capture.exists()
 
@@ -62,7 +71,68 @@ def test_what_is_kept_is_as_the_plan_says(tmp_path, keep, leg, is_kept):
 def test_a_leg_of_which_nothing_is_kept_is_passed_on_at_once(tmp_path):
     it = Kept(tmp_path, Keep.ON_FAILURE)
     it.take(GOOD)
-    assert it.told == [GOOD]
+    assert it.told == [change(GOOD, messages=())]
+
+
+@pytest.mark.parametrize("keep", [None, *Keep])
+def test_a_leg_of_a_call_that_did_not_pass_leaves_as_much_although_nothing_was_wrong_with_it(tmp_path, keep):
+    it = Kept(tmp_path, keep)
+    it.take(change(GOOD, index=3))
+    it.evidence.settle()
+    assert it.evidence.holding
+    it.keep((3, 3))
+    (line,) = it.kept
+    assert (line.role, line.endpoint, line.index, line.messages) == (Role.CALLER, 0, 3, (MESSAGE,))
+    assert (it.told[0].evidence, line.evidence) == {
+        Keep.ALWAYS: (FOLDER, None),
+        Keep.ON_FAILURE: (None, FOLDER),
+    }.get(keep, (None, None))
+    assert it.files == (["capture.pcap", "sip.txt"] if keep in {Keep.ALWAYS, Keep.ON_FAILURE} else [])
+    assert not it.capture.exists()
+    assert not it.evidence.holding
+
+
+def test_what_nobody_asks_for_is_dropped(tmp_path):
+    it = Kept(tmp_path, Keep.ON_FAILURE)
+    it.take(GOOD)
+    assert it.capture.exists()
+    it.keep((1, 99))
+    assert (it.kept, it.files, it.capture.exists()) == ([], [], False)
+
+
+def test_what_broke_is_told_with_its_messages_and_nothing_of_it_is_held(tmp_path):
+    it = Kept(tmp_path, Keep.ON_FAILURE)
+    it.take(BAD)
+    it.evidence.settle()
+    assert it.told[0].messages == (MESSAGE,)
+    assert not it.evidence.holding
+
+
+def test_where_there_is_no_other_end_nothing_is_held(tmp_path):
+    it = Kept(tmp_path, Keep.ON_FAILURE, callee_declared=False)
+    it.take(GOOD)
+    assert not it.evidence.holding
+    assert not it.capture.exists()
+
+
+def test_what_was_dropped_for_lack_of_room_is_said_where_it_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("agent.report.evidence.Held", lambda: Held(text_bytes=10))
+    it = Kept(tmp_path, Keep.ON_FAILURE)
+    it.take(GOOD)
+    it.keep((0, 0))
+    (line,) = it.kept
+    assert (line.messages, line.evidence, it.files) == ((), None, [])
+    assert "no more room" in (line.evidence_fault or "")
+
+
+def test_a_directory_that_cannot_be_used_is_said_of_what_was_held_too(tmp_path):
+    it = Kept(tmp_path, Keep.ON_FAILURE)
+    it.directory.write_text("a file")
+    it.take(GOOD)
+    it.keep((0, 0))
+    assert [(line.evidence, line.evidence_fault, line.messages) for line in it.kept] == [
+        (None, "Not a directory", (MESSAGE,))
+    ]
 
 
 def test_a_call_that_was_never_placed_leaves_nothing(tmp_path):
@@ -75,9 +145,12 @@ def test_a_call_that_was_never_placed_leaves_nothing(tmp_path):
 def test_a_registration_that_failed_leaves_its_messages(tmp_path, outcome):
     it = Kept(tmp_path, Keep.ON_FAILURE)
     told: list[RegistrationObservation] = []
-    it.evidence.take(registration(Role.CALLER, outcome=outcome, messages=(MESSAGE,)), None, told.append)
-    it.evidence.settle()
     has_failed = outcome is not RegistrationOutcome.REGISTERED
+    seen = registration(Role.CALLER, outcome=outcome, messages=(MESSAGE,))
+    it.evidence.take(seen, None, told.append, broken=has_failed)
+    it.evidence.settle()
+    assert [len(item.messages) for item in told] == [int(has_failed)]
+    assert not it.evidence.holding
     assert [item.evidence for item in told] == ["pin-g1-0f5b3c4e/ep0/registration/Caller" if has_failed else None]
     assert it.files == (["sip.txt"] if has_failed else [])
 
@@ -95,7 +168,7 @@ def test_legs_are_passed_on_in_their_order_as_they_were_but_for_the_folder(tmp_p
         it.take(caller_leg(number=number, messages=(MESSAGE,)), captured=False)
     it.evidence.settle()
     assert [leg.number for leg in it.told] == list(range(5))
-    assert {leg.messages for leg in it.told} == {(MESSAGE,)}
+    assert {leg.evidence is None for leg in it.told} == {False}
 
 
 def test_a_directory_that_cannot_be_used_is_said_and_nothing_else_changes(tmp_path):

@@ -21,8 +21,13 @@ FOLDER = PurePosixPath("run/ep0/pin-0/Caller")
         ("pin-g3", registration(Role.CALLER, endpoint=1), "pin-g3-0f5b3c4e/ep1/registration/Caller"),
         (
             "pin-g3",
-            change(callee_leg(), call=None, number=None, call_key="../../x"),
-            "pin-g3-0f5b3c4e/ep0/stray/Callee",
+            change(callee_leg(), index=12, call=None, number=None, call_key="../../x", sip_call_id="../../x"),
+            "pin-g3-0f5b3c4e/ep0/leg-12-9cdf6a50/Callee",
+        ),
+        (
+            "pin-g3",
+            change(callee_leg(), call=None, number=None, sip_call_id=None),
+            "pin-g3-0f5b3c4e/ep0/leg-0-e3b0c442/Callee",
         ),
     ],
 )

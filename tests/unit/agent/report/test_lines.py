@@ -6,22 +6,25 @@ import sys
 
 import pytest
 
-from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome, SipMessage
-from agent.contract.result import RESULT_BYTES, ProgressLine, decode_line, decode_result, detail_digest
+from agent.contract.observation import LegObservation, SipMessage
+from agent.contract.result import RESULT_BYTES, KeptLine, ProgressLine, decode_line, decode_result, detail_digest
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.report import lines as reports
 from agent.report.lines import MAX_ERROR_NOTE, Report, open_result
-from tests.unit.agent.world import plan
+from tests.unit.agent.world import group, plan
 
 
 class Desk:
     """A report, and what it wrote."""
 
-    def __init__(self):
+    def __init__(self, count=1):
         self.lines: list[bytes] = []
         self.results: list[bytes] = []
         self.report = Report(
-            plan=plan(), plan_sha256="d", write_line=self.lines.append, write_result=self.results.append
+            plan=plan(calls=(group(count=count),)),
+            plan_sha256="d",
+            write_line=self.lines.append,
+            write_result=self.results.append,
         )
 
     @property
@@ -34,10 +37,11 @@ def finding(reason=Reason.SIP_CODE_MISMATCH, **fields):
     return Finding(reason=reason, **(usual | fields))
 
 
-def leg(*findings, text="x"):
+def leg(*findings, text="x", index=0):
     return LegObservation(
         role=Role.CALLER,
         endpoint=0,
+        index=index,
         call="pin",
         number=0,
         call_key=None,
@@ -49,20 +53,26 @@ def leg(*findings, text="x"):
     )
 
 
-def test_messages_are_kept_for_legs_with_a_finding_only():
+def test_what_was_kept_of_a_leg_later_is_a_line_that_is_vouched_for():
     desk = Desk()
     desk.report.leg(leg())
-    desk.report.leg(leg(finding()))
-    assert [len(decode_line(line).messages) for line in desk.lines] == [0, 1]
+    desk.report.kept(KeptLine(role=Role.CALLER, endpoint=0, index=0, messages=leg().messages, evidence="a/b"))
+    assert [type(decode_line(line)) for line in desk.lines] == [LegObservation, KeptLine]
+    assert (desk.result.legs, desk.result.detail) == (1, detail_digest(desk.lines))
 
 
-def test_messages_are_kept_for_registrations_that_failed():
-    desk = Desk()
-    for outcome in (RegistrationOutcome.REGISTERED, RegistrationOutcome.REJECTED):
-        desk.report.registration(
-            RegistrationObservation(role=Role.CALLER, endpoint=0, outcome=outcome, messages=leg().messages)
-        )
-    assert [len(decode_line(line).messages) for line in desk.lines] == [0, 1]
+def test_messages_never_take_the_room_of_legs_to_come(monkeypatch):
+    """What they leave is theirs once all legs are told."""
+    monkeypatch.setattr(reports, "MAX_DETAIL_BYTES", 60_000)
+    desk = Desk(count=20)
+    for index in range(20):
+        desk.report.leg(leg(finding(), text="m" * 3500, index=index))
+    lines = [decode_line(line) for line in desk.lines]
+    assert len(lines) == 20
+    assert 0 < sum(len(line.messages) for line in lines) < 20
+    desk.report.kept(KeptLine(role=Role.CALLER, endpoint=0, index=0, messages=leg(text="m" * 500).messages))
+    assert len(decode_line(desk.lines[-1]).messages) == 1
+    assert desk.result.detail == detail_digest(desk.lines)
 
 
 def test_each_result_vouches_for_the_lines_so_far():
@@ -99,7 +109,6 @@ def test_an_error_may_have_no_note():
 
 def test_without_room_messages_go_first_and_then_the_log_is_not_complete(monkeypatch):
     desk = Desk()
-    monkeypatch.setattr(reports, "MESSAGES_BYTES", 3000)
     monkeypatch.setattr(reports, "MAX_DETAIL_BYTES", 4000)
     for _ in range(20):
         desk.report.leg(leg(finding(), text="m" * 1000))

@@ -58,3 +58,11 @@ def test_only_addresses_in_the_allowed_networks(address, allowed):
 @pytest.mark.parametrize("networks", [(), ("garbage",), ("10.1.0.0/16", "garbage")])
 def test_without_readable_networks_nothing_is_allowed(networks):
     assert not is_allowed("10.1.2.3:5060", networks)
+
+
+def test_what_is_to_be_kept_stands_once_it_is_said(tmp_path):
+    path = tmp_path / "go"
+    file = SignalFile(path)
+    for said, kept in ((None, None), ((), ()), (((1, 2),), ()), (None, ())):
+        path.write_bytes(Signal(prepare=1, keep=said).encode())
+        assert file.poll().keep == kept

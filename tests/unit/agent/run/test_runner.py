@@ -3,7 +3,7 @@
 import pytest
 
 from agent.contract.plan import DialRoute, Signal
-from agent.contract.result import StopCause
+from agent.contract.result import KeptLine, StopCause
 from agent.contract.steps import Answer
 from agent.contract.verdict import Check, Reason, Role
 from agent.phone.protocol import PhoneError
@@ -181,3 +181,45 @@ def test_an_agent_that_dies_leaves_what_it_knew(world):
     assert not result.final
     assert result.legs == 2
     assert [finding.reason for finding in result.findings] == [Reason.SIP_CODE_MISMATCH] * 2
+
+
+KEPT_AT_S = 90.0
+TOLD_TO_GO = [(0.0, Signal(go=0)), (60.0, Signal(prepare=1, go=0))]
+
+
+def test_an_agent_that_is_done_waits_to_be_told_what_to_keep(world):
+    steps = [*TOLD_TO_GO, (KEPT_AT_S, Signal(prepare=1, go=0, keep=((0, 0),)))]
+    it = world(plan(callee_declared=True), steps=steps)
+    result = it.run()
+    assert it.clock.now_s - 1000 == pytest.approx(KEPT_AT_S, abs=0.2)
+    assert (result.stopped, it.progress[-1].done) == (None, 1)
+    (leg,), (kept,) = it.legs, it.kinds(KeptLine)
+    assert (leg.messages, leg.findings) == ((), ())
+    assert (kept.role, kept.index) == (leg.role, leg.index)
+    assert kept.messages[0].text.startswith("INVITE ")
+
+
+def test_an_agent_without_a_peer_waits_for_nobody(world):
+    it = world(plan(), steps=TOLD_TO_GO)
+    it.run()
+    assert it.clock.now_s - 1000 == pytest.approx(60.0, abs=0.2)
+
+
+def test_an_agent_that_is_never_told_ends_at_its_deadline_and_its_plan_is_done(world):
+    it = world(plan(callee_declared=True, deadline_s=100.0), steps=TOLD_TO_GO)
+    result = it.run()
+    assert it.clock.now_s - 1000 == pytest.approx(100.0, abs=0.2)
+    assert (result.stopped, it.kinds(KeptLine)) == (None, [])
+
+
+def test_an_agent_that_is_stopped_keeps_what_it_is_told_with_that(world):
+    stop = Signal(prepare=1, go=0, stop=True, keep=((0, 0),))
+    it = world(plan(callee_declared=True), steps=[*TOLD_TO_GO, (70.0, stop)])
+    it.run()
+    assert [line.index for line in it.kinds(KeptLine)] == [0]
+
+
+def test_each_leg_has_an_index_of_its_own(world):
+    it = world(plan(calls=(group(count=3),)))
+    it.run()
+    assert [leg.index for leg in it.legs] == [0, 1, 2]
