@@ -7,11 +7,20 @@ import sys
 import pytest
 
 from agent.contract.observation import LegObservation, SipMessage
-from agent.contract.result import RESULT_BYTES, KeptLine, ProgressLine, decode_line, decode_result, detail_digest
+from agent.contract.result import (
+    RESULT_BYTES,
+    KeptLine,
+    ProgressLine,
+    decode_line,
+    decode_result,
+    detail_digest,
+    encode_line,
+)
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.report import lines as reports
 from agent.report.lines import MAX_ERROR_NOTE, Report, open_result
 from tests.unit.agent.world import group, plan
+from tests.unit.builders import change
 
 
 class Desk:
@@ -63,13 +72,15 @@ def test_what_was_kept_of_a_leg_later_is_a_line_that_is_vouched_for():
 
 def test_messages_never_take_the_room_of_legs_to_come(monkeypatch):
     """What they leave is theirs once all legs are told."""
-    monkeypatch.setattr(reports, "MAX_DETAIL_BYTES", 60_000)
+    one = leg(finding(), text="m" * 3500, index=19)
+    line_bytes, figures_bytes = (len(encode_line(each)) for each in (one, change(one, messages=())))
+    monkeypatch.setattr(reports, "MAX_DETAIL_BYTES", 17 * figures_bytes + 3 * line_bytes + 1000)
     desk = Desk(count=20)
     for index in range(20):
         desk.report.leg(leg(finding(), text="m" * 3500, index=index))
     lines = [decode_line(line) for line in desk.lines]
     assert len(lines) == 20
-    assert 0 < sum(len(line.messages) for line in lines) < 20
+    assert [len(line.messages) for line in lines] == [1] * 3 + [0] * 17
     desk.report.kept(KeptLine(role=Role.CALLER, endpoint=0, index=0, messages=leg(text="m" * 500).messages))
     assert len(decode_line(desk.lines[-1]).messages) == 1
     assert desk.result.detail == detail_digest(desk.lines)
