@@ -47,8 +47,11 @@ struct walked {
     uint8_t damaged; /* what is next is no record, however much more of the file comes */
 };
 
-int64_t trace_pcap(const uint8_t *data, int64_t end, const struct pcap_format *format, struct record *records,
-                   int64_t room, struct walked *walked);
+#define PCAP_MAX_JUMP_S 86400 /* what stands near in a file was captured within a day */
+#define PCAP_MAX_CARRY_S 4    /* in a fraction that was not carried over to its second; what 32 bits of ns can hold */
+
+int64_t trace_pcap(const uint8_t *data, int64_t end, uint8_t ended, const struct pcap_format *format,
+                   struct record *records, int64_t room, struct walked *walked);
 int64_t trace_pcapng(const uint8_t *data, int64_t end, uint8_t swapped, uint32_t max_length, int64_t *positions,
                      int64_t *lengths, int64_t room);
 

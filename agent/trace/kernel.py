@@ -217,7 +217,7 @@ def sources_key() -> str:
 def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     pointer, size, small = ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint8
     for name, result, arguments in (
-        ("trace_pcap", size, (pointer, size, pointer, pointer, size, pointer)),
+        ("trace_pcap", size, (pointer, size, small, pointer, pointer, size, pointer)),
         ("trace_pcapng", size, (pointer, size, small, ctypes.c_uint32, pointer, pointer, size)),
         ("trace_packets", None, (pointer, size, pointer, size, pointer)),
         ("trace_datagrams", None, (pointer, size, size, pointer, pointer, size, pointer)),

@@ -2,12 +2,13 @@
 
 import ipaddress
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, BinaryIO, Final
 
 import msgspec
 
@@ -72,8 +73,6 @@ def answer(request: Request, stdin: BinaryIO, watch: Watch) -> Answer:
                 with watch("decoding") as progress:
                     packets = rtp_packets(paths, found, progress=progress)
                     sound = listen(packets, found, kept, wav=request.wav, tones=request.in_band)
-    except UnusableCaptureError as error:
-        raise UnusableInputError(str(error)) from error
     except KernelError as error:
         raise IncompleteInstallationError(str(error)) from error
     except OSError as error:
@@ -89,17 +88,50 @@ def answer(request: Request, stdin: BinaryIO, watch: Watch) -> Answer:
 
 @contextmanager
 def _readable(request: Request, stdin: BinaryIO) -> Iterator[Sequence[str]]:
-    """The files; standard input as one of them where it must be read twice."""
-    if STDIN not in request.files or not (request.wav or request.in_band):
-        yield request.files
-        return
-    with tempfile.NamedTemporaryFile(prefix="calltest-") as copy:
+    """The files; what can be read only once, and must be read twice, as a copy."""
+    with ExitStack() as copies:
+        paths = list(request.files)
+        for number, name in enumerate(request.files):
+            if (request.wav or request.in_band) and (name == STDIN or _is_pipe(name)):
+                copy = copies.enter_context(tempfile.NamedTemporaryFile(prefix="calltest-"))
+                with nullcontext(stdin) if name == STDIN else Path(name).open("rb") as file:
+                    _keep(file, copy, "standard input" if name == STDIN else name)
+                paths[number] = copy.name
         try:
-            shutil.copyfileobj(stdin, copy, 1 << 20)
-            copy.flush()
-        except OSError as error:
-            raise UnusableInputError(f"standard input: cannot be kept in {tempfile.gettempdir()}: {error}") from error
-        yield [copy.name if name == STDIN else name for name in request.files]
+            yield paths
+        except UnusableCaptureError as error:
+            text = str(error)
+            for path, name in zip(paths, request.files, strict=True):
+                text = text.replace(path, name)
+            raise UnusableInputError(text) from error
+
+
+def _is_pipe(name: str) -> bool:
+    """A FIFO, a socket or a terminal: `<(zcat call.pcap.gz)` of a shell is one."""
+    try:
+        mode = Path(name).stat().st_mode
+    except OSError:
+        return False  # said when it is opened
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)
+
+
+def _keep(file: BinaryIO, copy: IO[bytes], name: str) -> None:
+    """Copies a pipe to its end; UnusableInputError where it takes more than half of what is free there."""
+    folder = tempfile.gettempdir()
+    room = shutil.disk_usage(folder).free // 2
+    try:
+        while piece := file.read(1 << 20):
+            room -= len(piece)
+            if room < 0:
+                raise UnusableInputError(
+                    f"{name}: --wav and --inband read a capture twice, a copy would fill {folder}: write it to a file"
+                )
+            copy.write(piece)
+        copy.flush()
+    except OSError as error:
+        raise UnusableInputError(
+            f"{name}: cannot be kept in {folder}: {error.strerror}: write it to a file first"
+        ) from error
 
 
 def _is_wanted(stream: Stream, request: Request) -> bool:

@@ -1,5 +1,7 @@
 """What a capture sounded like: streams on their true timeline, a call as one WAV file, DTMF tones."""
 
+import errno
+import stat
 import struct
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,7 +46,8 @@ def listen(
     """Decodes the wanted streams (indices in `found.streams`) of `packets`.
 
     `wav` is a directory that is made where it is missing; its files are named from the stream's number and the two
-    addresses, and older ones of the same name are replaced. Encrypted streams are never decoded. Raises OSError.
+    addresses. An older file of the same name is replaced, and that is said; a link or anything else of that name is
+    neither followed nor replaced. Encrypted streams are never decoded. Raises OSError.
     """
     if wav is not None:
         wav.mkdir(parents=True, exist_ok=True)
@@ -61,9 +64,17 @@ def listen(
         for track in tracks.values():
             track.finish()
         heard = {index: track for index, track in tracks.items() if track.samples}
-        wavs = dict(_write_recordings(found.streams, heard, wav)) if wav is not None else {}
+        replaced: list[Path] = []
+        made = _write_recordings(found.streams, heard, Path(scratch), wav, replaced) if wav is not None else ()
+        wavs = dict(made)
         digits = {index: list(_digits(track)) for index, track in heard.items()} if tones else {}
-    warnings = [warning for index in sorted(wanted) for warning in _warnings(found.streams[index], tracks.get(index))]
+    warnings = [
+        Warning(
+            code="FileReplaced", message=f"{path} was there already: it is replaced: keep elsewhere what --wav wrote"
+        )
+        for path in replaced
+    ]
+    warnings += [warning for index in sorted(wanted) for warning in _warnings(found.streams[index], tracks.get(index))]
     unheard = frozenset(
         index for index in wanted if index not in tracks or _is_partial(found.streams[index], tracks[index])
     )
@@ -88,8 +99,9 @@ def recordings(streams: Sequence[Stream], spans_s: Mapping[int, tuple[float, flo
 
 
 def _write_recordings(
-    streams: Sequence[Stream], tracks: Mapping[int, Track], folder: Path
+    streams: Sequence[Stream], tracks: Mapping[int, Track], scratch: Path, folder: Path, replaced: list[Path]
 ) -> Iterator[tuple[int, Path]]:
+    """Each is made in `scratch`, which is ours alone, and then moved: a name in `folder` may be anybody's link."""
     starts_s = {index: track.start_ns / 1e9 for index, track in tracks.items()}
     spans_s = {
         index: (starts_s[index], starts_s[index] + track.samples / track.sample_rate_hz)
@@ -103,9 +115,24 @@ def _write_recordings(
         for index in call:
             offset_s = (tracks[index].start_ns - start_ns) / 1e9
             directions.setdefault(streams[index].src, []).append(_Part(track=tracks[index], offset_s=offset_s))
-        with path.open("wb") as file:
+        made = scratch / path.name
+        with made.open("xb") as file:
             _write_wav(file, list(directions.values()))
+        if _is_there(path):
+            replaced.append(path)
+        made.replace(path)
         yield from ((index, path) for index in call)
+
+
+def _is_there(path: Path) -> bool:
+    """A file of an earlier time; OSError where the name is that of a link, a directory or a device."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EEXIST, "is no plain file, and is not written over", str(path))
+    return True
 
 
 def _write_wav(file: BinaryIO, directions: Sequence[Sequence[_Part]]) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 from agent.trace.file.pcap import FILE_HEADER, MAGICS, Pcap
 from agent.trace.file.pcapng import MAGIC, Pcapng
 from agent.trace.file.records import Records, Skipped
-from agent.trace.file.source import Source, opened
+from agent.trace.file.source import COMPRESSIONS, Source, opened
 from agent.trace.model import File, UnusableCaptureError
 
 CHUNK_BYTES: Final = 1 << 19
@@ -47,7 +47,11 @@ def _format(path: Path | str, source: Source, skipped: Skipped) -> Pcap | Pcapng
     if magic == MAGIC:
         return Pcapng(source, skipped)
     if not magic:
-        raise UnusableCaptureError(f"{path}: empty, or nothing of it could be decompressed: no capture")
+        raise UnusableCaptureError(f"{path}: {source.fault or 'empty'}: no capture")
+    for begin, name in COMPRESSIONS.items():
+        if source.data[: len(begin)].tobytes() == begin:
+            within = f" within {source.compression[1:]}" if source.compression else ""
+            raise UnusableCaptureError(f"{path}: {name} data{within}: unpack it first, it is not read")
     raise UnusableCaptureError(
         f"{path}: neither pcap nor pcapng (begins with {magic.hex(' ')}): give a capture of tcpdump or Wireshark"
     )

@@ -16,7 +16,9 @@ HEADER: Final = 16
 MAX_CAPTURED: Final = 262_144
 """Bytes of one packet: libpcap's own bound."""
 _MAX_JUMP_S: Final = 86_400
-"""A record found by searching was captured within a day of the last one read."""
+"""A record found by searching was captured within a day of the last one read: kernel.h's PCAP_MAX_JUMP_S."""
+_MAX_CARRY_S: Final = 4
+"""In a fraction that its writer did not carry over: kernel.h's PCAP_MAX_CARRY_S."""
 
 MAGICS: Final = {
     b"\xd4\xc3\xb2\xa1": ("<u4", 1000),
@@ -43,13 +45,13 @@ class Pcap:
 
     def batches(self) -> Iterator[Records]:
         """Until the end of the file; each is valid until the next."""
-        used, lost, looked = FILE_HEADER, False, False
+        used, lost, was_all = FILE_HEADER, False, False
         while True:
             grew = self._source.advance(used)
             data, end = self._source.readable, len(self._source.data)
             if end == 0:
                 return
-            if looked and not (lost or used or grew) and self._source.ended:
+            if was_all and not (lost or used or grew):
                 # It claims more than there is: cut off, or damaged, with others behind.
                 used, lost = self._searched(data[1:], end - 1)
                 if lost and used >= end - 1:
@@ -58,7 +60,7 @@ class Pcap:
                 self._skipped["damaged record"] += 1
                 used += 1
                 continue
-            looked = True
+            was_all = self._source.ended
             if lost:
                 used, lost = self._searched(data, end)
                 if used or lost:
@@ -72,26 +74,23 @@ class Pcap:
                 used, lost = used + 1, True
 
     def _records(self, data: Bytes, end: int) -> Records:
-        """The sound and whole records from 0 on, as many as make a batch."""
+        """The whole records from 0 on that cannot be damage, as many as make a batch."""
         known, walked = ctypes.byref(self._format), ctypes.byref(self._walked)
-        count = kernel().trace_pcap(address(data), end, known, address(self._table), MAX_ROWS, walked)
+        ended = self._source.ended
+        count = kernel().trace_pcap(address(data), end, ended, known, address(self._table), MAX_ROWS, walked)
         if count:
             self._last_s = int(self._table["time_ns"][count - 1]) // 1_000_000_000
         return Records(data=data, table=self._table[:count])
 
-    def _sound(self, headers: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
-        """Nothing in the header is impossible. A preallocated file's zeros are: no packet has 0 bytes."""
-        limit = 1_000_000_000 // self._unit_ns
-        good = (headers[:, 1] < limit) & (headers[:, 2] <= MAX_CAPTURED)
-        return good & (headers[:, 2] <= headers[:, 3]) & (headers[:, 3] > 0)
-
     def _plausible(self, headers: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
-        """A header that chance would hardly make."""
-        good = self._sound(headers) & (headers[:, 2] > 0)
-        good &= headers[:, 3] <= MAX_CAPTURED
-        if self._last_s is not None:
-            good &= np.abs(headers[:, 0].astype(np.int64) - self._last_s) <= _MAX_JUMP_S
-        return good
+        """A header that chance would hardly make: near the last one it may be odd (walk.c), else it must be sound."""
+        seconds, fraction, captured, wire = headers.T
+        limit = 1_000_000_000 // self._unit_ns
+        good = (captured > 0) & (captured <= MAX_CAPTURED) & (wire <= MAX_CAPTURED)
+        if self._last_s is None:
+            return good & (fraction < limit) & (captured <= wire)
+        near = np.abs(seconds.astype(np.int64) - self._last_s) <= _MAX_JUMP_S
+        return good & near & (fraction < _MAX_CARRY_S * limit)
 
     def _searched(self, data: Bytes, end: int) -> tuple[int, bool]:
         """After damage: bytes to drop up to the next plausible record that is followed by one, and if still lost."""

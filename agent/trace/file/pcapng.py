@@ -1,7 +1,8 @@
 """pcapng files (draft-ietf-opsawg-pcapng): sections, interfaces and their link types, clocks and byte orders."""
 
+import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -21,17 +22,17 @@ _SEARCH: Final = 1 << 16
 """Bytes searched at once after damage."""
 _TSRESOL, _TSOFFSET = 9, 14
 MAX_INTERFACES: Final = 65_536
+"""Of one section."""
+MAX_OPTIONS: Final = 256
+"""Of one block."""
+MAX_TURNS: Final = 1000
+"""Changes of byte order within a file: each begins a batch, which costs more than its bytes."""
+_NO_LINK: Final = 0xFFFF
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interface:
-    """Where packets of a section came from."""
-
-    link: int
-    snap: int
-    """0: no limit."""
-    ticks_per_s: int
-    offset_s: int
+_INTERFACE: Final = np.dtype([("link", "<u4"), ("ticks_per_s", "<u8"), ("offset_ns", "<i8")])
+"""What an interface of a section makes of its packets."""
+Interfaces = npt.NDArray[np.void]
 
 
 class Pcapng:
@@ -41,8 +42,8 @@ class Pcapng:
 
     def __init__(self, source: Source, skipped: Skipped) -> None:
         self._source, self._skipped = source, skipped
-        self._order = "<u4"
-        self._interfaces: list[Interface] = []
+        self._order, self._turns = "<u4", 0
+        self._interfaces: Interfaces = np.empty(0, _INTERFACE)
         self._positions = np.empty((2, MAX_ROWS), np.int64)
 
     def batches(self) -> Iterator[Records]:
@@ -67,8 +68,8 @@ class Pcapng:
                 used, lost = self._searched(data, end)
                 if used or lost:
                     continue
-            if end >= _MIN_BLOCK and data[:4].tobytes() == MAGIC:
-                self._order = _ORDERS.get(data[8:12].tobytes(), self._order)
+            if end >= _MIN_BLOCK and data[:4].tobytes() == MAGIC and not self._begins(data):
+                return
             positions, lengths = self._blocks(data, end)
             used = 0
             if len(positions):
@@ -77,6 +78,15 @@ class Pcapng:
             if end - used >= _MIN_BLOCK and self._bad(data, used, end):
                 self._skipped["damaged block"] += 1
                 used, lost = used + 1, True
+
+    def _begins(self, data: Bytes) -> bool:
+        """A section: its byte order. False: it has changed too often to read on."""
+        order = _ORDERS.get(data[8:12].tobytes(), self._order)
+        self._turns += order != self._order
+        self._order = order
+        if self._turns > MAX_TURNS:
+            self._skipped[f"what follows {MAX_TURNS:,} changes of byte order"] += 1
+        return self._turns <= MAX_TURNS
 
     def _field(self, data: Bytes, at: int) -> int:
         return int(data[at : at + 4].view(self._order)[0])
@@ -101,107 +111,72 @@ class Pcapng:
         return found[0, :count], found[1, :count]
 
     def _records(self, data: Bytes, positions: Ints, lengths: Ints) -> Iterator[Records]:
-        """Packets between two blocks that say what they mean are one batch."""
+        """The packets among these blocks, as one batch however many sections and interfaces stand between them."""
         types = np.ndarray((len(data) - 3,), self._order, data, strides=(1,))[positions]
-        packets = types == ENHANCED
-        marks = np.isin(types, (SIMPLE, OLD_PACKET, SECTION, INTERFACE))
-        if unknown := int((~packets & ~marks & ~np.isin(types, _SILENT)).sum()):
+        packets = (types == ENHANCED) | (types == OLD_PACKET)
+        sections, described = types == SECTION, types == INTERFACE
+        others = types[~packets & ~sections & ~described & (types != SIMPLE)]
+        if unknown := int((~np.isin(others, _SILENT)).sum()):
             self._skipped["block of an unknown type"] += unknown  # it may be a packet whose type was damaged
-        begin = 0
-        for index in np.flatnonzero(marks).tolist():
-            between = begin + np.flatnonzero(packets[begin:index])
-            yield from self._enhanced(data, positions[between], lengths[between])
-            begin = index + 1
-            kind, at, length = int(types[index]), int(positions[index]), int(lengths[index])
-            if kind == SECTION:
-                self._interfaces = []
-            elif kind == INTERFACE:
-                self._interface(data, at, length)
-            else:
-                yield from self._other_packet(data, kind, at, length)
-        between = begin + np.flatnonzero(packets[begin:])
-        yield from self._enhanced(data, positions[between], lengths[between])
+        if timeless := int((types == SIMPLE).sum()):
+            # Without a time nothing about a stream can be measured.
+            self._skipped["packet without a time (Simple Packet Block)"] += timeless
+        # Interfaces by their place among those of this window's blocks; those that were known before it come first.
+        before = len(self._interfaces)
+        ordinal = before + np.cumsum(described)
+        firsts = np.concatenate([[0], ordinal[sections]])
+        first = firsts[np.cumsum(sections)]
+        found = self._described(data, positions[described], lengths[described])
+        if packets.any():
+            known = ordinal[packets] - first[packets]
+            numbers = self._numbers(data, positions[packets], types[packets])
+            where = np.where(numbers < np.minimum(known, MAX_INTERFACES), first[packets] + numbers, -1)
+            yield from self._packets(data, positions[packets], lengths[packets], found, where)
+        self._interfaces = found[int(first[-1]) :][:MAX_INTERFACES]
 
-    def _interface(self, data: Bytes, at: int, length: int) -> None:
-        if length < 20 or len(self._interfaces) >= MAX_INTERFACES:
-            self._skipped["damaged interface description"] += 1
-            length = 20
-        half = self._order.replace("4", "2")
-        ticks, offset = 1_000_000, 0
-        place, stop = at + 16, at + length - 4
-        while place + 4 <= stop:
-            code, size = (int(value) for value in data[place : place + 4].view(half))
-            value = data[place + 4 : place + 4 + size]
-            if code == 0 or place + 4 + size > stop:
-                break
-            if code == _TSRESOL and size == 1:
-                ticks = 2 ** (int(value[0]) & 0x7F) if value[0] & 0x80 else 10 ** int(value[0])
-            if code == _TSOFFSET and size == 8:
-                offset = int(value.view(self._order.replace("4", "8").replace("u", "i"))[0])
-            place += 4 + (size + 3) // 4 * 4
-        link = int(data[at + 8 : at + 10].view(half)[0])
-        self._interfaces.append(
-            Interface(link=link, snap=self._field(data, at + 12), ticks_per_s=ticks, offset_s=offset)
-        )
+    def _described(self, data: Bytes, positions: Ints, lengths: Ints) -> Interfaces:
+        """The interfaces known so far, and those of these blocks."""
+        whole = lengths >= 20
+        if damaged := int((~whole).sum()):
+            self._skipped["damaged interface description"] += damaged
+        table = np.zeros(len(positions), _INTERFACE)
+        words = load_words(data, positions + 8, 1).view(self._order)[:, 0]
+        table["link"] = np.where(whole, words & 0xFFFF if self._order == "<u4" else words >> 16, _NO_LINK)
+        table["ticks_per_s"] = 1_000_000
+        for index in np.flatnonzero(lengths > 20).tolist():
+            at = int(positions[index])
+            options = data[at + 16 : at + int(lengths[index]) - 4].tobytes()
+            clock = _known_clock if len(options) <= 256 else _clock
+            table["ticks_per_s"][index], table["offset_ns"][index] = clock(options, self._order[0])
+        return np.concatenate([self._interfaces, table])
 
-    def _enhanced(self, data: Bytes, positions: Ints, lengths: Ints) -> Iterator[Records]:
-        if not len(positions):
-            return
-        words = load_words(data, positions + 8, 5).view(self._order)
-        fits = (lengths >= 32) & (words[:, 3] <= lengths - 32)
-        yield from self._packets(
-            data,
-            words[:, 0].astype(np.int64),
-            stamps=words[:, 1:3],
-            sizes=words[:, 3:5],
-            offset=positions + 28,
-            fits=fits,
-        )
+    def _numbers(self, data: Bytes, positions: Ints, types: npt.NDArray[np.uint32]) -> Ints:
+        """Of the interfaces of packets: 32 bits, 16 in the old Packet Block, which is laid out alike."""
+        words = load_words(data, positions + 8, 1).view(self._order)[:, 0].astype(np.int64)
+        old = words & 0xFFFF if self._order == "<u4" else words >> 16
+        return np.where(types == OLD_PACKET, old, words)
 
     def _packets(
-        self,
-        data: Bytes,
-        interface: Ints,
-        *,
-        stamps: npt.NDArray[np.uint32],
-        sizes: npt.NDArray[np.uint32],
-        offset: Ints,
-        fits: npt.NDArray[np.bool_],
+        self, data: Bytes, positions: Ints, lengths: Ints, interfaces: Interfaces, where: Ints
     ) -> Iterator[Records]:
-        known = interface < len(self._interfaces)
+        """`where`: each packet's row of `interfaces`, -1 for one that was not described."""
+        words = load_words(data, positions + 12, 4).view(self._order)
+        known, fits = where >= 0, (lengths >= 32) & (words[:, 2] <= lengths - 32)
         for reason, wrong in (("packet of an unknown interface", ~known), ("damaged packet block", known & ~fits)):
             if wrong.any():
                 self._skipped[reason] += int(wrong.sum())
         good = known & fits
         if not good.any():
             return
-        interface, stamps, sizes, offset = interface[good], stamps[good], sizes[good], offset[good]
-        ticks = (stamps[:, 0].astype(np.uint64) << np.uint64(32)) | stamps[:, 1].astype(np.uint64)
-        time_ns = np.zeros(len(ticks), np.int64)
-        for number in np.unique(interface).tolist():
-            where = interface == number
-            time_ns[where] = _nanoseconds(ticks[where], self._interfaces[number])
-        links = np.array([one.link for one in self._interfaces])
-        table = np.zeros(len(offset), RECORD)
-        table["offset"], table["time_ns"], table["link"] = offset, time_ns, links[interface]
-        table["captured"], table["wire"] = sizes[:, 0], sizes[:, 1]
+        words, where = words[good], where[good]
+        rows = interfaces[where[:1] if (where == where[0]).all() else where]
+        table = np.zeros(len(where), RECORD)
+        table["offset"], table["link"] = positions[good] + 28, rows["link"]
+        ticks = (words[:, 0].astype(np.uint64) << np.uint64(32)) | words[:, 1].astype(np.uint64)
+        table["time_ns"] = _nanoseconds(ticks, rows)
+        # Some writers put nothing, or less than they captured, for the length on the wire.
+        table["captured"], table["wire"] = words[:, 2], np.maximum(words[:, 2], words[:, 3])
         yield Records(data=data, table=table)
-
-    def _other_packet(self, data: Bytes, kind: int, at: int, length: int) -> Iterator[Records]:
-        """A Simple Packet Block has no time: nothing about a stream can be measured. The old Packet Block is whole."""
-        if kind == SIMPLE:
-            self._skipped["packet without a time (Simple Packet Block)"] += 1
-            return
-        if length < 32:
-            self._skipped["damaged packet block"] += 1
-            return
-        half = self._order.replace("4", "2")
-        words = data[at + 12 : at + 28].view(self._order).reshape(1, 4)
-        interface = np.array([int(data[at + 8 : at + 10].view(half)[0])])
-        fits = np.array([int(words[0, 2]) <= length - 32])
-        yield from self._packets(
-            data, interface, stamps=words[:, :2], sizes=words[:, 2:], offset=np.array([at + 28]), fits=fits
-        )
 
     def _plausible(self, data: Bytes, at: Ints, end: int) -> npt.NDArray[np.bool_]:
         every = np.ndarray((len(data) - 3,), self._order, data, strides=(1,))
@@ -234,15 +209,35 @@ class Pcapng:
         return (int(open_[0]) if len(open_) else max(1, end - _MIN_BLOCK + 1)), True
 
 
-def _nanoseconds(ticks: npt.NDArray[np.uint64], interface: Interface) -> Ints:
+def _clock(options: bytes, order: str) -> tuple[int, int]:
+    """What an interface's options say of its times: ticks in a second, and nanoseconds to add."""
+    ticks, offset_s, place = 1_000_000, 0, 0
+    for _ in range(MAX_OPTIONS):
+        if place + 4 > len(options):
+            break
+        code, size = struct.unpack_from(order + "HH", options, place)
+        value = options[place + 4 : place + 4 + size]
+        if code == 0 or len(value) < size:
+            break
+        if code == _TSRESOL and size == 1:
+            ticks = 2 ** (value[0] & 0x7F) if value[0] & 0x80 else 10 ** value[0]
+        if code == _TSOFFSET and size == 8:
+            offset_s = struct.unpack(order + "q", value)[0]
+        place += 4 + (size + 3) // 4 * 4
+    return min(ticks, 1 << 63), (offset_s * 1_000_000_000 + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+_known_clock: Final = lru_cache(maxsize=1024)(_clock)
+
+
+def _nanoseconds(ticks: npt.NDArray[np.uint64], interfaces: Interfaces) -> Ints:
     """Since 1970, exact where the clock's ticks divide a second into whole nanoseconds."""
-    rate = np.uint64(min(interface.ticks_per_s, 1 << 63))
+    rate, second_ns = interfaces["ticks_per_s"], np.uint64(1_000_000_000)
     seconds, rest = ticks // rate, ticks % rate
-    if 1_000_000_000 % int(rate) == 0:
-        fraction = rest * np.uint64(1_000_000_000 // int(rate))
-    else:
-        fraction = (rest.astype(np.float64) * (1e9 / float(rate))).astype(np.uint64)
     # Nonsense times wrap around; they do not raise.
     with np.errstate(over="ignore"):
-        total = seconds * np.uint64(1_000_000_000) + fraction
-        return total.view(np.int64) + np.int64((interface.offset_s * 1_000_000_000 + (1 << 63)) % (1 << 64) - (1 << 63))
+        exact = rest * (second_ns // rate)
+        rough = (rest.astype(np.float64) * (1e9 / rate.astype(np.float64))).astype(np.uint64)
+        fraction = np.where(second_ns % rate == 0, exact, rough)
+        total = seconds * second_ns + fraction
+        return total.view(np.int64) + interfaces["offset_ns"]

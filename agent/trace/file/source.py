@@ -19,9 +19,15 @@ MAX_RECORD: Final = 1 << 20
 """Bytes of one record. Longer is damage (Wireshark draws this line at 256 KiB for packets)."""
 _GZIP_INPUT: Final = 16_384
 """Bytes decompressed at once: gzip may make a thousand of each."""
-_ZSTD_INPUT: Final = 2048
-"""zstd may make 32,768 of each four."""
+_ZSTD_INPUT: Final = 512
+"""zstd may make 32,768 of each."""
+MAX_GROWTH: Final = 100
+"""Bytes of a capture from each compressed one: RTP of the most even sort gives 40. What grows more is no capture."""
+FREE_BYTES: Final = 1 << 26
+"""Of a capture, however they were compressed."""
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+COMPRESSIONS: Final = {_GZIP: "gzip", _ZSTD: "zstd", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x04\x22\x4d\x18": "lz4"}
+"""What compressed files begin with; the first two are read here."""
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -112,7 +118,7 @@ class Source:
         self.bytes = 0
         """Of the capture, decompressed, that came into the window."""
         self.fault: str | None = None
-        """Why the compressed file ended before its end."""
+        """Why the compressed file was read no further."""
 
     @property
     def disk_bytes(self) -> int:
@@ -152,14 +158,21 @@ class Source:
             self._read_some()
         return self._length > rest
 
+    def _told(self, error: Exception) -> str:
+        if "memory" in str(error):  # zstd --long=31
+            return "zstd data with a window above 128 MB: unpack it first (zstd -d --long=31)"
+        return f"damaged {self.compression[1:]} data"
+
     def _read_some(self) -> None:
         window = memoryview(self._buffer)[self._length : self._chunk]  # type: ignore[arg-type]
         try:
             size = self._file.readinto(window) or 0
-        except self._faults:
-            size, self.fault = 0, f"damaged {self.compression[1:]} data"
+        except self._faults as error:
+            size, self.fault = 0, self._told(error)
         self.ended = size == 0
         self.bytes += size
+        if self.compression and self.bytes > FREE_BYTES + MAX_GROWTH * self.disk_bytes:
+            self.ended, self.fault = True, f"compressed data that grows more than {MAX_GROWTH} times: not read on"
         if self._drop:
             dropped = min(self._drop, size)
             self._buffer[self._length : self._length + size - dropped] = self._buffer[

@@ -165,3 +165,36 @@ def test_a_stream_without_tones_was_listened_to():
 def test_event_packets_alone_make_no_file(tmp_path):
     event = arrivals([b"\x05\x0a\x01\x40"] * 5, payload_type=101, event=True, formats={101: EVENTS})
     assert listen([event], trace(stream()), {0}, wav=tmp_path).wavs == {}
+
+
+NAME = "0001_10.0.0.1-4000_10.0.0.2-5000.wav"
+
+
+def test_an_older_file_is_replaced_and_that_is_said(tmp_path):
+    (tmp_path / NAME).write_bytes(b"older")
+    sound = listen([arrivals(NOISE)], trace(stream()), {0}, wav=tmp_path)
+    (warning,) = sound.warnings
+    assert (warning.code, str(tmp_path / NAME) in warning.message) == ("FileReplaced", True)
+    assert len(read_wav(sound.wavs[0])[1]) == 1
+
+
+@pytest.mark.parametrize("dangling", [False, True])
+def test_a_link_is_neither_followed_nor_replaced(tmp_path, dangling):
+    target = tmp_path / "elsewhere"
+    if not dangling:
+        target.write_bytes(b"precious")
+    folder = tmp_path / "wav"
+    folder.mkdir()
+    (folder / NAME).symlink_to(target)
+    with pytest.raises(OSError, match="is no plain file, and is not written over"):
+        listen([arrivals(NOISE)], trace(stream()), {0}, wav=folder)
+    assert target.read_bytes() == b"precious" if not dangling else not target.exists()
+    assert [path.name for path in folder.iterdir()] == [NAME]
+    assert (folder / NAME).is_symlink()
+
+
+def test_a_hard_link_keeps_what_it_was(tmp_path):
+    (tmp_path / "elsewhere").write_bytes(b"precious")
+    (tmp_path / NAME).hardlink_to(tmp_path / "elsewhere")
+    listen([arrivals(NOISE)], trace(stream()), {0}, wav=tmp_path)
+    assert (tmp_path / "elsewhere").read_bytes() == b"precious"

@@ -1,10 +1,14 @@
 """What `calltest trace` prints and returns, on captures made here."""
 
 import json
+import os
 import sys
+import threading
 import wave
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -244,6 +248,61 @@ def test_sound_of_standard_input(capture, tmp_path):
     assert [file.path for file in found.files] == ["-"]
     assert [digit.digit for digit in found.streams[0].digits] == ["7"]
     assert Path(found.streams[0].wav or "").is_file()
+
+
+@contextmanager
+def piped(content: bytes) -> Iterator[Path]:
+    """As `<(cat capture)` of a shell: the name of a pipe's end, which can be read once."""
+    out, into = os.pipe()
+    writer = threading.Thread(target=lambda: open(into, "wb").write(content), daemon=True)  # noqa: PTH123, SIM115
+    writer.start()
+    try:
+        yield Path(f"/dev/fd/{out}")
+    finally:
+        os.close(out)
+        writer.join(10)
+
+
+def test_sound_of_a_pipe(capture, tmp_path):
+    content = capture(in_band("7")).read_bytes()
+    with piped(content) as path:
+        found = document(path, "--inband", "--wav", tmp_path / "wav")
+    assert [file.path for file in found.files] == [str(path)]
+    assert [digit.digit for digit in found.streams[0].digits] == ["7"]
+    assert Path(found.streams[0].wav or "").is_file()
+
+
+def test_streams_of_a_pipe_need_no_copy(capture, monkeypatch):
+    monkeypatch.setattr(trace_answer, "_keep", None)
+    with piped(capture(call("12#")).read_bytes()) as path:
+        assert len(document(path).streams[0].digits) == 3
+
+
+def test_a_pipe_that_would_fill_the_disk_is_said_with_what_to_do(capture, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    with piped(capture(call("1")).read_bytes()) as path:
+        result = trace(path, "--wav", tmp_path / "wav")
+    assert result.exit_code == 2
+    assert f"{path}: --wav and --inband read a capture twice" in result.stderr
+    assert "write it to a file" in result.stderr
+
+
+def test_a_pipe_that_holds_no_capture_is_named_as_it_was_given(tmp_path):
+    with piped(b"this is no capture, whatever it may look like") as path:
+        result = trace(path, "--wav", tmp_path / "wav")
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"calltest: {path}: neither pcap nor pcapng")
+
+
+def test_a_link_where_a_file_is_to_be_written_is_not_followed(capture, tmp_path):
+    path = capture(speech(100, payload=b"\x00" * 160))
+    target = tmp_path / "precious"
+    (name,) = {Path(stream.wav or "").name for stream in document(path, "--wav", tmp_path / "wav").streams}
+    (tmp_path / "wav" / name).unlink()
+    (tmp_path / "wav" / name).symlink_to(target)
+    result = trace(path, "--wav", tmp_path / "wav")
+    assert (result.exit_code, target.exists()) == (2, False)
+    assert f"{name}: is no plain file, and is not written over" in result.stderr
 
 
 def test_srtp_is_said_and_neither_written_nor_as_expected(capture, tmp_path):
