@@ -86,11 +86,13 @@ class Pcap:
         """A header that chance would hardly make: near the last one it may be odd (walk.c), else it must be sound."""
         seconds, fraction, captured, wire = headers.T
         limit = 1_000_000_000 // self._unit_ns
-        good = (captured > 0) & (captured <= MAX_CAPTURED) & (wire <= MAX_CAPTURED)
+        good: npt.NDArray[np.bool_] = (captured > 0) & (captured <= MAX_CAPTURED) & (wire <= MAX_CAPTURED)
         if self._last_s is None:
-            return good & (fraction < limit) & (captured <= wire)
-        near = np.abs(seconds.astype(np.int64) - self._last_s) <= _MAX_JUMP_S
-        return good & near & (fraction < _MAX_CARRY_S * limit)
+            good &= (fraction < limit) & (captured <= wire)
+        else:
+            good &= np.abs(seconds.astype(np.int64) - self._last_s) <= _MAX_JUMP_S
+            good &= fraction < _MAX_CARRY_S * limit
+        return good
 
     def _searched(self, data: Bytes, end: int) -> tuple[int, bool]:
         """After damage: bytes to drop up to the next plausible record that is followed by one, and if still lost."""

@@ -240,4 +240,5 @@ def _nanoseconds(ticks: npt.NDArray[np.uint64], interfaces: Interfaces) -> Ints:
         rough = (rest.astype(np.float64) * (1e9 / rate.astype(np.float64))).astype(np.uint64)
         fraction = np.where(second_ns % rate == 0, exact, rough)
         total = seconds * second_ns + fraction
-        return total.view(np.int64) + interfaces["offset_ns"]
+        since: Ints = total.view(np.int64) + interfaces["offset_ns"]
+        return since
