@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
+from agent.sip.bodies import bodies
 from agent.sip.text import SipHead
 
 MAX_LINES: Final = 512
@@ -22,8 +23,7 @@ _PTIME: Final = re.compile(r"ptime:\s*(\d{1,4})(?:\.\d+)?\s*")
 _MEDIUM: Final = re.compile(r"([\w.+-]+) +(\d{1,5})(?:/\d+)? +([\w.+-]+(?:/[\w.+-]+)*)((?: +\S+)+) *")
 _CONNECTION: Final = re.compile(r"IN +IP[46] +([0-9A-Za-z.:_-]+)(?:/[0-9/]+)? *")
 _ORIGIN: Final = re.compile(r"\S+ \d+ \d+ IN IP[46] \S+ *")
-_BOUNDARY: Final = re.compile(r"""boundary\s*=\s*(?:"([^"]{1,70})"|([^\s;"]{1,70}))""", re.IGNORECASE)
-_NOWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104
+NOWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104
 """Hold, as RFC 2543 wrote it."""
 
 
@@ -100,6 +100,19 @@ class Direction(StrEnum):
         return self in (Direction.SENDRECV, Direction.RECVONLY)
 
 
+class Keying(StrEnum):
+    """An attribute that offers, or takes, keys for SRTP: its name."""
+
+    CRYPTO = "crypto"
+    """RFC 4568."""
+    FINGERPRINT = "fingerprint"
+    """DTLS: RFC 5763."""
+    MIKEY = "key-mgmt"
+    """RFC 4567."""
+    ZRTP = "zrtp-hash"
+    """RFC 6189 §8: whether both ends came to keys shows in the media alone."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Medium:
     """One m= line, and what stands below it."""
@@ -116,10 +129,14 @@ class Medium:
     """Payload types, in the order of the m= line; those of a medium without RTP are not read."""
     line: int
     """Of its m=, from 1."""
+    number: int
+    """Which m= line it is, from 1: an answer's are those of its offer, and a later offer's those of the one before."""
     declared: dict[int, Encoding] = field(default_factory=dict)
     """By a=rtpmap."""
     direction: Direction = Direction.SENDRECV
     ptime_ms: int | None = None
+    keying: frozenset[Keying] = frozenset()
+    """Its own, and the session's."""
 
     @property
     def rtp(self) -> bool:
@@ -155,7 +172,7 @@ class Medium:
     @property
     def receives(self) -> bool:
         """Its side says where it receives, and that it does: nothing is sent to 0.0.0.0 (RFC 3264 §8.4)."""
-        return self.port != 0 and self.direction.receives and self.address not in _NOWHERE
+        return self.port != 0 and self.direction.receives and self.address not in NOWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,24 +196,9 @@ def sdp_of(head: SipHead, text: str) -> str | None:
 
     `text`: the message with that head.
     """
-    body = text.lstrip("\r\n").replace("\r\n", "\n").partition("\n\n")[2]
-    return _session(head.header("content-type") or "", body) if body.strip() else None
-
-
-def _session(content_type: str, body: str) -> str | None:
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind == "application/sdp":
-        return body
-    boundary = _BOUNDARY.search(content_type) if kind.startswith("multipart/") else None
-    if boundary is None:
-        return None
-    for part in ("\n" + body).split(f"\n--{boundary[1] or boundary[2]}")[1:]:
-        head, _, inner = part.lstrip("\n").partition("\n\n")
-        for line in head.split("\n"):
-            name, _, value = line.partition(":")
-            if name.strip().lower() in ("content-type", "c") and value.lower().strip().startswith("application/sdp"):
-                return inner
-    return None
+    found = (body.text for body in bodies(head, text) if body.kind == "application/sdp" and body.text.strip())
+    sdp = next(found, None)
+    return None if sdp is None else sdp.replace("\r\n", "\n")
 
 
 def parse_sdp(text: str) -> Sdp:
@@ -219,6 +221,7 @@ class _Reader:
         self._address = ""
         self._direction = Direction.SENDRECV
         self._ptime_ms: int | None = None
+        self._keying: frozenset[Keying] = frozenset()
         self._seen: set[str] = set()
         self._ignored = False
         """Below an m= line that could not be read."""
@@ -279,8 +282,10 @@ class _Reader:
                 protocol=found[3],
                 types=tuple(dict.fromkeys(numbers)) if rtp else (),
                 line=number,
+                number=len(self.media) + 1,
                 direction=self._direction,
                 ptime_ms=self._ptime_ms,
+                keying=self._keying,
             )
         )
 
@@ -300,6 +305,8 @@ class _Reader:
             self._set(direction=Direction(value))
         elif found := _PTIME.fullmatch(value):
             self._set(ptime_ms=int(found[1]))
+        elif (keying := value.partition(":")[0]) in set(Keying):
+            self._set(keying=Keying(keying))
         elif self.media and value.startswith("rtpmap:"):
             found = _RTPMAP.match(value)
             if found is None or int(found[1]) > 127 or int(found[3]) == 0:
@@ -313,13 +320,22 @@ class _Reader:
             if (known := declared.get(int(found[1]))) is not None:
                 declared[int(found[1])] = replace(known, fmtp=found[2].strip())
 
-    def _set(self, *, direction: Direction | None = None, ptime_ms: int | None = None) -> None:
+    def _set(
+        self, *, direction: Direction | None = None, ptime_ms: int | None = None, keying: Keying | None = None
+    ) -> None:
         """Of the medium; above the first one, of all."""
+        keys = frozenset({keying} if keying else ())
         if not self.media:
             self._direction, self._ptime_ms = direction or self._direction, ptime_ms or self._ptime_ms
+            self._keying |= keys
         else:
             last = self.media[-1]
-            self.media[-1] = replace(last, direction=direction or last.direction, ptime_ms=ptime_ms or last.ptime_ms)
+            self.media[-1] = replace(
+                last,
+                direction=direction or last.direction,
+                ptime_ms=ptime_ms or last.ptime_ms,
+                keying=last.keying | keys,
+            )
 
 
 # --- an answer -------------------------------------------------------------------------------------------------

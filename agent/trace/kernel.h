@@ -107,7 +107,22 @@ void trace_datagrams(const uint8_t *data, int64_t size, int64_t base, const stru
 
 #define MAX_EVENTS 1000000 /* of all streams */
 
-/* numpy. One (source, destination, SSRC) that may be an RTP stream. */
+/* numpy. How fast the timestamps of a flow's audio go, where its clock is not known. */
+struct pace {
+    int64_t at_ns; /* of the last packet */
+    int64_t ticks, ns;
+    uint32_t timestamp, packets;
+};
+
+/* When a packet of the same addresses and SSRC is another flow's: agent/trace/streams/streams.py sets it. */
+enum flow_state {
+    FLOW_ALONE,   /* nothing is known: what plays it again after a silence, or after a long one does not go on */
+    FLOW_IN_CALL, /* only what plays it again */
+    FLOW_OVER,    /* its call is over, or another's address is where it goes: what does not go on */
+    FLOW_CLOSED,  /* any */
+};
+
+/* numpy. One (source, destination, SSRC) that may be an RTP stream, in one call. */
 struct flow {
     uint64_t hosts, rest; /* of struct packet */
     int64_t source, destination; /* addresses and ports as agent/trace/streams/flows.py's `place` makes them */
@@ -116,10 +131,19 @@ struct flow {
     struct rtp_sequence sequence;
     struct rtp_jitter jitter;
     uint64_t not_event[2]; /* a bit for each undeclared payload type that is too long for an event */
+    struct pace pace;
     int32_t meaning, heard; /* row of struct meanings in force, and that of the last packet */
     int32_t opened;         /* of struct rtp_event_store */
     int32_t next_free;      /* of rows that are not live */
+    int32_t before;         /* the flow that it took the place of; -1: none */
+    uint32_t first_timestamp;
+    uint32_t audio_bytes; /* of the last packet of audio */
+    uint32_t odd_events;  /* packets of declared events whose payload is no event's length */
+    uint32_t wild_events; /* of them, those whose code is no key either: they are no digits */
+    uint16_t first_number;
     uint8_t declared, live;
+    uint8_t followed; /* another one took its place */
+    uint8_t state;
     uint8_t unused[6];
 };
 

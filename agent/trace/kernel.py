@@ -77,6 +77,12 @@ JITTER: Final = np.dtype(
         *((name, "<u4") for name in ("timestamp", "unused")),
     ]
 )
+PACE: Final = np.dtype(
+    [
+        *((name, "<i8") for name in ("at_ns", "ticks", "ns")),
+        *((name, "<u4") for name in ("timestamp", "packets")),
+    ]
+)
 FLOW: Final = np.dtype(
     [
         *((name, "<u8") for name in ("hosts", "rest")),
@@ -84,8 +90,12 @@ FLOW: Final = np.dtype(
         ("sequence", SEQUENCE),
         ("jitter", JITTER),
         ("not_event", "<u8", (2,)),
-        *((name, "<i4") for name in ("meaning", "heard", "opened", "next_free")),
-        *((name, "?") for name in ("declared", "live")),
+        ("pace", PACE),
+        *((name, "<i4") for name in ("meaning", "heard", "opened", "next_free", "before")),
+        *((name, "<u4") for name in ("first_timestamp", "audio_bytes", "odd_events", "wild_events")),
+        ("first_number", "<u2"),
+        *((name, "?") for name in ("declared", "live", "followed")),
+        ("state", "u1"),
         ("unused", "V6"),
     ]
 )
@@ -115,6 +125,15 @@ class OddKind(IntEnum):
     UDP6 = 2
     SIP = 3
     DTLS = 4
+
+
+class FlowState(IntEnum):
+    """enum flow_state."""
+
+    ALONE = 0
+    IN_CALL = 1
+    OVER = 2
+    CLOSED = 3
 
 
 class Counted(IntEnum):

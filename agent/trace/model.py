@@ -5,6 +5,7 @@ Definitions are RFC 3550's where it has one; where tools differ, the field says 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, Literal
 
 import numpy as np
@@ -20,6 +21,24 @@ Progress = Callable[[int, int | None], None]
 None where nobody knows, as for standard input."""
 
 
+class Side(StrEnum):
+    """Whose: A's, who began what was captured of a call, or B's, of whoever else takes part."""
+
+    A = "A"
+    B = "B"
+
+
+class CallSide(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """Who sent a stream, as far as SIP tells."""
+
+    call_id: str
+    leg: int
+    """1, 2, …: of a Call-ID whose hops have media of their own (a relay between them, that is no B2BUA)."""
+    side: Side
+    medium: int
+    """For which m= line, from 1."""
+
+
 class Digit(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """One digit, or another named event (RFC 4733 §3), once, however many packets carried it."""
 
@@ -29,7 +48,8 @@ class Digit(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     start: float
     """Seconds since 1970 at which its first packet arrived."""
     duration_ms: float | None
-    """By its end packet, else its last, over all segments of a long event. None: not said (an INFO without one)."""
+    """By its end packet, else its last, over all segments of a long event. None: not said (an INFO without one), or the
+    clock is not known: no SDP told it, and the stream's pace does not either."""
     volume_dbm0: int | None
     """As in the event's packets: 0 is loudest, -63 the least. None: the method has none."""
     packets: int
@@ -38,10 +58,15 @@ class Digit(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """Those of them with the E bit."""
     complete: bool
     """Its end was seen. False: the duration is the last that was heard of, the digit may have been longer."""
+    call_id: str | None = None
+    """Of an INFO; the other methods' is the stream's."""
 
 
 class Stream(Struct, frozen=True, kw_only=True, rename="camel"):
-    """One RTP stream: one SSRC from one address and port to another."""
+    """One RTP stream: one SSRC from one address and port to another, in one call.
+
+    What plays the same again in the next call, or after a silence, is another.
+    """
 
     src: str
     """`10.0.0.1:4000`, `[2001:db8::1]:4002`."""
@@ -55,7 +80,10 @@ class Stream(Struct, frozen=True, kw_only=True, rename="camel"):
     clock_rate_hz: int | None
     """Of `codec`; of the events where there is no audio. None: not known, and then the jitter is not either."""
     call_id: str | None
-    """Of the SDP that declared the address the stream goes to (else the one it comes from)."""
+    """The first of `calls`."""
+    calls: list[CallSide] = []
+    """By the SDP that declared the address the stream goes to, else the one it comes from. Several where calls were
+    joined: a B2BUA that tells phones to send to each other. Empty: no SDP named them."""
     start: float
     """Seconds since 1970, arrival of the first packet."""
     end: float
@@ -78,8 +106,10 @@ class Stream(Struct, frozen=True, kw_only=True, rename="camel"):
     """The largest value it ever had."""
     max_delta_ms: float | None
     """The longest time between two consecutive arrivals. None: one packet."""
-    encrypted: bool
-    """SRTP: by SDP (RTP/SAVP), or because DTLS ran between the two addresses. Its digits cannot be read."""
+    encrypted: bool | None
+    """SRTP: by offer and answer (RTP/SAVP, or keys that both sides named), because DTLS ran between the two addresses,
+    or by the looks of its events. Its digits cannot be read. None: the SDP that was captured leaves it open, and so do
+    the packets."""
     wav: str | None = None
     """Where its audio was written."""
     digits: list[Digit]

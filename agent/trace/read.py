@@ -79,7 +79,9 @@ def rtp_packets(
     streams are yielded too: look at `found.streams[packets.stream].encrypted`. Standard input cannot be read twice:
     write it to a file first. Raises UnusableCaptureError.
     """
-    numbers = {(stream.src, stream.dst, stream.ssrc): number for number, stream in enumerate(found.streams)}
+    numbers = {
+        (stream.src, stream.dst, stream.ssrc, stream.start): number for number, stream in enumerate(found.streams)
+    }
     analysis = Analysis()
     payloads = Payloads(analysis, numbers)
     for records in _records(paths, analysis.wire, [], progress, chunk_bytes):

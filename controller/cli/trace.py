@@ -39,18 +39,18 @@ def trace(
     ] = False,
     expect: Annotated[str | None, typer.Option(metavar="DIGITS", help="Digits that must have been sent.")] = None,
     max_loss_percent: Annotated[
-        float | None, typer.Option(metavar="N", help="The share of its packets that a stream may lose.")
+        float | None, typer.Option(metavar="N", help="The share of its packets that a side of a call may lose.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document (docs/trace.schema.json).")] = False,
 ) -> None:
     """Show the RTP streams and DTMF digits of captures, read one after the other as if they were one.
 
-    --expect DIGITS holds where each conversation (what two addresses send each other in a call) carried digits, and
-    each direction that did carried exactly these, each digit to its end. Methods (RFC 4733, SIP INFO; with --inband,
-    tones) are judged one by one. Narrow with --sut and --call-id what else is in the capture. It does not hold where
-    digits could not be read: SRTP, damage in the file, with --inband audio that could not be decoded.
+    --expect DIGITS holds where each conversation (a call by its SDP, else what two addresses send each other) carried
+    digits, and each side that dialled dialled exactly these, each digit to its end. Methods (RFC 4733, SIP INFO; with
+    --inband, tones) are judged one by one. Narrow with --sut and --call-id what else is in the capture. It does not
+    hold where digits could not be read: SRTP, damage in the file, with --inband audio that could not be decoded.
 
-    --max-loss-percent N holds where there are streams, each one kept lost no more, and no packets are hidden by damage.
+    --max-loss-percent N holds where there are streams, no side of a call lost more, and damage hides no packets.
 
     What could not be decoded, or is not all there, is said on stderr, with --json in the document.
 

@@ -135,7 +135,7 @@ def _keep(file: BinaryIO, copy: IO[bytes], name: str) -> None:
 
 
 def _is_wanted(stream: Stream, request: Request) -> bool:
-    if request.call_id is not None and stream.call_id != request.call_id:
+    if request.call_id is not None and request.call_id not in (one.call_id for one in stream.calls):
         return False
     return not request.suts or not request.suts.isdisjoint((_host(stream.src), _host(stream.dst)))
 
@@ -151,12 +151,21 @@ def _kept(found: Trace, kept: Collection[int], sound: Sound, request: Request) -
         stream = found.streams[index]
         digits = sorted([*stream.digits, *sound.digits.get(index, ())], key=lambda digit: digit.start)
         wav = sound.wavs.get(index)
-        streams.append(msgspec.structs.replace(stream, digits=digits, wav=None if wav is None else str(wav)))
+        calls = stream.calls
+        if request.call_id is not None:
+            # A stream that another call has too is here as this one's.
+            calls = [one for one in calls if one.call_id == request.call_id]
+            digits = [one for one in digits if one.call_id in (None, request.call_id)]
+        call_id = calls[0].call_id if calls else None
+        wav_path = None if wav is None else str(wav)
+        streams.append(msgspec.structs.replace(stream, call_id=call_id, calls=calls, digits=digits, wav=wav_path))
     warnings = [*found.warnings, *sound.warnings]
     digits = found.digits
-    if digits and (request.suts or request.call_id is not None):
-        # Whose they are is not known: neither kept nor passed over in silence.
-        message = f"{len(digits)} digits by SIP INFO belong to no stream: left out by --sut and --call-id"
+    if request.call_id is not None:
+        digits = [digit for digit in digits if digit.call_id == request.call_id]
+    if digits and request.suts:
+        # Where they went is not known: neither kept nor passed over in silence.
+        message = f"{len(digits)} digits by SIP INFO belong to no stream: left out by --sut"
         warnings.append(Warning(code="DigitsLeftOut", message=message))
         digits = []
     if not streams and found.streams:

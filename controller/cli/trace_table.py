@@ -64,11 +64,11 @@ def _stream_tables(trace: Trace, cells: Sequence[Row], widths: Sequence[int]) ->
         yield Text("no RTP streams")
     calls: dict[str | None, list[Row]] = {}
     for stream, row in zip(trace.streams, cells, strict=True):
-        calls.setdefault(stream.call_id, []).append(row)
-    for number, (call_id, rows) in enumerate(calls.items()):
+        calls.setdefault(_call(stream), []).append(row)
+    for number, (call, rows) in enumerate(calls.items()):
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim", show_header=number == 0)
-        if call_id is not None:
-            table.title, table.title_justify, table.title_style = Text(f"Call-ID {printable(call_id)}"), "left", "bold"
+        if call is not None:
+            table.title, table.title_justify, table.title_style = Text(call), "left", "bold"
         for name, width in zip(_COLUMNS, widths, strict=True):
             table.add_column(name, justify="left" if name in _TEXTS else "right", overflow="fold", width=width)
         for row in rows:
@@ -76,6 +76,14 @@ def _stream_tables(trace: Trace, cells: Sequence[Row], widths: Sequence[int]) ->
         yield table
     if trace.digits:
         yield Text(f"digits of calls whose media was not captured: {_dialled(trace.digits)}")
+
+
+def _call(stream: Stream) -> str | None:
+    """Where it is told; a call whose hops have media of their own has a part for each."""
+    if not stream.calls:
+        return None
+    first = stream.calls[0]
+    return f"Call-ID {printable(first.call_id)}" + (f", leg {first.leg}" if first.leg > 1 else "")
 
 
 def _widths(cells: Sequence[Row], width: int) -> list[int]:
@@ -94,14 +102,14 @@ def _widths(cells: Sequence[Row], width: int) -> list[int]:
 def _cells(stream: Stream) -> Row:
     lost = f"{100 * stream.lost / stream.expected:.2f}"
     codec = Text(printable(stream.codec) if stream.codec else f"PT {_types(stream)}")
-    if stream.encrypted:
-        codec.append(" SRTP", "yellow")
+    if stream.encrypted is not False:
+        codec.append(" SRTP" if stream.encrypted else " SRTP?", "yellow")
     codec.append(f"\n{stream.ssrc}")
     digits = Text(_dialled(stream.digits), "bold")
-    if stream.encrypted:
+    if stream.encrypted is not False:
         digits.append(f" {NOT_MEASURED}" if stream.digits else NOT_MEASURED, "yellow")
     return [
-        Text(f"{stream.src}\n→ {stream.dst}"),
+        Text(f"{_side(stream)}{stream.src}\n→ {stream.dst}"),
         codec,
         Text(f"{stream.packets}\n{stream.end - stream.start:.1f}"),
         Text(f"{stream.lost}\n{lost}", "bold red" if stream.lost else ""),
@@ -111,6 +119,11 @@ def _cells(stream: Stream) -> Row:
         Text(_ms(stream.max_delta_ms)),
         digits,
     ]
+
+
+def _side(stream: Stream) -> str:
+    """As wide as the arrow below it."""
+    return f"{stream.calls[0].side} " if stream.calls else ""
 
 
 def _types(stream: Stream) -> str:

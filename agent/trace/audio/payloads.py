@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from agent.trace.file.records import Ints, Words
+from agent.trace.flow_facts import endpoints, ssrc, start_s
 from agent.trace.kernel import Table
 from agent.trace.model import RtpPackets
-from agent.trace.results import endpoints, ssrc
 from agent.trace.streams.analysis import Analysis
 from agent.trace.wire.ip import Datagrams
 
@@ -16,9 +16,9 @@ from agent.trace.wire.ip import Datagrams
 class Payloads:
     """Takes the payloads out of each batch while its bytes are there."""
 
-    def __init__(self, analysis: Analysis, streams: dict[tuple[str, str, str], int]) -> None:
+    def __init__(self, analysis: Analysis, streams: dict[tuple[str, str, str, float], int]) -> None:
         self._analysis, self._streams = analysis, streams
-        self._known: dict[tuple[int, int], int | None] = {}
+        self._known: dict[tuple[int, int, float], int | None] = {}
         self._timestamps: dict[int, int] = {}
         """Extended, of the last packet, by stream."""
         self._ready: list[RtpPackets] = []
@@ -65,8 +65,9 @@ class Payloads:
 
     def _number(self, flow: int) -> int | None:
         flows = self._analysis.streams.flows
-        key = (int(flows.rows["hosts"][flow]), int(flows.rows["rest"][flow]))
+        row = flows.rows[flow]
+        hosts, rest, start = key = (int(row["hosts"]), int(row["rest"]), start_s(row))
         if key not in self._known:
-            source, destination = endpoints(self._analysis, *key)
-            self._known[key] = self._streams.get((source, destination, ssrc(key[1])))
+            source, destination = endpoints(self._analysis, hosts, rest)
+            self._known[key] = self._streams.get((source, destination, ssrc(rest), start))
         return self._known[key]

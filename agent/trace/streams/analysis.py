@@ -8,7 +8,7 @@ from agent.trace.kernel import OddKind
 from agent.trace.streams.formats import Meanings
 from agent.trace.streams.signalling import Wire
 from agent.trace.streams.sip import Sip
-from agent.trace.streams.streams import Declaration, Streams
+from agent.trace.streams.streams import Streams
 from agent.trace.wire.ip import Datagrams
 
 MAX_DTLS: Final = 65_536
@@ -27,11 +27,9 @@ class Analysis:
     def add(self, records: Records, listener: Callable[[Datagrams], None] | None = None) -> None:
         """One batch; `listener` is told of its packets once they are counted, and must take what it wants at once."""
         found, messages = self.wire.read(records)
-        declarations: list[Declaration] = []
-        for one in messages:
-            declarations += self.sip.message(one.payload, row=one.row, time_ns=one.time_ns, source=one.source[0])
+        events = [event for one in messages for event in self.sip.message(one)]
         self._dtls(found)
-        self.streams.add(found.packets, declarations)
+        self.streams.add(found.packets, events)
         if listener and len(found.packets):
             listener(found)
 

@@ -29,10 +29,10 @@ class Digits:
         self._columns = [found[name][order].tolist() for name in _COLUMNS]
         self._odd = [found[name][order] for name in ("moved", "pressed_again")]
 
-    def of(self, flow: int, never: int, tick_ns: float) -> list[Digit]:
+    def of(self, flow: int, never: int, tick_ns: float | None) -> list[Digit]:
         """One flow's, without those of undeclared payload types in `never` (a bit each).
 
-        `tick_ns` is taken where the event's own clock is not known.
+        `tick_ns` is taken where the event's own clock is not known; None: then its length is not known either.
         """
         begin, end = np.searchsorted(self._flow, [flow, flow + 1]).tolist()
         rows = zip(*(column[begin:end] for column in self._columns), strict=True)
@@ -41,7 +41,7 @@ class Digits:
                 digit=NAMES[code] if code < len(NAMES) else f"event {code}",
                 method=DtmfMethod.RFC4733,
                 start=first_ns / 1e9,
-                duration_ms=round(((last - first) % _WRAP + ticks) * (tick_ns if isnan(tick) else tick) / 1e6, 6),
+                duration_ms=_duration_ms((last - first) % _WRAP + ticks, tick_ns if isnan(tick) else tick),
                 volume_dbm0=-volume,
                 packets=packets,
                 end_packets=ends,
@@ -56,3 +56,7 @@ class Digits:
         begin, end = np.searchsorted(self._flow, [flow, flow + 1]).tolist()
         moved, again = (int(column[begin:end].sum()) for column in self._odd)
         return moved, again
+
+
+def _duration_ms(ticks: int, tick_ns: float | None) -> float | None:
+    return None if tick_ns is None else round(ticks * tick_ns / 1e6, 6)

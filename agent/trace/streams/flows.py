@@ -93,17 +93,21 @@ class Flows:
         rows = self.used
         return rows["live"] & ((rows["sequence"]["runs"] > 0) | rows["declared"])  # type: ignore[no-any-return]
 
-    def forget(self, limit: int = MAX_UNCONFIRMED) -> Ints:
-        """Drops the longest silent half of what was not confirmed, when that is more than `limit`; their rows."""
+    def unsure(self, limit: int = MAX_UNCONFIRMED) -> Ints:
+        """The longest silent half of what was not confirmed, when that is more than `limit`: their rows."""
         rows = self.used
         unsure = np.flatnonzero(rows["live"] & ~self.confirmed())
         if len(unsure) <= limit:
             return unsure[:0]
-        oldest = unsure[np.argsort(rows["last_ns"][unsure], kind="stable")][: len(unsure) // 2]
-        self._forget_events(oldest)
-        kernel.kernel().trace_forget(ctypes.byref(self._table), address(oldest), len(oldest))
-        self.forgotten += len(oldest)
-        return oldest
+        return unsure[np.argsort(rows["last_ns"][unsure], kind="stable")][: len(unsure) // 2]
+
+    def forget(self, flows: Ints) -> None:
+        """Drops these rows."""
+        if not len(flows):
+            return
+        self._forget_events(flows)
+        kernel.kernel().trace_forget(ctypes.byref(self._table), address(flows), len(flows))
+        self.forgotten += len(flows)
 
     def _forget_events(self, rows: Ints) -> None:
         count = self.event_count

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from agent.sip import sdp
+from agent.sip.security import Security
 from agent.trace.kernel import STATIC_TYPES, StaticType, address, kernel
 from agent.trace.kernel import Meanings as KernelMeanings
 from agent.trace.model import Format
@@ -18,8 +19,6 @@ def as_format(encoding: sdp.Encoding) -> Format:
 
 
 EVENT_NAME: Final = sdp.EVENT_NAME
-EVENT_CLOCK_HZ: Final = 8000
-"""RFC 4733 §7.1.1: where the rate is not said."""
 COMFORT_NOISE: Final = 13
 UNKNOWN, AUDIO, EVENT = 0, 1, 2
 MAX_MEANINGS: Final = 4096
@@ -45,6 +44,8 @@ class Meanings:
         self._numbers: dict[object, int] = {}
         self.formats: list[dict[int, Format]] = []
         self.encrypted = np.zeros(0, bool)
+        self.unsure: list[bool] = []
+        """What SDP says leaves open whether it is encrypted."""
         self.kind = np.zeros((0, 128), np.uint8)
         self.tick_ns = np.zeros((0, 128))
         """Nanoseconds per tick of the payload type's clock; nan where the clock is not known."""
@@ -52,12 +53,12 @@ class Meanings:
         """The same for the kernel."""
         self.refused = 0
         """Maps too many: taken for row 0."""
-        self.number({}, encrypted=False)
+        self.number({}, Security.PLAIN)
 
-    def number(self, declared: Mapping[int, Format], *, encrypted: bool) -> int:
+    def number(self, declared: Mapping[int, Format], security: Security) -> int:
         """The row of a map, made when it is new."""
-        encrypted = encrypted and not self._decrypted
-        key = (frozenset(declared.items()), encrypted)
+        security = Security.PLAIN if self._decrypted else security
+        key = (frozenset(declared.items()), security)
         known = self._numbers.get(key)
         if known is not None:
             return known
@@ -71,7 +72,8 @@ class Meanings:
             tick_ns[0, payload_type] = 1e9 / one.clock_rate_hz
         self.kind = np.concatenate([self.kind, kind])
         self.tick_ns = np.concatenate([self.tick_ns, tick_ns])
-        self.encrypted = np.append(self.encrypted, encrypted)
+        self.encrypted = np.append(self.encrypted, security is Security.SEALED)
+        self.unsure.append(security is Security.UNSURE)
         self.formats.append(formats)
         where = (address(one) for one in (self.kind, self.tick_ns, self.encrypted))
         self.columns = KernelMeanings(*where, len(self.formats))

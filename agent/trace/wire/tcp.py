@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from agent.trace.streams.sip import MAX_MESSAGE
 from agent.trace.wire.ip import Segment
 
+MAX_MESSAGE: Final = 65_535
 MAX_CONNECTIONS: Final = 4096
 MAX_WAITING: Final = 64
 """Segments that wait for an earlier one, per connection and direction."""

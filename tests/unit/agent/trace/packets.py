@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from agent.trace.model import Format, RtpPackets, Stream, Trace
+from agent.trace.model import CallSide, Format, RtpPackets, Side, Stream, Trace
 
 PCMU = Format(name="PCMU", clock_rate_hz=8000)
 PCMA = Format(name="PCMA", clock_rate_hz=8000)
@@ -44,14 +44,22 @@ def rows(packets, order):
     )
 
 
+def side(call_id, whose="A", *, leg=1, medium=1):
+    return CallSide(call_id=call_id, leg=leg, side=Side(whose), medium=medium)
+
+
 def stream(**changes):
+    """`call_id` alone: sent by side A, by B where it comes from the higher address."""
     known = {
         "src": "10.0.0.1:4000", "dst": "10.0.0.2:5000", "ssrc": "0x00000001", "codec": "PCMU", "payload_types": [0],
         "clock_rate_hz": 8000, "call_id": None, "start": START_NS / 1e9, "end": START_NS / 1e9 + 60, "packets": 200,
         "expected": 200, "lost": 0, "duplicates": 0, "reordered": 0, "jitter_ms": 0.0, "max_jitter_ms": 0.0,
         "max_delta_ms": None, "encrypted": False, "digits": [],
     }  # fmt: skip
-    return Stream(**{**known, **changes})
+    known.update(changes)
+    if known["call_id"] is not None and "calls" not in known:
+        known["calls"] = [side(known["call_id"], "A" if known["src"] < known["dst"] else "B")]
+    return Stream(**known)
 
 
 def trace(*streams):

@@ -167,7 +167,7 @@ def test_the_clock_of_events_is_the_declared_one() -> None:
     ],
 )
 def test_digits_of_info(kind: str, body: str, digit: str, duration_ms: float | None) -> None:
-    head = f"INFO sip:b SIP/2.0\nCall-ID: call-1\nCSeq: 7 INFO\nFrom: <sip:a@example.org>;tag=1\nContent-Type: {kind}"
+    head = f"INFO sip:b SIP/2.0\nCall-ID: call-1\nCSeq: 7 INFO\nFrom: <sip:a@example.org>;tag=2\nContent-Type: {kind}"
     info = sip(Packet(time_ns=START_NS + 5, payload=b""), f"{head}\n\n{body}")
     [stream] = traced(offered("0"), *AUDIO, info, info).streams
     [found] = stream.digits

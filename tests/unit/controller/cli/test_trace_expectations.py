@@ -6,7 +6,7 @@ import pytest
 from agent.contract.call import DtmfMethod
 from agent.trace.model import Warning  # noqa: A004  # the document's word
 from controller.cli.trace_expectations import judge_digits, judge_loss
-from tests.unit.agent.trace.packets import stream, trace
+from tests.unit.agent.trace.packets import START_NS, side, stream, trace
 from tests.unit.controller.traces import digit, digits, file
 
 BACK = {"src": "10.0.0.2:5000", "dst": "10.0.0.1:4000"}
@@ -37,14 +37,14 @@ def test_one_right_direction_does_not_make_up_for_a_wrong_one():
 def test_digits_that_were_swallowed_on_the_way_are_not_made_up_for_by_the_first_leg():
     second = {"src": "10.0.0.2:6000", "dst": "10.0.0.3:7000", "call_id": "b"}
     assert broken(trace(stream(digits=digits("12#"), call_id="a"), stream(**second))) == [
-        "10.0.0.2:6000 ↔ 10.0.0.3:7000 carried none"
+        "10.0.0.2:6000 ↔ 10.0.0.3:7000 (call b) carried none"
     ]
     assert broken(trace(stream(digits=digits("12#"), call_id="a"), stream(**second, digits=digits("12#")))) == []
 
 
 def test_a_later_call_over_the_same_ports_is_a_conversation_of_its_own():
     assert broken(trace(stream(digits=digits("12#"), call_id="a"), stream(call_id="b"))) == [
-        "10.0.0.1:4000 ↔ 10.0.0.2:5000 carried none"
+        "10.0.0.1:4000 ↔ 10.0.0.2:5000 (call b) carried none"
     ]
 
 
@@ -175,3 +175,84 @@ def test_loss_does_not_hold_where_a_file_is_damaged():
     assert judge_loss(found, 1.0).broken == (
         "call.pcap could not be read wholly (damaged record): it may hold other packets",
     )
+
+
+# A side of a call
+
+
+MOVED = {"src": "10.0.0.1:4100", "start": START_NS / 1e9 + 5}
+
+
+def test_what_a_side_dialled_goes_on_over_ports_and_ssrcs():
+    first, second = stream(call_id="a", digits=digits("1")), stream(
+        call_id="a", ssrc="0x2", digits=[digit("2", start=2e9), digit("#", start=2e9 + 1)], **MOVED
+    )  # fmt: skip
+    assert broken(trace(first, second, stream(**BACK, call_id="a"))) == []
+    assert broken(trace(first, second), "12") == [
+        "10.0.0.1:4000 → 10.0.0.2:5000, then 10.0.0.1:4100 → 10.0.0.2:5000 carried 12# (RFC 4733)"
+    ]
+
+
+def test_stretches_that_a_call_left_before_it_was_dialled_are_no_conversations():
+    before = stream(dst="10.0.0.9:1", call_id="a")
+    assert broken(trace(before, stream(call_id="a", digits=digits("12#"), start=START_NS / 1e9 + 1))) == []
+
+
+def test_a_stream_of_two_calls_is_what_each_of_them_carried():
+    joined = stream(calls=[side("a"), side("b")], digits=digits("12#"))
+    left = stream(src="10.0.0.9:1", calls=[side("b")])
+    assert broken(trace(left, joined)) == []
+    assert broken(trace(left, joined), "12") == [
+        "10.0.0.1:4000 → 10.0.0.2:5000 (call b) carried 12# (RFC 4733)",
+        "10.0.0.1:4000 → 10.0.0.2:5000 (call a) carried 12# (RFC 4733)",
+    ]
+
+
+def test_legs_of_one_call_id_are_conversations_of_their_own():
+    other = {"src": "10.0.0.9:1", "dst": "10.0.0.3:2", "calls": [side("a", leg=2)]}
+    assert broken(trace(stream(call_id="a", digits=digits("12#")), stream(**other))) == [
+        "10.0.0.9:1 ↔ 10.0.0.3:2 (call a) carried none"
+    ]
+    by_info = digits("12#", method=DtmfMethod.INFO, call_id="a")
+    assert broken(trace(stream(call_id="a", digits=by_info), stream(**other))) == []
+
+
+def test_an_info_is_its_own_call_s_also_on_a_stream_of_two():
+    mine, theirs = (digits("12#", method=DtmfMethod.INFO, call_id=call_id) for call_id in "ab")
+    assert broken(trace(stream(calls=[side("a"), side("b")], digits=[*mine, *theirs]))) == []
+
+
+def test_a_source_that_plays_again_begins_another_conversation_without_any_call():
+    def later(number, **changes):
+        return stream(start=START_NS / 1e9 + 100 * number, end=START_NS / 1e9 + 100 * number + 60, **changes)
+
+    played = [later(n, digits=digits("12#")) for n in range(3)]
+    back = [later(n + 0.001, **BACK) for n in range(3)]
+    assert broken(trace(*played, *back)) == []
+    assert broken(trace(*played, later(3))) == ["10.0.0.1:4000 ↔ 10.0.0.2:5000 carried none"]
+
+
+def test_what_may_be_encrypted_does_not_hold():
+    assert broken(trace(stream(digits=digits("12#")), stream(**BACK, encrypted=None))) == [
+        "10.0.0.2:5000 → 10.0.0.1:4000 may be encrypted: its digits cannot be read"
+    ]
+
+
+def test_loss_is_that_of_a_side_over_all_its_streams_of_a_medium():
+    some = stream(call_id="a", expected=900), stream(call_id="a", ssrc="0x2", lost=10, expected=100)
+    assert judge_loss(trace(*some), 1.0).broken == ()
+    assert judge_loss(trace(*some), 0.9).broken == (
+        "10.0.0.1:4000 → 10.0.0.2:5000 0x00000001, then 10.0.0.1:4000 → 10.0.0.2:5000 0x2 lost 1 % (10 of 1000)",
+    )
+    video = stream(src="10.0.0.1:4002", calls=[side("a", medium=2)], expected=9000, lost=900)
+    assert len(judge_loss(trace(*some, video), 1.0).broken) == 1
+
+
+def test_loss_of_a_stream_that_two_calls_have_is_told_once():
+    assert len(judge_loss(trace(stream(calls=[side("a"), side("b")], lost=900, expected=1000)), 1.0).broken) == 1
+
+
+def test_media_of_no_call_beside_one_of_the_same_addresses_is_its_only_while_that_goes_on():
+    known, later = stream(call_id="a", digits=digits("12#")), stream(start=START_NS / 1e9 + 600, end=2e9)
+    assert broken(trace(known, stream(**BACK))) == []
+    assert broken(trace(known, later)) == ["10.0.0.1:4000 ↔ 10.0.0.2:5000 carried none"]
