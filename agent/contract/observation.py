@@ -243,9 +243,14 @@ class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag=
     sent: tuple[Source, ...] | None = None
     left_out: int = 0
     """Packets of sources and sections for which there was no room."""
+    uncounted: int = 0
+    """Those of them that no source of the tap's had room for, though they were to or from the host of an SDP."""
     gaps: tuple[Gap, ...] = ()
     gaps_left_out: int = 0
     actions: tuple[Action, ...] = ()
+    detour: str | None = None
+    """A message of ours (an ACK, say) could not go where the other side has it go: this agent has no transport for it,
+    must not send there, or found no address. It went to where the dialog had come from."""
     unparsed: tuple[SipMessage, ...] = ()
     """What came for this call and the SIP stack could not read."""
     heard: Heard | None = None

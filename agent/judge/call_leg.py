@@ -118,8 +118,8 @@ class CallLeg:
 
     @property
     def cut_short(self) -> bool:
-        """Our own agent is what ended it early, or may be."""
-        return self.answered and not self.ended_by_peer and not self.held
+        """Our own agent is what ended it early, or may be; or could not send its messages where they were to go."""
+        return self.answered and (self.leg.detour is not None or not (self.ended_by_peer or self.held))
 
     @property
     def bye(self) -> Bye | None:

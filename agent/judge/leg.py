@@ -1,8 +1,6 @@
 """What one agent can say of one of its legs, without its peer."""
 
-from typing import Final
-
-from agent.contract.media import MAX_SECTIONS
+from agent.contract.media import MAX_SECTIONS, MAX_SOURCES
 from agent.contract.observation import LegObservation
 from agent.contract.plan import Plan, call_key
 from agent.contract.verdict import Check, Finding, Reason, Role
@@ -13,9 +11,6 @@ from agent.judge.media import accepted
 from agent.judge.overload import Excuse
 from agent.judge.rank import worst_first
 from agent.judge.reasons import ROW_OF, failed
-
-KEPT_SOURCES: Final = 16
-"""Rows that the tap keeps for the peer, whatever strangers send (agent/tap/tap.h: TAP_PEER_ROWS)."""
 
 
 def judge_leg(plan: Plan, leg: LegObservation) -> tuple[Finding, ...]:
@@ -49,7 +44,7 @@ def leg_findings(leg: CallLeg) -> list[Finding]:
     told = [finding for rule in SIGNALLING_RULES for finding in rule.leg(leg)]
     received = [finding for rule in MEDIA_RULES for finding in rule.leg(leg)]
     if leg.cut_short:
-        received = [_not_the_paths(finding) for finding in received]
+        received = [_not_the_paths(leg, finding) for finding in received]
     if _may_be_uncounted(leg):
         received += _held(leg, received, f"{leg.leg.left_out} packets were of more sources than can be counted")
     if leg.overload is not None:
@@ -77,10 +72,12 @@ def _overloaded(leg: CallLeg, findings: list[Finding], trouble: str) -> list[Fin
 def _may_be_uncounted(leg: CallLeg) -> bool:
     """Packets that found no room may be the leg's own; else they are strangers', who may be as many as they like.
 
-    They may be where its sections are as many as are told, or its sources as many as the tap keeps room for.
+    The tap tells of its own host's; of those that it counted, they may be where as many sections or sources are told as
+    can be.
     """
-    own = [*accepted(leg.leg.received or ()), *(leg.leg.sent or ())]
-    return leg.leg.left_out > 0 and (len(own) >= KEPT_SOURCES or len(leg.leg.sections) >= MAX_SECTIONS)
+    own = (len(accepted(leg.leg.received or ())), len(leg.leg.sent or ()))
+    full = max(own) >= MAX_SOURCES or len(leg.leg.sections) >= MAX_SECTIONS
+    return leg.leg.uncounted > 0 or (leg.leg.left_out > 0 and full)
 
 
 def _held(leg: CallLeg, findings: list[Finding], note: str | None) -> list[Finding]:
@@ -107,7 +104,7 @@ def excused(leg: CallLeg, finding: Finding) -> Finding:
     return inconclusive(finding, Reason.AGENT_OVERLOADED, f"the agent was overloaded: {trouble}")
 
 
-def _not_the_paths(finding: Finding) -> Finding:
+def _not_the_paths(leg: CallLeg, finding: Finding) -> Finding:
     if failed(finding.reason):
-        return inconclusive(finding, Reason.NOT_MEASURED, "the agent itself ended the call early")
+        return inconclusive(finding, Reason.NOT_MEASURED, leg.leg.detour or "the agent itself ended the call early")
     return finding

@@ -99,7 +99,8 @@ def observe_leg(
         no_media=agreement.no_media,
         received=crossed.received if crossed else None,
         sent=crossed.sent if crossed else None,
-        left_out=told.left_out + (ended.uncounted if ended else 0),
+        left_out=told.left_out + (ended.uncounted + ended.strangers if ended else 0),
+        uncounted=ended.uncounted if ended else 0,
         gaps=told.gaps,
         gaps_left_out=told.gaps_left_out,
         heard=sound.heard,
@@ -136,6 +137,7 @@ def _signalled(facts: LegFacts, wire: LegWire, ended: CallEnded | None, own_reas
         rtt_ms=ended.rtt_ms if ended else None,
         dialog=wire.dialog(),
         actions=wire.undone(),
+        detour=wire.detour(),
         unparsed=wire.unparsed(),
         messages=kept_messages(wire.events),
     )
@@ -143,7 +145,8 @@ def _signalled(facts: LegFacts, wire: LegWire, ended: CallEnded | None, own_reas
 
 def _local_reason(wire: LegWire, own_reason: str | None, ended: CallEnded | None) -> str | None:
     """Without an ACK the call never came about for our stack, whatever else it, or the agent, had to say then."""
-    return wire.no_ack() or own_reason or wire.stack_reason() or (ended.local_reason if ended else None) or None
+    stack = wire.stack_reason() or (ended.local_reason if ended else None) or None
+    return wire.detour() or wire.no_ack() or own_reason or stack
 
 
 def _sound(

@@ -143,13 +143,21 @@ class LegWire:
             if t.method == "REFER" and not t.sent and t.finals and t.finals[0].code >= 300
         ]
         unsent = [
-            Action(name=_name(event), at_ms=None, error=f"{_name(event)} not sent: {event.reason}")
+            Action(name=_name(event), at_ms=None, error=f"{_name(event)} {_unsent(event)}")
             for event in self.events
             if isinstance(event, NotSent)
         ]
         no_ack = self.no_ack()
         acks = [Action(name="ack", at_ms=None, error=no_ack)] if no_ack else []
         return (*refused, *acks, *unsent)[:MAX_ACTIONS]
+
+    def detour(self) -> str | None:
+        """What could not go where the other side has it go: the first of it, where to, and why not."""
+        for event in self.events:
+            if isinstance(event, NotSent) and event.target is not None:
+                back = "it was sent to where the call had come from, if that was allowed"
+                return f"{_name(event)} {_unsent(event)}; {back}"
+        return None
 
     def no_ack(self) -> str | None:
         """The stack had an answer, and nothing of its ACK was on the wire: its Contact is where we cannot send."""
@@ -244,6 +252,10 @@ def _name(event: NotSent) -> str:
     if event.head is None:
         return "message"
     return event.head.method.lower() if event.head.code is None else f"{event.head.code} to {event.head.method}"
+
+
+def _unsent(event: NotSent) -> str:
+    return f"not sent: {event.reason}" if event.target is None else f"could not be sent to {event.reason}"
 
 
 def _side(*, sent: bool) -> Side:

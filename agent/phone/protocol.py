@@ -4,6 +4,7 @@ A phone has one event queue and is used from one thread. It reports what happene
 crossed the socket) and leaves all meaning to `agent.observe.leg`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NewType, Protocol
@@ -64,13 +65,18 @@ class MessageSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotSent:
-    """A SIP message of ours could not be sent, or its connection never came up: it is on no wire."""
+    """A SIP message of ours could not be sent, or its connection never came up: it is on no wire.
+
+    Or (`target`) not where it was to go; it is among the messages if it went to where its dialog had come from instead.
+    """
 
     at_s: float
     peer: str
     head: SipHead | None
     reason: str
     """The stack's words."""
+    target: str | None = None
+    """The host or URI that the peer had named, and that this agent may not or cannot send to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +193,8 @@ class CallEnded:
     """RTP as it crossed the wire, early media included; None: not measured."""
     uncounted: int = 0
     """TapStreams.uncounted."""
+    strangers: int = 0
+    """TapStreams.strangers."""
     not_rtp: int = 0
     """TapStreams.other."""
     capture: Path | None = None
@@ -222,6 +230,9 @@ class Phone(Protocol):
     @property
     def address(self) -> str:
         """`ip:port` of the SIP socket."""
+
+    def allow(self, networks: Sequence[str]) -> None:
+        """From now on no SIP leaves for an address outside these CIDRs, whatever a peer names; before, for any."""
 
     def add_account(self, account: SipAccount) -> AccountId:
         """Makes the account; registers when it says so. RegistrationConcluded follows then."""

@@ -1,4 +1,4 @@
-/* Sequence numbers and jitter of one RTP stream. */
+/* Sequence numbers of one RTP stream. */
 #include "counting.h"
 
 #define GOES_ON_NS INT64_C(1000000000)  /* an old life that goes on within this time was never over */
@@ -261,6 +261,7 @@ static void put_aside(struct rtp_sequence *sequence, struct rtp_holes *holes, in
     line_move(&aside->line, packet, number);
     if (sequence->beside == RTP_OLD && is_higher) {
         swap(sequence);
+        sequence->came |= RTP_CAME_BACK;
         sequence->restarts--;
         sequence->beside = RTP_STRAY;
         sequence->reordered += sequence->strays = sequence->aside.packets;
@@ -316,7 +317,7 @@ static void timestamp_jumps(struct rtp_sequence *sequence, const struct rtp_arri
         line_move(line, packet, number);
         *before = was;
         line->life = before->life = false;
-        sequence->came |= RTP_CAME_ANEW;
+        sequence->came |= RTP_CAME_ANEW | RTP_CAME_BACK;
     } else if (is_told(odd, packet) && is_on(odd, packet, &same) && same == number && number > odd->number) {
         sequence->restarts++;
         *line = *odd;
@@ -388,27 +389,4 @@ int64_t rtp_sequence_add(struct rtp_sequence *sequence, struct rtp_holes *holes,
 /* The stream is no more: gives its holes back. */
 void rtp_sequence_end(struct rtp_sequence *sequence, struct rtp_holes *holes) {
     while (sequence->holes > 0) hole_free(sequence, holes, sequence->highest_hole);
-}
-
-/* From one arrival to a later one. Times that a damaged capture made up wrap around. */
-int64_t rtp_waited_ns(int64_t before_ns, int64_t now_ns) { return (int64_t)((uint64_t)now_ns - (uint64_t)before_ns); }
-
-/* One audio packet, `tick_ns` its clock, `came` what rtp_sequence_add found: how much later it came after the one before
- * than their timestamps say, ns. nan, and no difference, between two clocks, two lives, and to one that is not known
- * (nan). */
-double rtp_jitter_add(struct rtp_jitter *jitter, uint8_t came, int64_t arrival_ns, uint32_t timestamp, double tick_ns) {
-    double moved_ns = __builtin_nan("");
-    if (came & (RTP_CAME_ASIDE | RTP_CAME_ODDLY)) return moved_ns;
-    if (came & RTP_CAME_ANEW) {
-        jitter->value_ns = 0;
-    } else if (jitter->tick_ns == tick_ns) {
-        double ticks = (int32_t)(timestamp - jitter->timestamp);
-        moved_ns = (double)rtp_waited_ns(jitter->arrival_ns, arrival_ns) - ticks * tick_ns;
-        jitter->value_ns += (__builtin_fabs(moved_ns) - jitter->value_ns) / 16;
-        if (jitter->value_ns > jitter->max_ns) jitter->max_ns = jitter->value_ns;
-    }
-    jitter->arrival_ns = arrival_ns;
-    jitter->timestamp = timestamp;
-    jitter->tick_ns = tick_ns;
-    return moved_ns;
 }

@@ -97,6 +97,7 @@ enum rtp_beside {
 #define RTP_CAME_ASIDE 4   /* of another life than that which goes on */
 #define RTP_CAME_ANEW 8    /* its life, or line of timestamps, is new, and confirmed by it; or an older one goes on */
 #define RTP_CAME_ODDLY 16  /* its timestamp is not on the line: what comes next tells why */
+#define RTP_CAME_BACK 32   /* beside ANEW: it is the older one that goes on, and the new one was none */
 
 /* numpy. RFC 3550 A.8 in float64: audio packets in arrival order, arrival times not rounded to ticks. */
 struct rtp_jitter {

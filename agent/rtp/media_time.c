@@ -117,7 +117,7 @@ int rtp_media_add(struct rtp_media *media, const struct rtp_piece *piece, struct
         return 0;
     }
     if (piece->came & RTP_CAME_LATE) return 0; /* rtp_media_fill */
-    if (piece->came & RTP_CAME_ANEW && media->tick_ns > 0) {
+    if (piece->came & RTP_CAME_ANEW && !(piece->came & RTP_CAME_BACK) && media->tick_ns > 0) {
         int64_t waited_ns = rtp_waited_ns(media->at_ns, piece->at_ns);
         gaps[count++] = (struct rtp_gap){.at_ns = piece->at_ns, .missing_ns = waited_ns, .kind = RTP_RESTART};
     }

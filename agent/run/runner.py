@@ -128,6 +128,7 @@ class Runner:
         self._phase = Phase.WAITING
         self._index = 0
         self._deadline_s = clock.monotonic_s() + plan.deadline_s
+        self._allow()
         self._until_s = 0.0
         self._stopped: _Stop | None = None
         self._blocked = False
@@ -322,12 +323,18 @@ class Runner:
             self._leave()
         elif signal.go >= self._index:
             self._phase = Phase.CALLING
+            self._allow(signal.peer_address)
             registration = self._registration
             if not self._blocked and registration and registration.usable and registration.account is not None:
                 stage = self._plan.stages[self._index]
                 self._caller.begin(
                     Dialling(stage=stage, account=registration.account, peer_address=signal.peer_address)
                 )
+
+    def _allow(self, *agents: str | None) -> None:
+        """SIP goes to the plan's targets and to our own agents, wherever a Contact or Record-Route would have it go."""
+        own = [address.rpartition(":")[0].strip("[]") for address in (self._phone.address, *agents) if address]
+        self._phone.allow((*self._plan.allowed_targets, *own))
 
     def _wait_for_calls(self, signal: Signal) -> None:
         """Waits for the stage's calls to end; some phases do so for a limited time."""

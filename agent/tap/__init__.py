@@ -7,7 +7,8 @@ phone per process, as pjsip itself.
 import ctypes
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,7 @@ _MAX_MESSAGE_BYTES = 65_535
 _GAP_KINDS: Final = (GapKind.LOST, GapKind.PAUSE, GapKind.RESTART)
 """enum rtp_gap_kind."""
 _ADDRESS_TEXT = 56
+_TARGET_TEXT = 128
 
 
 class _Digit(ctypes.Structure):
@@ -74,7 +76,7 @@ class _Stream(ctypes.Structure):
 class _Told(ctypes.Structure):
     _fields_ = (
         *((name, ctypes.c_uint32) for name in ("epoch", "rows")),
-        *((name, ctypes.c_uint64) for name in ("uncounted", "other")),
+        *((name, ctypes.c_uint64) for name in ("uncounted", "strangers", "other")),
     )
 
 
@@ -94,7 +96,12 @@ class _Message(ctypes.Structure):
         ("protocol", ctypes.c_char * 8),
         ("local", ctypes.c_char * _ADDRESS_TEXT),
         ("peer", ctypes.c_char * _ADDRESS_TEXT),
+        ("target", ctypes.c_char * _TARGET_TEXT),
     )
+
+
+class _Network(ctypes.Structure):
+    _fields_ = (("family", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("ip", ctypes.c_uint8 * 16))
 
 
 class _Captured(ctypes.Structure):
@@ -175,6 +182,7 @@ class Tap:
             rows=tuple(_stream(row) for row in rows[:count]),
             epoch=told.epoch,
             uncounted=told.uncounted,
+            strangers=told.strangers,
             other=told.other,
         )
 
@@ -209,8 +217,20 @@ class Tap:
                 connection=head.connection or None,
                 local=head.local.decode(),
                 peer=head.peer.decode(),
+                target=head.target.decode(errors="replace") or None,
                 text=self._text.raw[: head.length],
             )
+
+    def allow(self, networks: Sequence[str]) -> None:
+        """From now on no SIP is sent to an address outside these (CIDRs); before, to any. ValueError: one is none."""
+        known = [ip_network(network, strict=False) for network in networks]
+        rows = (_Network * len(known))(
+            *(
+                _Network(each.version, each.prefixlen, (ctypes.c_uint8 * 16)(*each.network_address.packed))
+                for each in known
+            )
+        )
+        self._library.tap_allow(rows, len(known))
 
     def wake(self, eventfd: int) -> None:
         """From now on each message adds to this eventfd; -1: none does."""

@@ -10,6 +10,7 @@
 #include "tap.h"
 
 #define BUCKETS 1024
+#define PAST_CALLS 16384 /* a power of two */
 
 struct stream {
     struct tap_counter *counter;
@@ -32,6 +33,7 @@ struct audio {
 
 struct tap_call {
     struct tap_call *next;
+    uint64_t hash;
     size_t id_length;
     unsigned users, openings; /* guarded by table_lock */
     pthread_mutex_t lock;     /* guards what follows, and the paths of the call's media lines */
@@ -41,7 +43,8 @@ struct tap_call {
     struct audio audios[TAP_MAX_AUDIOS];
     uint32_t mark, epoch;
     unsigned stream_count, row_count;
-    uint64_t uncounted, other; /* struct tap_told */
+    uint64_t uncounted, strangers, other; /* struct tap_told */
+    struct tap_address way_back;
     struct stream streams[TAP_MAX_ROWS];
     struct row rows[TAP_MAX_ROWS];
     char id[];
@@ -49,15 +52,21 @@ struct tap_call {
 
 static struct tap_call *table[BUCKETS];
 static int live; /* calls not freed yet */
+static struct past {
+    uint64_t hash;
+    uint32_t epoch;
+} past[PAST_CALLS]; /* calls that were closed: one that has their Call-ID goes on with their epochs */
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* --- the table --- */
 
-static struct tap_call **bucket(const char *id, size_t length) {
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    for (size_t i = 0; i < length; i++) hash = (hash ^ (uint8_t)id[i]) * 16777619u;
-    return &table[hash % BUCKETS];
+static uint64_t hash_of(const char *id, size_t length) {
+    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+    for (size_t i = 0; i < length; i++) hash = (hash ^ (uint8_t)id[i]) * UINT64_C(1099511628211);
+    return hash;
 }
+
+static struct tap_call **bucket(const char *id, size_t length) { return &table[hash_of(id, length) % BUCKETS]; }
 
 static struct tap_call *look_up(const char *id, size_t length) {
     struct tap_call *call = *bucket(id, length);
@@ -93,17 +102,18 @@ static struct tap_call *call_new(const char *id, size_t length) {
     if (!call) return NULL;
     memcpy(call->id, id, length);
     call->id_length = length;
+    call->hash = hash_of(id, length);
     pthread_mutex_init(&call->lock, NULL);
     struct tap_call **head = bucket(id, length);
     call->next = *head;
     *head = call;
     call->users = 1; /* the table */
     live++;
+    if (past[call->hash % PAST_CALLS].hash == call->hash) call->epoch = past[call->hash % PAST_CALLS].epoch;
     return call;
 }
 
-/* The call of that Call-ID, from now on counted, to be given back with tap_call_release; NULL: no memory. A call that
- * meets itself here (one Call-ID twice) is opened twice and closed twice. */
+/* The same, from now on counted; NULL: no memory. A call that meets itself here is opened twice and closed twice. */
 struct tap_call *tap_call_open(const char *id) {
     pthread_mutex_lock(&table_lock);
     struct tap_call *call = look_up(id, strlen(id));
@@ -132,6 +142,7 @@ int tap_call_close(const char *id, struct tap_captured *captured) {
         struct tap_call **at = bucket(id, strlen(id));
         while (*at != call) at = &(*at)->next;
         *at = call->next;
+        past[call->hash % PAST_CALLS] = (struct past){call->hash, call->epoch};
     }
     pthread_mutex_unlock(&table_lock);
     if (!call) return ENOENT;
@@ -190,6 +201,15 @@ void tap_call_sdp(struct tap_call *call) {
     pthread_mutex_lock(&call->lock);
     call->epoch++;
     pthread_mutex_unlock(&call->lock);
+}
+
+/* Where the call's last INVITE, or answer to one, came from; that is set where `peer` is told. Family 0: not known. */
+struct tap_address tap_call_way_back(struct tap_call *call, const struct tap_address *peer) {
+    pthread_mutex_lock(&call->lock);
+    if (peer) call->way_back = *peer;
+    struct tap_address way_back = call->way_back;
+    pthread_mutex_unlock(&call->lock);
+    return way_back;
 }
 
 /* One packet with where it came from or went to. */
@@ -270,8 +290,10 @@ static void count_rtp(struct tap_call *call, const struct way *way, struct tap_t
     struct stream *stream = stream_of(call, way, packet->ssrc);
     if (stream && has_row(call, stream, way))
         tap_count(stream->counter, formats, packet, bytes, length, at.real_ns, at.monotonic_ns);
-    else
+    else if (is_peers(way))
         call->uncounted++;
+    else
+        call->strangers++;
     enum tap_codec codec = formats->codec[packet->payload_type];
     if (!way->sent && call->recording && (codec == TAP_PCMU || codec == TAP_PCMA))
         record(call, stream, way, codec, packet, bytes, at.monotonic_ns);
@@ -297,7 +319,7 @@ void tap_call_media(struct tap_call *call, const struct tap_path *path, bool sen
     pthread_mutex_unlock(&call->lock);
 }
 
-/* One SIP message of a call; what is kept of it has no digests. */
+/* One SIP message of a call, kept without digests. */
 void tap_call_sip(struct tap_call *call, int64_t real_ns, const struct tap_address *from, const struct tap_address *to,
                   const char *text, size_t length) {
     pthread_mutex_lock(&call->lock);
@@ -310,8 +332,6 @@ void tap_call_sip(struct tap_call *call, int64_t real_ns, const struct tap_addre
     }
     pthread_mutex_unlock(&call->lock);
 }
-
-/* --- what is asked --- */
 
 /* From now on what the call receives is recorded: that of the first address in a new WAV file, that of others beside it,
  * `path`.1 and so on. 0, or an errno: of a call that is recorded already EEXIST. */
@@ -363,7 +383,7 @@ void tap_call_mark(struct tap_call *call) {
 /* The rows of a call's streams, in the order of their first packets, up to `room` of them; how many there are. */
 int tap_call_rows(struct tap_call *call, struct tap_stream *out, int room, struct tap_told *told) {
     pthread_mutex_lock(&call->lock);
-    *told = (struct tap_told){call->epoch, call->row_count, call->uncounted, call->other};
+    *told = (struct tap_told){call->epoch, call->row_count, call->uncounted, call->strangers, call->other};
     for (unsigned i = 0; i < call->row_count && (int)i < room; i++) {
         const struct stream *stream = &call->streams[call->rows[i].stream];
         struct tap_stream *shown = &out[i];

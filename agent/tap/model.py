@@ -1,7 +1,7 @@
 """What the tap saw."""
 
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 
 class TapError(Exception):
@@ -151,9 +151,24 @@ class TapStreams:
     epoch: int = 0
     """How many messages with an SDP the call has had."""
     uncounted: int = 0
-    """RTP packets of streams for which there was no room: more than 48, or 64 of the host that was negotiated with."""
+    """RTP packets to or from the host that was negotiated with, of streams for which there was no room: beyond 64."""
+    strangers: int = 0
+    """The same of other hosts: beyond 48 streams in all."""
     other: int = 0
     """What came to the RTP port, or went from it, and is no RTP: STUN, RTCP, other versions, fewer than 12 bytes."""
+
+
+class Undirected(IntEnum):
+    """Why a message could not go where it was to go."""
+
+    NOT_ALLOWED = -1
+    """To none of the addresses."""
+    NOT_FOUND = -2
+    """There is no such name."""
+    NO_ANSWER = -3
+    """To the question for the name, within 2 s."""
+    NO_TRANSPORT = -4
+    """It takes one that this agent has not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +182,7 @@ class TapMessage:
     """Monotonic clock; received: when the stack read it."""
     sent: bool
     unsent: int
-    """Why the stack could not send it (a pj_status_t); 0: it left."""
+    """Why the stack could not send it (a pj_status_t), or not to `target` (an Undirected); 0: it left."""
     parsed: bool
     """False: the stack could not read it, and dropped it; the text is cut."""
     sdp: bool
@@ -182,6 +197,9 @@ class TapMessage:
     peer: str
     text: bytes
     """As on the wire, digests included."""
+    target: str | None = None
+    """Where a message was to go that could not: host or URI, as the SUT named it. What became of it follows, if it was
+    sent somewhere else: to where the dialog's INVITE, or the answer to it, had come from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,31 +1,18 @@
 /* Every SIP message that crosses the wire, REGISTER and retransmissions included, with the connection that carried it;
- * what could not be sent, and what pjsip could not read, as such. The last ones are kept for their reader, and for calls
- * that are opened for an INVITE that has just come. */
-#include <errno.h>
+ * what could not be sent, or not where it was to go, and what pjsip could not read, as such. */
 #include <linux/sockios.h>
 #include <pjsip.h>
 #include <pjsua-lib/pjsua.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
-#include "tap.h"
+#include "messages.h"
 
-#define MESSAGES 16384
-#define MESSAGES_BYTES (16 * 1024 * 1024)
 #define UNPARSED 1024       /* that many are kept of what pjsip could not read in UNPARSED_NS: more is a flood */
 #define UNPARSED_NS INT64_C(10000000000)
 #define UNPARSED_BYTES 4096 /* of each */
-
-struct message {
-    struct tap_message shown;
-    struct tap_address local, peer;
-    size_t id_length;
-    bool sending; /* handed to its transport, which has not said yet whether it left: nobody reads beyond it */
-    bool counted; /* its call knows of its SDP */
-    char text[];  /* the message, then its Call-ID */
-};
+#define UNDIRECTED_BYTES 16384
 
 typedef pj_status_t (*send_function)(pjsip_transport *, pjsip_tx_data *, const pj_sockaddr_t *, int, void *,
                                      pjsip_transport_callback);
@@ -37,17 +24,11 @@ struct connection {
     uint64_t number;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all of these; taken before the locks of call.c */
-static struct message *ring[MESSAGES];
-static uint64_t oldest = 1, newest; /* numbers of messages kept: none where oldest > newest */
-static uint64_t unkept, unkept_told; /* for want of memory */
-static uint64_t told;                /* captures have all up to this number */
-static size_t bytes_kept;
-static unsigned unparsed;       /* since: */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all of these; taken before that of messages.c */
+static unsigned unparsed;                                /* since: */
 static int64_t unparsed_since_ns;
 static struct connection *connections;
 static uint64_t connections_seen;
-static int wake = -1; /* an eventfd of the reader's */
 
 /* --- connections --- */
 
@@ -109,44 +90,6 @@ static uint64_t connection_number(pjsip_transport *transport) {
 
 /* --- messages --- */
 
-static void drop_oldest(void) {
-    struct message *gone = ring[oldest % MESSAGES];
-    ring[oldest++ % MESSAGES] = NULL;
-    if (!gone) return;
-    bytes_kept -= sizeof *gone + gone->shown.length + gone->id_length;
-    free(gone);
-}
-
-/* Gives the message its number and keeps it. */
-static void keep(struct message *message) {
-    size_t bytes = sizeof *message + message->shown.length + message->id_length;
-    newest++;
-    while (oldest < newest && (newest - oldest >= MESSAGES || bytes_kept + bytes > MESSAGES_BYTES)) drop_oldest();
-    ring[newest % MESSAGES] = message;
-    message->shown.number = newest;
-    bytes_kept += bytes;
-}
-
-/* Takes it out again, where it is still kept. */
-static struct message *take_out(uint64_t number) {
-    struct message *message = number < oldest ? NULL : ring[number % MESSAGES];
-    if (!message) return NULL;
-    ring[number % MESSAGES] = NULL;
-    bytes_kept -= sizeof *message + message->shown.length + message->id_length;
-    return message;
-}
-
-static void wake_reader(void) {
-    const uint64_t one = 1;
-    if (wake >= 0 && write(wake, &one, sizeof one) < 0 && errno != EAGAIN) wake = -1;
-}
-
-static void write_to(struct tap_call *call, const struct message *message) {
-    bool sent = message->shown.sent;
-    tap_call_sip(call, message->shown.real_ns, sent ? &message->local : &message->peer,
-                 sent ? &message->peer : &message->local, message->text, message->shown.length);
-}
-
 /* The address in a pj_sockaddr; family 0 where it has none. */
 struct tap_address tap_address_of(const void *sockaddr) {
     const pj_sockaddr *from = sockaddr;
@@ -169,6 +112,7 @@ static bool has_sdp(const pjsip_msg *message) {
     return pj_stricmp2(&body->content_type.type, "multipart") == 0 && pjsip_multipart_find_part(body, &sdp, NULL);
 }
 
+/* `peer` NULL: not known. */
 static struct message *message_new(bool sent, pjsip_transport *transport, const pj_sockaddr *peer,
                                    struct tap_time time, const char *text, size_t length, const pj_str_t *id) {
     size_t id_length = id ? (size_t)id->slen : 0;
@@ -187,7 +131,7 @@ static struct message *message_new(bool sent, pjsip_transport *transport, const 
     strncpy(shown->protocol, pjsip_transport_get_type_name(transport->key.type & ~PJSIP_TRANSPORT_IPV6),
             sizeof shown->protocol - 1);
     message->local = tap_address_of(&transport->local_addr);
-    message->peer = tap_address_of(peer);
+    if (peer) message->peer = tap_address_of(peer);
     tap_address_text(&message->local, shown->local);
     tap_address_text(&message->peer, shown->peer);
     message->id_length = id_length;
@@ -196,90 +140,11 @@ static struct message *message_new(bool sent, pjsip_transport *transport, const 
     return message;
 }
 
-/* The call of a message, to be given back; it is told of an SDP once. With our lock held. */
-static struct tap_call *call_of(struct message *message) {
-    struct tap_call *call =
-        message->id_length ? tap_call_find(message->text + message->shown.length, message->id_length) : NULL;
-    if (call && message->shown.sdp && !message->counted) {
-        tap_call_sdp(call);
-        message->counted = true;
-    }
-    return call;
-}
-
-/* Tells captures and the reader of what has crossed, in its order: none beyond one that is being sent. With our lock. */
-static void tell(void) {
-    if (told + 1 < oldest) told = oldest - 1;
-    for (; told < newest; told++) {
-        struct message *message = ring[(told + 1) % MESSAGES];
-        if (message && message->sending) break;
-        struct tap_call *call = message && !message->shown.unsent ? call_of(message) : NULL;
-        if (!call) continue;
-        write_to(call, message);
-        tap_call_release(call);
-    }
-    wake_reader();
-}
-
-/* Keeps a message that has crossed the wire, or is about to; its number, or 0. */
-static uint64_t saw(struct message *message, bool sending) {
-    uint64_t number = 0;
-    pthread_mutex_lock(&lock);
-    if (message) {
-        message->sending = sending;
-        keep(message);
-        number = message->shown.number;
-        struct tap_call *call = call_of(message); /* a new epoch begins now, even where it will be told of later */
-        if (call) tap_call_release(call);
-        tell();
-    } else {
-        unkept++;
-    }
-    pthread_mutex_unlock(&lock);
-    return number;
-}
-
-/* A call is open from now on: it is told of those of its messages that are still kept. With a capture (or NULL) it
- * gets that, beginning with them; false where it has one. */
-bool tap_sip_replay(struct tap_call *call, const char *id, struct tap_capture *capture) {
-    size_t length = strlen(id);
-    pthread_mutex_lock(&lock);
-    bool first = capture && tap_call_capture(call, capture);
-    for (uint64_t number = oldest; number <= newest; number++) {
-        struct message *message = ring[number % MESSAGES];
-        if (!message || message->id_length != length || memcmp(message->text + message->shown.length, id, length) != 0)
-            continue;
-        struct tap_call *same = call_of(message);
-        if (first && number <= told && !message->shown.unsent) write_to(call, message);
-        if (same) tap_call_release(same);
-    }
-    pthread_mutex_unlock(&lock);
-    return first;
-}
-
-/* The first message kept with a number above `after`, its text cut to `room`; 0 where there is none yet. `missed`:
- * how many before it are gone, because they were not asked for in time. */
-int tap_message(uint64_t after, struct tap_message *out, char *text, size_t room) {
-    pthread_mutex_lock(&lock);
-    uint64_t number = after < oldest ? oldest : after + 1;
-    while (number <= newest && !ring[number % MESSAGES]) number++;
-    const struct message *message = number <= newest ? ring[number % MESSAGES] : NULL;
-    if (message && message->sending) message = NULL;
-    if (message) {
-        *out = message->shown;
-        out->missed = (after + 1 < oldest ? oldest - after - 1 : 0) + unkept - unkept_told;
-        unkept_told = unkept;
-        memcpy(text, message->text, message->shown.length < room ? message->shown.length : room);
-    }
-    pthread_mutex_unlock(&lock);
-    return message != NULL;
-}
-
-/* An eventfd that is written to for each message from now on; -1: none. */
-void tap_wake(int eventfd) {
-    pthread_mutex_lock(&lock);
-    wake = eventfd;
-    pthread_mutex_unlock(&lock);
+/* One of ours. */
+static struct message *message_of(const pjsip_tx_data *tdata, pjsip_transport *transport, const pj_sockaddr_t *to,
+                                  const char *text, size_t length) {
+    const pjsip_cid_hdr *id = pjsip_msg_find_hdr(tdata->msg, PJSIP_H_CALL_ID, NULL);
+    return message_new(true, transport, to, tap_now(), text, length, id ? &id->id : NULL);
 }
 
 /* --- sending --- */
@@ -292,30 +157,15 @@ struct pending { /* a message that its transport sends later: a socket is full, 
     bool returned, ended;
 };
 
-/* What became of a message that was handed to its transport. With our lock held. */
-static void settle(struct message *message, pj_status_t status) {
-    message->sending = false;
-    message->shown.unsent = status;
-    tell();
-}
-
-static struct message *kept(uint64_t number) {
-    return number && number >= oldest && number <= newest ? ring[number % MESSAGES] : NULL;
-}
-
 /* pjsip's word on a message that was pending: bytes sent, or minus a status. */
 static void on_sent(pjsip_transport *transport, void *token, pj_ssize_t size) {
     struct pending *pending = token;
     pj_status_t status = size > 0 ? PJ_SUCCESS : size < 0 ? (pj_status_t)-size : PJ_EUNKNOWN;
     pthread_mutex_lock(&lock);
-    struct message *message = pending->returned ? pending->message : kept(pending->number);
-    if (message && pending->returned) { /* it crosses now */
-        struct tap_time now = tap_now();
-        message->shown.real_ns = now.real_ns;
-        message->shown.monotonic_ns = message->shown.read_ns = now.monotonic_ns;
-        keep(message);
-    }
-    if (message) settle(message, status);
+    if (!pending->returned)
+        tap_message_left(pending->number, status);
+    else if (pending->message)
+        tap_message_late(pending->message, status);
     pending->ended = true;
     bool last = pending->returned;
     void *their_token = pending->token;
@@ -334,27 +184,41 @@ static pj_status_t send_msg(pjsip_transport *transport, pjsip_tx_data *tdata, co
     if (!send) return PJSIP_ETPNOTAVAIL; /* it has ended */
     struct pending *pending = tdata->msg ? calloc(1, sizeof *pending) : NULL;
     if (!pending) return send(transport, tdata, to, to_length, token, callback); /* a keep-alive */
-    const pjsip_cid_hdr *id = pjsip_msg_find_hdr(tdata->msg, PJSIP_H_CALL_ID, NULL);
-    struct message *message = message_new(true, transport, to, tap_now(), tdata->buf.start,
-                                          (size_t)(tdata->buf.cur - tdata->buf.start), id ? &id->id : NULL);
+    struct message *message = message_of(tdata, transport, to, tdata->buf.start,
+                                         (size_t)(tdata->buf.cur - tdata->buf.start));
     if (message) message->shown.sdp = has_sdp(tdata->msg);
     pending->token = token;
     pending->callback = callback;
-    pending->number = saw(message, true); /* before it is sent: the answer to it must not come before it */
+    pending->number = tap_message_saw(message, true); /* before it is sent: its answer must not come before it */
     pj_status_t status = send(transport, tdata, to, to_length, pending, &on_sent);
     pthread_mutex_lock(&lock);
     bool ended = status != PJ_EPENDING || pending->ended;
     if (status != PJ_EPENDING) {
-        message = kept(pending->number);
-        if (message) settle(message, status);
+        tap_message_left(pending->number, status);
     } else if (!ended) {
-        pending->message = pending->number ? take_out(pending->number) : NULL;
+        pending->message = tap_message_put_off(pending->number);
         pending->returned = true;
-        tell(); /* of those behind it */
     }
     pthread_mutex_unlock(&lock);
     if (ended) free(pending);
     return status;
+}
+
+/* A message that cannot go to where it is to go: tells of it, and why. It may yet be sent somewhere else. */
+void tap_sip_undirected(void *of, const char *target, size_t length, enum tap_undirected why) {
+    pjsip_tx_data *tdata = of;
+    pjsip_transport *transport =
+        tdata->tp_sel.type == PJSIP_TPSELECTOR_TRANSPORT ? tdata->tp_sel.u.transport : NULL;
+    char *text = transport && tdata->msg ? malloc(UNDIRECTED_BYTES) : NULL;
+    pj_ssize_t printed = text ? pjsip_msg_print(tdata->msg, text, UNDIRECTED_BYTES) : -1;
+    struct message *message =
+        printed > 0 ? message_of(tdata, transport, NULL, text, (size_t)printed) : NULL;
+    free(text);
+    if (!message) return;
+    message->shown.unsent = why;
+    if (length >= sizeof message->shown.target) length = sizeof message->shown.target - 1;
+    memcpy(message->shown.target, target, length);
+    tap_message_saw(message, false);
 }
 
 /* --- the module --- */
@@ -374,8 +238,12 @@ static pj_bool_t on_rx(pjsip_rx_data *rdata) {
                                           arrival(rdata->tp_info.transport), rdata->msg_info.msg_buf,
                                           (size_t)rdata->msg_info.len,
                                           rdata->msg_info.cid ? &rdata->msg_info.cid->id : NULL);
-    if (message) message->shown.sdp = has_sdp(rdata->msg_info.msg);
-    saw(message, false);
+    if (message) {
+        message->shown.sdp = has_sdp(rdata->msg_info.msg);
+        message->leads_back = tap_leads_back(rdata);
+    }
+    tap_message_saw(message, false);
+    tap_route_back(rdata);
     return PJ_FALSE;
 }
 
@@ -414,7 +282,7 @@ static void on_dropped(pjsip_tp_dropped_data *dropped) {
     size_t length = dropped->len < UNPARSED_BYTES ? dropped->len : UNPARSED_BYTES;
     struct message *message = message_new(false, transport, peer, arrival(transport), data, length, NULL);
     if (message) message->shown.parsed = 0;
-    saw(message, false);
+    tap_message_saw(message, false);
 }
 
 /* Below the transport layer's own module: the first to see what came, the last to see what is sent, as printed. */
@@ -428,6 +296,7 @@ static pjsip_module module = {.name = {"mod-calltest-tap", 16},
 int tap_sip_install(void) {
     pjsip_endpoint *endpoint = pjsua_get_pjsip_endpt();
     module.id = -1;
+    tap_resolve_install(endpoint);
     pj_status_t status = pjsip_tpmgr_set_drop_data_cb(pjsip_endpt_get_tpmgr(endpoint), &on_dropped);
     return status ? status : pjsip_endpt_register_module(endpoint, &module);
 }

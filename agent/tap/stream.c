@@ -36,6 +36,7 @@ struct tap_counter {
     struct rtp_sequence sequence;
     struct rtp_jitter jitter;
     struct rtp_media media;
+    struct rtp_gap *restart; /* the last one, if it was told */
     bool has_grid, gaps_left_out;
     double offset_ns, earliest_ns; /* of the grid: how far the last audio packet, and the earliest, were behind it */
     struct rtp_holes holes;
@@ -161,11 +162,15 @@ static void count_time(struct tap_counter *counter, const struct rtp_piece *piec
     struct rtp_gap gaps[2], none = {0};
     int count = rtp_media_add(&counter->media, piece, gaps);
     if (counter->media.taken_back && row->gap_count > 0) row->gap_count--;
+    if (piece->came & RTP_CAME_BACK && counter->restart) counter->restart->missing_ns = 0; /* it was none */
+    if (piece->came & RTP_CAME_ANEW) counter->restart = NULL;
     for (int i = 0; i < count; i++) {
-        if (row->gap_count < TAP_MAX_GAPS)
-            row->gaps[row->gap_count] = gaps[i];
+        struct rtp_gap *kept = row->gap_count < TAP_MAX_GAPS ? &row->gaps[row->gap_count] : NULL;
+        if (kept)
+            *kept = gaps[i];
         else
             counter->gaps_left_out = true;
+        if (gaps[i].kind == RTP_RESTART) counter->restart = kept;
         row->gap_count++;
     }
     if (!(piece->came & RTP_CAME_LATE) || piece->came & RTP_CAME_ASIDE) return;
@@ -268,7 +273,7 @@ void tap_row_read(const struct tap_counter *counter, const struct tap_row *row, 
     out->refused_events = row->refused_events;
     out->gap_count = row->gap_count > TAP_MAX_GAPS ? row->gap_count - TAP_MAX_GAPS : 0;
     for (uint32_t i = 0, shown = 0; i < row->gap_count && i < TAP_MAX_GAPS; i++) {
-        if (row->gaps[i].missing_ns <= 0) continue; /* late packets filled it */
+        if (row->gaps[i].missing_ns <= 0) continue; /* late packets filled it, or it was none */
         out->gaps[shown++] = row->gaps[i];
         out->gap_count++;
     }

@@ -3,6 +3,8 @@
  * tap.c     the doors: what Python asks of a call, by its Call-ID
  * media.c   a pjmedia transport adapter: every RTP and RTCP packet of every call, above SRTP
  * sip.c     a pjsip module: every SIP message with the connection that carried it
+ * resolve.c where they go: names, the addresses that are allowed, and the way back for what cannot go elsewhere
+ * messages.c the last SIP messages
  * answers.c a pjsip module: answers to requests within a dialog that pjsip has none for
  * call.c    the calls that were asked for, by Call-ID: their streams, their capture, their recordings
  * audio.c   WAV files of what was received, one for each address that sent it
@@ -26,6 +28,7 @@
 #include "media_time.h"
 
 #define TAP_ADDRESS_TEXT 56 /* "[v6]:port" with its end */
+#define TAP_TARGET_TEXT 128
 #define TAP_MAX_ROWS 64     /* per call: streams, in the epochs in which they had packets */
 #define TAP_PEER_ROWS 16    /* of these, kept for the host that was negotiated with: a stranger's flood leaves them */
 #define TAP_MAX_DIGITS 256  /* per stream: four times what a plan may send */
@@ -145,7 +148,8 @@ struct tap_path {
 struct tap_told {
     uint32_t epoch;     /* SDPs so far */
     uint32_t rows;      /* of streams */
-    uint64_t uncounted; /* packets of streams for which there was no room */
+    uint64_t uncounted; /* packets of streams for which there was no room, to or from the host that was negotiated with */
+    uint64_t strangers; /* the same, from others */
     uint64_t other;     /* packets to or from the RTP port that are no RTP */
 };
 
@@ -165,6 +169,7 @@ int tap_call_record(struct tap_call *call, const char *path);
 int tap_call_record_end(struct tap_call *call, int64_t until_monotonic_ns, struct tap_recorded out[TAP_MAX_AUDIOS]);
 void tap_call_mark(struct tap_call *call);
 void tap_call_sdp(struct tap_call *call);
+struct tap_address tap_call_way_back(struct tap_call *call, const struct tap_address *peer);
 int tap_call_rows(struct tap_call *call, struct tap_stream *out, int room, struct tap_told *told);
 void tap_call_formats(struct tap_call *call, struct tap_path *path, const struct tap_formats *sent,
                       const struct tap_formats *received);
@@ -174,7 +179,15 @@ void tap_call_media(struct tap_call *call, const struct tap_path *path, bool sen
 void tap_call_sip(struct tap_call *call, int64_t real_ns, const struct tap_address *from, const struct tap_address *to,
                   const char *text, size_t length);
 
-/* --- sip.c --- */
+/* --- messages.c --- */
+
+/* Why a message cannot go where it is to go. */
+enum tap_undirected {
+    TAP_NOT_ALLOWED = -1,
+    TAP_NOT_FOUND = -2,    /* no such name */
+    TAP_NO_ANSWER = -3,    /* to the question for it, in time */
+    TAP_NO_TRANSPORT = -4, /* of ours leads there */
+};
 
 /* ctypes. One SIP message as it crossed the wire, or did not. */
 struct tap_message {
@@ -184,19 +197,36 @@ struct tap_message {
     uint64_t connection; /* one per pjsip transport: a UDP socket, a TCP or TLS connection; 0: not known */
     uint64_t missed;     /* messages before it that are gone unread */
     uint32_t length;
-    int32_t unsent; /* pj_status_t: it never left; 0: it did */
+    int32_t unsent; /* a pj_status_t: it never left; enum tap_undirected: not there; 0: it left */
     uint8_t sent, secure;
     uint8_t sdp;    /* its body is, or has in it, an SDP */
     uint8_t parsed; /* 0: pjsip could not read it, and dropped it */
     char protocol[8]; /* UDP, TCP, TLS */
     char local[TAP_ADDRESS_TEXT], peer[TAP_ADDRESS_TEXT];
+    char target[TAP_TARGET_TEXT]; /* where it was to go, as the SUT named it; empty: pjsip itself failed */
 };
 
 int tap_message(uint64_t after, struct tap_message *out, char *text, size_t room); /* ctypes */
 void tap_wake(int eventfd);                                                        /* ctypes */
 bool tap_sip_replay(struct tap_call *call, const char *id, struct tap_capture *capture);
+
+/* --- sip.c --- */
+
 struct tap_address tap_address_of(const void *sockaddr);
+void tap_sip_undirected(void *tdata, const char *target, size_t length, enum tap_undirected why);
 int tap_sip_install(void);
+
+/* --- resolve.c --- */
+
+/* ctypes. Addresses that begin with these bits. */
+struct tap_network {
+    uint8_t family, bits, ip[16];
+};
+
+void tap_allow(const struct tap_network *networks, int count); /* ctypes */
+bool tap_leads_back(const void *rdata);
+void tap_route_back(void *rdata);
+void tap_resolve_install(void *endpoint);
 
 /* --- answers.c --- */
 

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import FrameType
@@ -28,6 +29,7 @@ from controller.watch import LiveWatch, PlainWatch
 
 EXIT: Final = {Result.PASSED: 0, Result.FAILED: 1, Result.INCONCLUSIVE: 3}
 UNUSABLE: Final = 2
+EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,8 @@ class Asked:
     output: Output
     secrets: tuple[str, ...]
     config_maps: tuple[str, ...]
+    allow_targets: tuple[str, ...] | None
+    """None: not given."""
     allow_dial: str
     keep: Path | None
     evidence: Path | None
@@ -54,7 +58,7 @@ def run(asked: Asked) -> int:
         options = Options(
             targets=asked.targets,
             directories=Directories(secrets=secrets, config_maps=config_maps),
-            limits=Limits(allow_dial=_pattern(asked.allow_dial)),
+            limits=Limits(allow_targets=_networks(asked.allow_targets), allow_dial=_pattern(asked.allow_dial)),
             keep=asked.keep,
             evidence=asked.evidence and _writable(asked.evidence),
         )
@@ -132,6 +136,14 @@ def _writable(directory: Path) -> Path:
             return directory
     except OSError as error:
         raise UnusableInputError(f"--evidence {directory}: {error.strerror}: name a directory to write to") from error
+
+
+def _networks(given: Sequence[str] | None) -> tuple[str, ...]:
+    """None: whoever runs a test may send what this machine may; a wrong Contact is then the fault of the SUT."""
+    try:
+        return EVERYWHERE if given is None else tuple(str(ip_network(network)) for network in given)
+    except ValueError as error:
+        raise UnusableInputError(f"--allow-target: {error}; give a CIDR such as 192.0.2.0/24") from error
 
 
 def _pattern(text: str) -> re.Pattern[str] | None:

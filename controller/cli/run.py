@@ -20,6 +20,14 @@ Secrets = Annotated[
 ConfigMaps = Annotated[
     list[str] | None, typer.Option(metavar="NAME=DIR", help="Directory that stands for a ConfigMap with WAV files.")
 ]
+AllowTargets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-target",
+        metavar="CIDR",
+        help="Where else SIP may go, as a Contact has it; repeat it. Default: anywhere.",
+    ),
+]
 AllowDial = Annotated[
     str, typer.Option(metavar="REGEX", help="Phone numbers that may be dialled; emergency numbers never are.")
 ]
@@ -42,6 +50,7 @@ def run(
     output: Format = Output.TABLE,
     secret: Secrets = None,
     config_map: ConfigMaps = None,
+    allow_target: AllowTargets = None,
     allow_dial: AllowDial = "",
     keep: Keep = None,
     evidence: Evidence = None,
@@ -70,6 +79,7 @@ def run(
         output=output,
         secrets=tuple(secret or ()),
         config_maps=tuple(config_map or ()),
+        allow_targets=None if allow_target is None else tuple(allow_target),
         allow_dial=allow_dial,
         keep=keep,
         evidence=evidence,

@@ -16,8 +16,9 @@ def cases(*made: Case) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("case", made, ids=lambda case: case.name)
 
 
-def case(name: str, peer: Callable[[], Uas], test: str | None = None) -> Case:
-    return Case(name=name, peer=peer, test=echo() if test is None else test)
+def case(name: str, peer: Callable[[], Uas], test: str | None = None, *options: str) -> Case:
+    """`options`: of the command."""
+    return Case(name=name, peer=peer, test=echo() if test is None else test, options=options)
 
 
 def judged(runs: Runs, case: Case, expected: str) -> Outcome:

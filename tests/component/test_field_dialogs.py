@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.component.field import PASSED, case, cases, judged
+from tests.component.field import PASSED, UNMEASURED, case, cases, judged
 from tests.component.peers.rtp import PCMU, Rtp, bound, noise
 from tests.component.peers.running import MEDIA, Case, Runs, echo
 from tests.component.peers.sip import Message, sdp
@@ -312,6 +312,71 @@ def test_an_answer_that_is_none_to_the_offer_fails(runs: Runs, case: Case) -> No
 )
 def test_an_answer_that_a_standard_allows_passes(runs: Runs, case: Case) -> None:
     judged(runs, case, PASSED)
+
+
+# --- where requests of the dialog go (RFC 3261 §12.2.1.1)
+
+
+class Elsewhere(Uas):
+    """Its answer names another place for the ACK and the BYE."""
+
+    contact_uri, route = "sip:sut@ADDRESS", ""
+
+    def answer(self, call: Call) -> None:
+        extra = (_at(self, f"Record-Route: <{self.route}>"),) if self.route else ()
+        contact, body = _at(self, f"<{self.contact_uri}>"), self.answer_sdp(call)
+        self.respond(call.invite, "200 OK", call.peer, tag=call.tag, body=body, extra=extra, contact=contact)
+        self.up(call)
+
+
+def _at(peer: Uas, text: str) -> str:
+    return text.replace("ADDRESS", peer.address).replace("PORT", peer.address.rpartition(":")[2])
+
+
+def elsewhere(contact: str, route: str = "") -> type[Elsewhere]:
+    return type("Elsewhere", (Elsewhere,), {"contact_uri": contact, "route": route})
+
+
+NO_TRANSPORT, NOT_ALLOWED, NO_NAME = "no transport that leads there", "--allow-target", "no address was found"
+BOUND = ("--allow-target", "192.0.2.8/32")
+UNREACHABLE = {
+    "TCP": NO_TRANSPORT,
+    "TLS": NO_TRANSPORT,
+    "sips": NO_TRANSPORT,
+    "IPv6": NO_TRANSPORT,
+    "another address": NOT_ALLOWED,
+    "a proxy elsewhere": NOT_ALLOWED,
+    "a proxy by TCP": NO_TRANSPORT,
+    "no such name": NO_NAME,
+    "no such proxy": NO_NAME,
+}
+
+
+@cases(
+    case("TCP", elsewhere("sip:sut@ADDRESS;transport=tcp")),
+    case("TLS", elsewhere("sip:sut@ADDRESS;transport=TLS")),
+    case("sips", elsewhere("sips:sut@ADDRESS")),
+    case("IPv6", elsewhere("sip:sut@[::1]:PORT")),
+    case("another address", elsewhere("sip:sut@192.0.2.9"), echo(), *BOUND),
+    case("a proxy elsewhere", elsewhere("sip:sut@ADDRESS", "sip:192.0.2.9;lr"), echo(), *BOUND),
+    case("a proxy by TCP", elsewhere("sip:sut@ADDRESS", "sip:ADDRESS;transport=tcp;lr")),
+    case("no such name", elsewhere("sip:sut@sut.invalid:PORT")),
+    case("no such proxy", elsewhere("sip:sut@ADDRESS", "sip:proxy.invalid;lr")),
+)
+def test_where_an_ack_cannot_go_it_and_the_bye_go_back_and_the_leg_says_so(runs: Runs, case: Case) -> None:
+    outcome = judged(runs, case, UNMEASURED)
+    assert UNREACHABLE[case.name] in outcome.text
+    assert "ack could not be sent to" in outcome.text
+    assert {request.method for request in outcome.peer.requests} >= {"ACK", "BYE"}
+
+
+@cases(
+    case("a name", elsewhere("sip:sut@localhost:PORT")),
+    case("a proxy by name", elsewhere("sip:sut@ADDRESS", "sip:localhost:PORT;lr"), echo(), *BOUND),
+)
+def test_names_that_lead_to_where_calls_may_go_are_as_good_as_addresses(runs: Runs, case: Case) -> None:
+    outcome = judged(runs, case, PASSED)
+    assert {request.method for request in outcome.peer.requests} >= {"ACK", "BYE"}
 
 
 # --- the end

@@ -203,18 +203,62 @@ def test_the_same_invite_by_another_way_is_refused_and_told(phone: Make) -> None
         assert len(callee.all("IncomingCall")) == 1
 
 
-def test_an_answer_whose_contact_we_cannot_send_to_has_no_ack_on_the_wire(phone: Make) -> None:
+def test_what_our_transport_cannot_carry_to_a_contact_goes_back_to_where_the_answer_came_from(phone: Make) -> None:
     def script(self: Peer, text: str) -> list[str]:
         secure = f"{self.address};transport=tls"
-        return [response(text, "200 OK", body=sdp(NOBODY), contact=secure)] if text.startswith("INVITE ") else []
+        if text.startswith("INVITE "):
+            return [response(text, "200 OK", body=sdp(NOBODY), contact=secure)]
+        return [response(text, "200 OK")] if text.startswith("BYE ") else []
 
     with peer(script) as elsewhere:
-        caller = phone(settle_s=0.5)
+        caller = phone()
         call = dial(caller, elsewhere)
         wait_for_audio(caller)
         caller.do("hang_up", call=call)
         caller.wait("CallEnded", call=call)
-        assert [start for start in caller.starts(sent=True) if not start.startswith("INVITE")] == []
+        sent = [start for start in caller.starts(sent=True) if not start.startswith("INVITE")]
+        assert sent == [f"{method} sip:{elsewhere.address};transport=tls SIP/2.0" for method in ("ACK", "BYE")]
+        assert [(told["head"]["method"], told["target"]) for told in caller.all("NotSent")] == [
+            (method, f"sip:{elsewhere.address};transport=tls") for method in ("ACK", "BYE")
+        ]
+
+
+def test_a_callee_hangs_up_by_the_way_the_invite_came_where_its_contact_takes_another_transport(phone: Make) -> None:
+    """The route that leads there is on no wire."""
+    callee = phone()
+    with peer(lambda _self, text: [response(text, "200 OK")] if text.startswith("BYE ") else []) as calling:
+        host, _, port = callee.address.rpartition(":")
+        calling.phone = (host, int(port))
+        contact = f"Contact: <sip:{calling.address}"
+        calling.send(invite(calling, callee, "", sdp(NOBODY)).replace(contact, f"{contact};transport=tcp"))
+        call = callee.wait("IncomingCall")["call"]
+        callee.do("answer", call=call, code=200)
+        while not any(start.startswith("SIP/2.0 200") for start in callee.starts(sent=True)):
+            answer = callee.wait("MessageSeen", sent=True)["text"]
+        assert "Record-Route" not in answer
+        tag = re.search(r"To: .*;tag=([^;\r]+)", answer)
+        assert tag is not None
+        ack = invite(calling, callee, "", "", branch="z9hG4bKack").replace("INVITE", "ACK")
+        calling.send(ack.replace(f"To: <sip:bob@{callee.address}>", f"To: <sip:bob@{callee.address}>;tag={tag[1]}"))
+        callee.wait("CallConfirmed")
+        callee.do("hang_up", call=call)
+        callee.wait("CallEnded")
+        bye = next(m["text"] for m in callee.all("MessageSeen") if m["sent"] and m["text"].startswith("BYE"))
+        assert "Route:" not in bye
+        assert [told["target"] for told in callee.all("NotSent")] == [f"sip:{calling.address};transport=tcp"]
+
+
+def test_an_answers_network_that_is_not_allowed_is_not_sent_to(phone: Make) -> None:
+    with peer(answering(sdp(NOBODY))) as refused:
+        caller = phone(settle_s=0.3)
+        caller.do("allow", networks=["10.0.0.0/9", "fd00::/8", "127.0.0.0/31"])
+        call = dial(caller, refused)
+        caller.wait("CallConfirmed")
+        caller.do("allow", networks=["10.0.0.0/9", "127.0.0.2/31", "127.0.0.0/32"])
+        caller.do("hang_up", call=call)
+        caller.wait("CallEnded", call=call)
+        assert not any(start.startswith("BYE") for start in caller.starts(sent=True)), "neither there nor back"
+        assert [told["head"]["method"] for told in caller.all("NotSent")] == ["BYE"]
 
 
 def test_a_refused_refresh_is_told_after_the_registration_that_it_ends(phone: Make) -> None:

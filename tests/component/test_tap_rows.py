@@ -138,6 +138,24 @@ def test_a_source_that_begins_anew_is_missing_nothing() -> None:
     assert [gap.kind for gap in stream.gaps] == [GapKind.RESTART]
 
 
+def test_a_source_that_only_seemed_to_begin_anew_has_no_gap_of_it() -> None:
+    """Two packets of another's in sequence, and the old line goes on within a second: not even a trace is left."""
+    others = speech(2, sequence=30_000, timestamp=77, at_ms=1001)
+    anew = speech(50, sequence=9000, timestamp=5, at_ms=4000)
+    was = [*speech(50), *others, *speech(50, sequence=50, timestamp=8000, at_ms=1040)]
+    stream = counted(was)
+    assert (stream.restarts, stream.lost, stream.gaps, stream.gap_count) == (0, 0, (), 0)
+    stream = counted([*was, *anew])
+    assert (stream.restarts, [gap.kind for gap in stream.gaps]) == (1, [GapKind.RESTART])
+
+
+def test_timestamps_that_only_seemed_to_begin_anew_have_no_gap_of_it() -> None:
+    odd = [replace(p, timestamp=p.timestamp + 5_000_000) for p in speech(3, sequence=50, timestamp=8000, at_ms=1000)]
+    stream = counted([*speech(50), *odd, *speech(50, sequence=53, timestamp=8480, at_ms=1060)])
+    assert (stream.restarts, stream.lost) == (0, 0)
+    assert GapKind.RESTART not in {gap.kind for gap in stream.gaps}
+
+
 def test_one_odd_timestamp_is_missing_nothing() -> None:
     packets = speech(100)
     packets[50] = replace(packets[50], timestamp=5_000_000)
@@ -304,9 +322,27 @@ def test_a_flood_of_strangers_leaves_room_for_the_peer_and_is_counted() -> None:
         call.sdp()
         call.media(speech(51)[50].encoded())
         found = of(call)
-    assert found.uncounted == 1000 - 48
+    assert (found.uncounted, found.strangers) == (0, 1000 - 48)
     mine = [row for row in found.rows if row.remote == "192.0.2.1:4000"]
     assert [(row.sent, row.epoch, row.packets) for row in mine] == [(False, 0, 50), (True, 0, 50), (False, 1, 1)]
+
+
+def test_a_flood_of_the_peers_own_sources_is_told_from_that_of_strangers() -> None:
+    with a_call("own-flood@test") as call:
+        for number in range(100):
+            call.media(replace(speech(1)[0], ssrc=number).encoded())
+        call.media(replace(speech(1)[0], ssrc=7000).encoded(), host=77)
+        found = of(call)
+    assert (len(found.rows), found.uncounted, found.strangers) == (64, 36, 1)
+
+
+def test_a_call_id_that_comes_again_goes_on_with_its_epochs() -> None:
+    """As the phone counts them, whose messages are of a Call-ID too."""
+    for epoch in (2, 4):
+        with a_call("again@test") as call:
+            call.sdp()
+            call.sdp()
+            assert of(call).epoch == epoch
 
 
 def test_a_stream_without_room_for_another_row_goes_on_in_its_last_one() -> None:

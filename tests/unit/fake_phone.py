@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,6 +98,9 @@ class FakePhone:
     address = "127.0.0.1:5070"
 
     # --- the protocol ---
+
+    def allow(self, networks: Sequence[str]) -> None:
+        self.allowed = tuple(networks)
 
     def add_account(self, account: SipAccount) -> AccountId:
         self._asked("add_account", account)

@@ -73,6 +73,9 @@ def _late(leg: CallLeg, expected: str, observed: str) -> Finding:
 
 def _not_answered(leg: CallLeg, expected: str) -> Finding:
     """No final response of the SUT's own accord: its fault where we waited for as long as we had to, else ours."""
+    if leg.leg.detour:
+        note = own_words(leg, "a message of ours went another way than the other side asked")
+        return leg.finding(Check.ANSWERED, Reason.NOT_MEASURED, expected=expected, note=note)
     times = leg.leg.progress
     waited_ms = times.ended_ms if times.answered_ms is None else times.answered_ms
     if waited_ms is None:

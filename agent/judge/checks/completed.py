@@ -21,6 +21,8 @@ AT_ONCE_MS: Final = 500.0
 
 def completed(leg: CallLeg) -> list[Finding]:
     """An answered call got its ACK, lasted until the caller's BYE at the end of its hold, and that was answered."""
+    if leg.leg.detour:
+        return [_unfinished(leg, "a message of ours went another way than the other side asked")]
     unacknowledged = _acknowledged(leg)
     if any(finding.reason is Reason.ACK_MISSING for finding in unacknowledged) and not leg.ended_by_peer:
         return unacknowledged  # after 32 s our callee must hang up itself: no more is to be said of the end
@@ -104,8 +106,8 @@ def _unacknowledged(ends: CallEnds, finding: Finding) -> Finding:
         return inconclusive(finding, Reason.AGENT_OVERLOADED, f"the caller agent was overloaded: {trouble}")
     if not caller.answered:
         return inconclusive(finding, Reason.NOT_MEASURED, "the caller itself had no 200 to acknowledge")
-    if caller.leg.dialog.ack_ms is None:
-        note = own_words(caller, "the caller agent itself sent no ACK")
+    if caller.leg.dialog.ack_ms is None or caller.leg.detour:
+        note = own_words(caller, "the caller agent itself sent no ACK to where it should go")
         return inconclusive(finding, Reason.AGENT_ERROR, note)
     return noted(finding, "the caller sent its ACK")
 
@@ -126,7 +128,7 @@ def _bye_missing(ends: CallEnds, finding: Finding) -> Finding:
         return finding
     sent = caller.bye is not None and caller.bye.by is Side.LOCAL and caller.held
     waited = callee.bye is not None and callee.bye.by is Side.LOCAL and callee.held
-    if not sent or not waited or ends.callee_gone is not None:
+    if not sent or not waited or caller.leg.detour or ends.callee_gone is not None:
         return finding
     if caller.trouble(LATE_OR_DROPPED, media=False) or callee.trouble(LATE_OR_DROPPED, media=False):
         return finding

@@ -170,8 +170,10 @@ def _ends(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
 
 
 def both_ways(ends: CallEnds) -> Iterator[tuple[CallLeg, CallLeg]]:
-    """Sender and receiver, each way, where both legs are known and were answered."""
+    """Sender and receiver, each way, where both legs are known, were answered, and had their messages sent right."""
     caller, callee = ends.caller, ends.callee
+    if any(leg is not None and leg.leg.detour for leg in (caller, callee)):
+        return
     if caller is not None and callee is not None and caller.answered and callee.answered:
         yield caller, callee
         yield callee, caller

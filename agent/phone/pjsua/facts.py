@@ -9,9 +9,15 @@ from agent.contract.call import DtmfMethod
 from agent.contract.media import Rtp
 from agent.phone.protocol import CallHandle, DigitEnded, DigitReceived, MessageSeen, NotSent, Unparsed
 from agent.sip.text import parse_head, printable
-from agent.tap.model import TapMessage
+from agent.tap.model import TapMessage, Undirected
 
 MAX_CALL_IDS: Final = 20_000
+UNDIRECTED: Final = {
+    Undirected.NOT_ALLOWED: "no address that this agent may send to: the operator allows others by --allow-target",
+    Undirected.NOT_FOUND: "no address was found for that name",
+    Undirected.NO_ANSWER: "no name server answered within 2 s",
+    Undirected.NO_TRANSPORT: "this agent has no transport that leads there",
+}
 
 
 class Epochs:
@@ -38,6 +44,10 @@ def seen_message(message: TapMessage, epochs: Epochs, why: Callable[[int], str])
         return Unparsed(at_s=message.at_s, peer=message.peer, local=message.local, protocol=message.protocol, text=text)
     head = parse_head(text)
     epoch = epochs.count(head.call_id if head else "", sdp=message.sdp)
+    if message.target is not None:
+        target = printable(message.target)
+        reason = f"{target}: {UNDIRECTED[Undirected(message.unsent)]}"
+        return NotSent(at_s=message.at_s, peer=message.peer, head=head, reason=reason, target=target)
     if message.unsent:
         return NotSent(at_s=message.at_s, peer=message.peer, head=head, reason=why(message.unsent))
     return MessageSeen(

@@ -11,7 +11,7 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -65,8 +65,6 @@ SETTLE_S = 8.0
 SETTLE_POLL_S = 0.02
 MESSAGES_AT_ONCE = 64
 """Read from the tap: the rest of a flood waits there, in bounded memory."""
-KEEP_DEAD_S = 5.0
-"""A dropped Call object clears its id's owner in pjsip: it is kept until nothing of it is left, not until a reuse."""
 
 
 @dataclass(slots=True, eq=False)
@@ -133,6 +131,10 @@ class PjsuaPhone:
     def address(self) -> str:
         """`ip:port` of the SIP socket."""
         return self._address
+
+    def allow(self, networks: Sequence[str]) -> None:
+        """From now on no SIP leaves for an address outside these CIDRs, whatever a peer names."""
+        self._tap.allow(networks)
 
     # --- accounts ----------------------------------------------------------------------------------------------
 
@@ -204,8 +206,8 @@ class PjsuaPhone:
         except pj.Error as error:
             self._unequip(leg)
             leg.tapped.abandon()
-            del self._legs[leg.handle], self._by_call_id[leg.sip_call_id]
-            self._after(KEEP_DEAD_S, lambda: self._bury(leg))
+            del self._by_call_id[leg.sip_call_id]
+            self._bury(leg)
             raise PhoneError(f"cannot call {to}: {_why(error)}") from error
         return leg.handle, leg.sip_call_id
 
@@ -342,7 +344,7 @@ class PjsuaPhone:
             self._after(SETTLE_POLL_S, lambda: self._settle(leg))
             return
         self._by_call_id.pop(leg.sip_call_id, None)
-        self._after(KEEP_DEAD_S, lambda: self._bury(leg))
+        self._bury(leg)
         recordings = leg.tapped.recorded(leg.over.at_s) if leg.streams else {}
         tapped, capture = leg.tapped.end()
         self._ready.append(
@@ -357,6 +359,7 @@ class PjsuaPhone:
                 recordings=recordings,
                 tapped=None if tapped is None else tapped.rows,
                 uncounted=0 if tapped is None else tapped.uncounted,
+                strangers=0 if tapped is None else tapped.strangers,
                 not_rtp=0 if tapped is None else tapped.other,
                 capture=capture,
             )

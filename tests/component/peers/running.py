@@ -81,6 +81,8 @@ class Case:
     name: str
     peer: Callable[[], Uas]
     test: str = field(default_factory=echo)
+    options: tuple[str, ...] = ()
+    """Of the command."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +121,8 @@ def run(case: Case, *more: str) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="calltest-field-") as folder, case.peer() as peer:
         test, kept = Path(folder, "test.yaml"), Path(folder, "kept")
         test.write_text(case.test)
-        command = [*CALLTEST, str(test), "--target", peer.address, "-o", "json", "--keep", str(kept), *more]
+        command = [*CALLTEST, str(test), "--target", peer.address, "-o", "json", "--keep", str(kept)]
+        command += [*case.options, *more]
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
         assert done.stdout.startswith("{"), done.stderr
         told = tuple(_lines(path) for path in sorted(kept.glob("*/*/stdout")))

@@ -54,6 +54,7 @@ def test_packets_that_found_no_room_leave_nothing_that_seemed_to_hold():
     many = {"left_out": 3, "sections": (SECTION,) * MAX_SECTIONS}
     assert judge_leg(plan(), caller_leg(left_out=3)) == (), "strangers': there was room for the peer"
     found = judge_leg(plan(), caller_leg(**many))
+    assert said(found) == said(judge_leg(plan(), caller_leg(left_out=3, uncounted=3))), "the tap knows them"
     assert {(finding.check, finding.reason) for finding in found} == {
         (check, Reason.NOT_MEASURED) for check in asked(plan().calls[0].expect.caller)
     }

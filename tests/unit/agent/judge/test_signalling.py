@@ -257,6 +257,35 @@ def test_an_ack_that_our_own_caller_may_not_have_sent_is_not_the_suts(caller, re
     assert said(verdict.findings, CALLEE)[0] == (Check.COMPLETED, reason)
 
 
+DETOUR = {
+    "detour": "ack could not be sent to 192.0.2.9: why",
+    "local_reason": "ack could not be sent to 192.0.2.9: why",
+}
+
+
+def test_a_leg_whose_messages_went_another_way_than_it_was_asked_never_passes():
+    """Truth rule 10: what our own stack or the operator's rules decided."""
+    [finding] = judge_leg(plan(), caller_leg(**DETOUR))
+    assert (finding.check, finding.reason) == (Check.COMPLETED, Reason.NOT_MEASURED)
+    assert "192.0.2.9: why" in (finding.note or "")
+    early = {"progress__bye_ms": 900.0, "dialog__bye__by": Side.REMOTE}
+    assert caller_alone(**DETOUR, **early) == [(Check.COMPLETED, Reason.NOT_MEASURED)]
+    unheard = both(caller=DETOUR | {"heard": None}, callee={"received": ()})
+    assert {reason for _, reason in said(unheard.findings)} <= {Reason.NOT_MEASURED, Reason.PEER_LOST}
+
+
+def test_an_ack_that_went_another_way_is_not_known_to_be_missing():
+    verdict = both(caller=DETOUR, callee=NO_ACK)
+    assert said(verdict.findings, CALLEE)[0] == (Check.COMPLETED, Reason.AGENT_ERROR)
+    waited = both(caller=DETOUR, callee={"dialog__bye__by": Side.LOCAL})
+    assert Reason.BYE_MISSING not in {reason for _, reason in said(waited.findings)}
+
+
+def test_no_answer_to_what_went_another_way_is_not_measured():
+    """A PRACK, say."""
+    assert caller_alone(**GAVE_UP, **DETOUR) == [(Check.ANSWERED, Reason.NOT_MEASURED)]
+
+
 def test_a_200_that_the_caller_never_had_needs_no_ack():
     verdict = both(caller=GAVE_UP, callee=NO_ACK)
 

@@ -360,6 +360,23 @@ def test_an_ack_that_never_left_is_said_with_the_contact():
     assert action.error == "no ACK left this agent; the answer's Contact is missing"
 
 
+def test_the_first_message_that_could_not_go_where_it_was_to_go_is_the_legs_detour():
+    elsewhere = [
+        NotSent(at_s=1.2, peer="", head=parse_head(request(method)), reason=f"{host}: why", target=host)
+        for method, host in (("ACK", "there"), ("BYE", "here"))
+    ]
+    seen = leg(*GOOD_CALL, *elsewhere)
+    assert seen.detour == (
+        "ack could not be sent to there: why; it was sent to where the call had come from, if that was allowed"
+    )
+    assert seen.local_reason == seen.detour
+    assert [action.error for action in seen.actions] == [
+        "ack could not be sent to there: why",
+        "bye could not be sent to here: why",
+    ]
+    assert leg(*GOOD_CALL).detour is None
+
+
 def test_what_could_not_be_sent_is_said_and_is_no_message():
     unsent = [
         NotSent(at_s=1.0, peer="p", head=parse_head(text), reason="Permission denied")

@@ -13,7 +13,7 @@ from agent.phone.pjsua.facts import (
     seen_message,
 )
 from agent.phone.protocol import CallHandle, DigitEnded, DigitReceived, MessageSeen, NotSent, Unparsed
-from agent.tap.model import TapMessage
+from agent.tap.model import TapMessage, Undirected
 from tests.unit.sip_messages import request, response
 
 NONE = Spread(samples=0, mean_us=0.0, max_us=0.0)
@@ -90,6 +90,15 @@ def test_of_a_flood_of_call_ids_the_last_ones_are_counted(monkeypatch: pytest.Mo
     for call in ("a", "b", "a", "c"):
         epochs.count(call, sdp=True)
     assert [epochs.count(call, sdp=False) for call in ("a", "b", "c")] == [2, 0, 1]
+
+
+@pytest.mark.parametrize("why", Undirected)
+def test_a_message_that_must_not_or_cannot_go_to_its_target_says_which_and_why(why: Undirected) -> None:
+    message = tapped(request("ACK"), sent=True, unsent=why.value, target="sut.\x1b.example")
+    seen = seen_message(message, Epochs(), words)
+    assert isinstance(seen, NotSent)
+    assert seen.target == "sut.\ufffd.example"
+    assert seen.reason == f"sut.\ufffd.example: {facts.UNDIRECTED[why]}"
 
 
 # --- digits ---

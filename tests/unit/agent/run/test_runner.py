@@ -72,6 +72,12 @@ def test_an_address_that_is_not_allowed_gets_no_packet(world):
     assert it.progress[-1].done == 1
 
 
+def test_sip_goes_to_the_plans_targets_and_to_our_own_agents_alone(world):
+    it = world(plan(), steps=[(0.5, Signal(prepare=0, go=0, peer_address="10.1.1.1:5090"))])
+    it.run()
+    assert it.phone.allowed == ("127.0.0.0/8", "127.0.0.1", "10.1.1.1")
+
+
 def test_an_allowed_stage_after_one_that_is_not_is_walked(world):
     it = world(
         plan(stages=stages(2), allowed_targets=("127.0.0.2/32",)),

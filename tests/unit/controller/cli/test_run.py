@@ -110,6 +110,7 @@ def _must_not_run(*_: object, **__: object) -> None:
         (("-t", "127.0.0.1", "--secret", "..=/tmp"), "'..' is no name that Kubernetes would take"),
         (("-t", "127.0.0.1", "--config-map", "x"), "--config-map 'x': give NAME=DIR"),
         (("-t", "127.0.0.1", "--allow-dial", "("), "--allow-dial '(': "),
+        (("-t", "127.0.0.1", "--allow-target", "192.0.2.1/24"), "--allow-target: 192.0.2.1/24 has host bits set"),
         (("-t", "127.0.0.1", "--evidence", "/dev/null/x"), "--evidence /dev/null/x: Not a directory: name a directory"),
         (("-t", "127.0.0.1", "-o", "xml"), "xml"),
         (("-t", "127.0.0.1", "/nonexistent.yaml"), "/nonexistent.yaml: No such file or directory"),
