@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from agent.contract.plan import Plan, Signal
-from agent.contract.result import MAX_DETAIL_BYTES, RESULT_BYTES, ProgressLine, ResultError, decode_line
+from agent.contract.result import RESULT_BYTES, ProgressLine, ResultError, decode_line
+from agent.contract.room import DETAIL_BYTES
 from agent.judge.verdicts import AgentReport
 from controller.collect import Ending, collect, read_log
 
-MAX_LOG_BYTES: Final = MAX_DETAIL_BYTES + 4 * 1024 * 1024
+MAX_LOG_BYTES: Final = DETAIL_BYTES + 4 * 1024 * 1024
 """Detail lines and what progress lines may add; an agent that writes more has gone wrong."""
 
 

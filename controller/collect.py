@@ -131,6 +131,7 @@ def _report(
         registrations=tuple(line for line in log.detail if isinstance(line, RegistrationObservation)),
         recorded=result.findings if result else (),
         complete=complete,
+        legs_left_out=result.legs_left_out if result else 0,
         lost_reason=missing.reason if missing else None,
         lost_message=missing.message if missing else "",
     )

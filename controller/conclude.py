@@ -64,7 +64,7 @@ def conclude(
             _failure(item, changes.get(item.endpoint), _observations(item, reports, verdict.calls))
             for item in findings[:MAX_FAILURES]
         ),
-        stray_calls=len(verdict.strays),
+        stray_calls=len(verdict.strays) + verdict.strays_left_out,
         is_complete=all(report.complete for report in reports),
         verdict=verdict,
     )

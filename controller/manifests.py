@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from agent.contract.plan import Plan, Signal
+from agent.contract.room import HELD_BYTES, SCRATCH_BYTES
 from controller.api import API_VERSION
 from controller.api.field import without_nulls
 from controller.api.run import MAX_CONFIG_MAPS, Detail
@@ -26,12 +27,13 @@ from controller.labels import (
     RUN_LABEL,
     TEST_LABEL,
 )
-from controller.planning import CALLEE_SERVICE_PORT, HELD_GIB, POD_MOUNTS, SCRATCH_GIB
+from controller.planning import CALLEE_SERVICE_PORT, POD_MOUNTS
 
 Object = dict[str, Any]
 
 DOCUMENTS: Final = "/etc/calltest"
 """Where an agent finds `plan` and `go`."""
+TMP_SIZE: Final = f"{(SCRATCH_BYTES + HELD_BYTES) // 2**30}Gi"
 METRICS_PORT: Final = 9090
 AGENT_GROUP: Final = 10001
 """Of the image's user."""
@@ -213,7 +215,7 @@ def _volumes(plan: Plan, test: CallTestSpec) -> list[tuple[Object, Object]]:
     ]
     found = [
         _volume("documents", DOCUMENTS, {"downwardAPI": {"items": documents}}),
-        _volume("tmp", "/tmp", {"emptyDir": {"sizeLimit": f"{SCRATCH_GIB + HELD_GIB}Gi"}}, read_only=False),  # noqa: S108 - the pod's own
+        _volume("tmp", "/tmp", {"emptyDir": {"sizeLimit": TMP_SIZE}}, read_only=False),  # noqa: S108 - the pod's own
     ]
     if plan.account.credentials is not None:
         secret = {"secret": {"secretName": plan.account.credentials.secret_name, "optional": True}}

@@ -14,7 +14,7 @@ import msgspec
 from agent.contract import plan as contract
 from agent.contract.call import Call
 from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, Plan, RunRef, Stage, for_endpoint
-from agent.contract.result import MAX_DETAIL_BYTES
+from agent.contract.room import DETAIL_BYTES, GUESTS_BYTES, SCRATCH_BYTES, SPARE_SHARE, legs_bytes, scratch_bytes
 from agent.contract.verdict import Reason, Role
 from controller.api.run import Endpoint
 from controller.api.test import CallTestSpec, Route, SecretReference
@@ -27,21 +27,6 @@ __all__ = ["CALLEE_SERVICE_PORT", "POD_MOUNTS", "Limits", "Mounts", "PlanningErr
 CALLEE_SERVICE_PORT: Final = 5060
 REGISTERING_S: Final = 45
 """An agent's start, and its REGISTER until Timer F (32 s) or a challenge's second try has told how that went."""
-SCRATCH_GIB: Final = 2
-"""Of an agent: its recordings, until each is analysed at its call's end."""
-HELD_GIB: Final = 1
-"""Beside it: captures of calls that are over, until it is known whether they passed (agent/report/evidence_held.py)."""
-RECORDED_BYTES_PER_S: Final = 16_000
-"""Of a call: 8 kHz, 16 bit."""
-CAPTURED_BYTES_PER_S: Final = 22_000
-"""Of a call: 100 packets of G.711 with their headers, both ways."""
-LEG_BYTES: Final = 4_900
-REFUSED_LEG_BYTES: Final = 2_100
-EVIDENCE_BYTES: Final = 200
-DIGIT_BYTES: Final = 310
-"""Of a detail line of two sections, a source each way in both, and some loss; of a call that is not to be answered; of
-the evidence named in it, and of each digit in it, sent and received. What does not fit into
-MAX_DETAIL_BYTES is not told: such a run could never pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,28 +263,20 @@ def _check_caps(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) 
 def _check_room(test: CallTestSpec, stages: int) -> None:
     """What one agent of so many stages has to keep and to tell."""
     is_kept = keeps_evidence(test)
-    bytes_per_s = RECORDED_BYTES_PER_S + (CAPTURED_BYTES_PER_S if is_kept else 0)
-    recorded = max(call.at_once * call.hold_seconds for call in test.calls) * bytes_per_s
-    if recorded > 0.9 * SCRATCH_GIB * 2**30:
+    recorded, room = scratch_bytes(test.calls, keeps_evidence=is_kept), (1 - SPARE_SHARE) * SCRATCH_BYTES
+    if recorded > room:
         message = (
-            f"concurrency × holdSeconds: {recorded / 2**30:.1f} GiB of recordings at a time, an agent has room for"
-            f" {SCRATCH_GIB} GiB"
+            f"concurrency × holdSeconds: recordings may take {recorded / 2**30:.1f} GiB at a time, and an agent has"
+            f" room for {room / 2**30:.1f} GiB"
         )
         raise PlanningError(Reason.LIMIT_EXCEEDED, message)
-    told = stages * sum(call.count * (_line_bytes(call) + EVIDENCE_BYTES * is_kept) for call in test.calls)
-    if told > MAX_DETAIL_BYTES:
+    told, room = stages * legs_bytes(test.calls, keeps_evidence=is_kept), DETAIL_BYTES - GUESTS_BYTES
+    if told > room:
         message = (
             f"the calls of one agent make {told / 2**20:.1f} MiB of results, and it tells at most"
-            f" {MAX_DETAIL_BYTES / 2**20:g} MiB: fewer calls, or a higher endpointParallelism"
+            f" {room / 2**20:.1f} MiB: fewer calls, or a higher endpointParallelism"
         )
         raise PlanningError(Reason.LIMIT_EXCEEDED, message)
-
-
-def _line_bytes(call: Call) -> int:
-    if call.expect.sip_code >= 300:
-        return REFUSED_LEG_BYTES
-    digits = 0 if call.caller.dtmf is None else len(call.caller.dtmf.digits)
-    return LEG_BYTES + DIGIT_BYTES * digits
 
 
 def _shortest_s(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) -> Decimal:

@@ -1,6 +1,7 @@
 """What one agent measured of a leg's media: sections, sources, what is missing, what was heard.
 
-Null means 'not measured', as in agent/contract/observation.py. Every list is bounded, and says how much did not fit.
+None, which is absent on the wire, means 'not measured', as in agent/contract/observation.py. Every list is bounded, and
+says how much did not fit.
 """
 
 from collections.abc import Iterable, Sequence
@@ -55,8 +56,11 @@ class Origin(StrEnum):
     STRANGER = "Stranger"
 
 
-class Source(Document, frozen=True, kw_only=True, omit_defaults=True):
-    """One SSRC from (or, sent, to) one address in one section. Counts: RFC 3550 A.1, A.3, A.8; media time in ms."""
+class Source(Document, frozen=True, kw_only=True, array_like=True):
+    """One SSRC from (or, sent, to) one address in one section. Counts: RFC 3550 A.1, A.3, A.8; media time in ms.
+
+    On the wire an array of its fields: names would take more room than all that they name.
+    """
 
     section: int
     """Index in the leg's sections; -1: before any."""
@@ -111,8 +115,8 @@ class GapKind(StrEnum):
     RESTART = "Restart"
 
 
-class Gap(Document, frozen=True, kw_only=True, omit_defaults=True):
-    """Media time missing in what an accepted source sent."""
+class Gap(Document, frozen=True, kw_only=True, array_like=True):
+    """Media time missing in what an accepted source sent. On the wire an array of its fields."""
 
     at_ms: float | None
     """When the packet after it came."""
@@ -184,17 +188,34 @@ def total(values: Iterable[float | None]) -> float | None:
     return round(sum(known), 3) if known else None
 
 
-class Stretch(Document, frozen=True, kw_only=True, omit_defaults=True):
-    """A stretch of what was heard that is all of one kind; silence has none."""
+class Stretch(Document, frozen=True, kw_only=True, array_like=True):
+    """A stretch of what was heard, of one signal or of none. On the wire an array of its fields.
+
+    Begins and ends with sound of its kind. Where the recording had many stretches, what a broken line cut in pieces is
+    one: how much of it is silence, or other sound between, is told; where in it that was is not.
+    """
 
     begin_ms: float
     """Since the recording began."""
     end_ms: float
     code: int | None
     """Identity code that was decoded or found; None: audible (above -45 dBFS), and no known signal."""
+    silent_ms: float = 0.0
+    other_ms: float = 0.0
+    """Of no known signal."""
+
+    @property
+    def own_ms(self) -> float:
+        """How much of it is sound of its own kind."""
+        return self.sound_ms - self.other_ms
+
+    @property
+    def sound_ms(self) -> float:
+        """How much of it is no silence."""
+        return self.end_ms - self.begin_ms - self.silent_ms
 
 
-class Heard(Document, frozen=True, kw_only=True):
+class Heard(Document, frozen=True, kw_only=True, omit_defaults=True):
     """What the received audio was."""
 
     duration_ms: float

@@ -1,7 +1,7 @@
 """What one agent measured on one leg of one call, and of its registrations: records as the wire had them.
 
-Null means 'not measured': never 0, never a default. Times in ms are since the answer, on its own clock, unless they
-say otherwise. Every list is bounded, and says how much did not fit.
+None, which is absent on the wire, means 'not measured': never 0, never a default. Times in ms are since the answer, on
+its own clock, unless they say otherwise. Every list is bounded, and says how much did not fit.
 """
 
 from enum import StrEnum
@@ -19,7 +19,7 @@ class Side(StrEnum):
     REMOTE = "Remote"
 
 
-class SipMessage(Document, frozen=True, kw_only=True):
+class SipMessage(Document, frozen=True, kw_only=True, omit_defaults=True):
     """One SIP message as it crossed the agent's socket; text cut to printable characters."""
 
     at_ms: float
@@ -29,7 +29,7 @@ class SipMessage(Document, frozen=True, kw_only=True):
     text: str
 
 
-class Progress(Document, frozen=True, kw_only=True):
+class Progress(Document, frozen=True, kw_only=True, omit_defaults=True):
     """Times since the INVITE was first sent (caller) or received (callee), from messages on the wire."""
 
     first_response_ms: float | None = None
@@ -41,8 +41,8 @@ class Progress(Document, frozen=True, kw_only=True):
     ended_ms: float | None = None
 
 
-class Digit(Document, frozen=True, kw_only=True):
-    """One DTMF digit."""
+class Digit(Document, frozen=True, kw_only=True, array_like=True):
+    """One DTMF digit. On the wire an array of its fields."""
 
     digit: str
     method: DtmfMethod
@@ -76,7 +76,7 @@ class Trouble(Document, frozen=True, kw_only=True, omit_defaults=True):
     """Datagrams the kernel dropped at our sockets (/proc/net/udp)."""
 
 
-class Health(Document, frozen=True, kw_only=True):
+class Health(Document, frozen=True, kw_only=True, omit_defaults=True):
     """The agent's own troubles while this leg's media ran: facts, judged in agent/judge."""
 
     throttled_ms: float | None = None
@@ -185,7 +185,7 @@ class Dialog(Document, frozen=True, kw_only=True, omit_defaults=True):
     """Contacts of 3xx responses."""
 
 
-class LegObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag="leg"):
+class LegObservation(Document, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="leg"):
     """Everything one agent measured on one leg of one call."""
 
     role: Role
@@ -308,7 +308,9 @@ class RegistrationOutcome(StrEnum):
     """Our own doing: it could not be sent."""
 
 
-class RegistrationObservation(Document, frozen=True, kw_only=True, tag_field="kind", tag="registration"):
+class RegistrationObservation(
+    Document, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="registration"
+):
     """How the agent's registration at one endpoint concluded."""
 
     role: Role

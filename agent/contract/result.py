@@ -16,7 +16,6 @@ from agent.contract.verdict import Finding, Role
 RESULT_VERSION: Final = "calltest.dev/result/v1"
 RESULT_BYTES = 4000
 """Under the kubelet's 4,096 for a termination message; always this long, so one pwrite replaces it whole."""
-MAX_DETAIL_BYTES = 4 * 1024 * 1024
 MAX_FINDINGS = 20
 
 
@@ -48,7 +47,7 @@ class ProgressLine(Document, frozen=True, kw_only=True, tag_field="kind", tag="p
     """`ip:port` of the agent's SIP socket."""
 
 
-class KeptLine(Document, frozen=True, kw_only=True, tag_field="kind", tag="kept"):
+class KeptLine(Document, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="kept"):
     """What was kept of a leg that was told before, as its call did not pass by what both ends told (Signal.keep)."""
 
     role: Role
@@ -84,6 +83,8 @@ class AgentResult(Document, frozen=True, kw_only=True):
     """True: the agent ended by itself and everything it did is in here and in the detail lines."""
     legs: int
     """Legs that have ended."""
+    legs_left_out: int = 0
+    """Of them, those that no detail line tells of for want of room. None is a planned call's first that named it."""
     detail: DetailDigest
     findings: tuple[Finding, ...] = ()
     """As many as fit, Failed first."""

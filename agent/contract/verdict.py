@@ -128,7 +128,9 @@ class Reason(StrEnum):
     ENDPOINT_RESTARTED = "EndpointRestarted"
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+class Finding(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename="camel"
+):
     """One check on one leg that did not pass: what was expected, what was observed."""
 
     call: str

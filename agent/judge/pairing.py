@@ -4,7 +4,7 @@ Each step only looks at what the step before left over.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -94,9 +94,16 @@ class _Matching:
 
 
 def pair_legs(
-    calls: Sequence[PlannedCall], caller_legs: Mapping[CallId, LegObservation], callee_legs: Iterable[CalleeLeg]
+    calls: Sequence[PlannedCall],
+    caller_legs: Mapping[CallId, LegObservation],
+    callee_legs: Iterable[CalleeLeg],
+    *,
+    untold_at: Collection[int] = (),
 ) -> Pairing:
-    """Every callee leg paired with a call, or a stray, or a reason for calls to be ambiguous."""
+    """Every callee leg paired with a call, or a stray, or a reason for calls to be ambiguous.
+
+    `untold_at`: the endpoints where a callee had more legs than it could tell of.
+    """
     matching = _Matching(calls={call.id: call for call in calls}, caller_legs=caller_legs)
     rest = _by_header(matching, sorted(callee_legs, key=_when))
     rest = _by_call_id(matching, rest)
@@ -104,7 +111,10 @@ def pair_legs(
     for seen in rest:
         rooms[seen.agent, seen.leg.endpoint].append(seen)
     for (_, endpoint), room in rooms.items():
-        _by_what_is_left(matching, endpoint, room)
+        _by_what_is_left(matching, endpoint, room, all_told=endpoint not in untold_at)
+    for endpoint in untold_at:
+        for call in matching.untold(endpoint):
+            matching.ambiguous[call] = "more calls came to the callee than it can tell of: this one may be among them"
     chosen = {call: _one_of(matching, call, matching.told[call]) for call in matching.calls if call in matching.told}
     pairs = {call: pair for call, pair in chosen.items() if pair is not None}
     return Pairing(pairs=pairs, ambiguous=matching.ambiguous, strays=tuple(matching.strays))
@@ -151,7 +161,7 @@ def _by_call_id(matching: _Matching, legs: Iterable[CalleeLeg]) -> list[CalleeLe
     return rest
 
 
-def _by_what_is_left(matching: _Matching, endpoint: int, room: list[CalleeLeg]) -> None:
+def _by_what_is_left(matching: _Matching, endpoint: int, room: list[CalleeLeg], *, all_told: bool) -> None:
     """Calling user, signal, order, for the legs of one callee at one endpoint that neither header nor Call-ID told."""
     calls = matching.untold(endpoint)
     if not calls:
@@ -159,7 +169,8 @@ def _by_what_is_left(matching: _Matching, endpoint: int, room: list[CalleeLeg]) 
             matching.stray(seen, "every call to this endpoint has its callee leg already")
         return
     # Where a caller's leg was never reported, a leg here may be that call's: only what it heard can tell.
-    all_known = all(call in matching.caller_legs for call in calls)
+    # Likewise where a callee's legs are not all told.
+    all_known = all_told and all(call in matching.caller_legs for call in calls)
     room, calls = _by_user(matching, room, calls) if all_known else (room, calls)
     room, calls = _by_signal(matching, room, calls)
     room, calls = _by_order(matching, room, calls) if all_known else (room, calls)

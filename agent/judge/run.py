@@ -49,6 +49,7 @@ def judge_run(reports: Sequence[AgentReport]) -> RunVerdict:
         calls=calls,
         endpoints=endpoints,
         strays=seen.strays,
+        strays_left_out=sum(report.legs_left_out for report in reports),
     )
 
 
@@ -138,7 +139,8 @@ def _see(agents: _Agents) -> _Seen:
         for report in _distinct_reports(agents.callees)
         for leg in report.legs
     ]
-    pairing = pair_legs(agents.calls, caller_legs, callee_legs)
+    untold = {endpoint for endpoint, report in agents.callees.items() if report.legs_left_out}
+    pairing = pair_legs(agents.calls, caller_legs, callee_legs, untold_at=untold)
     return _Seen(
         caller_legs=caller_legs,
         twice=frozenset(legs.keys() - caller_legs.keys()),

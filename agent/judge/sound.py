@@ -1,13 +1,14 @@
 """What a leg heard, against the call's own signal: how much of it, and how much of anything else. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from agent.contract.media import GapKind, Heard
+from agent.contract.media import GapKind, Heard, Stretch
 from agent.contract.plan import identity_code
 from agent.contract.verdict import Role
 from agent.judge.call_leg import CallLeg
-from agent.judge.spans import Span, length, meet, minus, union
+from agent.judge.spans import Span, length, minus, union
 
 FRAME_MS: Final = 480
 """One frame of the identity signal (agent/sound/identity.py)."""
@@ -28,7 +29,9 @@ class Signal:
     own_ms: float
     """Of its frames."""
     foreign_ms: float
-    """Of any other sound between its first and its last frame, without what digits and lost packets left."""
+    """Of any other sound between its first and its last frame, without what digits and lost packets left: at least,
+    and `foreign_most_ms` at most, where a recording had so many stretches, or gaps, that not each is told."""
+    foreign_most_ms: float
     other_ms: float
     """Of any other sound, wherever."""
     codes: dict[str, int]
@@ -37,31 +40,79 @@ class Signal:
     """Of other sound before its first frame."""
 
     @property
-    def foreign_share(self) -> float:
-        """Of the audible time between the first and the last own frame; 0 where nothing was heard."""
-        audible_ms = self.own_ms + self.foreign_ms
-        return self.foreign_ms / audible_ms if audible_ms else 0.0
+    def foreign_shares(self) -> tuple[float, float]:
+        """Of the audible time between the first and the last own frame, at least and at most; 0 where there is none."""
+        return _share(self.foreign_ms, self.own_ms), _share(self.foreign_most_ms, self.own_ms)
+
+
+def _share(foreign_ms: float, own_ms: float) -> float:
+    return foreign_ms / (own_ms + foreign_ms) if foreign_ms else 0.0
 
 
 def signal(leg: CallLeg, heard: Heard) -> Signal:
     """What was heard of the leg's call."""
     own_code = identity_code(leg.call.key)
-    own = union((part.begin_ms, part.end_ms) for part in heard.stretches if part.code == own_code)
-    other = union((part.begin_ms, part.end_ms) for part in heard.stretches if part.code != own_code)
+    own = [part for part in heard.stretches if part.code == own_code]
+    other = [part for part in heard.stretches if part.code != own_code]
     frames = heard.codes.get(str(own_code), 0)
-    between = [(own[0][0], own[-1][1])] if own else []
+    begin_ms, end_ms = (own[0].begin_ms, own[-1].end_ms) if own else (0.0, 0.0)
+    sounds = [*(_Sound.of(part, begin_ms, end_ms) for part in other), *map(_Sound.within, own)]
+    excluded, unknown = _excluded(leg), _unknown(leg)
     return Signal(
-        own_ms=max(length(own), float(frames * FRAME_MS)),
-        foreign_ms=length(minus(meet(other, between), _excluded(leg))),
-        other_ms=length(other),
+        own_ms=max(sum(part.own_ms for part in own), float(frames * FRAME_MS)),
+        foreign_ms=_least_ms(sounds, union([*excluded, *unknown])),
+        foreign_most_ms=_most_ms(sounds, excluded),
+        other_ms=sum(part.sound_ms for part in other) + sum(part.other_ms for part in own),
         codes={code: count for code, count in heard.codes.items() if count > 0 and code != str(own_code)},
-        before_ms=length(meet(other, [(0.0, own[0][0])])) if own else 0.0,
+        before_ms=sum(part.sound_ms for part in other if own and part.end_ms <= begin_ms),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sound:
+    """So much sound somewhere in a span."""
+
+    span: Span
+    ms: float
+
+    @classmethod
+    def of(cls, part: Stretch, begin_ms: float, end_ms: float) -> "_Sound":
+        """A stretch of other sound, between two times: stretches do not overlap, so that it is there or not."""
+        there = part.begin_ms >= begin_ms and part.end_ms <= end_ms
+        return cls(span=(part.begin_ms, part.end_ms), ms=part.sound_ms if there else 0.0)
+
+    @classmethod
+    def within(cls, part: Stretch) -> "_Sound":
+        """The other sound in a stretch of the own signal."""
+        return cls(span=(part.begin_ms, part.end_ms), ms=part.other_ms)
+
+    def free_ms(self, excluded: list[Span]) -> float:
+        """Of its span."""
+        return length(minus([self.span], excluded))
+
+
+def _least_ms(sounds: Iterable[_Sound], excluded: list[Span]) -> float:
+    """Of those sounds outside: each may be as far inside as there is room."""
+    return sum(
+        max(0.0, sound.ms - (sound.span[1] - sound.span[0] - sound.free_ms(excluded))) for sound in sounds if sound.ms
+    )
+
+
+def _most_ms(sounds: Iterable[_Sound], excluded: list[Span]) -> float:
+    return sum(min(sound.ms, sound.free_ms(excluded)) for sound in sounds if sound.ms)
 
 
 def _excluded(leg: CallLeg) -> list[Span]:
     """Around digits, which cut frames in two, and around what was lost or left out."""
     return union([*_digits(leg), *_gaps(leg)])
+
+
+def _unknown(leg: CallLeg) -> list[Span]:
+    """Where there were gaps that are not told: behind the last that is."""
+    if not leg.leg.gaps_left_out:
+        return []
+    told = [gap.at_ms for gap in leg.leg.gaps if gap.at_ms is not None]
+    return [(max(told, default=float("-inf")), float("inf"))]
 
 
 def _digits(leg: CallLeg) -> list[Span]:

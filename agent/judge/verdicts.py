@@ -18,7 +18,9 @@ class AgentReport:
     recorded: tuple[Finding, ...] = ()
     """Findings of the termination message: they stand for legs whose detail lines are missing."""
     complete: bool
-    """The result was final, and the digest of the detail lines agrees: what is not in here did not happen."""
+    """The result was final, and the digest of the detail lines agrees: what is not in here did not happen, but for:"""
+    legs_left_out: int = 0
+    """Legs that were too many to be told: no planned call's first that said which it was."""
     lost_reason: Reason | None = None
     """Why the plan was not done to its end: AgentLost, AgentImagePullFailed … where not complete; Aborted,
     DeadlineExceeded or AgentLost (its node shut down) also on a complete report of an agent that was told to stop. None
@@ -119,3 +121,5 @@ class RunVerdict:
     endpoints: tuple[EndpointVerdict, ...]
     """By index."""
     strays: tuple[Stray, ...]
+    strays_left_out: int = 0
+    """More of them than are told."""

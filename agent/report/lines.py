@@ -1,6 +1,5 @@
 """What an agent says while it runs: detail and progress lines on stdout, and the result of exactly 4,000 bytes."""
 
-import hashlib
 import os
 import sys
 from collections.abc import Callable
@@ -12,11 +11,8 @@ import msgspec
 from agent.contract.observation import LegObservation, RegistrationObservation
 from agent.contract.plan import Plan
 from agent.contract.result import (
-    MAX_DETAIL_BYTES,
     MAX_FINDINGS,
     AgentResult,
-    DetailDigest,
-    DetailLine,
     KeptLine,
     ProgressLine,
     StopCause,
@@ -25,9 +21,7 @@ from agent.contract.result import (
 )
 from agent.contract.verdict import Finding
 from agent.judge.reasons import failed
-
-LEG_BYTES: Final = 4_400
-"""Of a leg's figures, before any is known (controller/planning.py says what is in them)."""
+from agent.report.detail import Detail
 
 MAX_ERROR_NOTE: Final = 400
 """Characters; however they are escaped, the result holds them."""
@@ -72,13 +66,8 @@ class Report:
         self._plan_sha256 = plan_sha256
         self._write_line = write_line
         self._write_result = write_result
-        self._sha256 = hashlib.sha256()
-        self._lines = 0
-        self._bytes = 0
+        self._detail = Detail(plan, write_line)
         self._findings: list[Finding] = []
-        self._planned = len(plan.stages) * sum(group.count for group in plan.calls)
-        self._longest = 0
-        """Bytes of a leg's line without messages."""
         self.ended = 0
         """Legs so far."""
         self.failed = 0
@@ -89,17 +78,17 @@ class Report:
         self.ended += 1
         self.failed += any(failed(finding.reason) for finding in leg.findings)
         self._findings += leg.findings
-        self._detail(leg)
+        self._detail.leg(leg)
         self.write()
 
     def kept(self, line: KeptLine) -> None:
         """What was kept of a leg that was told before."""
-        self._detail(line)
+        self._detail.line(line)
         self.write()
 
     def registration(self, registration: RegistrationObservation) -> None:
         """A registration has concluded."""
-        self._detail(registration)
+        self._detail.line(registration)
         self.write()
 
     def finding(self, finding: Finding) -> None:
@@ -122,7 +111,9 @@ class Report:
         self._write_line(encode_line(line))
 
     def write(self, *, final: bool = False, stopped: StopCause | None = None, error: Finding | None = None) -> None:
-        """The result as of now."""
+        """The result as of now, or the last one."""
+        if final:
+            self._detail.end()
         self._findings.sort(key=lambda finding: not failed(finding.reason))
         del self._findings[MAX_FINDINGS:]
         result = AgentResult(
@@ -131,28 +122,10 @@ class Report:
             plan_sha256=self._plan_sha256,
             final=final,
             legs=self.ended,
-            detail=DetailDigest(lines=self._lines, sha256=self._sha256.hexdigest()),
+            legs_left_out=self._detail.left_out,
+            detail=self._detail.digest,
             findings=tuple(self._findings),
             stopped=stopped,
             error=error and msgspec.structs.replace(error, note=(error.note or "")[:MAX_ERROR_NOTE]),
         )
         self._write_result(encode_result(result))
-
-    def _detail(self, detail: DetailLine) -> None:
-        """Writes a line; without its messages, where what they take is needed for the figures of legs to come.
-
-        One that finds no room at all is still counted: the digest then disagrees with the log, so that nobody takes
-        the log for complete.
-        """
-        line = encode_line(detail)
-        figures = encode_line(msgspec.structs.replace(detail, messages=())) if detail.messages else line
-        if isinstance(detail, LegObservation):
-            self._longest = max(self._longest, len(figures))
-        needed = max(0, self._planned - self.ended) * (self._longest or LEG_BYTES)
-        if self._bytes + len(line) + needed > MAX_DETAIL_BYTES:
-            line = figures
-        self._lines += 1
-        self._sha256.update(line)
-        if self._bytes + len(line) <= MAX_DETAIL_BYTES:
-            self._bytes += len(line)
-            self._write_line(line)

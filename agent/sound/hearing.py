@@ -23,6 +23,7 @@ from agent.sound.identity import (
     remains,
     symbols,
 )
+from agent.sound.stretches import in_few
 
 DIGITAL_SILENCE_DBFS: Final = -120.0
 ACTIVE_DBFS: Final = -50.0
@@ -61,7 +62,7 @@ def hear(samples: Samples, own: int | None = None, others: Sequence[int] = ()) -
     active = powers >= _power(ACTIVE_DBFS)
     chosen = powers[active] if active.any() else powers
     codes, owner = _owners(samples, own, others)
-    stretches = _stretches(codes, owner)
+    stretches = in_few(_stretches(codes, owner), MAX_STRETCHES)
     counts = {str(code): len(found) for code, found in codes.items()}
     return Heard(
         duration_ms=1000 * len(samples) / SAMPLE_RATE,

@@ -11,6 +11,7 @@ import pytest
 
 from agent.contract.call import Behaviour
 from agent.contract.observation import Side
+from agent.contract.room import GUESTS
 from agent.contract.verdict import Role
 from controller.manifests import DEFAULT_LIMITS
 from tests.component.agents import Agent, make_plan
@@ -88,6 +89,9 @@ def test_a_flood_of_invites_stays_under_the_pods_memory_limit(tmp_path):
             agent.process.terminate()
         assert agent.exit_code() == 0, agent.errors
         assert agent.result.final
+        assert agent.digest_agrees()
+        assert agent.result.legs == len(agent.legs) + agent.result.legs_left_out
+        assert len(agent.legs) <= GUESTS + 1
         assert peak < LIMIT_BYTES * 3 // 4, f"{peak / 2**20:.0f} MiB"
 
 

@@ -150,19 +150,28 @@ def _foreign(leg: CallLeg, seen: Signal) -> list[Finding]:
     """Other sound in the midst of its own."""
     if not seen.own_ms:
         return []  # there is no midst; that nothing of it came is said below
-    share, asked_ = seen.foreign_share, leg.expect.max_foreign_percent
-    observed = f"other sound in {100 * share:.0f} % of the audible time ({seen.foreign_ms / 1000:.1f} s)"
-    if asked_ is not None:
-        bound = percent(asked_)
-        if bound is None:
-            return [_failed(leg, Reason.NOT_MEASURED, note="maxForeignPercent is not a decimal")]
-        note = f"at most {bound} % are allowed"
-        return [_failed(leg, Reason.WRONG_AUDIO, observed, note)] if 100 * share > bound else []
-    if share > WRONG_SHARE:
-        return [_failed(leg, Reason.WRONG_AUDIO, observed)]
-    if share > MAX_FOREIGN_SHARE:
-        return [_failed(leg, Reason.NOT_MEASURED, observed, "maxForeignPercent says how much is allowed")]
+    bound = None if (asked_ := leg.expect.max_foreign_percent) is None else percent(asked_)
+    if asked_ is not None and bound is None:
+        return [_failed(leg, Reason.NOT_MEASURED, note="maxForeignPercent is not a decimal")]
+    wrong, allowed, note = (
+        (100 * WRONG_SHARE, 100 * MAX_FOREIGN_SHARE, None)
+        if bound is None
+        else (bound, bound, f"at most {bound} % are allowed")
+    )
+    least, most = (100 * share for share in seen.foreign_shares)
+    if least > wrong:
+        return [_failed(leg, Reason.WRONG_AUDIO, _foreign_words(seen), note)]
+    if most > allowed:
+        note = note or "maxForeignPercent says how much is allowed"
+        return [_failed(leg, Reason.NOT_MEASURED, _foreign_words(seen), note)]
     return []
+
+
+def _foreign_words(seen: Signal) -> str:
+    """At least and at most, where that is known no better."""
+    least, most = (f"{100 * share:.0f}" for share in seen.foreign_shares)
+    share = least if least == most else f"{least} to {most}"
+    return f"other sound in {share} % of the audible time ({seen.foreign_most_ms / 1000:.1f} s)"
 
 
 def _due_ms(leg: CallLeg, heard: Heard, due: list[Span]) -> float:

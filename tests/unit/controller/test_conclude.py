@@ -232,8 +232,8 @@ def test_a_run_is_not_refused_for_something_measured():
 def test_a_verdict_is_the_judges_alone(monkeypatch):
     judged = SimpleNamespace(
         result=Result.INCONCLUSIVE, reason=Reason.ABORTED, worst=None, planned=0, passed=0, failed=0, inconclusive=0,
-        calls=(), endpoints=(), strays=(1, 2),
+        calls=(), endpoints=(), strays=(1, 2), strays_left_out=3,
     )  # fmt: skip
     monkeypatch.setattr(module, "judge_run", lambda _: judged)
     outcome = conclude([], ())
-    assert (outcome.result, outcome.reason, outcome.stray_calls) == (Result.INCONCLUSIVE, Reason.ABORTED, 2)
+    assert (outcome.result, outcome.reason, outcome.stray_calls) == (Result.INCONCLUSIVE, Reason.ABORTED, 5)

@@ -115,7 +115,7 @@ def test_the_pod_of_a_caller():
                         ]
                     },
                 },
-                {"name": "tmp", "emptyDir": {"sizeLimit": "3Gi"}},
+                {"name": "tmp", "emptyDir": {"sizeLimit": "5Gi"}},
                 {"name": "credentials", "secret": {"secretName": "sip-alice", "optional": True}},
             ],
         },

@@ -10,20 +10,18 @@ from msgspec.structs import replace
 from agent.contract import call as words
 from agent.contract import plan as contract
 from agent.contract.call import Behaviour
-from agent.contract.media import Gap, GapKind, Heard, Origin, Section, Source, Stretch
-from agent.contract.observation import Asked, Bye, Dialog, Digit, Health, Side, Target, Trouble
 from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, decode_plan
-from agent.contract.result import MAX_DETAIL_BYTES, encode_line
+from agent.contract.room import DETAIL_BYTES, DIGIT_BYTES, GUESTS_BYTES, LEG_BYTES
 from agent.contract.verdict import Reason, Role
 from controller.api.run import Endpoint
 from controller.limits import Limits, PlanningError
-from controller.planning import DIGIT_BYTES, LEG_BYTES, REFUSED_LEG_BYTES, Mounts, check_test, plan_run
-from tests.unit.builders import caller_leg, change
+from controller.planning import Mounts, check_test, plan_run
 from tests.unit.controller.objects import NO_CALLEE, RUN, endpoints, spec
 
 LANES = {"caller.uri": "sip:a{endpoint}@x", "callee.uri": "sip:b{endpoint}@x", "calls.0.to": "sip:b{endpoint}@x"}
 LINE_BYTES = LEG_BYTES + 5 * DIGIT_BYTES
 """Of a leg of the example, with its five digits."""
+ROOM_BYTES = DETAIL_BYTES - GUESTS_BYTES
 WIDE = Limits(max_agents=200, max_calls=1_000_000, max_concurrent_calls=10_000, max_calls_per_second=1000)
 
 
@@ -226,13 +224,13 @@ def test_a_claim_outside_the_prefix_is_refused():
 
 
 def test_evidence_takes_room_in_results_and_on_the_disk():
-    many = {"calls.0.count": MAX_DETAIL_BYTES // (3 * LINE_BYTES), "activeDeadlineSeconds": 86400}
+    many = {"calls.0.count": ROOM_BYTES // (3 * LINE_BYTES), "activeDeadlineSeconds": 86400}
     kept = {"evidence": {"claimName": "kept"}}
     plan_run(RUN, spec(many), endpoints(3), WIDE)
     assert "of results" in refusal(spec(many | kept), 3, WIDE).message
-    long = {"calls.0.count": 20, "calls.0.concurrency": 20, "calls.0.holdSeconds": 3600, "activeDeadlineSeconds": 86400}
+    long = {"calls.0.count": 16, "calls.0.concurrency": 16, "calls.0.holdSeconds": 3600, "activeDeadlineSeconds": 86400}
     plan_run(RUN, spec(long), endpoints(1), WIDE)
-    assert "of recordings" in refusal(spec(long | kept), 1, WIDE).message
+    assert "recordings may take 4.4 GiB" in refusal(spec(long | kept), 1, WIDE).message
 
 
 @pytest.mark.parametrize("role", ["caller", "callee"])
@@ -266,16 +264,16 @@ def test_more_recordings_than_an_agent_can_hold_are_refused():
     }
     refused = refusal(spec(long))
     assert refused.reason is Reason.LIMIT_EXCEEDED
-    assert "2.2 GiB of recordings at a time, an agent has room for 2 GiB" in refused.message
-    plan_run(RUN, spec({**long, "calls.0.concurrency": 25}), endpoints(1), WIDE)
+    assert "recordings may take 8.9 GiB at a time, and an agent has room for 3.6 GiB" in refused.message
+    plan_run(RUN, spec({**long, "calls.0.concurrency": 20}), endpoints(1), WIDE)
 
 
 def test_more_results_than_an_agent_can_tell_are_refused():
-    count = MAX_DETAIL_BYTES // (3 * LINE_BYTES) + 50
+    count = ROOM_BYTES // (3 * LINE_BYTES) + 1
     test = spec({**LANES, "calls.0.count": count, "calls.0.concurrency": 200, "activeDeadlineSeconds": 86_400})
     refused = refusal(test, 3)
     assert refused.reason is Reason.LIMIT_EXCEEDED
-    told = f"{3 * count * LINE_BYTES / 2**20:.1f} MiB of results, and it tells at most 4 MiB"
+    told = f"{3 * count * LINE_BYTES / 2**20:.1f} MiB of results, and it tells at most 3.9 MiB"
     assert told in refused.message
     plan_run(RUN, replace(test, target=replace(test.target, endpoint_parallelism=2)), endpoints(3), WIDE)
 
@@ -342,63 +340,3 @@ def test_permitted_destinations_go_to_the_agents():
     )[0]
     assert plan.allowed_targets == ("192.0.2.1/32", "192.0.2.0/24")
     assert plan.stages[0].name == "192.0.2.1:5060"
-
-
-TARGET = Target(
-    peer="255.255.255.255:65535", uri="sip:bob-0123456789@255.255.255.255:65535;transport=udp;ob",
-    routes=("<sip:255.255.255.255;lr;ftag=0123456789>",),
-)  # fmt: skip
-TROUBLE = Trouble(
-    over_ms=3_600_000.1, throttled_ms=1000.1, lateness_ms=1000.1, loop_ms=1000.1, stack_ms=1000.1, socket_drops=0
-)
-
-
-def long_media():
-    """Of a call that was negotiated again: two sources each way, some loss, digits beside the sound."""
-    section = Section(
-        begin_ms=3_600_000.1, local="255.255.255.255:65535", remote="255.255.255.255:65535", receives=True, sends=True,
-        codec="telephone", clock_hz=48000, ptime_ms=20, telephone_event_payload_type=101, protocol="RTP/SAVPF",
-        types={0: "PCMU/8000", 8: "PCMA/8000", 101: "telephone-event/8000"},
-        theirs={0: "PCMU/8000", 101: "telephone-event/8000"},
-    )  # fmt: skip
-    source = Source(
-        section=1, remote="255.255.255.255:65535", ssrc=2**32 - 1, origin=Origin.SIGNALLED, packets=180_000, lost=1_000,
-        media_ms=3_600_000.1, lost_ms=20_000.1, pause_ms=0.0, event_ms=20_000.1, first_ms=1_800_000.1,
-        last_ms=3_600_000.1, max_gap_ms=1000.1, jitter_ms=10.125, max_jitter_ms=100.1, jitter_samples=180_000,
-        payload_types={0: 180_000, 101: 1_000},
-    )  # fmt: skip
-    stretch = Stretch(begin_ms=3_600_000.1, end_ms=3_600_000.1, code=16_777_215)
-    heard = Heard(
-        duration_ms=3_600_000.125, level_dbfs=-120.1, active_ms=3_600_000.1, codes={"16777215": 7500},
-        stretches=(stretch,) * 12,
-    )  # fmt: skip
-    gap = Gap(at_ms=3_600_000.1, missing_ms=3_600_000.1, kind=GapKind.RESTART)
-    return {
-        "sections": (section,) * 2, "received": (source,) * 2, "sent": (source,) * 2, "gaps": (gap,) * 4,
-        "heard": heard,
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("count", [0, 1, 64])
-def test_a_leg_of_an_hour_tells_no_more_than_is_planned_for(count):
-    """With figures of an hour and no finding: the messages of those have a bound of their own."""
-    digit = Digit(
-        digit="1", method=words.DtmfMethod.RFC4733, at_ms=3_600_000.1, duration_ms=2000.125,
-        last_ms=3_600_000.1, volume_dbm0=-36, marker=False, packets=102, end_packets=3,
-    )  # fmt: skip
-    leg = caller_leg(
-        call_key="c122e99a-7bbd-47dc-90a0-220516994899/99/a-name-of-32-characters-of-a-call/1999",
-        sip_call_id="c122e99a-7bbd-47dc-90a0-220516994899", dtmf_sent=(digit,) * count, dtmf_received=(digit,) * count,
-        **long_media(), health=Health(rtp_lateness_ms=1000.1, sent_ratio=0.999, setup=TROUBLE, media=TROUBLE),
-        dialog=Dialog(
-            local_tag="c" * 36, remote_tag="c" * 36, answers=1, ack_ms=1000.1, acks=1, target=TARGET,
-            bye=Bye(by=Side.LOCAL, at_ms=3_600_000.1, code=200, crossed=False, phrase="OK"),
-        ),
-        asked=Asked(
-            peer="255.255.255.255:65535", times=1, provisional=(100, 180, 183), credentials=1,
-            challenges=('407 for realm "sip.example.com"',),
-        ),
-    )  # fmt: skip
-    assert len(encode_line(leg)) <= LEG_BYTES + DIGIT_BYTES * count
-    refused = change(leg, sections=(), received=(), sent=(), gaps=(), heard=None, dtmf_sent=(), dtmf_received=())
-    assert len(encode_line(refused)) <= REFUSED_LEG_BYTES

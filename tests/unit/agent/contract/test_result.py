@@ -157,10 +157,13 @@ def test_a_line_is_one_line_and_read_as_written(line):
     assert decode_line(raw) == line
 
 
-def test_what_was_not_measured_is_null_on_the_wire():
-    leg = json.loads(encode_line(caller_leg(received=None, final_code=None, rtt_ms=None)))
+def test_what_was_not_measured_is_absent_on_the_wire_and_never_nought():
+    raw = encode_line(caller_leg(received=None, final_code=None, rtt_ms=None))
 
-    assert (leg["received"], leg["finalCode"], leg["rttMs"]) == (None, None, None)
+    assert {"received", "finalCode", "rttMs"} & json.loads(raw).keys() == set()
+    leg = decode_line(raw)
+    assert isinstance(leg, LegObservation)
+    assert (leg.received, leg.final_code, leg.rtt_ms) == (None, None, None)
 
 
 @pytest.mark.parametrize(

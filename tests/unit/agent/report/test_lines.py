@@ -14,19 +14,16 @@ from agent.contract.result import (
     decode_line,
     decode_result,
     detail_digest,
-    encode_line,
 )
 from agent.contract.verdict import Check, Finding, Reason, Role
-from agent.report import lines as reports
 from agent.report.lines import MAX_ERROR_NOTE, Report, open_result
 from tests.unit.agent.world import group, plan
-from tests.unit.builders import change
 
 
 class Desk:
     """A report, and what it wrote."""
 
-    def __init__(self, count=1):
+    def __init__(self, count=200):
         self.lines: list[bytes] = []
         self.results: list[bytes] = []
         self.report = Report(
@@ -46,13 +43,12 @@ def finding(reason=Reason.SIP_CODE_MISMATCH, **fields):
     return Finding(reason=reason, **(usual | fields))
 
 
-def leg(*findings, text="x", index=0):
+def leg(*findings, number=0, text="x"):
     return LegObservation(
         role=Role.CALLER,
         endpoint=0,
-        index=index,
         call="pin",
-        number=0,
+        number=number,
         call_key=None,
         sip_call_id=None,
         from_user=None,
@@ -70,26 +66,10 @@ def test_what_was_kept_of_a_leg_later_is_a_line_that_is_vouched_for():
     assert (desk.result.legs, desk.result.detail) == (1, detail_digest(desk.lines))
 
 
-def test_messages_never_take_the_room_of_legs_to_come(monkeypatch):
-    """What they leave is theirs once all legs are told."""
-    one = leg(finding(), text="m" * 3500, index=19)
-    line_bytes, figures_bytes = (len(encode_line(each)) for each in (one, change(one, messages=())))
-    monkeypatch.setattr(reports, "MAX_DETAIL_BYTES", 17 * figures_bytes + 3 * line_bytes + 1000)
-    desk = Desk(count=20)
-    for index in range(20):
-        desk.report.leg(leg(finding(), text="m" * 3500, index=index))
-    lines = [decode_line(line) for line in desk.lines]
-    assert len(lines) == 20
-    assert [len(line.messages) for line in lines] == [1] * 3 + [0] * 17
-    desk.report.kept(KeptLine(role=Role.CALLER, endpoint=0, index=0, messages=leg(text="m" * 500).messages))
-    assert len(decode_line(desk.lines[-1]).messages) == 1
-    assert desk.result.detail == detail_digest(desk.lines)
-
-
 def test_each_result_vouches_for_the_lines_so_far():
     desk = Desk()
-    for _ in range(3):
-        desk.report.leg(leg(finding()))
+    for number in range(3):
+        desk.report.leg(leg(finding(), number=number))
         assert desk.result.detail == detail_digest(desk.lines)
     assert (desk.result.legs, desk.report.failed) == (3, 3)
     assert all(len(raw) == RESULT_BYTES for raw in desk.results)
@@ -98,8 +78,8 @@ def test_each_result_vouches_for_the_lines_so_far():
 def test_failed_findings_come_first_and_the_result_never_grows():
     desk = Desk()
     for number in range(100):
-        desk.report.leg(leg(finding(Reason.AGENT_OVERLOADED, number=number, note="x" * 300)))
-    desk.report.leg(leg(finding(Reason.DTMF_MISMATCH, number=7)))
+        desk.report.leg(leg(finding(Reason.AGENT_OVERLOADED, number=number, note="x" * 300), number=number))
+    desk.report.leg(leg(finding(Reason.DTMF_MISMATCH, number=107), number=107))
     assert desk.result.findings[0].reason is Reason.DTMF_MISMATCH
     assert (desk.report.ended, desk.report.failed) == (101, 1)
     assert len(desk.results[-1]) == RESULT_BYTES
@@ -116,20 +96,6 @@ def test_an_error_may_have_no_note():
     desk = Desk()
     desk.report.write(final=True, error=finding(Reason.AGENT_ERROR))
     assert desk.result.error is not None
-
-
-def test_without_room_messages_go_first_and_then_the_log_is_not_complete(monkeypatch):
-    desk = Desk()
-    monkeypatch.setattr(reports, "MAX_DETAIL_BYTES", 4000)
-    for _ in range(20):
-        desk.report.leg(leg(finding(), text="m" * 1000))
-    kept = [len(decode_line(line).messages) for line in desk.lines]
-    assert sorted(set(kept), reverse=True) == [1, 0]
-    assert kept == sorted(kept, reverse=True)
-    assert sum(map(len, desk.lines)) <= 4000
-    assert len(desk.lines) < 20
-    assert (desk.result.legs, desk.result.detail.lines) == (20, 20)
-    assert desk.result.detail != detail_digest(desk.lines)
 
 
 def test_progress_is_no_detail():

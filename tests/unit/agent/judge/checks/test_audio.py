@@ -236,6 +236,34 @@ def test_what_lost_packets_and_comfort_noise_leave_is_no_other_sound(kind):
     assert quiet(heard=around, gaps=(change(gap, kind=GapKind.RESTART),)) == NOT_MEASURED
 
 
+def in_pieces(other_ms: float) -> Heard:
+    """8 s of its own signal, told as one, with so much of other sound in it."""
+    whole = Stretch(begin_ms=0.0, end_ms=8000.0, code=OWN, other_ms=other_ms)
+    return change(stretches(), codes={code(): 1}, active_ms=8000.0, stretches=(whole,))
+
+
+@pytest.mark.parametrize(("other_ms", "found"), [(800.0, []), (900.0, NOT_MEASURED), (4100.0, WRONG)])
+def test_other_sound_within_a_stretch_of_its_own_is_foreign(other_ms, found):
+    assert quiet(heard=in_pieces(other_ms)) == found
+
+
+def test_other_sound_that_may_be_what_lost_packets_left_is_neither_wrong_nor_right():
+    lost = {"gaps": (Gap(at_ms=4000.0, missing_ms=600.0, kind=GapKind.LOST),)}
+    bound = NOBODYS_DIGITS | {"group__expect__caller__max_foreign_percent": "5"}
+    assert caller_alone(bound, **NO_DIGITS, heard=in_pieces(1300.0)) == WRONG
+    assert caller_alone(bound, **NO_DIGITS, heard=in_pieces(1300.0), **lost) == NOT_MEASURED
+    [finding] = judge_leg(plan(**NOBODYS_DIGITS), caller_leg(heard=in_pieces(1300.0), **NO_DIGITS, **lost))
+    assert finding.observed == "other sound in 4 to 16 % of the audible time (1.3 s)"
+
+
+@pytest.mark.parametrize(("gaps", "found"), [((), NOT_MEASURED), ((5000.0,), WRONG)])
+def test_other_sound_behind_the_last_gap_that_is_told_may_be_at_another(gaps, found):
+    told = tuple(Gap(at_ms=at_ms, missing_ms=20.0, kind=GapKind.LOST) for at_ms in gaps)
+    assert quiet(heard=foreign(0.6)) == WRONG
+    heard = stretches((0.0, 600.0, OWN), (600.0, 4700.0, None), (5500.0, 8000.0, OWN))
+    assert quiet(heard=heard, gaps=told, gaps_left_out=1) == found
+
+
 # Any, silence
 
 

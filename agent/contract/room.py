@@ -1,0 +1,59 @@
+"""How much room an agent has, for what it keeps while calls are up and for what it tells of them. Pure.
+
+The planner refuses a test that needs more; the agent keeps room for every planned call, whatever else comes.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from agent.contract.call import Call
+
+SCRATCH_BYTES: Final = 4 * 1024**3
+"""Of an agent: recordings and captures, until each is analysed at its call's end. A bound: files have holes where
+nothing came."""
+CAPTURES_BYTES: Final = 1024**3
+"""All captures of calls that are up have so much of it (agent/report/evidence.py)."""
+HELD_BYTES: Final = 1024**3
+"""Beside it: captures of calls that are over, until it is known whether they passed (agent/report/evidence_held.py)."""
+SPARE_SHARE: Final = 0.1
+"""Of it, for calls that nobody planned."""
+RECORDINGS: Final = 4
+"""Of a call: one for each address that audio comes from (agent/tap)."""
+RECORDED_BYTES_PER_S: Final = 16_000
+"""8 kHz, 16 bit."""
+CAPTURED_BYTES_PER_S: Final = 22_000
+"""Of a call: 100 packets of G.711 with their headers, both ways."""
+
+DETAIL_BYTES: Final = 4 * 1024**2
+"""Of all detail lines of an agent."""
+LEG_BYTES: Final = 3_800
+REFUSED_LEG_BYTES: Final = 1_650
+EVIDENCE_BYTES: Final = 200
+DIGIT_BYTES: Final = 130
+"""Of a detail line of two sections, a source each way in both, and some loss; of a call that is not to be answered; of
+the evidence named in it, and of each digit in it, sent and received."""
+GUESTS: Final = 100
+"""So many more legs than planned are told: calls that nobody placed, a call's further tries."""
+GUESTS_BYTES: Final = 128 * 1024
+"""Always there for them; they may have what the planned calls leave."""
+
+
+def scratch_bytes(calls: Sequence[Call], *, keeps_evidence: bool) -> int:
+    """What recordings, and captures where evidence is kept, take at most at a time: one group goes after the other."""
+    seconds = max(call.at_once * call.hold_seconds for call in calls)
+    captured = min(CAPTURES_BYTES, seconds * CAPTURED_BYTES_PER_S) if keeps_evidence else 0
+    return seconds * RECORDED_BYTES_PER_S * RECORDINGS + captured
+
+
+def line_bytes(call: Call, *, keeps_evidence: bool) -> int:
+    """What a leg of that call takes to be told, if it goes as planned: without the messages of one that did not."""
+    evidence = EVIDENCE_BYTES if keeps_evidence else 0
+    if call.expect.sip_code >= 300:
+        return REFUSED_LEG_BYTES + evidence
+    digits = 0 if call.caller.dtmf is None else len(call.caller.dtmf.digits)
+    return LEG_BYTES + DIGIT_BYTES * digits + evidence
+
+
+def legs_bytes(calls: Sequence[Call], *, keeps_evidence: bool) -> int:
+    """What all legs of one stage take to be told."""
+    return sum(call.count * line_bytes(call, keeps_evidence=keeps_evidence) for call in calls)

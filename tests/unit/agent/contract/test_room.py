@@ -1,0 +1,119 @@
+"""What a leg takes to be told is no more than is planned for, and what it takes on the disk no less."""
+
+import pytest
+
+from agent.contract.call import DtmfMethod
+from agent.contract.media import Gap, GapKind, Heard, Origin, Section, Source, Stretch
+from agent.contract.observation import (
+    Action,
+    Asked,
+    Bye,
+    Dialog,
+    Digit,
+    Health,
+    Progress,
+    Side,
+    Target,
+    Trouble,
+)
+from agent.contract.result import encode_line
+from agent.contract.room import (
+    CAPTURES_BYTES,
+    DIGIT_BYTES,
+    EVIDENCE_BYTES,
+    LEG_BYTES,
+    RECORDINGS,
+    REFUSED_LEG_BYTES,
+    line_bytes,
+    scratch_bytes,
+)
+from agent.report.evidence import SCRATCH_BYTES as EVIDENCE_SCRATCH_BYTES
+from agent.tap import MAX_RECORDINGS
+from tests.unit.builders import call_group, caller_leg, change
+
+STEPS = ("Place", "SendDigits", "HangUp", "Answer", "PlayBack")
+TARGET = Target(
+    peer="255.255.255.255:65535", uri="sip:bob-0123456789@255.255.255.255:65535;transport=udp;ob",
+    routes=("<sip:255.255.255.255;lr;ftag=0123456789>",),
+)  # fmt: skip
+TROUBLE = Trouble(
+    over_ms=3_600_000.1, throttled_ms=1000.1, lateness_ms=1000.1, loop_ms=1000.1, stack_ms=1000.1, socket_drops=0
+)
+
+
+def long_media():
+    """Of a call that was negotiated again: two sources each way, some loss, digits beside the sound."""
+    section = Section(
+        begin_ms=3_600_000.1, local="255.255.255.255:65535", remote="255.255.255.255:65535", receives=True, sends=True,
+        codec="telephone", clock_hz=48000, ptime_ms=20, telephone_event_payload_type=101, protocol="RTP/SAVPF",
+        types={0: "PCMU/8000", 8: "PCMA/8000", 101: "telephone-event/8000"},
+        theirs={0: "PCMU/8000", 101: "telephone-event/8000"},
+    )  # fmt: skip
+    source = Source(
+        section=1, remote="255.255.255.255:65535", ssrc=2**32 - 1, origin=Origin.SIGNALLED, packets=180_000, lost=1_000,
+        media_ms=3_600_000.1, lost_ms=20_000.1, pause_ms=0.0, event_ms=20_000.1, first_ms=1_800_000.1,
+        last_ms=3_600_000.1, max_gap_ms=1000.1, jitter_ms=10.125, max_jitter_ms=100.1, jitter_samples=180_000,
+        payload_types={0: 180_000, 101: 1_000},
+    )  # fmt: skip
+    stretch = Stretch(begin_ms=3_600_000.1, end_ms=3_600_000.1, code=16_777_215)
+    heard = Heard(
+        duration_ms=3_600_000.125, level_dbfs=-120.1, active_ms=3_600_000.1, codes={"16777215": 7500},
+        stretches=(stretch,) * 12,
+    )  # fmt: skip
+    gap = Gap(at_ms=3_600_000.1, missing_ms=3_600_000.1, kind=GapKind.RESTART)
+    return {
+        "sections": (section,) * 2, "received": (source,) * 2, "sent": (source,) * 2, "gaps": (gap,) * 4,
+        "heard": heard,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [0, 1, 64])
+def test_a_leg_of_an_hour_tells_no_more_than_is_planned_for(count):
+    """With figures of an hour and no finding: the messages of those have a bound of their own."""
+    digit = Digit(
+        digit="1", method=DtmfMethod.RFC4733, at_ms=3_600_000.1, duration_ms=2000.125,
+        last_ms=3_600_000.1, volume_dbm0=-36, marker=False, packets=102, end_packets=3,
+    )  # fmt: skip
+    leg = caller_leg(
+        call_key="c122e99a-7bbd-47dc-90a0-220516994899/99/a-name-of-32-characters-of-a-call/1999",
+        sip_call_id="c122e99a-7bbd-47dc-90a0-220516994899", dtmf_sent=(digit,) * count, dtmf_received=(digit,) * count,
+        **long_media(), health=Health(rtp_lateness_ms=1000.1, sent_ratio=0.999, setup=TROUBLE, media=TROUBLE),
+        progress=Progress(**dict.fromkeys(
+            ("first_response_ms", "ringing_ms", "answered_ms", "bye_ms", "ended_ms"), 3_600_000.1)),
+        actions=tuple(Action(name=name, at_ms=3_600_000.1) for name in STEPS), local_reason="Normal call clearing",
+        ended_by=Side.REMOTE, acknowledged=True, bye_answered=True, bye_code=200, rtt_ms=1000.125,
+        dialog=Dialog(
+            local_tag="c" * 36, remote_tag="c" * 36, answers=1, ack_ms=1000.1, acks=1, target=TARGET,
+            bye=Bye(by=Side.LOCAL, at_ms=3_600_000.1, code=200, crossed=False, phrase="OK"),
+        ),
+        asked=Asked(
+            peer="255.255.255.255:65535", times=1, provisional=(100, 180, 183), credentials=1,
+            challenges=('407 for realm "sip.example.com"',),
+        ),
+    )  # fmt: skip
+    assert 0.9 < len(encode_line(leg)) / (LEG_BYTES + DIGIT_BYTES * count) <= 1
+    refused = change(leg, sections=(), received=(), sent=(), gaps=(), heard=None, dtmf_sent=(), dtmf_received=())
+    assert 0.9 < len(encode_line(refused)) / REFUSED_LEG_BYTES <= 1
+
+
+def test_what_is_planned_for_is_what_an_agent_writes():
+    assert RECORDINGS == MAX_RECORDINGS
+    assert CAPTURES_BYTES == EVIDENCE_SCRATCH_BYTES
+
+
+def test_a_line_takes_more_with_digits_and_with_evidence_and_less_where_nothing_is_answered():
+    plain = call_group(caller__dtmf=None)
+    assert line_bytes(plain, keeps_evidence=False) == LEG_BYTES
+    assert line_bytes(call_group(), keeps_evidence=False) == LEG_BYTES + 5 * DIGIT_BYTES
+    assert line_bytes(plain, keeps_evidence=True) == LEG_BYTES + EVIDENCE_BYTES
+    refused = change(plain, expect__sip_code=404)
+    assert line_bytes(refused, keeps_evidence=True) == REFUSED_LEG_BYTES + EVIDENCE_BYTES
+
+
+def test_the_disk_holds_all_recordings_of_the_calls_that_are_up_and_captures_up_to_their_bound():
+    calls = [call_group(count=9, concurrency=2, hold_seconds=8), call_group(count=3, concurrency=3, hold_seconds=5)]
+    assert scratch_bytes(calls, keeps_evidence=False) == 16 * 4 * 16_000
+    assert scratch_bytes(calls, keeps_evidence=True) == 16 * (4 * 16_000 + 22_000)
+    long = [call_group(count=50, concurrency=50, hold_seconds=3600)]
+    recorded = scratch_bytes(long, keeps_evidence=False)
+    assert scratch_bytes(long, keeps_evidence=True) == recorded + CAPTURES_BYTES
