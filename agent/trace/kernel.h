@@ -1,7 +1,8 @@
 /* The hot path of `calltest trace`: what is done for each packet of a capture.
  *
  * walk.c      where the records of a capture are
- * headers.c   link layer, IP, UDP, RTP: records to packets
+ * headers.c   IP, UDP, RTP: records to packets
+ * tunnels.c   link layers, and what else stands around IP packets
  * flows.c     which stream each packet belongs to, and what it adds to it
  *
  * What it adds is counted as the tap counts it: agent/rtp, counting.c and events.c.
@@ -76,11 +77,21 @@ struct packet {
 };
 
 enum odd_kind {
-    ODD_LINK, /* a link layer that is not read: `ports` is its type */
-    ODD_IP,   /* an IP packet with options, extension headers, a fragment, no UDP: begin to end */
+    ODD_IP,   /* an IP packet that is a fragment, has odd addresses, or, of IPv6, extension headers or TCP: begin to end */
     ODD_UDP6, /* IPv6 with UDP right behind: begin to end */
+    ODD_TCP,  /* a segment with data, or that begins a connection; `ports` is its length on the wire */
+    ODD_CHANNEL, /* what TURN's ChannelData carries; its header is the 4 bytes before: agent/trace/wire/turn.py */
+    ODD_STUN, /* a message of TURN that binds a channel, or carries a datagram */
+    ODD_HEP,  /* a packet of HEP 3: agent/trace/wire/hep.py */
     ODD_SIP,  /* a UDP payload */
     ODD_DTLS, /* a UDP payload: a handshake */
+};
+
+/* The same memory, given back. */
+enum given_kind {
+    GIVEN_PROTOCOL, /* what an IP packet carried; `ports` is its protocol */
+    GIVEN_PAYLOAD,  /* a UDP payload, whichever ports it has */
+    GIVEN_CHANNEL,  /* that, and the 4 bytes of ChannelData before it */
 };
 
 /* numpy. What is not for this file to read. */
@@ -90,13 +101,39 @@ struct odd {
     uint32_t ports, kind;
 };
 
+/* What is not read, and how `unread` numbers it. */
+enum unread_layer {
+    UNREAD_OTHER, /* more than there is room for */
+    UNREAD_LINK,  /* LINKTYPE_ */
+    UNREAD_TYPE,  /* EtherType */
+    UNREAD_PROTOCOL, /* of IP */
+    UNREAD_PPP, UNREAD_GRE,
+    UNREAD_UDP, /* port */
+    UNREAD_NSH, /* next protocol */
+    UNREAD_MPLS,
+    UNREAD_DEPTH, /* more headers than anybody stacks */
+};
+
+#define MAX_UNREAD 32
+
+/* ctypes */
+struct unread {
+    uint32_t layer, number;
+    int64_t count;
+};
+
 /* ctypes. Where packets go. There is room for as many of each as there are records or datagrams. */
 struct found {
     struct packet *packets;
     struct odd *odds;
     int64_t packet_count, odd_count;
     int64_t cut;         /* datagrams cut before the end of an RTP header */
+    int64_t cut_sip;     /* messages that are not whole */
+    int64_t cut_tunnels; /* packets whose headers end within one */
+    int64_t odd_rtp;     /* what looks like RTP, but for a header or padding longer than the datagram */
     int64_t damaged_udp; /* datagrams whose length is impossible */
+    struct unread unread[MAX_UNREAD];
+    int32_t unread_count;
 };
 
 void trace_packets(const uint8_t *data, int64_t size, const struct record *records, int64_t count, struct found *found);

@@ -20,6 +20,7 @@ BUILD: Final = "run dev/kernel/build (make setup does), or rebuild the agent ima
 TYPES: Final = 128
 STATIC_TYPES: Final = 35
 OPEN_EVENTS: Final = 16
+MAX_UNREAD: Final = 32
 MAX_EVENTS: Final = 1_000_000
 MAX_HOLES: Final = 4_000_000
 """Gaps of all streams that are remembered, 24 bytes each; 1024 of one stream."""
@@ -120,11 +121,37 @@ HOLE: Final = np.dtype(
 class OddKind(IntEnum):
     """enum odd_kind."""
 
-    LINK = 0
-    IP = 1
-    UDP6 = 2
-    SIP = 3
-    DTLS = 4
+    IP = 0
+    UDP6 = 1
+    TCP = 2
+    CHANNEL = 3
+    STUN = 4
+    HEP = 5
+    SIP = 6
+    DTLS = 7
+
+
+class GivenKind(IntEnum):
+    """enum given_kind."""
+
+    PROTOCOL = 0
+    PAYLOAD = 1
+    CHANNEL = 2
+
+
+class UnreadLayer(IntEnum):
+    """enum unread_layer."""
+
+    OTHER = 0
+    LINK = 1
+    TYPE = 2
+    PROTOCOL = 3
+    PPP = 4
+    GRE = 5
+    UDP = 6
+    NSH = 7
+    MPLS = 8
+    DEPTH = 9
 
 
 class FlowState(IntEnum):
@@ -159,12 +186,21 @@ class Walked(ctypes.Structure):
     _fields_ = (("used", ctypes.c_int64), ("damaged", ctypes.c_uint8))
 
 
+class Unread(ctypes.Structure):
+    """struct unread."""
+
+    _fields_ = (("layer", ctypes.c_uint32), ("number", ctypes.c_uint32), ("count", ctypes.c_int64))
+
+
 class Found(ctypes.Structure):
     """struct found."""
 
     _fields_ = (
         *((name, ctypes.c_void_p) for name in ("packets", "odds")),
-        *((name, ctypes.c_int64) for name in ("packet_count", "odd_count", "cut", "damaged_udp")),
+        *((name, ctypes.c_int64) for name in ("packet_count", "odd_count", "cut", "cut_sip", "cut_tunnels")),
+        *((name, ctypes.c_int64) for name in ("odd_rtp", "damaged_udp")),
+        ("unread", Unread * MAX_UNREAD),
+        ("unread_count", ctypes.c_int32),
     )
 
 

@@ -42,7 +42,8 @@ class Wire:
         """One batch: what may be RTP or DTLS, and its messages."""
         messages: list[Captured] = []
 
-        def segment(one: Segment) -> None:
+        def segment(one: Segment) -> list[bytes]:
+            carried = self.tcp.add(one)
             messages.extend(
                 Captured(
                     row=one.row,
@@ -52,8 +53,9 @@ class Wire:
                     transport="TCP",
                     payload=payload,
                 )
-                for payload in self.tcp.add(one)
+                for payload in carried.messages
             )
+            return carried.datagrams
 
         found = self.internet.datagrams(records, segment)
         by_udp = len(messages)
@@ -69,7 +71,7 @@ class Wire:
                         payload=found.payload(begin, end - begin),
                     )
                 )
-        if 0 < by_udp < len(messages):
+        if by_udp:
             messages.sort(key=lambda one: one.row)
         return found, messages
 

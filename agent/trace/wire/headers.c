@@ -1,65 +1,41 @@
-/* Link layer, IP (RFC 791, 8200), UDP, RTP (RFC 3550 §5.1): where each record's RTP is, and what it says. */
-#include "bytes.h"
+/* IP (RFC 791, 8200), UDP, RTP (RFC 3550 §5.1): where each record's RTP is, and what it says. */
 #include "header.h"
-#include "kernel.h"
+#include "layers.h"
 
-enum link { LINK_NULL = 0, LINK_ETHERNET = 1, LINK_RAW_12 = 12, LINK_RAW_14 = 14, LINK_RAW = 101, LINK_LOOP = 108,
-            LINK_SLL = 113, LINK_IPV4 = 228, LINK_IPV6 = 229, LINK_SLL2 = 276 };
-enum { NO_IP = -1, NO_LINK = -2 };
-
-#define MAX_TAGS 4
+#define LINK_ETHERNET 1
+#define ETHERNET_HEADER 14
 #define IPV4_HEADER 20
 #define IPV6_HEADER 40
 #define UDP_HEADER 8
-#define UDP 17
+#define TCP_HEADER 20
 #define NUMBERED 255 /* first byte of IPv4 addresses that agent/trace/wire/addresses.py numbers as it does IPv6 */
 #define MIN_PORT 1024 /* lower ones are DNS and its like */
+#define MAX_LAYERS 32 /* headers of one packet */
+#define MAX_EXTENSIONS 8 /* of an IPv6 packet */
 #define DTLS_HANDSHAKE 22
 #define DTLS_HEADER 13
-
-/* A datagram: `end` is that of what was captured. */
-struct datagram {
-    int64_t row, time_ns, begin, end;
-    uint64_t hosts;
-};
-
-static bool is_tag(uint16_t type) { return type == 0x8100 || type == 0x88A8 || type == 0x9100; }
-
-/* Behind an EtherType that stands at `type_at`, with any VLAN tags between. */
-static int64_t behind_type(const uint8_t *frame, uint32_t captured, uint32_t type_at, uint32_t begin) {
-    if (captured <= begin) return NO_IP;
-    uint16_t type = big16(frame + type_at);
-    for (int tags = 0; tags < MAX_TAGS && is_tag(type) && begin + 4 < captured; tags++) {
-        type = big16(frame + begin + 2);
-        begin += 4;
-    }
-    return type == 0x0800 || type == 0x86DD ? (int64_t)begin : NO_IP;
-}
-
-/* Where in a frame the IP packet begins. */
-static int64_t ip_begin(const uint8_t *frame, uint32_t captured, uint32_t link) {
-    switch (link) {
-    case LINK_ETHERNET: return behind_type(frame, captured, 12, 14);
-    case LINK_SLL: return behind_type(frame, captured, 14, 16);
-    case LINK_SLL2: return behind_type(frame, captured, 0, 20);
-    case LINK_NULL:
-    case LINK_LOOP: return captured > 4 ? 4 : NO_IP;
-    case LINK_RAW:
-    case LINK_RAW_12:
-    case LINK_RAW_14:
-    case LINK_IPV4:
-    case LINK_IPV6: return captured > 0 ? 0 : NO_IP;
-    default: return NO_LINK;
-    }
-}
+#define STUN_HEADER 20
+#define STUN_COOKIE 0x2112A442
+#define CHANNEL_HEADER 4
+#define VXLAN_GROUP 0x88 /* first byte, where it has a group policy: what RTP may begin with */
 
 static void odd(struct found *found, enum odd_kind kind, const struct datagram *one, uint32_t ports) {
     found->odds[found->odd_count++] = (struct odd){
         .row = one->row, .begin = one->begin, .end = one->end, .hosts = one->hosts, .ports = ports, .kind = kind};
 }
 
+static void unread(struct found *found, enum unread_layer layer, uint32_t number) {
+    int32_t n = 0;
+    while (n < found->unread_count && (found->unread[n].layer != layer || found->unread[n].number != number)) n++;
+    if (n == MAX_UNREAD) n = MAX_UNREAD - 1; /* the last one is all others */
+    if (n == found->unread_count)
+        found->unread[found->unread_count++] = (struct unread){
+            .layer = n < MAX_UNREAD - 1 ? layer : UNREAD_OTHER, .number = n < MAX_UNREAD - 1 ? number : 0};
+    found->unread[n].count++;
+}
+
 /* First bytes of messages: agent/trace/streams/signalling.py. */
-static bool is_sip(const uint8_t *payload, uint32_t captured) {
+static bool is_sip(const uint8_t *payload, int64_t captured) {
     static const char begins[][5] = {"INVI", "ACK ", "PRAC", "UPDA", "INFO", "SIP/", "BYE ", "CANC",
                                      "NOTI", "REFE", "SUBS", "REGI", "OPTI", "MESS", "PUBL"};
     if (captured < 4) return false;
@@ -69,13 +45,27 @@ static bool is_sip(const uint8_t *payload, uint32_t captured) {
 }
 
 /* 1.0, 1.2 and 1.3: RFC 6347 §4.1. */
-static bool is_handshake(const uint8_t *payload, uint32_t captured) {
+static bool is_handshake(const uint8_t *payload, int64_t captured) {
     if (captured < DTLS_HEADER || payload[0] != DTLS_HANDSHAKE) return false;
     uint16_t version = big16(payload + 1);
     return version == 0xFEFF || version == 0xFEFD || version == 0xFEFC;
 }
 
-static bool may_be_rtp(const uint8_t *payload, uint32_t captured) {
+/* TURN's messages that bind a channel to a peer, or carry a datagram: RFC 8656 §18. */
+static bool is_relayed(const uint8_t *payload, int64_t captured) {
+    if (captured < STUN_HEADER || big32(payload + 4) != STUN_COOKIE) return false;
+    uint16_t type = big16(payload);
+    return type == 0x0009 || type == 0x0016 || type == 0x0017;
+}
+
+/* RFC 8656 §12.4: a channel's number, the length, and what may be RTP or DTLS. */
+static bool is_channel(const uint8_t *payload, int64_t captured, int64_t wire) {
+    if (captured <= CHANNEL_HEADER || payload[0] >> 4 != 4) return false;
+    int64_t behind = wire - CHANNEL_HEADER - big16(payload + 2);
+    return behind >= 0 && behind < 4 && (payload[4] >> 6 == 2 || payload[4] == DTLS_HANDSHAKE);
+}
+
+static bool may_be_rtp(const uint8_t *payload, int64_t captured) {
     return captured >= RTP_HEADER_BYTES && !rtp_is_rtcp(payload);
 }
 
@@ -106,42 +96,178 @@ static void rtp(const uint8_t *header, uint32_t size, uint32_t wire, int64_t off
         .payload_type = header[1] & 127,
         .event = header[1] >> 7,
     };
-    if (header[0] & 0x3F && !trim(packet, header + RTP_HEADER_BYTES, header[0])) return;
+    if (header[0] & 0x3F && !trim(packet, header + RTP_HEADER_BYTES, header[0])) {
+        found->odd_rtp++;
+        return;
+    }
     if (packet->captured >= 4) packet->head = big32(header + (packet->offset - offset));
     found->packet_count++;
 }
 
+/* What is neither RTP nor RTCP: what stands before a message's start line is ignored (RFC 3261 §7.5). */
+static enum layer message(const uint8_t *data, struct datagram *one, uint32_t wire, uint32_t ports,
+                          struct found *found) {
+    int64_t behind = one->begin + wire;
+    for (int n = 0; n < 8 && one->end - one->begin > 4 && big16(data + one->begin) == 0x0D0A; n++) one->begin += 2;
+    const uint8_t *payload = data + one->begin;
+    int64_t captured = one->end - one->begin;
+    if (is_sip(payload, captured)) {
+        if (one->end < behind) found->cut_sip++;
+        odd(found, ODD_SIP, one, ports);
+    } else if (is_handshake(payload, captured)) {
+        odd(found, ODD_DTLS, one, ports);
+    } else if (is_relayed(payload, captured)) {
+        odd(found, ODD_STUN, one, ports);
+    } else if (is_channel(payload, captured, behind - one->begin)) {
+        int64_t end = one->begin + CHANNEL_HEADER + big16(payload + 2);
+        one->begin += CHANNEL_HEADER;
+        if (end < one->end) one->end = end;
+        odd(found, ODD_CHANNEL, one, ports);
+    } else if (captured >= 6 && as_loaded(payload) == as_loaded((const uint8_t *)"HEP3")) {
+        odd(found, ODD_HEP, one, ports);
+    } else {
+        return tunnel_udp(data, (uint16_t)(ports << 8 | (ports >> 8 & 0xFF)),
+                          (uint16_t)(ports >> 24 | (ports >> 8 & 0xFF00)), one);
+    }
+    return DONE;
+}
+
+/* A UDP payload, a byte at least; `base` is added to where it is. */
+static enum layer payload(const uint8_t *data, int64_t base, struct datagram *one, uint32_t wire, uint32_t ports,
+                          struct found *found) {
+    const uint8_t *at = data + one->begin;
+    if (at[0] >> 6 != 2) return message(data, one, wire, ports, found);
+    if (may_be_rtp(at, one->end - one->begin))
+        rtp(at, (uint32_t)(one->end - one->begin), wire, base + one->begin, ports, one, found);
+    return DONE;
+}
+
 /* A UDP datagram (8 bytes at least) of data; `base` is added to where its payload is. */
-static void udp(const uint8_t *data, int64_t base, struct datagram *one, struct found *found) {
-    const uint8_t *header = data + one->begin, *payload = header + UDP_HEADER;
+static enum layer udp(const uint8_t *data, int64_t base, struct datagram *one, struct found *found) {
+    const uint8_t *header = data + one->begin;
     uint32_t length = big16(header + 4), ports = as_loaded(header);
     if (length < UDP_HEADER) {
         found->damaged_udp++;
-        return;
+        return DONE;
     }
     int64_t there = one->end - one->begin - UDP_HEADER;
     uint32_t wire = length - UDP_HEADER, captured = there < wire ? (uint32_t)there : wire;
     one->begin += UDP_HEADER;
     one->end = one->begin + captured;
     if (captured < (wire < RTP_HEADER_BYTES ? wire : RTP_HEADER_BYTES)) found->cut++;
-    if (captured == 0) return;
-    if (payload[0] >> 6 == 2) {
-        if (may_be_rtp(payload, captured) && big16(header) >= MIN_PORT && big16(header + 2) >= MIN_PORT)
-            rtp(payload, captured, wire, base + one->begin, ports, one, found);
-    } else if (is_sip(payload, captured)) {
-        odd(found, ODD_SIP, one, ports);
-    } else if (is_handshake(payload, captured)) {
-        odd(found, ODD_DTLS, one, ports);
+    if (captured == 0) return DONE;
+    const uint8_t *first = data + one->begin;
+    if (first[0] >> 6 == 2) {
+        if (big16(header) < MIN_PORT || big16(header + 2) < MIN_PORT) return DONE;
+        if (first[0] == VXLAN_GROUP && tunnel_is_vxlan(big16(header + 2)))
+            return tunnel_udp(data, big16(header), big16(header + 2), one);
     }
+    return payload(data, base, one, wire, ports, found);
+}
+
+/* What of a TCP segment matters: data, or that a connection begins. */
+static enum layer tcp(const uint8_t *data, struct datagram *one, struct found *found) {
+    const uint8_t *header = data + one->begin;
+    if (one->end - one->begin < TCP_HEADER) return DONE;
+    uint32_t size = 4u * (header[12] >> 4);
+    bool begins = header[13] & 2;
+    if (size >= TCP_HEADER && (one->wire > size || (begins && one->wire == size))) odd(found, ODD_TCP, one, one->wire);
+    return DONE;
 }
 
 static bool is_plain_udp4(const uint8_t *ip, int64_t captured) {
-    return captured >= IPV4_HEADER + UDP_HEADER && ip[0] == 0x45 && ip[9] == UDP && !(big16(ip + 6) & 0x3FFF) &&
+    return captured >= IPV4_HEADER + UDP_HEADER && ip[0] == 0x45 && ip[9] == PROTOCOL_UDP && !(big16(ip + 6) & 0x3FFF) &&
            ip[12] != NUMBERED && ip[16] != NUMBERED;
 }
 
 static bool is_plain_udp6(const uint8_t *ip, int64_t captured) {
-    return captured >= IPV6_HEADER + UDP_HEADER && ip[0] >> 4 == 6 && ip[6] == UDP;
+    return captured >= IPV6_HEADER + UDP_HEADER && ip[0] >> 4 == 6 && ip[6] == PROTOCOL_UDP;
+}
+
+static enum layer plain_udp4(const uint8_t *ip, struct datagram *one) {
+    one->hosts = as_loaded(ip + 12) | (uint64_t)as_loaded(ip + 16) << 32;
+    one->begin += IPV4_HEADER;
+    return UDP_DATAGRAM;
+}
+
+/* What agent/trace/wire/ip.py has to look at. */
+static enum layer aside(enum odd_kind kind, const struct datagram *one, struct found *found) {
+    odd(found, kind, one, 0);
+    return DONE;
+}
+
+static enum layer ip4(const uint8_t *ip, struct datagram *one, struct found *found) {
+    int64_t there = one->end - one->begin;
+    if (is_plain_udp4(ip, there)) return plain_udp4(ip, one);
+    if (there < IPV4_HEADER) return aside(ODD_IP, one, found);
+    uint32_t header = 4u * (ip[0] & 15), total = big16(ip + 2);
+    if (header < IPV4_HEADER || there < header || (total && total < header) || big16(ip + 6) & 0x3FFF ||
+        ip[12] == NUMBERED || ip[16] == NUMBERED)
+        return aside(ODD_IP, one, found);
+    if (total && total < there) one->end = one->begin + total;
+    one->wire = (total ? total : (uint32_t)there) - header; /* 0: segmentation was left to the network card */
+    one->hosts = as_loaded(ip + 12) | (uint64_t)as_loaded(ip + 16) << 32;
+    one->number = ip[9];
+    one->begin += header;
+    return PROTOCOL;
+}
+
+static bool is_extension(uint8_t kind) {
+    return kind == 0 || kind == 43 || kind == 60 || kind == 135 || kind == 139 || kind == 140;
+}
+
+/* Tunnels in IPv6; its UDP and TCP wait for numbers of its addresses. */
+static enum layer ip6(const uint8_t *ip, struct datagram *one, struct found *found) {
+    int64_t there = one->end - one->begin, at = IPV6_HEADER;
+    if (is_plain_udp6(ip, there)) return aside(ODD_UDP6, one, found);
+    if (there < IPV6_HEADER) return aside(ODD_IP, one, found);
+    uint8_t following = ip[6];
+    for (int n = 0; n < MAX_EXTENSIONS && is_extension(following); n++) {
+        if (at + 8 > there) return aside(ODD_IP, one, found);
+        following = ip[at];
+        at += 8 * (ip[at + 1] + 1);
+    }
+    bool handed = following == PROTOCOL_UDP || following == PROTOCOL_TCP || following == PROTOCOL_AUTHENTICATION;
+    if (handed || following == 44 || at > there) return aside(ODD_IP, one, found);
+    uint32_t length = big16(ip + 4);
+    if (length && IPV6_HEADER + (int64_t)length < there) one->end = one->begin + IPV6_HEADER + length;
+    if (one->begin + at > one->end) return aside(ODD_IP, one, found);
+    one->begin += at;
+    one->number = following;
+    return PROTOCOL;
+}
+
+static enum layer ip(const uint8_t *data, struct datagram *one, struct found *found) {
+    if (one->begin >= one->end) return CUT;
+    const uint8_t *at = data + one->begin;
+    if (at[0] >> 4 == 4) return ip4(at, one, found);
+    return at[0] >> 4 == 6 ? ip6(at, one, found) : aside(ODD_IP, one, found);
+}
+
+static enum layer protocol(const uint8_t *data, int64_t base, struct datagram *one, struct found *found) {
+    if (one->number == PROTOCOL_TCP) return tcp(data, one, found);
+    if (one->number != PROTOCOL_UDP) return tunnel_protocol(data, one);
+    if (one->end - one->begin >= UDP_HEADER) return udp(data, base, one, found);
+    found->cut++;
+    return DONE;
+}
+
+/* From header to header, to what there is for us: one packet or odd, or none. */
+static void walk(const uint8_t *data, int64_t base, enum layer next, struct datagram *one, struct found *found) {
+    for (int layers = 0; next != DONE; layers++) {
+        if (layers == MAX_LAYERS) {
+            unread(found, UNREAD_DEPTH, 0);
+            return;
+        }
+        switch (next) {
+        case UNREAD: unread(found, one->unread, one->number); return;
+        case CUT: found->cut_tunnels++; return;
+        case IP: next = ip(data, one, found); break;
+        case PROTOCOL: next = protocol(data, base, one, found); break;
+        case UDP_DATAGRAM: next = udp(data, base, one, found); break;
+        default: next = tunnel_step(data, next, one);
+        }
+    }
 }
 
 /* Records to packets, and what is odd among them. */
@@ -150,35 +276,44 @@ void trace_packets(const uint8_t *data, int64_t size, const struct record *recor
     for (int64_t row = 0; row < count; row++) {
         const struct record *record = &records[row];
         if (record->offset < 0 || record->offset > size || record->captured > size - record->offset) continue;
-        struct datagram one = {.row = row, .time_ns = record->time_ns, .end = record->offset + record->captured};
-        int64_t skip = ip_begin(data + record->offset, record->captured, record->link);
-        one.begin = record->offset + skip;
-        if (skip < 0) {
-            if (skip == NO_LINK) odd(found, ODD_LINK, &one, record->link);
-            continue;
-        }
-        const uint8_t *ip = data + one.begin;
-        if (is_plain_udp4(ip, one.end - one.begin)) {
-            one.hosts = as_loaded(ip + 12) | (uint64_t)as_loaded(ip + 16) << 32;
-            one.begin += IPV4_HEADER;
-            udp(data, 0, &one, found);
+        struct datagram one = {.row = row, .time_ns = record->time_ns, .begin = record->offset,
+                               .end = record->offset + record->captured};
+        const uint8_t *frame = data + one.begin;
+        enum layer next;
+        if (record->link == LINK_ETHERNET && record->captured > ETHERNET_HEADER && big16(frame + 12) == 0x0800 &&
+            is_plain_udp4(frame + ETHERNET_HEADER, record->captured - ETHERNET_HEADER)) { /* nearly all, mostly */
+            one.begin += ETHERNET_HEADER;
+            plain_udp4(frame + ETHERNET_HEADER, &one);
+            next = udp(data, 0, &one, found);
         } else {
-            odd(found, is_plain_udp6(ip, one.end - one.begin) ? ODD_UDP6 : ODD_IP, &one, 0);
+            next = tunnel_link(data, record->link, &one);
         }
+        if (next != DONE) walk(data, 0, next, &one, found);
     }
 }
 
-/* The same for UDP datagrams whose hosts are known, of the records' rows; `base` is added to where payloads are. */
+/* The same for parts of the records' packets that were put aside (struct odd, enum given_kind), and are read by now;
+ * `base` is added to where payloads are. */
 void trace_datagrams(const uint8_t *data, int64_t size, int64_t base, const struct record *records,
                      const struct odd *datagrams, int64_t count, struct found *found) {
     for (int64_t n = 0; n < count; n++) {
         const struct odd *given = &datagrams[n];
-        if (given->begin < 0 || given->end > size || given->end - given->begin < UDP_HEADER) continue;
+        if (given->begin < CHANNEL_HEADER * (given->kind == GIVEN_CHANNEL) || given->end > size ||
+            given->begin >= given->end)
+            continue;
+        uint32_t there = (uint32_t)(given->end - given->begin);
         struct datagram one = {.row = given->row,
                                .time_ns = records[given->row].time_ns,
                                .begin = given->begin,
                                .end = given->end,
-                               .hosts = given->hosts};
-        udp(data, base, &one, found);
+                               .hosts = given->hosts,
+                               .wire = there,
+                               .number = given->ports};
+        enum layer next = PROTOCOL;
+        if (given->kind != GIVEN_PROTOCOL) {
+            uint32_t wire = given->kind == GIVEN_CHANNEL ? big16(data + given->begin - 2) : there;
+            next = payload(data, base, &one, wire < there ? there : wire, given->ports, found);
+        }
+        walk(data, base, next, &one, found);
     }
 }

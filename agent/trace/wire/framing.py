@@ -1,0 +1,106 @@
+"""Datagrams in a byte stream: RTP by RFC 4571, TURN's messages over TCP (RFC 8656 §12.5), HEP. Each says its length."""
+
+from typing import Final
+
+_COOKIE: Final = bytes.fromhex("2112a442")
+_STUN_HEADER: Final = 20
+_CHANNELS: Final = range(0x40, 0x50)
+_SURE: Final = 3
+"""Frames in a row whose RTP has one source: it is no chance."""
+_RTP_HEADER: Final = 12
+_MIN_HEAD: Final = 10
+"""Bytes that tell which framing it is."""
+
+
+class FrameError(ValueError):
+    """These bytes are no frame."""
+
+
+def _is_datagram(data: bytearray, at: int) -> bool:
+    """RTP, RTCP, STUN or DTLS, by its first byte: RFC 7983 §7."""
+    return len(data) <= at or data[at] < 4 or data[at] in range(20, 64) or data[at] >> 6 == 2  # noqa: PLR2004  # as there
+
+
+def framed(data: bytearray, at: int) -> tuple[int, int, int] | None:
+    """Begin, end, and where the next begins, of RFC 4571's frame; None: its length is not there yet. FrameError."""
+    if len(data) < at + 2:
+        return None
+    end = at + 2 + int.from_bytes(data[at : at + 2])
+    if end > at + 2 and not _is_datagram(data, at + 2):
+        raise FrameError
+    return at + 2, end, end
+
+
+def delimited(data: bytearray, at: int) -> tuple[int, int, int] | None:
+    """The same of messages that say their own length: ChannelData, which is padded, STUN, HEP."""
+    if len(data) < at + _MIN_HEAD:
+        return None
+    if data[at : at + 4] == b"HEP3":
+        size = int.from_bytes(data[at + 4 : at + 6])
+        if size <= _MIN_HEAD:
+            raise FrameError
+        return at, at + size, at + size
+    size = int.from_bytes(data[at + 2 : at + 4])
+    if data[at] in _CHANNELS:
+        end = at + 4 + size
+        return at, end, end + -size % 4
+    if data[at] >> 6 == 0 and data[at + 4 : at + 8] == _COOKIE:
+        return at, at + _STUN_HEADER + size, at + _STUN_HEADER + size
+    raise FrameError
+
+
+FRAMINGS: Final = (delimited, framed)
+
+
+def looks_framed(data: bytearray, at: int) -> int | None:
+    """Index in FRAMINGS of what these bytes, a segment's first, may be; None: neither."""
+    if len(data) < at + _RTP_HEADER:
+        return None
+    if data[at : at + 4] == b"HEP3" or (data[at] >> 6 == 0 and data[at + 4 : at + 8] == _COOKIE):
+        return 0
+    if data[at] in _CHANNELS and data[at + 4] >> 6 == 2:  # noqa: PLR2004  # RTP's version
+        return 0
+    size = int.from_bytes(data[at : at + 2])
+    return 1 if size >= _RTP_HEADER and (data[at + 2] >> 6 == 2 or data[at + 6 : at + 10] == _COOKIE) else None  # noqa: PLR2004
+
+
+def is_framed(data: bytearray, at: int, framing: int) -> bool | None:
+    """Whether they are; None: too few bytes to tell."""
+    sources: set[bytes] = set()
+    rtp = 0
+    try:
+        while one := FRAMINGS[framing](data, at):
+            begin, end, at = one
+            if end > len(data):
+                return None
+            inner = begin + 4 if data[begin] in _CHANNELS and framing == 0 else begin
+            if data[begin : begin + 4] == b"HEP3" or data[inner + 4 : inner + 8] == _COOKIE:
+                return True
+            if end - inner < _RTP_HEADER or data[inner] >> 6 != 2:  # noqa: PLR2004
+                return False
+            if data[inner + 1] not in range(192, 224):  # RTCP: RFC 5761 §4
+                rtp += 1
+                sources.add(bytes(data[inner + 8 : inner + 12]))
+            if len(sources) > 1:
+                return False
+            if rtp == _SURE:
+                return True
+    except FrameError:
+        return False
+    return None
+
+
+def cut(buffer: bytearray, framing: int) -> list[bytes]:
+    """Takes whole datagrams off the front. FrameError where there is none."""
+    found: list[bytes] = []
+    at = 0
+    try:
+        while one := FRAMINGS[framing](buffer, at):
+            begin, end, following = one
+            if end > len(buffer):
+                break
+            found.append(bytes(buffer[begin:end]))
+            at = following
+    finally:
+        del buffer[:at]
+    return found
