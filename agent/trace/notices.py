@@ -39,6 +39,12 @@ def notices(
         ("TooManyCalls", analysis.sip.calls.forgotten, "calls were forgotten before they were over, to save memory"),
         ("TooManyInfos", analysis.sip.infos.left_out, "INFOs with digits beyond a hundred thousand are not shown"),
         ("SipOverTcpIncomplete", analysis.wire.tcp.lost, "times a piece of a SIP connection over TCP was missing"),
+        (
+            "SipBeganWithin",
+            analysis.wire.tcp.begun_within,
+            "SIP connections over TCP were captured from within a message: its rest is not read",
+        ),
+        ("SipUnreadable", analysis.sip.unreadable, "messages begin like SIP and cannot be read: no Call-ID or CSeq?"),
     ):
         if count:
             yield Warning(code=code, message=f"{count} {message}")
@@ -51,8 +57,9 @@ def _stream_warnings(analysis: Analysis, flow: int) -> Iterator[Warning]:
     if 0.9 * int(sequence["packets"]) < 2 * int(sequence["duplicates"]):
         yield Warning(
             code="CapturedTwice",
-            message=f"{name}: nearly every packet is there more than once: captured on several interfaces? "
-            "Capture on one, duplicates, jitter and gaps then mean something",
+            message=f"{name}: nearly every packet is there more than once: captured on several interfaces, both ways "
+            "of a mirrored port, or in a tunnel and outside? Capture in one place, duplicates, jitter and gaps then "
+            "mean something",
         )
     if "red" in (one.name.lower() for one in formats(analysis, flow)):
         yield Warning(

@@ -10,11 +10,12 @@ from typing import Final
 from agent.contract.call import DtmfMethod
 from agent.trace.model import CallSide, Digit, Stream, Trace
 from controller.cli.trace_conversations import Conversation, conversations
+from agent.trace.wire.unread import CUT_SIP, DAMAGED_IP, DAMAGED_UDP, may_hide_calls
 
 KEYS: Final = frozenset("0123456789*#ABCD")
 """Other events (flash, fax tones) are shown, and no part of what a person dials."""
 NO_DAMAGE: Final = frozenset(
-    {"record cut at the end of the file", "block cut at the end of the file", "damaged IP packet", "damaged UDP header"}
+    {"record cut at the end of the file", "block cut at the end of the file", DAMAGED_IP, DAMAGED_UDP}
 )
 """Reasons of `File.skipped` that hide no digits: the capture was stopped, the packet was like this on the wire."""
 HIDING_PACKETS: Final = frozenset({"TooManyAddresses", "TooManyFlows", "FragmentsMissing"})
@@ -187,8 +188,9 @@ def _loss(streams: Sequence[Stream]) -> tuple[str, int, int]:
 
 def _hidden(trace: Trace, codes: Collection[str], what: str) -> Iterator[str]:
     """Where the capture may have held others than those that are known."""
+    harmless = NO_DAMAGE if codes is HIDING_DIGITS else NO_DAMAGE | {CUT_SIP}
     for file in trace.files:
-        if damage := [reason for reason in file.skipped if reason not in NO_DAMAGE]:
+        if damage := [reason for reason in file.skipped if reason not in harmless and may_hide_calls(reason)]:
             yield f"{file.path} could not be read wholly ({', '.join(damage)}): it may hold other {what}"
     yield from (f"{each.message}: other {what} may be missing" for each in trace.warnings if each.code in codes)
 

@@ -13,12 +13,15 @@ class Sip:
 
     def __init__(self, addresses: Addresses, meanings: Meanings) -> None:
         self.calls, self.infos = Calls(addresses, meanings), Infos()
+        self.unreadable = 0
+        """What begins like SIP, and is none, or has no Call-ID or CSeq."""
 
     def message(self, captured: Captured) -> list[Event]:
         """What it changes; a digit is put aside."""
         text = captured.payload.decode("utf-8", "replace")
         head = parse_head(text)
         if head is None:
+            self.unreadable += 1
             return []
         events = self.calls.message(head, text, captured)
         if head.method in ("INFO", "NOTIFY"):

@@ -1,4 +1,4 @@
-"""One direction of a TCP connection (RFC 9293) as bytes in order, whatever order, copies and overlaps its segments have."""
+"""One direction of a TCP connection (RFC 9293) as bytes in order, whatever copies and overlaps its segments have."""
 
 from typing import Final
 
@@ -28,7 +28,7 @@ class Assembly:
         return bool(self._waiting)
 
     def add(self, sequence: int, payload: bytes, wire: int, now_ns: int) -> list[bytes | None]:
-        """The bytes that are next in order now, piece by piece, None for a gap; `wire` is longer where the capture cut."""
+        """The bytes that are next in order now, in pieces, None for a gap; `wire` is longer where the capture cut."""
         ahead = (sequence - self._following) % _WRAP
         if ahead == 0 and not self._waiting and len(payload) == wire:
             self._following = (self._following + wire) % _WRAP

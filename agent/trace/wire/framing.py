@@ -18,7 +18,7 @@ class FrameError(ValueError):
 
 def _is_datagram(data: bytearray, at: int) -> bool:
     """RTP, RTCP, STUN or DTLS, by its first byte: RFC 7983 §7."""
-    return len(data) <= at or data[at] < 4 or data[at] in range(20, 64) or data[at] >> 6 == 2  # noqa: PLR2004  # as there
+    return len(data) <= at or data[at] < 4 or data[at] in range(20, 64) or data[at] >> 6 == 2  # as there
 
 
 def framed(data: bytearray, at: int) -> tuple[int, int, int] | None:
@@ -58,33 +58,27 @@ def looks_framed(data: bytearray, at: int) -> int | None:
         return None
     if data[at : at + 4] == b"HEP3" or (data[at] >> 6 == 0 and data[at + 4 : at + 8] == _COOKIE):
         return 0
-    if data[at] in _CHANNELS and data[at + 4] >> 6 == 2:  # noqa: PLR2004  # RTP's version
+    if data[at] in _CHANNELS and data[at + 4] >> 6 == 2:  # RTP's version
         return 0
     size = int.from_bytes(data[at : at + 2])
-    return 1 if size >= _RTP_HEADER and (data[at + 2] >> 6 == 2 or data[at + 6 : at + 10] == _COOKIE) else None  # noqa: PLR2004
+    return 1 if size >= _RTP_HEADER and (data[at + 2] >> 6 == 2 or data[at + 6 : at + 10] == _COOKIE) else None
 
 
 def is_framed(data: bytearray, at: int, framing: int) -> bool | None:
     """Whether they are; None: too few bytes to tell."""
-    sources: set[bytes] = set()
-    rtp = 0
+    sources: list[bytes] = []
     try:
-        while one := FRAMINGS[framing](data, at):
+        while (one := FRAMINGS[framing](data, at)) and one[1] <= len(data):
             begin, end, at = one
-            if end > len(data):
-                return None
             inner = begin + 4 if data[begin] in _CHANNELS and framing == 0 else begin
             if data[begin : begin + 4] == b"HEP3" or data[inner + 4 : inner + 8] == _COOKIE:
                 return True
-            if end - inner < _RTP_HEADER or data[inner] >> 6 != 2:  # noqa: PLR2004
+            if end - inner < _RTP_HEADER or data[inner] >> 6 != 2:
                 return False
             if data[inner + 1] not in range(192, 224):  # RTCP: RFC 5761 §4
-                rtp += 1
-                sources.add(bytes(data[inner + 8 : inner + 12]))
-            if len(sources) > 1:
-                return False
-            if rtp == _SURE:
-                return True
+                sources.append(bytes(data[inner + 8 : inner + 12]))
+            if len(sources) == _SURE:
+                return len(set(sources)) == 1
     except FrameError:
         return False
     return None

@@ -40,7 +40,7 @@ def _payload(packet: bytes, odd: np.void, addresses: Addresses) -> tuple[int, ..
     source = found.get(_SOURCE_4) or found.get(_SOURCE_6) or b""
     destination = found.get(_DESTINATION_4) or found.get(_DESTINATION_6) or b""
     ports = found.get(_SOURCE_PORT, b"") + found.get(_DESTINATION_PORT, b"")
-    if _PAYLOAD not in found or {len(source), len(destination)} - {4, 16} or len(ports) != 4:  # noqa: PLR2004  # of IPv4, IPv6
+    if _PAYLOAD not in found or {len(source), len(destination)} - {4, 16} or len(ports) != 4:  # of IPv4, IPv6
         return None
     begin, end = (int(odd["begin"]) + at for at in chunks(packet)[_PAYLOAD])
     hosts = addresses.number(source) | addresses.number(destination) << 32

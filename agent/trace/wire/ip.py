@@ -1,7 +1,8 @@
 """From records to datagrams and segments: what may be RTP as packets; fragments put together; SIP and TCP handed on.
 
-The kernel walks through the headers of each packet (headers.c, tunnels.c). What it puts aside is read here, and what was in
-it given back, round by round: a fragment may be a tunnel's, which carries TCP, which carries TURN, which carries RTP.
+The kernel walks through the headers of each packet (headers.c, tunnels.c). What it puts aside is read here, and what
+was in it given back, round by round: a fragment may be a tunnel's, which carries TCP, which carries TURN, which carries
+RTP.
 """
 
 import ctypes
@@ -64,6 +65,10 @@ Carry = Callable[[Segment], Iterable[bytes]]
 
 _Piece = tuple[bytes, int, int, int, GivenKind]
 """What is to be read on: bytes, row, hosts, ports (or protocol), and what it is."""
+
+
+_When = tuple[int, int]
+"""A record's row, and its time in ns."""
 
 
 class _Room:
@@ -193,7 +198,7 @@ class Internet:
         for (row, begin, end), hosts, wire in zip(
             _places(segments), segments["hosts"].tolist(), segments["ports"].tolist(), strict=True
         ):
-            pieces += self._segment(part.data[begin:end].tobytes(), hosts, wire, row, batch.time_ns(row), carry)
+            pieces += self._segment(part.data[begin:end].tobytes(), hosts, wire, (row, batch.time_ns(row)), carry)
         if pieces:
             data, base = batch.behind([content for content, *_ in pieces])
             yield from self._read(batch, data, base, _given(pieces))
@@ -232,14 +237,14 @@ class Internet:
             packet = replace(packet, payload=payload, wire=len(payload))
         hosts = self._pair(packet.source, packet.destination)
         if packet.protocol == TCP:
-            return self._segment(packet.payload, hosts, packet.wire, row, time_ns, carry)
+            return self._segment(packet.payload, hosts, packet.wire, (row, time_ns), carry)
         if not packet.payload:
             self.skipped[unread.CUT] += packet.protocol == UDP
             return []
         return [(packet.payload, row, hosts, packet.protocol, GivenKind.PROTOCOL)]
 
     @staticmethod
-    def _segment(content: bytes, hosts: int, wire: int, row: int, time_ns: int, carry: Carry) -> list[_Piece]:
+    def _segment(content: bytes, hosts: int, wire: int, when: _When, carry: Carry) -> list[_Piece]:
         """Of a TCP segment, `wire` bytes long, the datagrams that it completes."""
         if len(content) < _TCP_HEADER:
             return []
@@ -248,8 +253,8 @@ class Internet:
         if header < _TCP_HEADER or wire < header or not (wire > header or flags & _SYN):
             return []
         segment = Segment(
-            row=row,
-            time_ns=time_ns,
+            row=when[0],
+            time_ns=when[1],
             source=(hosts & 0xFFFFFFFF, source),
             destination=(hosts >> 32, destination),
             sequence=sequence,
@@ -258,7 +263,7 @@ class Internet:
             wire=wire - header,
         )
         ports = int.from_bytes(content[:4], "little")
-        return [(datagram, row, hosts, ports, GivenKind.PAYLOAD) for datagram in carry(segment)]
+        return [(datagram, when[0], hosts, ports, GivenKind.PAYLOAD) for datagram in carry(segment)]
 
 
 def _places(odds: Table) -> Iterator[tuple[int, int, int]]:

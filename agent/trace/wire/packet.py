@@ -11,6 +11,7 @@ _OPTIONS: Final = (0, 43, 60, 135, 139, 140)
 """IPv6 extension headers whose second byte is their length in 8 bytes, less one."""
 _MAX_HEADERS: Final = 8
 _MAX_PACKETS: Final = 256
+_MAX_WHOLE: Final = 1024
 _MAX_AGE_NS: Final = 30_000_000_000
 """RFC 791 and 8200 give fragments 15 to 60 s."""
 _MAX_BYTES: Final = 65_535
@@ -123,6 +124,8 @@ class Fragments:
 
     def __init__(self) -> None:
         self._packets: OrderedDict[FragmentKey, _Pieces] = OrderedDict()
+        self._whole: OrderedDict[FragmentKey, None] = OrderedDict()
+        """The last that were completed: where a capture has all twice, pieces of the copy may come late for it."""
         self.lost = 0
         """Packets of which some piece never came."""
 
@@ -131,12 +134,12 @@ class Fragments:
         key = (packet.source, packet.destination, packet.protocol, packet.identification)
         pieces = self._packets.get(key)
         if pieces is None or abs(time_ns - pieces.begun_ns) > _MAX_AGE_NS:
-            self.lost += pieces is not None
+            self.lost += pieces is not None and key not in self._whole
             pieces = self._packets[key] = _Pieces(time_ns)
         end = packet.fragment_offset + packet.wire
         if len(packet.payload) < packet.wire or end > _MAX_BYTES or len(pieces.parts) >= _MAX_PIECES:
             del self._packets[key]
-            self.lost += 1
+            self.lost += key not in self._whole
             return None
         pieces.parts.setdefault(packet.fragment_offset, packet.payload)
         if not packet.more_fragments:
@@ -144,12 +147,15 @@ class Fragments:
         payload = pieces.whole()
         if payload is not None:
             del self._packets[key]
+            self._whole[key] = None
+            if len(self._whole) > _MAX_WHOLE:
+                self._whole.popitem(last=False)
         elif len(self._packets) > _MAX_PACKETS:
-            self._packets.popitem(last=False)
-            self.lost += 1
+            oldest, _ = self._packets.popitem(last=False)
+            self.lost += oldest not in self._whole
         return payload
 
     @property
     def open(self) -> int:
         """Packets in pieces now."""
-        return len(self._packets)
+        return sum(key not in self._whole for key in self._packets)

@@ -1,4 +1,4 @@
-"""What TCP connections carry that matters: SIP (RFC 3261 §18.3), plain or over WebSocket, and framed datagrams. Bounded.
+"""What TCP connections carry that matters: SIP (RFC 3261 §18.3), plain or over WebSocket, and datagrams. Bounded.
 
 A connection may begin anywhere in a capture: within a message, or with its keep-alives. What is passed over is counted.
 """
@@ -18,6 +18,7 @@ MAX_MESSAGE: Final = 65_535
 MAX_CONNECTIONS: Final = 2048
 MAX_UNSURE_BYTES: Final = 4096
 """Kept of a connection of which nobody knows what it is: a start line may be in pieces."""
+_MAX_BEGIN: Final = 64
 _MARK: Final = b"SIP/2.0"
 _LINE: Final = rb"(?:[A-Z]{3,12} [^ \t\r\n]+ SIP/2\.0|SIP/2\.0 \d{3}(?: [^\r\n]*)?)\r?\n"
 _BEGINS: Final = re.compile(_LINE)
@@ -177,6 +178,8 @@ class Tcp:
 
     def _framing(self, flow: _Flow, at: int) -> bool:
         if flow.hit is None:
+            if len(flow.buffer) <= _MAX_BEGIN:
+                at = 0  # a length may be a segment of its own
             looks = framing.looks_framed(flow.buffer, at)
             if looks is None:
                 return False

@@ -1,7 +1,7 @@
 """Media that a TURN server relays (RFC 8656): whose datagram a ChannelData, Send or Data message carries.
 
-A stream is told between the client and its peer, as ChannelBind and the messages name it; where the capture began after the
-ChannelBind, between the client and the server.
+A stream is told between the client and its peer, as ChannelBind and the messages name it; where the capture began after
+the ChannelBind, between the client and the server.
 """
 
 import struct
@@ -49,7 +49,7 @@ class Turn:
         a stream is one."""
 
     def messages(self, data: Bytes, odds: Table) -> Table:
-        """STUN messages (kernel.ODD): what they bind is remembered, what they carry is given back (GivenKind.PAYLOAD)."""
+        """STUN messages (kernel.ODD): what they bind is remembered, what they carry given back (GivenKind.PAYLOAD)."""
         given = [self._message(data[odd["begin"] : odd["end"]].tobytes(), odd) for odd in odds]
         return np.array([one for one in given if one], ODD)
 

@@ -1,4 +1,4 @@
-"""What of a capture is not read, by name: of what carries no calls, and is in every capture, the kernel says nothing."""
+"""What of a capture is not read, by name. Of what is in every capture, and carries no calls, nothing is said."""
 
 from typing import Final
 

@@ -26,7 +26,7 @@ class FrameError(ValueError):
 
 
 def frame(data: bytearray, at: int, limit: int) -> tuple[int, bool, bytes, int] | None:
-    """Opcode, whether it is a message's last, payload, and where the frame ends; None: it is not whole yet. FrameError."""
+    """Opcode, whether it is a message's last, payload, and where it ends; None: it is not whole yet. FrameError."""
     if len(data) < at + 2:
         return None
     first, second = data[at], data[at + 1]
@@ -56,7 +56,7 @@ def _unmasked(payload: bytes, mask: bytes) -> bytes:
 
 
 def unmasked_start(data: bytes) -> bytes:
-    """The first bytes of a masked frame's text, of any length that SIP has; empty where these bytes begin no such one."""
+    """The first bytes of a masked frame's text; empty where these bytes begin no such frame."""
     if len(data) < MAX_HEADER or data[0] not in (_FINAL | _TEXT, _FINAL | _BINARY) or not data[1] & _MASKED:
         return b""
     at = {_LONG: 4, _LONGER: 10}.get(data[1] & 0x7F, 2)

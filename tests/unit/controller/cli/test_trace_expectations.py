@@ -114,6 +114,16 @@ def test_audio_that_could_not_be_heard_does_not_hold():
         ({"record cut at the end of the file": 1}, True),
         ({"block cut at the end of the file": 1}, True),
         ({"damaged UDP header": 1, "damaged IP packet": 3}, True),
+        ({"EtherType 0x88f7 (PTP)": 9, "EtherType 0x1234": 1, "IP protocol 132 (SCTP)": 1}, True),
+        ({"looks like RTP, but for a header or padding longer than the packet": 7}, True),
+        ({"IP protocol 50 (ESP)": 1}, False),
+        ({"EtherType 0x88e5 (MACsec)": 1}, False),
+        ({"UDP port 1701 (L2TP 3)": 1}, False),
+        ({"PPP protocol 0x00fd (compressed or encrypted)": 1}, False),
+        ({"MPLS payload": 1}, False),
+        ({"more headers in a packet than are followed": 1}, False),
+        ({"packet damaged or cut within its headers": 1}, False),
+        ({"SIP message cut by the snap length": 1}, False),
     ],
 )
 def test_a_file_that_was_not_read_wholly_may_hold_other_digits(skipped, holds):
@@ -154,6 +164,11 @@ def test_loss_names_the_stream_and_what_it_lost():
     assert judge_loss(trace(stream(lost=11, expected=1000)), 1.0).broken == (
         "10.0.0.1:4000 → 10.0.0.2:5000 0x00000001 lost 1.1 % (11 of 1000)",
     )
+
+
+def test_a_message_that_was_cut_hides_no_loss():
+    found = msgspec.structs.replace(trace(stream()), files=[file(skipped={"SIP message cut by the snap length": 1})])
+    assert judge_loss(found, 1.0).broken == ()
 
 
 def test_loss_of_no_stream_does_not_hold():
