@@ -9,8 +9,8 @@ from typing import Final
 
 from agent.contract.call import DtmfMethod
 from agent.trace.model import CallSide, Digit, Stream, Trace
-from controller.cli.trace_conversations import Conversation, conversations
 from agent.trace.wire.unread import CUT_SIP, DAMAGED_IP, DAMAGED_UDP, may_hide_calls
+from controller.cli.trace_conversations import Conversation, conversations
 
 KEYS: Final = frozenset("0123456789*#ABCD")
 """Other events (flash, fax tones) are shown, and no part of what a person dials."""

@@ -286,7 +286,7 @@ void trace_packets(const uint8_t *data, int64_t size, const struct record *recor
             plain_udp4(frame + ETHERNET_HEADER, &one);
             next = udp(data, 0, &one, found);
         } else {
-            next = tunnel_link(data, record->link, &one);
+            next = record->captured || record->wire ? tunnel_link(data, record->link, &one) : DONE;
         }
         if (next != DONE) walk(data, 0, next, &one, found);
     }
