@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -18,8 +19,8 @@ from tests.component.peers.running import CALLTEST
 from tests.component.peers.sip import branch, written
 from tests.component.peers.uas import Address
 
-MAX_MB = 512
-"""Of an agent: half of what its pod may have."""
+MAX_MB = 512 if "asan" not in os.environ.get("LD_PRELOAD", "") else 4096
+"""Of an agent: half of what its pod may have. Under dev/pjsua2/sanitized it has the memory of the checks too."""
 DEADLINE_S = 150
 HANG_S = DEADLINE_S + 40
 TEST = f"""\
