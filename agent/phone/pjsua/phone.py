@@ -14,12 +14,11 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Final
 
 import pjsua2 as pj
 
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
+from agent.phone.pjsua.configuration import NO_HEADERS, account_config, call_settings, start
 from agent.phone.pjsua.digits import DigitSender
 from agent.phone.pjsua.facts import Digits, Epochs, media_s, rtp_received, rtp_sent, rtt_ms, seen_message
 from agent.phone.pjsua.objects import (
@@ -32,9 +31,6 @@ from agent.phone.pjsua.objects import (
     Log,
     Over,
     Queue,
-    account_config,
-    call_settings,
-    start,
 )
 from agent.phone.protocol import (
     AccountId,
@@ -58,7 +54,6 @@ from agent.tap.model import TapMessage
 from agent.timers import Timers
 
 LOG = logging.getLogger(__name__)
-NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 SETTLE_S = 8.0
 """How long a call that is over waits for the answer to its BYE (sent 5 times by then, RFC 3261 §17.1.2.1) or CANCEL."""
@@ -194,7 +189,7 @@ class PjsuaPhone:
 
     def call(self, account: AccountId, to: str, headers: dict[str, str], playback: Playback) -> tuple[CallHandle, str]:
         """Sends an INVITE; gives the handle and the SIP Call-ID. PhoneError if it could not be sent."""
-        param = _with_headers(call_settings(), headers)
+        param = call_settings(headers=headers)
         # Ours, because a call that is refused at once is gone before pjsip could be asked for its own.
         param.opt.customCallId = str(uuid.uuid4())
         leg = self._leg(param.opt.customCallId, outgoing=True)
@@ -234,7 +229,7 @@ class PjsuaPhone:
     def _respond(self, call: Call, code: int, headers: Mapping[str, str] = NO_HEADERS) -> None:
         """A response, unless the caller has gone meanwhile."""
         try:
-            call.answer(_with_headers(call_settings(code), headers))
+            call.answer(call_settings(code, headers))
         except pj.Error as error:
             if call.isActive():
                 raise PhoneError(f"cannot answer {code}: {_why(error)}") from error
@@ -395,17 +390,6 @@ class PjsuaPhone:
         gc.collect()
         # Where a call or registration is still up, pjsip stays for a second to hear the answers to its last requests.
         self._endpoint.libDestroy(pj.PJSUA_DESTROY_NO_RX_MSG if idle else 0)
-
-
-def _with_headers(param: pj.CallOpParam, headers: Mapping[str, str]) -> pj.CallOpParam:
-    """The operation with headers of ours in its message. PhoneError for what would become more than one line."""
-    for name, value in headers.items():
-        if not (name + value).isprintable():
-            raise PhoneError(f"header {name!r}: control characters")
-        header = pj.SipHeader()
-        header.hName, header.hValue = name, value
-        param.txOption.headers.append(header)
-    return param
 
 
 def _why(error: pj.Error) -> str:
