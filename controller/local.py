@@ -27,6 +27,7 @@ from controller.local_agents import Deadlines, Host, Watch, run_agents
 from controller.materials import Directories, provide
 from controller.planning import Mounts, check_test, keeps_evidence, plan_run
 from controller.render import FinishedRun
+from controller.run_record import record
 from controller.targets import destinations, endpoints, ipv4_addresses, source_address
 
 AGENT_COMMAND = (sys.executable, "-m", "agent")
@@ -95,7 +96,10 @@ def run_test(ready: Ready, inputs: Inputs, options: Options, aborts: Callable[[]
     outcome = conclude(reports, ready.endpoints)
     status = statuses.concluded(seen.progressed(status), outcome, _clock())
     assert outcome.verdict is not None  # there were agents
-    return FinishedRun(run=run, test=test, status=status, verdict=outcome.verdict)
+    finished = FinishedRun(run=run, test=test, status=status, verdict=outcome.verdict)
+    if options.evidence is not None:
+        record(options.evidence, finished, reports)
+    return finished
 
 
 def _plans(run: RunRef, ready: Ready, limits: Limits, mounts: Mounts) -> tuple[Plan, ...]:

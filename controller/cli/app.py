@@ -1,4 +1,4 @@
-"""The command line: `calltest run` runs CallTests without a cluster, `calltest trace` reads captures.
+"""The command line: `run` runs CallTests without a cluster, `trace` reads captures, `report` makes a page of them.
 
 A command's module has its arguments, and imports what it works with when it runs: `--help` is to be there at once.
 """
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from controller.cli.report import report
 from controller.cli.run import run
 from controller.cli.trace import trace
 
@@ -33,3 +34,4 @@ def main(
 
 app.command()(trace)
 app.command()(run)
+app.command()(report)

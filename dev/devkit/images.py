@@ -18,8 +18,8 @@ PJSUA2 = artefacts.REPO / "dev" / "pjsua2"
 KERNEL = artefacts.REPO / "dev" / "kernel" / "build"
 # What one image needs and another does not: the operator hears nothing and reads no captures, agents know no cluster.
 PRUNED = {
-    "controller": ("numpy", "zstandard", "typer", "rich"),
-    "agent": ("kopf", "kubernetes", "cronsim", "typer", "rich", "pyyaml"),
+    "controller": ("numpy", "zstandard", "typer", "rich", "jinja2"),
+    "agent": ("kopf", "kubernetes", "cronsim", "typer", "rich", "pyyaml", "jinja2"),
 }
 
 

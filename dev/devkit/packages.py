@@ -31,6 +31,9 @@ WANTED: dict[str, Callable[[], bool]] = {
     "gcc": _program("gcc"),
     "libc6-dev": lambda: any(Path("/usr/lib").glob("*/libc.a")),
     "git": _program("git"),
+    # A browser looks at the page of `calltest report`: 360 MB unpacked, 20 to 30 s to install.
+    "chromium": _program("chromium"),
+    "chromium-driver": _program("chromedriver"),
     "python3-venv": lambda: importlib.util.find_spec("ensurepip") is not None,
     "python3-pip": lambda: gotools.machine_go() is not None or importlib.util.find_spec("pip") is not None,
 }

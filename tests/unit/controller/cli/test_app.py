@@ -12,7 +12,7 @@ LOADED = "import sys; from controller.cli.app import app\ntry: app()\nfinally: p
 OF_THE_CLUSTER = {"kubernetes", "kopf", "aiohttp", "prometheus_client", "urllib3", "requests"}
 OF_RUNS = {"yaml", "cronsim", "controller.local", "agent.judge", "agent.contract.plan", "agent.run"}
 OF_SOUND = {"av", "agent.trace.audio.codecs", "agent.trace.audio.tones", "agent.trace.audio.track"}
-NEVER = {"pydantic", "scapy", "http", "unittest", "pjsua2", "importlib.metadata"}
+NEVER = {"pydantic", "scapy", "http", "unittest", "pjsua2", "importlib.metadata", "jinja2"}
 FOR_PEOPLE = {"rich"}
 READERS = {"numpy", "msgspec", "zstandard", "agent.trace"}
 
@@ -29,13 +29,13 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", [(), ("run",), ("trace",)])
+@pytest.mark.parametrize("command", [(), ("run",), ("trace",), ("report",)])
 def test_help_loads_what_prints_it_and_nothing_of_what_the_commands_do(command: tuple[str, ...]) -> None:
     found = loaded(*command, "--help")
     assert not found & (OF_THE_CLUSTER | OF_RUNS | OF_SOUND | NEVER | FOR_PEOPLE | READERS)
     assert {name for name in found if name.split(".")[0] in ("agent", "controller")} == {
         *("controller", "controller.cli", "controller.cli.app", "controller.faults"),
-        *("controller.cli.output", "controller.cli.run", "controller.cli.trace"),
+        *("controller.cli.output", "controller.cli.report", "controller.cli.run", "controller.cli.trace"),
     }
 
 

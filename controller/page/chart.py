@@ -1,0 +1,292 @@
+"""The drawing of a call over time: SIP and each track's media under one axis. Values in, places out.
+
+A drawing is 1000 wide; the time axis begins at LEFT. Times are seconds of the call.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from controller.page.model import Call, Key, Level, Message, Slot, Span, SpanKind, Tone, Track
+from controller.page.scale import Scale, number, ticks, top_of
+
+WIDTH: Final = 1000
+LEFT: Final = 132
+RIGHT: Final = 958
+AXIS_HEIGHT: Final = 26
+SIP_HEIGHT: Final = 24
+NAME_HEIGHT: Final = 20
+SECTION_HEIGHT: Final = 14
+LEVEL_HEIGHT: Final = 44
+KEY_HEIGHT: Final = 18
+PLOT_HEIGHT: Final = 52
+SPACE: Final = 14
+LOUD_DBFS: Final = 0.0
+QUIET_DBFS: Final = -70.0
+LABEL_WIDTH: Final = 6.4
+"""Of one character, about."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A label at a place."""
+
+    x: float
+    y: float
+    text: str
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """A rectangle; its title is what it says when it is pointed at."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    kind: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stroke:
+    """A line of points, or an area under it."""
+
+    points: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """All that is drawn."""
+
+    height: float
+    lines: tuple[Box, ...]
+    """Of the grid, without width."""
+    boxes: tuple[Box, ...]
+    strokes: tuple[Stroke, ...]
+    texts: tuple[Text, ...]
+
+
+class _Canvas:
+    """Collects what is drawn."""
+
+    def __init__(self, scale: Scale) -> None:
+        self.scale = scale
+        self.y = 0.0
+        self.boxes: list[Box] = []
+        self.strokes: list[Stroke] = []
+        self.texts: list[Text] = []
+
+    def text(self, x: float, y: float, text: str, kind: str = "") -> None:
+        self.texts.append(Text(x=x, y=round(y, 1), text=text, kind=kind))
+
+    def span(self, seconds: tuple[float, float], y: float, height: float, kind: str, title: str) -> Box:
+        x = self.scale(seconds[0])
+        width = round(max(1.2, self.scale(seconds[1]) - x), 1)
+        box = Box(x=x, y=round(y, 1), width=width, height=height, kind=kind, title=title)
+        self.boxes.append(box)
+        return box
+
+
+def drawing(call: Call) -> Drawing:
+    """A call's."""
+    begin_s = min([0.0, *(track.begin_s for track in call.tracks)])
+    scale = Scale(begin=begin_s, end=max(call.length_s, begin_s + 0.1), first=LEFT, last=RIGHT)
+    canvas = _Canvas(scale)
+    marks = ticks(scale.begin, scale.end)
+    for at_s in marks:
+        canvas.text(scale(at_s), 14, f"{number(at_s)} s", "tick")
+    canvas.y = AXIS_HEIGHT
+    _signalling(canvas, [step for step in call.ladder.steps if isinstance(step, Message)])
+    for track in call.tracks:
+        _track(canvas, track)
+    height = canvas.y
+    lines = tuple(Box(x=scale(at_s), y=18, width=0, height=round(height - 18, 1), kind="grid") for at_s in marks)
+    return Drawing(
+        height=round(height, 1),
+        lines=lines,
+        boxes=tuple(canvas.boxes),
+        strokes=tuple(canvas.strokes),
+        texts=tuple(canvas.texts),
+    )
+
+
+def _signalling(canvas: _Canvas, messages: Sequence[Message]) -> None:
+    if not messages:
+        return
+    canvas.text(0, canvas.y + 15, "SIP", "name")
+    free = LEFT - 1.0
+    for message in messages:
+        x = canvas.scale(message.at_s)
+        title = f"{message.at_s:.3f} s {message.title}"
+        canvas.boxes.append(
+            Box(x=x - 0.6, y=canvas.y, width=1.2, height=SIP_HEIGHT, kind=f"sip {message.tone}", title=title)
+        )
+        label = message.title.partition(" ")[0]
+        width = len(label) * LABEL_WIDTH + 6
+        if message.tone is not Tone.PROVISIONAL and x >= free and x + width <= WIDTH:
+            canvas.text(x + 3, canvas.y + 15, label, f"sip {message.tone}")
+            free = x + width
+    canvas.y += SIP_HEIGHT + SPACE
+
+
+def _track(canvas: _Canvas, track: Track) -> None:
+    canvas.text(0, canvas.y + 13, _heading(track), "name")
+    canvas.y += NAME_HEIGHT
+    sections = [span for span in track.spans if span.kind is SpanKind.SECTION]
+    if sections:
+        _sections(canvas, sections)
+    if track.keys:
+        _keys(canvas, track.keys)
+    if track.level or any(span.kind in {SpanKind.OWN, SpanKind.OTHER} for span in track.spans):
+        _sound(canvas, track)
+    for gap in (span for span in track.spans if span.kind is SpanKind.GAP):
+        canvas.span((gap.begin_s, gap.end_s), canvas.y, PLOT_HEIGHT if track.slots else 14, "gap", gap.label)
+    if track.slots:
+        _plot(canvas, track.slots)
+    elif track.packets:
+        y = canvas.y + 2
+        canvas.text(LEFT - 6, y + 9, "packets", "axis")
+        canvas.span((track.begin_s, track.end_s), y, 10, "came", f"{track.packets} packets")
+        canvas.y += 16
+    canvas.y += SPACE
+
+
+def _heading(track: Track) -> str:
+    words = [track.name if track.hop or not track.way else f"{track.way.words} · {track.name}"]
+    if track.codec:
+        words.append(track.codec)
+    if track.packets is not None:
+        words.append(f"{track.packets} packets")
+    if track.lost is not None:
+        words.append(
+            f"{track.lost} lost" + (f" ({track.lost_percent:.1f} %)" if track.lost and track.lost_percent else "")
+        )
+    if track.keys:
+        words.append(f"digits {track.digits}")
+    return " · ".join(words)
+
+
+def _sections(canvas: _Canvas, sections: Sequence[Span]) -> None:
+    canvas.text(LEFT - 6, canvas.y + 11, "section", "axis")
+    for place, span in enumerate(sections):
+        box = canvas.span((span.begin_s, span.end_s), canvas.y, SECTION_HEIGHT, f"section s{place % 2}", span.label)
+        if len(span.label) * LABEL_WIDTH < box.width:
+            canvas.text(box.x + 4, canvas.y + 11, span.label, "inside")
+    canvas.y += SECTION_HEIGHT + 4
+
+
+def _keys(canvas: _Canvas, keys: Sequence[Key]) -> None:
+    canvas.text(LEFT - 6, canvas.y + 13, "digits", "axis")
+    free = 0.0
+    for key in keys:
+        length_ms = key.length_ms or 0.0
+        length = "its length is not told" if key.length_ms is None else f"{number(round(length_ms, 1))} ms"
+        end = "" if key.complete else ", no end of it came"
+        title = f"{key.digit} at {key.at_s:.3f} s, {length}, {key.method}{end}"
+        kind = "key" if key.complete else "key bad"
+        box = canvas.span((key.at_s, key.at_s + length_ms / 1000), canvas.y, KEY_HEIGHT, kind, title)
+        middle = round(box.x + box.width / 2, 1)
+        if middle >= free:
+            canvas.text(middle, canvas.y + 13, key.digit, "key")
+            free = middle + 10
+    canvas.y += KEY_HEIGHT + 4
+
+
+def _sound(canvas: _Canvas, track: Track) -> None:
+    y = canvas.y
+    scale = Scale(begin=QUIET_DBFS, end=LOUD_DBFS, first=y + LEVEL_HEIGHT, last=y)
+    canvas.text(LEFT - 6, y + 9, "0 dBFS", "axis")
+    canvas.text(LEFT - 6, y + LEVEL_HEIGHT, f"{QUIET_DBFS:g}", "axis")
+    canvas.text(0, y + LEVEL_HEIGHT / 2 + 4, "level", "unit")
+    for span in track.spans:
+        if span.kind in {SpanKind.SILENCE, SpanKind.OTHER}:
+            canvas.span((span.begin_s, span.end_s), y, LEVEL_HEIGHT, span.kind.value, span.label)
+    for span in track.spans:
+        if span.kind in {SpanKind.OWN, SpanKind.OTHER}:
+            canvas.span((span.begin_s, span.end_s), y + LEVEL_HEIGHT, 4, f"heard {span.kind.value}", span.label)
+    if track.level:
+        canvas.strokes.append(_level(canvas.scale, scale, track.level))
+    canvas.y += LEVEL_HEIGHT + 8
+
+
+def _level(along: Scale, up: Scale, level: Level) -> Stroke:
+    bottom = up(QUIET_DBFS)
+    points = [f"{along(level.begin_s)},{bottom}"]
+    for place, dbfs in enumerate(level.dbfs):
+        points.append(f"{along(level.begin_s + (place + 0.5) * level.step_s)},{up(dbfs)}")
+    points.append(f"{along(level.begin_s + len(level.dbfs) * level.step_s)},{bottom}")
+    return Stroke(points=" ".join(points), kind="level")
+
+
+def _plot(canvas: _Canvas, slots: Sequence[Slot]) -> None:
+    """Lost packets as bars, jitter as a line, each with its own axis."""
+    y, bottom = canvas.y, canvas.y + PLOT_HEIGHT
+    lost_top = top_of(max(slot.lost for slot in slots))
+    jitter_top = top_of(max((slot.jitter_ms or 0.0 for slot in slots), default=0.0))
+    lost = Scale(begin=0, end=lost_top, first=bottom, last=y)
+    jitter = Scale(begin=0, end=jitter_top, first=bottom, last=y)
+    length_s = slots[0].end_s - slots[0].begin_s
+    canvas.text(LEFT - 6, y + 9, f"{number(jitter_top)} ms", "axis jitter")
+    canvas.text(LEFT - 6, bottom, "0", "axis jitter")
+    canvas.text(0, y + PLOT_HEIGHT / 2 - 2, "jitter", "unit jitter")
+    canvas.text(0, y + PLOT_HEIGHT / 2 + 12, f"lost / {number(length_s)} s", "unit lost")
+    canvas.text(RIGHT + 4, y + 9, number(lost_top), "right lost")
+    canvas.text(RIGHT + 4, bottom, "0", "right lost")
+    canvas.boxes.append(Box(x=LEFT, y=y, width=RIGHT - LEFT, height=PLOT_HEIGHT, kind="panel"))
+    points = []
+    for slot in slots:
+        title = f"{slot.begin_s:g} to {slot.end_s:g} s: {slot.packets} packets, {slot.lost} lost"
+        if slot.jitter_ms is not None:
+            title += f", jitter up to {slot.jitter_ms:.2f} ms"
+            points.append(f"{canvas.scale((slot.begin_s + slot.end_s) / 2)},{jitter(slot.jitter_ms)}")
+        if slot.lost:
+            top = lost(slot.lost)
+            x, end = canvas.scale(slot.begin_s), canvas.scale(slot.end_s)
+            box = Box(x=x, y=top, width=round(end - x, 1), height=round(bottom - top, 1), kind="lost", title=title)
+            canvas.boxes.append(box)
+    if points:
+        canvas.strokes.append(Stroke(points=" ".join(points), kind="jitter"))
+    canvas.y += PLOT_HEIGHT + 4
+
+
+def described(call: Call) -> str:
+    """The drawing in words."""
+    if not call.tracks:
+        return f"SIP of {call.length_s:.1f} s, and no media"
+    return f"{call.length_s:.1f} s. " + ". ".join(_in_words(track) for track in call.tracks)
+
+
+def _in_words(track: Track) -> str:
+    gaps = sum(span.kind is SpanKind.GAP for span in track.spans)
+    highest = max((slot.jitter_ms for slot in track.slots if slot.jitter_ms is not None), default=None)
+    words = [_heading(track)]
+    words += [f"jitter up to {highest:.2f} ms"] if highest is not None else []
+    words += [f"{gaps} gaps"] if gaps else []
+    return ", ".join(words)
+
+
+STRIP_WIDTH: Final = 120
+STRIP_HEIGHT: Final = 10
+
+
+def strip(call: Call, tracks: Sequence[Track]) -> tuple[Box, ...]:
+    """One direction of a call in a row of the overview: where packets came, and where they are missing."""
+    scale = Scale(begin=0.0, end=max(call.length_s, 0.1), first=0, last=STRIP_WIDTH)
+    boxes = []
+    for track in tracks:
+        x = scale(track.begin_s)
+        width = round(max(1.0, scale(track.end_s) - x), 1)
+        boxes.append(Box(x=x, y=2, width=width, height=STRIP_HEIGHT - 4, kind="came"))
+        for slot in track.slots:
+            if slot.lost:
+                at = scale(slot.begin_s)
+                boxes.append(Box(x=at, y=0, width=2, height=STRIP_HEIGHT, kind="lost"))
+        for span in track.spans:
+            if span.kind is SpanKind.GAP:
+                at = scale(span.begin_s)
+                width = round(max(1.0, scale(span.end_s) - at), 1)
+                boxes.append(Box(x=at, y=1, width=width, height=STRIP_HEIGHT - 2, kind="gap"))
+    return tuple(boxes)
