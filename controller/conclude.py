@@ -137,7 +137,7 @@ def _observations(
 def _failure(
     finding: Finding, change: Reason | None, observed: Sequence[LegObservation | RegistrationObservation]
 ) -> Failure:
-    kept = next((item.evidence for item in observed if item.evidence is not None), None)
+    kept = [item.evidence for item in observed if item.evidence is not None]
     fault = next((_fault_note(item) for item in observed[:1]), "")
     note = "; ".join(part for part in (_change_note(change) if change else "", finding.note or "", fault) if part)
     return Failure(
@@ -151,7 +151,8 @@ def _failure(
         expected=_bounded(finding.expected, MAX_VALUE),
         observed=_bounded(finding.observed, MAX_VALUE),
         call_id=_bounded(finding.call_id, MAX_VALUE),
-        evidence=_bounded(kept, MAX_VALUE),
+        evidence=_bounded(kept[0] if kept else None, MAX_VALUE),
+        peer_evidence=_bounded(kept[1] if finding.check is not Check.REGISTERED and kept[1:] else None, MAX_VALUE),
         note=_bounded(note or None, MAX_NOTE),
     )
 

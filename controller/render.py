@@ -159,13 +159,11 @@ def _notes(finished: FinishedRun) -> Table | None:
 def _evidence(finished: FinishedRun) -> Table | None:
     """A line for each folder, whole, so that it can be copied."""
     failures = finished.status.failures
-    folders = [item.evidence for item in failures if item.evidence is not UNSET] if failures is not UNSET else []
-    if not folders:
-        return None
+    folders = [(item.evidence, item.peer_evidence) for item in failures] if failures is not UNSET else []
     table = _table("EVIDENCE")
-    for folder in dict.fromkeys(folders):
+    for folder in dict.fromkeys(folder for both in folders for folder in both if folder is not UNSET):
         table.add_row(Text(folder))
-    return table
+    return table if table.row_count else None
 
 
 def _flows(finished: FinishedRun) -> Table:

@@ -20,7 +20,8 @@ def spans(indexes: Iterable[int]) -> Kept:
     gaps = sorted(((after - before, before) for before, after in pairwise(ordered) if after - before > 1), reverse=True)
     lasts = sorted(before for _, before in gaps[: MAX_SPANS - 1])
     bounds = [*lasts, ordered[-1]] if ordered else []
-    firsts = [index for before, index in pairwise([-1, *ordered]) if before in {-1, *lasts}]
+    ends = {-1, *lasts}
+    firsts = [index for before, index in pairwise([-1, *ordered]) if before in ends]
     return tuple(zip(firsts, bounds, strict=True))
 
 

@@ -205,6 +205,17 @@ class Failure(StatusValue, frozen=True, kw_only=True):
         ]
         | UnsetType
     ) = UNSET
+    peer_evidence: (
+        Annotated[
+            str,
+            about(
+                "The folder of the call's other leg, where both have one.",
+                example="pin-g3-0f5b3c4e/ep1/pin-4/Caller",
+                max_length=256,
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     note: (
         Annotated[str, about("What a reader needs beside it.", example="the peer received all", max_length=512)]
         | UnsetType

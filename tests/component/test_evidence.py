@@ -200,8 +200,9 @@ def test_behind_a_path_that_names_no_call_a_broken_leg_leaves_its_evidence(tmp_p
     assert (legs["Callee"]["call"], legs["Callee"]["callKey"]) == (None, None)
     callee = legs["Callee"]["evidence"]
     assert re.fullmatch(r"field-[0-9a-f]{8}/ep0/leg-0-[0-9a-f]{8}/Callee", callee)
-    named = {each["leg"]: each["evidence"] for each in outcome.run["status"]["failures"]}
-    assert named["Callee"] == callee
+    named = {each["leg"]: each for each in outcome.run["status"]["failures"]}
+    assert named["Callee"]["evidence"] == callee
+    assert named["Callee"]["peerEvidence"].endswith("/ep0/pin-0/Caller")
     assert {folder.rpartition("/")[2]: files for folder, files in folders(tmp_path).items()} == {
         "Caller": FILES,
         "Callee": FILES,

@@ -63,19 +63,20 @@ def test_the_message_names_endpoint_call_expected_observed_and_how_many():
 
 
 @pytest.mark.parametrize(
-    ("caller", "callee", "shown"),
+    ("caller", "callee", "shown", "peers"),
     [
-        (None, "run/ep1/pin-0/Callee", "run/ep1/pin-0/Callee"),
-        ("run/ep1/pin-0/Caller", "run/ep1/pin-0/Callee", "run/ep1/pin-0/Callee"),
-        ("run/ep1/pin-0/Caller", None, "run/ep1/pin-0/Caller"),
-        (None, None, UNSET),
+        (None, "run/ep1/pin-0/Callee", "run/ep1/pin-0/Callee", UNSET),
+        ("run/ep1/pin-0/Caller", "run/ep1/leg-0-a/Callee", "run/ep1/leg-0-a/Callee", "run/ep1/pin-0/Caller"),
+        ("run/ep1/pin-0/Caller", None, "run/ep1/pin-0/Caller", UNSET),
+        (None, None, UNSET, UNSET),
     ],
 )
-def test_a_failure_names_the_evidence_of_its_leg_else_of_the_other(caller, callee, shown):
+def test_a_failure_names_the_evidence_of_its_leg_then_of_the_other(caller, callee, shown, peers):
     told = reports(wrong=((1, 0),), dtmf_received=digits("124#"), evidence=callee)
     legs = tuple(change(leg, evidence=caller) if leg.number == 0 and leg.endpoint == 1 else leg for leg in told[0].legs)
     outcome = conclude([replace(told[0], legs=legs), told[1]], ENDPOINTS)
-    assert {item.evidence for item in outcome.failures if item.leg is Role.CALLEE} == {shown}
+    named = {(item.evidence, item.peer_evidence) for item in outcome.failures if item.leg is Role.CALLEE}
+    assert named == {(shown, peers)}
 
 
 def test_a_refused_registration_names_its_own_evidence():
@@ -94,6 +95,13 @@ def test_a_failure_says_why_there_is_no_evidence():
     failure = conclude(told, ENDPOINTS).failures[0]
     assert failure.evidence is UNSET
     assert failure.note.endswith("; no evidence: No space left on device")
+
+
+def test_a_failure_says_what_of_its_evidence_is_missing():
+    told = reports(wrong=((1, 0),), dtmf_received=digits("124#"), evidence="a/b", evidence_fault="no capture: no room")
+    failure = conclude(told, ENDPOINTS).failures[0]
+    assert failure.evidence == "a/b"
+    assert failure.note.endswith("; evidence: no capture: no room")
 
 
 def test_failures_are_bounded_and_show_each_call_before_a_second_fault_of_one():

@@ -82,9 +82,10 @@ def test_passed_run_shows_no_failures() -> None:
 
 def test_evidence_is_named_in_lines_that_can_be_copied() -> None:
     folder = "pin-0f5b3c4e/ep0/pin-0/Callee"
-    kept = msgspec.structs.replace(finished.FAILURE, evidence=folder)
+    other = "pin-0f5b3c4e/ep0/pin-0/Caller"
+    kept = msgspec.structs.replace(finished.FAILURE, evidence=folder, peer_evidence=other)
     run = dataclasses.replace(FAILED, status=msgspec.structs.replace(FAILED.status, failures=(kept, kept)))
     lines = as_table(run, width=60, color=False).splitlines()
-    assert [line for line in lines if line.startswith("pin-")] == [folder]
+    assert [line for line in lines if line.startswith("pin-")] == [folder, other]
     assert "EVIDENCE" in lines
     assert "EVIDENCE" not in table()
