@@ -73,9 +73,11 @@ def _check_readiness(test: CallTestSpec) -> None:
     if test.start_deadline_seconds >= REGISTERING_S:
         return
     callee_registers = test.callee is not None and test.callee.route is Route.REGISTER
-    if not (caller_registers := _caller_registers(test)) and not callee_registers:
+    if not caller_registers(test) and not callee_registers:
         return
-    role, way_out = ("caller", "caller.register: false") if caller_registers else ("callee", "another callee.route")
+    role, way_out = (
+        ("caller", "caller.register: false") if caller_registers(test) else ("callee", "another callee.route")
+    )
     message = (
         f"startDeadlineSeconds: {test.start_deadline_seconds} is too short where the {role} registers: that a registrar"
         " does not answer is known after 32 s (Timer F, RFC 3261 §17.1.2.2), and until then an agent is not ready;"
@@ -187,11 +189,11 @@ def keeps_evidence(test: CallTestSpec) -> bool:
 
 def _caller_account(test: CallTestSpec, mounts: Mounts) -> contract.Account:
     credentials = _credentials(test.caller.credentials, mounts)
-    return contract.Account(uri=test.caller.uri, credentials=credentials, register=_caller_registers(test))
+    return contract.Account(uri=test.caller.uri, credentials=credentials, register=caller_registers(test))
 
 
-def _caller_registers(test: CallTestSpec) -> bool:
-    """As it says, by default where it has credentials."""
+def caller_registers(test: CallTestSpec) -> bool:
+    """As the test says, by default where the caller has credentials."""
     return test.caller.credentials is not None if test.caller.register is None else test.caller.register
 
 

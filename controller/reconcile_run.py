@@ -1,7 +1,9 @@
 """One run, from its creation to its verdict: reads the objects, takes the next step; can be repeated at any point."""
 
+import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -29,6 +31,7 @@ from controller.planning import PlanningError, check_test, plan_run
 from controller.podfacts import AgentState, pod_facts
 from controller.scheduling import RunSeen, is_next
 from controller.settings import Settings
+from controller.sharing import shared, uses
 from controller.snapshot import snapshot
 
 LOG = logging.getLogger(__name__)
@@ -56,6 +59,9 @@ class RunReconciler:
     """When progress was last written, by run UID."""
     _made: dict[tuple[str, str], tuple[str, tuple[Plan, ...]]] = field(default_factory=dict)
     """By namespace and name of runs whose agents were created: UID and plans, to know who is absent."""
+    _claims: set[tuple[str, str]] = field(default_factory=set)
+    """By namespace and name: runs that may register; the status says it only a moment later."""
+    _claiming: threading.Lock = field(default_factory=threading.Lock)
 
     def reconcile(self, namespace: str, name: str) -> float | None:
         """Takes all steps that can be taken now; returns the seconds until it should look again, if it should."""
@@ -63,6 +69,7 @@ class RunReconciler:
         if raw is None or raw["metadata"].get("deletionTimestamp"):
             self.agents.forget(namespace, name)
             self._made.pop((namespace, name), None)
+            self._claims.discard((namespace, name))
             return None
         try:
             run = parse_run(raw)
@@ -80,6 +87,31 @@ class RunReconciler:
     def _is_next(self, run: CallTestRun, raw: Raw) -> bool:
         others = runs_of(self.cluster, run.namespace, run.spec.call_test_name, owner_uid="")
         return is_next(run, str(raw["metadata"]["creationTimestamp"]), others)
+
+    def claim(self, run: CallTestRun) -> Problem | None:
+        """Takes the URIs that a run registers, until it is finished; the problem where another run has them."""
+        wanted = uses(run.spec.test)
+        with self._claiming:
+            for other in self._others_under_way(run):
+                if uri := shared(wanted, uses(other.spec.test)):
+                    message = (
+                        f"{uri} is in use by run {other.namespace}/{other.name}: give each test a callee of its own"
+                    )
+                    return Problem(reason=Reason.CALLEE_SHARED, message=message)
+            self._claims.add((run.namespace, run.name))
+        return None
+
+    def _others_under_way(self, run: CallTestRun) -> Iterator[CallTestRun]:
+        """Runs whose agents register: those that this process let go on, and those of the one before."""
+        for namespace in self.settings.namespaces or ("",):
+            for raw in self.cluster.list(RUNS, namespace):
+                status = raw.get("status") or {}
+                name = (raw["metadata"]["namespace"], raw["metadata"]["name"])
+                is_under_way = "result" not in status and ("endpoints" in status or name in self._claims)
+                if raw["metadata"]["uid"] == run.uid or not is_under_way:
+                    continue
+                with contextlib.suppress(SpecError):  # its own reconcile says so
+                    yield parse_run(raw)
 
     def _unreadable(self, error: SpecError) -> CallTestRunStatus:
         outcome = Outcome(
@@ -99,6 +131,7 @@ class RunReconciler:
         self.agents.forget(run.namespace, run.name)
         self._said.pop(run.uid, None)
         self._made.pop((run.namespace, run.name), None)
+        self._claims.discard((run.namespace, run.name))
 
     def clock(self, generation: int) -> statuses.Clock:
         """Now."""
@@ -246,6 +279,13 @@ class _OneRun:
     def resolve(self, *, is_last_try: bool) -> bool:
         """Writes the endpoints down; True: there are not enough of them yet, or the run is over for lack of them."""
         found = self.discover()
+        busy = self.parent.claim(self.run) if found.problem is None else None
+        if busy is not None and not is_last_try:
+            self.write(statuses.queued(self.run.status, busy, self.clock()))
+            self.parent.events.warning(self.raw, statuses.QUEUED, busy.message)
+            return True
+        if busy is not None:
+            found = Discovery(problem=busy)
         if found.problem is None:
             plans = plan_run(self.ref, self.test, found.endpoints, self.limits, also_allowed=found.addresses)
             planned = len(found.endpoints) * sum(call.count for call in plans[0].calls)

@@ -68,6 +68,8 @@ class Clock:
     generation: int
 
 
+QUEUED = "Queued"
+"""The condition of a run that waits for another one."""
 RUN_DELETED = "RunDeleted"
 """A run was deleted before it had a verdict: nothing is known until the next one."""
 
@@ -103,12 +105,28 @@ def unresolved(before: CallTestRunStatus, problem: Problem, found: Discovery, cl
     return _with(replace(before, left_out=_left_out(found.left_out)), says, clock)
 
 
+def queued(before: CallTestRunStatus, problem: Problem, clock: Clock) -> CallTestRunStatus:
+    """Another run has what this one needs, and is waited for."""
+    says = (
+        *_under_way(f"waiting: {problem.message}"),
+        Say(type=QUEUED, status="True", reason=problem.reason, message=problem.message),
+        Say(type="TargetsResolved", status="Unknown", reason=QUEUED, message=problem.message),
+    )
+    return _with(before, says, clock)
+
+
+def _no_longer_queued(before: CallTestRunStatus, message: str) -> Iterator[Say]:
+    if any(condition.type == QUEUED and condition.status == "True" for condition in before.conditions):
+        yield Say(type=QUEUED, status="False", reason="Over", message=message)
+
+
 def resolved(before: CallTestRunStatus, found: Discovery, planned: int, clock: Clock) -> CallTestRunStatus:
     """The endpoints are fixed, and `planned` calls will be made to them."""
     count = len(found.endpoints)
     says = (
         *_under_way(f"starting agents for {count} endpoints"),
         Say(type="TargetsResolved", status="True", reason="Resolved", message=_found(found)),
+        *_no_longer_queued(before, "it has its turn"),
         Say(type="AgentsReady", status="False", reason=CREATING, message="the agents are being created"),
     )
     after = replace(
@@ -155,6 +173,7 @@ def concluded(
         *_done(outcome.result, _reason(outcome.result, outcome.reason), message),
         _collected(outcome),
         *_not_reached(before, outcome),
+        *_no_longer_queued(before, "the run is finished"),
     ]
     after = replace(
         before,

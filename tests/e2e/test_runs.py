@@ -91,3 +91,19 @@ def test_a_verdict_belongs_to_the_spec_it_was_made_of(voice: Namespace) -> None:
     assert succeeded(voice, "owned") == ("Unknown", "RunDeleted"), "a run by hand says nothing of the test"
     voice.kubectl("delete", "calltestrun", "owned-by-hand")
     deleted(voice, "owned")
+
+
+def test_two_tests_with_one_callee_are_run_one_after_the_other(voice: Namespace) -> None:
+    voice.apply(call_test("one", call={"holdSeconds": 6}))
+    calling(voice, "one-g1")
+    voice.apply(call_test("two"))
+
+    def queued() -> bool:
+        conditions = voice.get("calltestrun", "two-g1").get("status", {}).get("conditions", [])
+        return any(item["type"] == "Queued" and item["status"] == "True" for item in conditions)
+
+    until(queued, "the second waits")
+    assert not voice.items("pods", "-l", "calltest.dev/test=two")
+    for name in ("one", "two"):
+        assert voice.finished(name, timeout_s=90)["status"]["lastRun"]["result"] == "Passed"
+        deleted(voice, name)

@@ -279,6 +279,39 @@ def test_a_status_that_the_api_server_does_not_take_is_cut_and_its_verdict_stand
     assert ("endpoints" in status) is left
 
 
+def test_of_two_tests_with_one_callee_the_second_waits_its_turn() -> None:
+    world = World()
+    world.apply("first")
+    world.apply("second")
+    world.apply("other", callee={"uri": "sip:carol@example.com"})
+    world.ticks(3)
+    waiting = world.run_status("second-g1")
+    assert condition(waiting, "Queued") == ("True", "CalleeShared")
+    assert condition(waiting, "TargetsResolved") == ("Unknown", "Queued")
+    assert "sip:bob@example.com is in use by run voice/first-g1" in waiting["conditions"][0]["message"]
+    assert not [name for name in world.agents() if name.startswith("second")]
+    assert [name for name in world.agents() if name.startswith("other")]
+    world.start_operator()
+    world.ticks(2)
+    assert not [name for name in world.agents() if name.startswith("second")], "also after a restart"
+    world.ticks(25)
+    for name in ("first-g1", "second-g1", "other-g1"):
+        assert world.run_status(name)["result"] == "Passed"
+    assert condition(world.run_status("second-g1"), "Queued")[0] == "False"
+
+
+def test_a_test_whose_turn_does_not_come_in_time_is_inconclusive() -> None:
+    world = World()
+    world.kubelet.fault_of = lambda name: "deaf" if name.startswith("first") else ""
+    world.apply("first")
+    world.ticks(2)
+    world.apply("second", startDeadlineSeconds=45)
+    world.ticks(50)
+    status = world.run_status("second-g1")
+    assert (status["result"], status["reason"]) == ("Inconclusive", "CalleeShared")
+    assert condition(status, "Queued")[0] == "False"
+
+
 def test_plans_are_made_once_while_agents_run(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     world.apply()
