@@ -5,21 +5,23 @@ from dataclasses import dataclass
 from dataclasses import replace as changed
 from datetime import UTC, datetime
 
+import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
 from agent.contract.verdict import Reason, Result
 from controller import status as statuses
 from controller.api import API_VERSION
-from controller.api.parse import CallTest, SpecError, parse_run, parse_test
-from controller.api.run import CallTestStatus
+from controller.api.field import without_nulls
+from controller.api.parse import REQUESTED_AT, CallTest, SpecError, parse_run, parse_test
+from controller.api.run import CallTestStatus, Cause, CauseType
 from controller.cluster import RUNS, TESTS, Cluster, ClusterError, Raw, is_owned
 from controller.discovery import Problem
 from controller.events import Events
 from controller.labels import TEST_LABEL
 from controller.metrics import Metrics
 from controller.reconcile_run import runs_of
-from controller.scheduling import RunSeen, Schedule, asked_hash, schedule, tested_hash
+from controller.scheduling import RunSeen, Schedule, Start, run_token, schedule, tested_hash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,7 @@ class TestReconciler:
     now: Callable[[], float]
 
     def reconcile(self, namespace: str, name: str) -> float | None:
-        """Does what is due now. The next look comes with the next event."""
+        """Does what is due now; returns the seconds to the next slot. Otherwise the next look comes with an event."""
         raw = self.cluster.get(TESTS, namespace, name)
         if raw is None:
             self.metrics.last_runs.forget(namespace, name)
@@ -45,30 +47,30 @@ class TestReconciler:
             self._stall(raw, Problem(reason=Reason.INVALID_TEST, message=str(error), is_final=True))
             return None
         runs = runs_of(self.cluster, namespace, name, owner_uid=test.uid)
-        plan = schedule(test, runs)
+        plan = schedule(test, runs, datetime.fromtimestamp(self.now(), UTC))
         active = _named(plan.active)
         if plan.start:
             active = self._start(raw, test, plan.start)
             if active is None:
-                plan = changed(plan, start=None, is_acted_on=False, conflict=plan.start)
+                plan = changed(plan, start=None, is_acted_on=False, conflict=plan.start.name)
         self._show(raw, test, plan, active)
         for seen in plan.drop:
             self.cluster.delete(RUNS, namespace, seen.run.name, seen.run.uid)
-        return None
+        return plan.again_s
 
-    def _start(self, raw: Raw, test: CallTest, name: str) -> statuses.NamedRun | None:
+    def _start(self, raw: Raw, test: CallTest, start: Start) -> statuses.NamedRun | None:
         """Creates the run; one of this name that is ours is it already. None: somebody else's has the name."""
         try:
-            made = self.cluster.create(RUNS, test.namespace, run_of(raw, test, name))
+            made = self.cluster.create(RUNS, test.namespace, run_of(raw, test, start))
         except ClusterError as error:
-            held = self.cluster.get(RUNS, test.namespace, name) if error.conflict else None
+            held = self.cluster.get(RUNS, test.namespace, start.name) if error.conflict else None
             if held is None:
                 raise
             if not is_owned(held, test.uid):
                 return None
             made = held
-        self.events.normal(raw, "RunCreated", f"run {name} for generation {test.generation}", run=name)
-        return statuses.NamedRun(name=name, status=parse_run(made).status)
+        self.events.normal(raw, "RunCreated", f"run {start.name}: {_why(start.cause)}", run=start.name)
+        return statuses.NamedRun(name=start.name, status=parse_run(made).status)
 
     def _show(self, raw: Raw, test: CallTest, plan: Schedule, active: statuses.NamedRun | None) -> None:
         problem = None
@@ -76,6 +78,8 @@ class TestReconciler:
             message = f"CallTestRun {plan.conflict} is there already, and is not of this CallTest; delete it"
             problem = Problem(reason=Reason.NAME_CONFLICT, message=message)
             self.events.warning(raw, problem.reason, message, run=plan.conflict)
+        if plan.skipped:
+            self.events.normal(raw, "RunSkipped", plan.skipped, run=plan.skipped)
         if plan.deleted:
             message = f"run {plan.deleted} was deleted before it had a verdict"
             self.events.warning(raw, statuses.RUN_DELETED, message, run=plan.deleted)
@@ -91,10 +95,17 @@ class TestReconciler:
         )
         # A generation that waits for the run before it is not observed yet: it must not be taken for one that was run.
         is_observed = plan.is_acted_on or test.spec.suspend
+        last = plan.last.run.status if plan.last else None
         after = replace(
             after,
             observed_generation=test.generation if is_observed else test.status.observed_generation,
-            asked_hash=asked_hash(test.spec) if plan.is_acted_on else test.status.asked_hash,
+            tested_hash=tested_hash(test.spec) if plan.is_acted_on else test.status.tested_hash,
+            run_token=run_token(test.spec) if plan.is_acted_on else test.status.run_token,
+            requested_at=test.requested_at[:256] if plan.is_request_acted_on else test.status.requested_at,
+            schedule=plan.slots,
+            last_successful_time=last.completion_time
+            if last is not None and last.result is Result.PASSED
+            else test.status.last_successful_time,
         )
         if after != test.status:
             self.cluster.replace_status(TESTS, raw | {"status": statuses.as_dict(after)})
@@ -126,24 +137,28 @@ class TestReconciler:
             self.events.warning(raw, problem.reason, problem.message)
 
 
-def run_of(raw: Raw, test: CallTest, name: str) -> Raw:
-    """The run of a CallTest's present generation, with the spec as the API server has it."""
+def run_of(raw: Raw, test: CallTest, start: Start) -> Raw:
+    """A run of a CallTest's present spec, as the API server has it."""
     owner = {"apiVersion": API_VERSION, "kind": "CallTest", "name": test.name, "uid": test.uid, "controller": True}
+    cause: Raw = msgspec.json.decode(msgspec.json.encode(start.cause))
     return {
         "apiVersion": API_VERSION,
         "kind": "CallTestRun",
         "metadata": {
-            "name": name,
+            "name": start.name,
             "namespace": test.namespace,
             "labels": {TEST_LABEL: test.name},
             "ownerReferences": [owner],
         },
-        "spec": {
-            "callTestName": test.name,
-            "cause": {"type": "Generation", "generation": test.generation},
-            "test": raw["spec"],
-        },
+        "spec": {"callTestName": test.name, "cause": without_nulls(cause), "test": raw["spec"]},
     }
+
+
+def _why(cause: Cause) -> str:
+    """As an event says it."""
+    if cause.type is CauseType.GENERATION:
+        return f"generation {cause.generation}"
+    return f"slot of {cause.scheduled_time.isoformat()}" if cause.scheduled_time else f"asked for by {REQUESTED_AT}"
 
 
 def _named(seen: RunSeen | None) -> statuses.NamedRun | None:

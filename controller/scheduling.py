@@ -3,15 +3,17 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from agent.contract.verdict import Result
 from controller.api.parse import CallTest, CallTestRun
-from controller.api.run import CauseType
+from controller.api.run import Cause, CauseType, ScheduleStatus, SkipReason
 from controller.api.test import CallTestSpec
+from controller.cron import Cron, read
 
 Raw = dict[str, Any]
 NOT_TESTED = ("trigger", "suspend", "successful_runs_history_limit", "failed_runs_history_limit")
@@ -40,11 +42,19 @@ class RunSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """A run to create now."""
+
+    name: str
+    """Says its cause, so that a restarted operator meets its own object."""
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """What is to be done for a CallTest."""
 
-    start: str | None = None
-    """Name of the run to create now."""
+    start: Start | None = None
     active: RunSeen | None = None
     """Our run that is under way or next."""
     last: RunSeen | None = None
@@ -54,14 +64,17 @@ class Schedule:
     drop: tuple[RunSeen, ...] = ()
     """Finished runs that history has no room for."""
     is_acted_on: bool = True
-    """The present generation was run, is being run, or must not be run."""
+    """The present spec was run, is being run, or need not be."""
+    is_request_acted_on: bool = True
+    """The same of the annotation that asks for a run."""
     conflict: str | None = None
     """Name of a run that stands in the way: it has the name of the next one, and is not ours."""
-
-
-def run_name(test: str, generation: int) -> str:
-    """A run's name says its cause, so that a restarted operator meets its own object."""
-    return f"{test}-g{generation}"
+    slots: ScheduleStatus | UnsetType = UNSET
+    """What its schedule did, and what comes."""
+    skipped: str | None = None
+    """Of the slot that was skipped now: which, and why."""
+    again_s: float | None = None
+    """The next slot is so far away."""
 
 
 def tested_hash(spec: CallTestSpec) -> str:
@@ -71,40 +84,162 @@ def tested_hash(spec: CallTestSpec) -> str:
     return hashlib.sha256(msgspec.json.encode(bare)).hexdigest()[:16]
 
 
-def asked_hash(spec: CallTestSpec) -> str:
-    """Of what is tested, and of the token that asks for it again."""
-    token = (spec.trigger and spec.trigger.run_token) or ""
-    return hashlib.sha256(f"{tested_hash(spec)} {token}".encode()).hexdigest()[:16]
+def run_token(spec: CallTestSpec) -> str:
+    """What the spec asks for a run by; empty: it does not."""
+    return (spec.trigger and spec.trigger.run_token) or ""
 
 
-def schedule(test: CallTest, runs: Sequence[RunSeen]) -> Schedule:
-    """A run for each change of what is tested, one at a time; a change during a run makes the next run after it."""
+def schedule(test: CallTest, runs: Sequence[RunSeen], now: datetime) -> Schedule:
+    """One run at a time, and one for all that asks for one now: it is of the present spec, whatever it is named for.
+
+    A change, or a request, that comes during a run makes the next one; a slot is skipped.
+    """
     ordered = sorted(runs, key=lambda seen: seen.order)
     ours = [seen for seen in ordered if seen.is_ours]
-    wanted = run_name(test.name, test.generation)
-    stranger = next((seen for seen in ordered if seen.run.name == wanted and not seen.is_ours), None)
-    was_acted_on = _was_acted_on(test, ours)
-    is_busy = any(not seen.finished for seen in ordered)
-    is_due = not (was_acted_on or is_busy or test.spec.suspend or stranger)
     finished = sorted((seen for seen in ours if seen.finished), key=_completed)
-    tested = tested_hash(test.spec)
+    is_held = test.spec.suspend or any(not seen.finished for seen in ordered)
+    slot = slot_of(test, now)
+    change, request = _change(test, ours), _request(test, ours)
+    at_slot = _at_slot(test, slot, ours) if slot else None
+    wishes = [wish for wish in (request, change, at_slot) if wish is not None]
+    wanted = wishes[0] if wishes and not is_held else None
+    strangers = {seen.run.name for seen in ordered if not seen.is_ours}
+    conflict = next((wish.name for wish in wishes[:1] if wish.name in strangers), None)
+    start = None if conflict else wanted
+    slots = _moved(slot, test, is_held=is_held, now=now) if slot else None
     return Schedule(
-        start=wanted if is_due else None,
+        start=start,
         active=next((seen for seen in ours if not seen.finished), None),
-        last=next((seen for seen in reversed(finished) if tested_hash(seen.run.spec.test) == tested), None),
+        last=next((seen for seen in reversed(finished) if _is_of(seen.run, test)), None),
         deleted=_deleted(test, runs),
         drop=_surplus(test, finished),
-        is_acted_on=was_acted_on or is_due,
-        conflict=wanted if stranger is not None and not was_acted_on else None,
+        is_acted_on=change is None or start is not None,
+        is_request_acted_on=request is None or start is not None,
+        conflict=conflict,
+        slots=slots or UNSET,
+        skipped=_skipped(slot.status, slots) if slot and slots else None,
+        again_s=_until(slots, now) if slots else None,
     )
 
 
-def _was_acted_on(test: CallTest, ours: Sequence[RunSeen]) -> bool:
-    """The present spec was run, is being run, or was run and that run is gone: dropped from history, or deleted."""
-    asked = asked_hash(test.spec)
-    made = [seen for seen in ours if seen.run.spec.cause.type is CauseType.GENERATION]
-    # The status says it, or, where the operator died before it could write that, the run itself.
-    return test.status.asked_hash == asked or (bool(made) and asked_hash(made[-1].run.spec.test) == asked)
+def _is_of(run: CallTestRun, test: CallTest) -> bool:
+    return tested_hash(run.spec.test) == tested_hash(test.spec)
+
+
+def _change(test: CallTest, ours: Sequence[RunSeen]) -> Start | None:
+    """The run that a change of what is tested, or of the run token, asks for."""
+    status, tested, token = test.status, tested_hash(test.spec), run_token(test.spec)
+    is_new = status.tested_hash != tested and (test.spec.trigger is None or test.spec.trigger.on_change)
+    is_asked = token not in {"", status.run_token} and bool(status.tested_hash or is_new)
+    if _was_made(test, ours) or not (is_new or is_asked):
+        return None
+    cause = Cause(type=CauseType.GENERATION, generation=test.generation)
+    return Start(name=f"{test.name}-g{test.generation}", cause=cause)
+
+
+def _was_made(test: CallTest, ours: Sequence[RunSeen]) -> bool:
+    """An operator that died before it could write the status left the run itself."""
+    token, seen_generation = run_token(test.spec), test.status.observed_generation
+    return any(
+        (seen.run.spec.cause.generation or 0) > seen_generation
+        and _is_of(seen.run, test)
+        and run_token(seen.run.spec.test) == token
+        for seen in ours
+    )
+
+
+def _request(test: CallTest, ours: Sequence[RunSeen]) -> Start | None:
+    """The run that the annotation asks for."""
+    if test.requested_at in {"", test.status.requested_at}:
+        return None
+    name = f"{test.name}-m{hashlib.sha256(test.requested_at.encode()).hexdigest()[:8]}"
+    if any(seen.run.name == name for seen in ours):
+        return None
+    return Start(name=name, cause=Cause(type=CauseType.MANUAL))
+
+
+# Slots of a schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """Where a test's schedule stands."""
+
+    cron: Cron
+    status: ScheduleStatus
+    """As it was left, and when it is another schedule than that: as new."""
+    due: datetime | None
+    """The slot whose time has come, and is not too long ago."""
+    missed: datetime | None
+    """The one that was next, and whose time is over."""
+
+
+def slot_of(test: CallTest, now: datetime) -> Slot | None:
+    """The slot that is due at a time, if any; None: the test has no schedule."""
+    trigger = test.spec.trigger
+    if trigger is None or trigger.schedule is None:
+        return None
+    jitter_s, of = trigger.jitter_seconds, f"{test.namespace}/{test.name}"
+    cron = read(trigger.schedule, trigger.time_zone, jitter_s=jitter_s, of=of)
+    expression, status = f"{trigger.schedule} {trigger.time_zone}", test.status.schedule
+    if status is UNSET or status.expression != expression:
+        status = ScheduleStatus(expression=expression, since=now.replace(microsecond=0))
+    earliest = now - timedelta(seconds=trigger.starting_deadline_seconds)
+    start = status.next_schedule_time
+    missed = start - cron.jitter if start is not UNSET and start < earliest else None
+    return Slot(
+        cron=cron,
+        status=status,
+        due=cron.latest(max(_done(status), earliest - cron.jitter), now),
+        missed=missed,
+    )
+
+
+def _at_slot(test: CallTest, slot: Slot, ours: Sequence[RunSeen]) -> Start | None:
+    if slot.due is None:
+        return None
+    name = f"{test.name}-s{int(slot.due.timestamp()) // 60}"
+    if any(seen.run.name == name for seen in ours):
+        return None
+    return Start(name=name, cause=Cause(type=CauseType.SCHEDULE, scheduled_time=slot.due))
+
+
+def _moved(slot: Slot, test: CallTest, *, is_held: bool, now: datetime) -> ScheduleStatus:
+    """The schedule's status after what is done now: a slot that is not run now never is."""
+    status = slot.status
+    if slot.missed is not None:
+        status = _skip(status, slot.missed, SkipReason.DEADLINE)
+    if slot.due is not None and is_held:
+        status = _skip(status, slot.due, SkipReason.SUSPENDED if test.spec.suspend else SkipReason.CONCURRENCY)
+    elif slot.due is not None:
+        status = msgspec.structs.replace(status, last_schedule_time=slot.due)
+    following = slot.cron.next_start(max(_done(status), now - slot.cron.jitter))
+    return msgspec.structs.replace(status, next_schedule_time=following if following is not None else UNSET)
+
+
+def _skip(status: ScheduleStatus, slot: datetime, why: SkipReason) -> ScheduleStatus:
+    return msgspec.structs.replace(
+        status, last_schedule_time=slot, skipped=status.skipped + 1, last_skipped_time=slot, last_skip_reason=why
+    )
+
+
+def _done(status: ScheduleStatus) -> datetime:
+    """Slots until then are done with."""
+    return status.last_schedule_time if status.last_schedule_time is not UNSET else status.since
+
+
+def _skipped(before: ScheduleStatus, after: ScheduleStatus) -> str | None:
+    if after.skipped == before.skipped or after.last_skipped_time is UNSET:
+        return None
+    return f"the slot of {after.last_skipped_time.isoformat()} was skipped: {after.last_skip_reason}"
+
+
+def _until(status: ScheduleStatus, now: datetime) -> float | None:
+    following = status.next_schedule_time
+    return max(0.0, (following - now).total_seconds()) if following is not UNSET else None
+
+
+# Which runs there are
 
 
 def _deleted(test: CallTest, runs: Sequence[RunSeen]) -> str | None:

@@ -9,13 +9,15 @@ import msgspec
 from agent.contract.call import Play
 from agent.contract.document import Document
 from agent.contract.field import NAME_PATTERN
-from controller.api import API_VERSION
+from controller import cron
+from controller.api import API_VERSION, GROUP
 from controller.api.field import without_nulls
 from controller.api.run import MAX_RUN_NAME, CallTestRunSpec, CallTestRunStatus, CallTestStatus
 from controller.api.target import Target, Via
-from controller.api.test import MAX_NAME, CallTestSpec, Route
+from controller.api.test import MAX_NAME, CallTestSpec, Route, Trigger
 
 T = TypeVar("T")
+REQUESTED_AT = f"{GROUP}/requested-at"
 
 
 class SpecError(ValueError):
@@ -35,6 +37,8 @@ class CallTest(Document, frozen=True, kw_only=True):
     uid: str
     """Empty when it came from a file."""
     generation: int
+    requested_at: str = ""
+    """Its annotation calltest.dev/requested-at: a new value asks for a run."""
     spec: CallTestSpec
     status: CallTestStatus
 
@@ -55,7 +59,9 @@ def parse_test(obj: dict[str, Any]) -> CallTest:
     meta = _metadata(obj, "CallTest", MAX_NAME)
     spec = _convert(obj.get("spec"), CallTestSpec, "spec")
     _check_spec(spec, "spec")
-    return CallTest(**meta, spec=spec, status=_convert(obj.get("status") or {}, CallTestStatus, "status"))
+    requested_at = str((obj["metadata"].get("annotations") or {}).get(REQUESTED_AT) or "")
+    status = _convert(obj.get("status") or {}, CallTestStatus, "status")
+    return CallTest(**meta, requested_at=requested_at, spec=spec, status=status)
 
 
 def parse_run(obj: dict[str, Any]) -> CallTestRun:
@@ -124,10 +130,21 @@ def _check_spec(spec: CallTestSpec, field: str) -> None:
         _one_of(call.caller.play, f"{path}.caller.play", Play.__struct_fields__)
         if call.to is None and spec.callee is None:
             raise SpecError(f"{path}.to", "is needed where there is no callee")
+    if spec.trigger is not None:
+        _check_trigger(spec.trigger, f"{field}.trigger")
     if spec.start_deadline_seconds >= spec.active_deadline_seconds:
         raise SpecError(f"{field}.startDeadlineSeconds", "must be less than activeDeadlineSeconds")
     if spec.target.endpoint_parallelism > 1:
         _check_parallel(spec, field)
+
+
+def _check_trigger(trigger: Trigger, field: str) -> None:
+    if trigger.schedule is None:
+        return
+    try:
+        cron.read(trigger.schedule, trigger.time_zone, jitter_s=trigger.jitter_seconds, of="")
+    except ValueError as error:
+        raise SpecError(f"{field}.schedule", str(error)) from error
 
 
 def _check_target(target: Target, field: str) -> None:

@@ -29,6 +29,7 @@ class CauseType(StrEnum):
 
     GENERATION = "Generation"
     MANUAL = "Manual"
+    SCHEDULE = "Schedule"
 
 
 class Cause(Document, frozen=True, kw_only=True):
@@ -37,12 +38,17 @@ class Cause(Document, frozen=True, kw_only=True):
     type: Annotated[
         CauseType,
         about(
-            "Generation: the CallTest was created or changed. Manual: somebody created this run.", example="Generation"
+            "Generation: the CallTest was created or changed. Schedule: a slot of its schedule came. Manual: somebody"
+            " asked for this run, by the annotation calltest.dev/requested-at of the CallTest, or created it.",
+            example="Generation",
         ),
     ] = CauseType.MANUAL
     generation: Annotated[int, about("Generation of the CallTest that this run executes.", example=3, ge=1)] | None = (
         None
     )
+    scheduled_time: (
+        Annotated[datetime, about("The slot of the schedule.", example="2026-01-31T12:00:00Z", tz=True)] | None
+    ) = None
 
 
 class CallTestRunSpec(Document, frozen=True, kw_only=True):
@@ -344,16 +350,66 @@ class Running(StatusValue, frozen=True, kw_only=True):
     summary: Annotated[str, about("Calls ended of planned.", example="7/20", max_length=32)]
 
 
+class SkipReason(StrEnum):
+    """Why a slot was not run."""
+
+    CONCURRENCY = "Concurrency"
+    DEADLINE = "Deadline"
+    SUSPENDED = "Suspended"
+
+
+class ScheduleStatus(StatusValue, frozen=True, kw_only=True):
+    """What a schedule did, and what comes."""
+
+    expression: Annotated[
+        str, about("The schedule and its zone, as they are followed.", example="*/15 * * * * Etc/UTC", max_length=200)
+    ]
+    since: Annotated[datetime, about("When it was first seen.", example="2026-01-31T11:00:00Z", tz=True)]
+    last_schedule_time: (
+        Annotated[datetime, about("The last slot that was run or skipped.", example="2026-01-31T12:00:00Z", tz=True)]
+        | UnsetType
+    ) = UNSET
+    next_schedule_time: (
+        Annotated[datetime, about("When the next run starts.", example="2026-01-31T12:15:00Z", tz=True)] | UnsetType
+    ) = UNSET
+    skipped: Annotated[Count, about("Slots that were not run.", example=0)] = 0
+    last_skipped_time: (
+        Annotated[datetime, about("The last one of them.", example="2026-01-31T11:45:00Z", tz=True)] | UnsetType
+    ) = UNSET
+    last_skip_reason: (
+        Annotated[
+            SkipReason,
+            about(
+                "Concurrency: a run was under way. Deadline: it was later than startingDeadlineSeconds. Suspended:"
+                " suspend was true.",
+                example="Concurrency",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
 class CallTestStatus(StatusValue, frozen=True, kw_only=True):
     """The last run of a CallTest, and the one under way."""
 
     observed_generation: Annotated[
         int, about("metadata.generation that this status is about; -1: not seen yet.", example=1)
     ] = -1
-    asked_hash: Annotated[
+    tested_hash: Annotated[
         SpecHash,
-        about("Of the spec and runToken that a run was last made for.", example="60303ae22b998861"),
+        about("Of what was tested in the spec when a run was last made for a change.", example="60303ae22b998861"),
     ] = ""
+    run_token: Annotated[str, about("The run token of that spec.", example="release-42", max_length=64)] = ""
+    requested_at: Annotated[
+        str,
+        about("The annotation calltest.dev/requested-at that was last acted on.", example="2026-01-31", max_length=256),
+    ] = ""
+    schedule: (
+        Annotated[ScheduleStatus, about("What its schedule did, and what comes.", example={"skipped": 0})] | UnsetType
+    ) = UNSET
+    last_successful_time: (
+        Annotated[datetime, about("When a run last passed.", example="2026-01-31T12:01:00Z", tz=True)] | UnsetType
+    ) = UNSET
     last_run: (
         Annotated[
             LastRun,

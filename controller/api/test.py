@@ -90,7 +90,7 @@ class Callee(Document, frozen=True, kw_only=True):
 
 
 class Trigger(Document, frozen=True, kw_only=True):
-    """What starts a run, beside a change of the spec."""
+    """What starts a run. One at a time, whatever the cause; what falls into a run is kept, but for a slot."""
 
     run_token: (
         Annotated[
@@ -99,6 +99,52 @@ class Trigger(Document, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    on_change: Annotated[
+        bool,
+        about(
+            "Run when the test is created or what it tests is changed. false: only for the other causes.",
+            example=False,
+        ),
+    ] = True
+    schedule: (
+        Annotated[
+            str,
+            about(
+                "When to run: five fields as in a CronJob (minute, hour, day of month, month, day of week), or @hourly,"
+                " @daily, @weekly, @monthly, @yearly. A slot that falls into a run is skipped.",
+                example="*/15 * * * *",
+                min_length=1,
+                max_length=128,
+                pattern=r"^(@(hourly|daily|midnight|weekly|monthly|yearly|annually)"
+                r"|([0-9A-Za-z*,/#?-]+ +){4}[0-9A-Za-z*,/#?-]+)$",
+            ),
+        ]
+        | None
+    ) = None
+    time_zone: Annotated[
+        str,
+        about(
+            "Zone of the schedule, by its IANA name. On the hour that is lost in spring a daily slot comes right after"
+            " it, on the one that is doubled in autumn once.",
+            example="Europe/Berlin",
+            min_length=1,
+            max_length=64,
+            pattern=r"^[A-Za-z._0-9+-]{1,14}(/[A-Za-z._0-9+-]{1,14}){0,2}$",
+        ),
+    ] = "Etc/UTC"
+    starting_deadline_seconds: Annotated[
+        int, about("A slot that could not be started by then is skipped.", example=300, ge=10, le=86_400)
+    ] = 300
+    jitter_seconds: Annotated[
+        int,
+        about(
+            "Starts are up to so much later than the slot: tests with one schedule do not all start at once, and each"
+            " always at the same second.",
+            example=60,
+            ge=0,
+            le=3600,
+        ),
+    ] = 0
 
 
 class Toleration(Document, frozen=True, kw_only=True):

@@ -40,7 +40,7 @@ def test_a_passed_test_is_seen_everywhere(voice: Namespace) -> None:
     status = voice.finished("seen", timeout_s=60)["status"]
     voice.finished("seen-g1", kind="calltestrun")
     shown = [line.split() for line in voice.kubectl("get", "calltests", "seen").splitlines()]
-    assert shown[0] == ["NAME", "RESULT", "RUNNING", "CALLS", "ENDPOINTS", "LAST", "RUN", "AGE"]
+    assert shown[0] == ["NAME", "RESULT", "REASON", "RUNNING", "CALLS", "ENDPOINTS", "SUSPEND", "LAST", "RUN", "AGE"]
     assert shown[1][:4] == ["seen", "Passed", "1/1", "1"], shown
     assert {item["type"] for item in status["conditions"]} >= {"Finished", "Succeeded", "Reconciling", "Stalled"}
     reasons = {event["reason"] for event in events_of(voice, "seen-g1")}

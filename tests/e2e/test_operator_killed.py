@@ -1,6 +1,8 @@
 """The operator is killed in the middle of a run: the next one carries on, and the verdict is the same."""
 
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -35,6 +37,33 @@ def test_the_next_operator_comes_to_the_same_verdict(killed: str, voice: Namespa
     assert status["detail"]["complete"]
     assert [run["metadata"]["name"] for run in voice.runs(killed)] == [f"{killed}-g1"]
     assert pods_ever(voice, f"{killed}-g1") == {f"{killed}-g1-caller-0": 1, f"{killed}-g1-callee-0": 1}
+
+
+def test_a_slot_that_the_operator_was_killed_at_is_run_once(voice: Namespace) -> None:
+    name = "slotted"
+    try:
+        voice.apply(call_test(name, call=CALL, trigger={"schedule": "* * * * *", "onChange": False}))
+        until(lambda: slot_of(voice, name) is not None, "it knows its next slot")
+        slot = slot_of(voice, name)
+        assert slot is not None
+        time.sleep(max(0.0, (slot - datetime.now(UTC)).total_seconds()))
+        kill(voice)
+        run = f"{name}-s{int(slot.timestamp()) // 60}"
+        until(lambda: voice.runs(name), "the slot is run by the next operator", timeout_s=45)
+        voice.kubectl("patch", "calltest", name, "--type=merge", "-p", '{"spec": {"suspend": true}}')
+        voice.finished(run, kind="calltestrun", timeout_s=90)
+        assert [item["metadata"]["name"] for item in voice.runs(name)] == [run]
+        assert voice.run_of(name)["spec"]["cause"]["type"] == "Schedule"
+        assert voice.run_of(name)["status"]["result"] == "Passed"
+    finally:
+        deleted(voice, name)
+        voice.rolled_out("calltest-operator")
+
+
+def slot_of(space: Namespace, name: str) -> datetime | None:
+    """When its schedule runs it next."""
+    found = space.get("calltest", name).get("status", {}).get("schedule", {}).get("nextScheduleTime")
+    return datetime.fromisoformat(found) if found else None
 
 
 def waiting_for_endpoints(space: Namespace, name: str) -> None:

@@ -5,7 +5,7 @@ import functools
 import pytest
 
 from controller.cluster import CONFIG_MAPS, EVENTS, PODS, RUNS, SERVICES, TESTS, ClusterError, Kind
-from tests.unit.controller.world import NS, World, condition, impatient
+from tests.unit.controller.world import EPOCH, NS, World, condition, impatient
 
 
 def shown_samples(world: World) -> dict[object, float]:
@@ -310,6 +310,136 @@ def test_a_test_whose_turn_does_not_come_in_time_is_inconclusive() -> None:
     status = world.run_status("second-g1")
     assert (status["result"], status["reason"]) == ("Inconclusive", "CalleeShared")
     assert condition(status, "Queued")[0] == "False"
+
+
+EVERY_MINUTE = {"trigger": {"schedule": "* * * * *", "onChange": False}}
+
+
+def test_a_schedule_runs_a_test_at_each_slot_and_names_the_run_from_it() -> None:
+    world = World()
+    world.apply(**EVERY_MINUTE)
+    world.ticks(59)
+    assert world.runs() == []
+    world.ticks(100)
+    minute = int(EPOCH) // 60
+    assert world.runs() == [f"pin-s{minute + 1}", f"pin-s{minute + 2}"]
+    run = world.cluster.get(RUNS, NS, f"pin-s{minute + 1}")
+    assert run is not None
+    assert run["spec"]["cause"] == {"type": "Schedule", "scheduledTime": "2026-01-01T00:01:00Z"}
+    status = world.test_status()
+    assert condition(status, "Succeeded") == ("True", "Passed")
+    assert status["schedule"]["lastScheduleTime"] == "2026-01-01T00:02:00Z"
+    assert status["schedule"]["nextScheduleTime"] == "2026-01-01T00:03:00Z"
+    assert status["lastSuccessfulTime"] >= "2026-01-01T00:02:00Z"
+
+
+def test_a_slot_is_run_once_however_often_the_operator_dies_at_it() -> None:
+    world = World()
+    world.apply(**EVERY_MINUTE)
+    world.ticks(58)
+    for _ in range(4):
+        world.cluster.kill_after = 1
+        world.tick()
+    world.cluster.kill_after = None
+    world.ticks(20)
+    assert world.kills >= 3
+    assert world.runs() == [f"pin-s{int(EPOCH) // 60 + 1}"]
+    assert world.run_status(world.runs()[0])["result"] == "Passed"
+
+
+def test_a_slot_that_falls_into_a_run_is_skipped_and_counted() -> None:
+    world = World()
+    world.kubelet.fault_of = lambda _: "deaf"
+    world.apply(trigger={"schedule": "* * * * *"})
+    world.ticks(130)
+    assert world.runs() == ["pin-g1"]
+    schedule = world.test_status()["schedule"]
+    assert (schedule["skipped"], schedule["lastSkipReason"]) == (2, "Concurrency")
+    reasons = [event["reason"] for event in world.cluster.list(EVENTS, NS)]
+    assert reasons.count("RunSkipped") == 2
+
+
+def test_slots_of_a_suspended_test_are_dropped() -> None:
+    world = World()
+    world.apply(suspend=True, **EVERY_MINUTE)
+    world.ticks(90)
+    world.apply(**EVERY_MINUTE)
+    world.ticks(20)
+    assert world.runs() == []
+    assert world.test_status()["schedule"]["lastSkipReason"] == "Suspended"
+    world.ticks(30)
+    assert len(world.runs()) == 1
+
+
+def test_a_slot_that_nobody_was_there_for_is_run_late_within_its_deadline_and_skipped_after() -> None:
+    world = World()
+    trigger = {"schedule": "0 * * * *", "onChange": False, "startingDeadlineSeconds": 300}
+    world.apply(trigger=trigger)
+    world.ticks(2)
+    world.time_s = EPOCH + 3600 + 200
+    world.ticks(20)
+    assert len(world.runs()) == 1
+    world.time_s = EPOCH + 2 * 3600 + 400
+    world.ticks(20)
+    assert len(world.runs()) == 1
+    schedule = world.test_status()["schedule"]
+    assert (schedule["skipped"], schedule["lastSkipReason"]) == (1, "Deadline")
+    assert schedule["nextScheduleTime"] == "2026-01-01T03:00:00Z"
+
+
+def test_a_new_schedule_fires_no_slot_of_the_past() -> None:
+    world = World()
+    world.apply(trigger={"schedule": "0 0 1 6 *", "onChange": False})
+    world.ticks(60 * 2 + 30)
+    world.apply(trigger={"schedule": "* * * * *", "onChange": False})
+    world.ticks(20)
+    assert world.runs() == []
+
+
+def test_a_request_by_annotation_runs_once_and_changes_no_spec() -> None:
+    world = World()
+    world.apply()
+    world.ticks(12)
+    ask(world, "2026-01-31")
+    world.ticks(12)
+    (_, asked) = world.runs()
+    assert asked.startswith("pin-m")
+    assert world.test_status()["requestedAt"] == "2026-01-31"
+    world.start_operator()
+    world.ticks(5)
+    assert len(world.runs()) == 2
+    assert world.test_status()["lastRun"]["name"] == asked
+
+
+def test_a_request_during_a_run_makes_the_next_one() -> None:
+    world = World()
+    world.apply()
+    world.ticks(2)
+    ask(world, "now")
+    world.ticks(2)
+    assert len(world.runs()) == 1
+    world.ticks(20)
+    assert len(world.runs()) == 2
+
+
+def test_without_on_change_only_the_token_and_requests_run_a_test() -> None:
+    world = World()
+    world.apply(trigger={"onChange": False, "runToken": "a"})
+    world.ticks(3)
+    world.apply(trigger={"onChange": False, "runToken": "a"}, activeDeadlineSeconds=500)
+    world.ticks(3)
+    assert world.runs() == []
+    world.apply(trigger={"onChange": False, "runToken": "b"}, activeDeadlineSeconds=500)
+    world.ticks(12)
+    assert world.runs() == ["pin-g3"]
+    world.apply(trigger={"runToken": "b"}, activeDeadlineSeconds=500)
+    world.ticks(3)
+    assert world.runs() == ["pin-g3"], "what is tested has not changed"
+
+
+def ask(world: World, when: str) -> None:
+    """As `kubectl annotate` does."""
+    world.cluster.annotate(TESTS, NS, "pin", {"calltest.dev/requested-at": when})
 
 
 def test_plans_are_made_once_while_agents_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,73 @@
+"""When a schedule's time has come: a pure function of expression, zone, what was run last, and now.
+
+Not as cronsim alone would say: entered within the hour that is doubled in autumn, it gives times that lie before its
+start, and backwards it forgets the one that has passed. So: forward, in UTC, without what is not after the start.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+NAMED: Final = {
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+    "@monthly": "0 0 1 * *",
+    "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@hourly": "0 * * * *",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cron:
+    """A schedule that can be evaluated."""
+
+    expression: str
+    """Five fields, or one of @hourly, @daily …: as Debian's cron, in the zone's local time. On the hour that is lost in
+    spring a daily slot comes right after it, on the one that is doubled in autumn once."""
+    zone: ZoneInfo
+    jitter: timedelta
+    """Added to every slot: starts of many tests are spread, each always by the same."""
+
+    def latest(self, after: datetime, now: datetime) -> datetime | None:
+        """The last slot after `after` whose start (the slot and the jitter) has come; None: none."""
+        found = None
+        for local in CronSim(self.expression, after.astimezone(self.zone)):
+            slot = local.astimezone(UTC)
+            if slot + self.jitter > now:
+                break
+            if slot > after:
+                found = slot
+        return found
+
+    def next_start(self, after: datetime) -> datetime | None:
+        """When the first slot after a time starts; None: never (there is no 30th of February)."""
+        for local in CronSim(self.expression, after.astimezone(self.zone)):
+            slot = local.astimezone(UTC)
+            if slot > after:
+                return slot + self.jitter
+        return None
+
+
+def read(expression: str, zone: str, *, jitter_s: int, of: str) -> Cron:
+    """A schedule as people write it; ValueError says what is wrong with it. `of`: whose it is, to spread by."""
+    text = NAMED.get(expression, expression).replace("?", "*")  # CronJob's habit, the same as `*` there
+    if len(text.split()) != 5:  # cronsim takes six, with seconds
+        raise ValueError(
+            f"{expression!r} must have five fields (minute, hour, day of month, month, day of week), or be one of"
+            f" {', '.join(NAMED)}"
+        )
+    try:
+        where = ZoneInfo(zone)
+        CronSim(text, datetime(2026, 1, 1, tzinfo=UTC))
+    except (ZoneInfoNotFoundError, OSError, ValueError) as error:
+        raise ValueError(f"there is no time zone {zone!r}; give one like Europe/Berlin") from error
+    except CronSimError as error:
+        raise ValueError(f"{expression!r} is no schedule: {error}") from error
+    digest = int.from_bytes(hashlib.sha256(of.encode()).digest()[:8], "big")
+    return Cron(expression=text, zone=where, jitter=timedelta(seconds=digest % jitter_s if jitter_s else 0))
