@@ -4,12 +4,14 @@ import time
 from collections.abc import Callable
 
 from controller.agents import Agents
+from controller.claims import Claims
 from controller.cluster import Cluster, Raw
 from controller.events import Events
 from controller.metrics import Metrics
 from controller.reconcile_calltest import TestReconciler
 from controller.reconcile_run import RunReconciler
 from controller.settings import Settings
+from controller.sut import Suts
 from controller.workqueue import Key
 
 
@@ -21,9 +23,17 @@ class Reconciler:
     ) -> None:
         events = Events(cluster=cluster, now=now)
         self._agents = Agents(cluster=cluster, image=settings.agent_image, now=now)
-        self._tests = TestReconciler(cluster=cluster, metrics=metrics, events=events, now=now)
+        suts = Suts(cluster=cluster, limits=settings.limits, now=now)
+        self._tests = TestReconciler(cluster=cluster, suts=suts, metrics=metrics, events=events, now=now)
         self._runs = RunReconciler(
-            cluster=cluster, settings=settings, metrics=metrics, events=events, agents=self._agents, now=now
+            cluster=cluster,
+            settings=settings,
+            metrics=metrics,
+            events=events,
+            agents=self._agents,
+            now=now,
+            suts=suts,
+            claims=Claims(cluster=cluster, namespaces=settings.namespaces),
         )
 
     def reconcile(self, key: Key) -> float | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import replace as changed
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 from msgspec import UNSET
@@ -14,14 +15,23 @@ from controller import status as statuses
 from controller.api import API_VERSION
 from controller.api.field import without_nulls
 from controller.api.parse import REQUESTED_AT, CallTest, SpecError, parse_run, parse_test
-from controller.api.run import CallTestStatus, Cause, CauseType
+from controller.api.run import CallTestStatus, Cause, CauseType, SutStatus
+from controller.calltest_status import RUN_DELETED, NamedRun, Sut, of_test
 from controller.cluster import RUNS, TESTS, Cluster, ClusterError, Raw, is_owned
 from controller.discovery import Problem
 from controller.events import Events
 from controller.labels import TEST_LABEL
 from controller.metrics import Metrics
 from controller.reconcile_run import runs_of
-from controller.scheduling import RunSeen, Schedule, Start, run_token, schedule, tested_hash
+from controller.revisions import revision_hash, revisions
+from controller.rollouts import SutSeen
+from controller.runs import RunSeen, Start, run_token, tested_hash
+from controller.scheduling import Schedule, schedule
+from controller.sut import Suts
+from controller.wording import plain
+
+LOOK_EVERY_S: Final = 10.0
+"""At what the SUT of a test with onRollout runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +39,7 @@ class TestReconciler:
     """Everything a CallTest needs."""
 
     cluster: Cluster
+    suts: Suts
     metrics: Metrics
     events: Events
     now: Callable[[], float]
@@ -47,18 +58,35 @@ class TestReconciler:
             self._stall(raw, Problem(reason=Reason.INVALID_TEST, message=str(error), is_final=True))
             return None
         runs = runs_of(self.cluster, namespace, name, owner_uid=test.uid)
-        plan = schedule(test, runs, datetime.fromtimestamp(self.now(), UTC))
+        now = datetime.fromtimestamp(self.now(), UTC)
+        sut = self._look(test, now)
+        plan = schedule(test, runs, now, sut)
         active = _named(plan.active)
         if plan.start:
             active = self._start(raw, test, plan.start)
             if active is None:
                 plan = changed(plan, start=None, is_acted_on=False, conflict=plan.start.name)
-        self._show(raw, test, plan, active)
+        self._show(raw, test, plan, active, sut)
         for seen in plan.drop:
             self.cluster.delete(RUNS, namespace, seen.run.name, seen.run.uid)
-        return plan.again_s
+        waits = [wait_s for wait_s in (plan.again_s, LOOK_EVERY_S if sut else None) if wait_s is not None]
+        return min(waits, default=None)
 
-    def _start(self, raw: Raw, test: CallTest, start: Start) -> statuses.NamedRun | None:
+    def _look(self, test: CallTest, now: datetime) -> SutSeen | None:
+        """What the SUT runs now; None: the test does not ask."""
+        rollout = test.spec.trigger.on_rollout if test.spec.trigger is not None else None
+        if rollout is None:
+            self.suts.forget(test.uid)
+            return None
+        seen = self.suts.look(test.spec, test.namespace, by=test.uid, rollout=rollout)
+        found, known = revision_hash(revisions(seen.present)), test.status.sut
+        is_known = known is not UNSET and known.revision_hash == found
+        since = known.since if is_known and known is not UNSET else now.replace(microsecond=0)
+        problem = seen.discovery.problem
+        why = problem.message if problem is not None and not seen.present else seen.unsettled
+        return SutSeen(present=seen.present, unsettled=why, since=since)
+
+    def _start(self, raw: Raw, test: CallTest, start: Start) -> NamedRun | None:
         """Creates the run; one of this name that is ours is it already. None: somebody else's has the name."""
         try:
             made = self.cluster.create(RUNS, test.namespace, run_of(raw, test, start))
@@ -70,9 +98,9 @@ class TestReconciler:
                 return None
             made = held
         self.events.normal(raw, "RunCreated", f"run {start.name}: {_why(start.cause)}", run=start.name)
-        return statuses.NamedRun(name=start.name, status=parse_run(made).status)
+        return NamedRun(name=start.name, status=parse_run(made).status)
 
-    def _show(self, raw: Raw, test: CallTest, plan: Schedule, active: statuses.NamedRun | None) -> None:
+    def _show(self, raw: Raw, test: CallTest, plan: Schedule, active: NamedRun | None, sut: SutSeen | None) -> None:
         problem = None
         if plan.conflict:
             message = f"CallTestRun {plan.conflict} is there already, and is not of this CallTest; delete it"
@@ -82,8 +110,8 @@ class TestReconciler:
             self.events.normal(raw, "RunSkipped", plan.skipped, run=plan.skipped)
         if plan.deleted:
             message = f"run {plan.deleted} was deleted before it had a verdict"
-            self.events.warning(raw, statuses.RUN_DELETED, message, run=plan.deleted)
-        after = statuses.of_test(
+            self.events.warning(raw, RUN_DELETED, message, run=plan.deleted)
+        after = of_test(
             test.status,
             statuses.Clock(now=datetime.fromtimestamp(self.now(), UTC), generation=test.generation),
             spec_hash=tested_hash(test.spec),
@@ -92,6 +120,7 @@ class TestReconciler:
             deleted=plan.deleted,
             suspended=test.spec.suspend,
             problem=problem,
+            sut=_sut(sut, plan) if sut else None,
         )
         # A generation that waits for the run before it is not observed yet: it must not be taken for one that was run.
         is_observed = plan.is_acted_on or test.spec.suspend
@@ -129,7 +158,7 @@ class TestReconciler:
         clock = statuses.Clock(
             now=datetime.fromtimestamp(self.now(), UTC), generation=int(raw["metadata"]["generation"])
         )
-        status = statuses.of_test(CallTestStatus(), clock, spec_hash="", active=None, last=None, problem=problem)
+        status = of_test(CallTestStatus(), clock, spec_hash="", active=None, last=None, problem=problem)
         before = statuses.as_dict(status)
         held = raw.get("status") or {}
         if held.get("observedGeneration") != clock.generation or not held.get("conditions"):
@@ -158,8 +187,20 @@ def _why(cause: Cause) -> str:
     """As an event says it."""
     if cause.type is CauseType.GENERATION:
         return f"generation {cause.generation}"
+    if cause.type is CauseType.ROLLOUT:
+        return "the SUT runs something that was not tested"
     return f"slot of {cause.scheduled_time.isoformat()}" if cause.scheduled_time else f"asked for by {REQUESTED_AT}"
 
 
-def _named(seen: RunSeen | None) -> statuses.NamedRun | None:
-    return statuses.NamedRun(name=seen.run.name, status=seen.run.status) if seen else None
+def _sut(seen: SutSeen, plan: Schedule) -> Sut:
+    status = SutStatus(
+        revision_hash=revision_hash(revisions(seen.present)),
+        since=seen.since,
+        settled=not seen.unsettled,
+        message=plain(seen.unsettled, statuses.MAX_MESSAGE),
+    )
+    return Sut(status=status, untested=plan.untested)
+
+
+def _named(seen: RunSeen | None) -> NamedRun | None:
+    return NamedRun(name=seen.run.name, status=seen.run.status) if seen else None

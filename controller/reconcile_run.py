@@ -1,9 +1,7 @@
 """One run, from its creation to its verdict: reads the objects, takes the next step; can be repeated at any point."""
 
-import contextlib
 import logging
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -16,23 +14,25 @@ from agent.contract.verdict import Reason, Result
 from controller import status as statuses
 from controller.agents import Agents
 from controller.api.parse import CallTestRun, SpecError, parse_run
-from controller.api.run import CallCounts, CallTestRunStatus, Detail, Endpoint
+from controller.api.run import CallCounts, CallTestRunStatus, CauseType, Detail, Endpoint
 from controller.api.target import Via
+from controller.claims import Claims
 from controller.cluster import CONFIG_MAPS, PODS, RUNS, Cluster, ClusterError, Raw, is_owned
 from controller.conclude import Outcome, conclude, refused
-from controller.discovery import Discovery, Problem, Snapshot, changes, discover, not_permitted
+from controller.discovery import Discovery, Problem, changes
 from controller.events import Events
 from controller.lifecycle import Collect, Create, Resolve, RunFacts, Send, next_step
 from controller.limits import UNLIMITED
 from controller.manifests import Owner, store_detail
 from controller.metrics import Metrics
-from controller.names import Names
 from controller.planning import PlanningError, check_test, plan_run
 from controller.podfacts import AgentState, pod_facts
-from controller.scheduling import RunSeen, is_next
+from controller.revisions import revisions
+from controller.runs import RunSeen
+from controller.scheduling import is_next
 from controller.settings import Settings
-from controller.sharing import shared, uses
 from controller.snapshot import snapshot
+from controller.sut import Seen, Suts
 
 LOG = logging.getLogger(__name__)
 POLL_S: Final = 0.3
@@ -54,14 +54,12 @@ class RunReconciler:
     events: Events
     agents: Agents
     now: Callable[[], float]
-    names: Names = field(default_factory=Names)
+    suts: Suts
+    claims: Claims
     _said: dict[str, float] = field(default_factory=dict)
     """When progress was last written, by run UID."""
     _made: dict[tuple[str, str], tuple[str, tuple[Plan, ...]]] = field(default_factory=dict)
     """By namespace and name of runs whose agents were created: UID and plans, to know who is absent."""
-    _claims: set[tuple[str, str]] = field(default_factory=set)
-    """By namespace and name: runs that may register; the status says it only a moment later."""
-    _claiming: threading.Lock = field(default_factory=threading.Lock)
 
     def reconcile(self, namespace: str, name: str) -> float | None:
         """Takes all steps that can be taken now; returns the seconds until it should look again, if it should."""
@@ -69,7 +67,7 @@ class RunReconciler:
         if raw is None or raw["metadata"].get("deletionTimestamp"):
             self.agents.forget(namespace, name)
             self._made.pop((namespace, name), None)
-            self._claims.discard((namespace, name))
+            self.claims.release(namespace, name)
             return None
         try:
             run = parse_run(raw)
@@ -87,31 +85,6 @@ class RunReconciler:
     def _is_next(self, run: CallTestRun, raw: Raw) -> bool:
         others = runs_of(self.cluster, run.namespace, run.spec.call_test_name, owner_uid="")
         return is_next(run, str(raw["metadata"]["creationTimestamp"]), others)
-
-    def claim(self, run: CallTestRun) -> Problem | None:
-        """Takes the URIs that a run registers, until it is finished; the problem where another run has them."""
-        wanted = uses(run.spec.test)
-        with self._claiming:
-            for other in self._others_under_way(run):
-                if uri := shared(wanted, uses(other.spec.test)):
-                    message = (
-                        f"{uri} is in use by run {other.namespace}/{other.name}: give each test a callee of its own"
-                    )
-                    return Problem(reason=Reason.CALLEE_SHARED, message=message)
-            self._claims.add((run.namespace, run.name))
-        return None
-
-    def _others_under_way(self, run: CallTestRun) -> Iterator[CallTestRun]:
-        """Runs whose agents register: those that this process let go on, and those of the one before."""
-        for namespace in self.settings.namespaces or ("",):
-            for raw in self.cluster.list(RUNS, namespace):
-                status = raw.get("status") or {}
-                name = (raw["metadata"]["namespace"], raw["metadata"]["name"])
-                is_under_way = "result" not in status and ("endpoints" in status or name in self._claims)
-                if raw["metadata"]["uid"] == run.uid or not is_under_way:
-                    continue
-                with contextlib.suppress(SpecError):  # its own reconcile says so
-                    yield parse_run(raw)
 
     def _unreadable(self, error: SpecError) -> CallTestRunStatus:
         outcome = Outcome(
@@ -131,7 +104,8 @@ class RunReconciler:
         self.agents.forget(run.namespace, run.name)
         self._said.pop(run.uid, None)
         self._made.pop((run.namespace, run.name), None)
-        self._claims.discard((run.namespace, run.name))
+        self.claims.release(run.namespace, run.name)
+        self.suts.forget(run.uid)
 
     def clock(self, generation: int) -> statuses.Clock:
         """Now."""
@@ -259,27 +233,21 @@ class _OneRun:
         """The replicas behind a ClusterIP: they are not endpoints, and may send SIP all the same."""
         if held or self.test.target.via is not Via.SERVICE:
             return ()
-        return self.discover().addresses
+        return self.look().discovery.addresses
 
-    def discover(self) -> Discovery:
-        """The target, now. That we may not look is a problem of the run, not ours to retry forever."""
-        if refusal := not_permitted(self.test.target, self.run.namespace, self.limits.target_namespaces):
-            return Discovery(problem=refusal)
-        if self.test.target.address is not None and not self.limits.allow_targets:
-            return discover(self.test.target, Snapshot(namespace=self.run.namespace))  # refused, and not looked up
-        try:
-            seen = snapshot(self.parent.cluster, self.parent.names, self.test.target, self.run.namespace)
-        except ClusterError as error:
-            if error.status != 403:
-                raise
-            message = f"{error}; apply the Role of deploy/target-access in the target's namespace"
-            return Discovery(problem=Problem(reason=Reason.ACCESS_DENIED, message=message))
-        return discover(self.test.target, seen, self.limits.allow_targets)
+    def look(self) -> Seen:
+        """The target, now."""
+        trigger = self.test.trigger
+        rollout = trigger.on_rollout if trigger is not None and self.run.spec.cause.type is CauseType.ROLLOUT else None
+        return self.parent.suts.look(self.test, self.run.namespace, by=self.run.uid, rollout=rollout)
 
     def resolve(self, *, is_last_try: bool) -> bool:
         """Writes the endpoints down; True: there are not enough of them yet, or the run is over for lack of them."""
-        found = self.discover()
-        busy = self.parent.claim(self.run) if found.problem is None else None
+        seen = self.look()
+        found = seen.discovery
+        if found.problem is None and seen.unsettled:
+            found = Discovery(problem=Problem(reason=Reason.NOT_SETTLED, message=seen.unsettled))
+        busy = self.parent.claims.take(self.run) if found.problem is None else None
         if busy is not None and not is_last_try:
             self.write(statuses.queued(self.run.status, busy, self.clock()))
             self.parent.events.warning(self.raw, statuses.QUEUED, busy.message)
@@ -287,11 +255,7 @@ class _OneRun:
         if busy is not None:
             found = Discovery(problem=busy)
         if found.problem is None:
-            plans = plan_run(self.ref, self.test, found.endpoints, self.limits, also_allowed=found.addresses)
-            planned = len(found.endpoints) * sum(call.count for call in plans[0].calls)
-            self.write(statuses.resolved(self.run.status, found, planned, self.clock()))
-            self.say("%d endpoints", len(found.endpoints))
-            self.parent.events.normal(self.raw, "TargetsResolved", f"{len(found.endpoints)} endpoints")
+            self.fix(found, seen)
             return False
         if found.problem.is_final or is_last_try:
             self.finish(refused(found.problem.reason, found.problem.message, self.test))
@@ -299,6 +263,15 @@ class _OneRun:
         self.write(statuses.unresolved(self.run.status, found.problem, found, self.clock()))
         self.parent.events.warning(self.raw, found.problem.reason, found.problem.message)
         return True
+
+    def fix(self, found: Discovery, seen: Seen) -> None:
+        """Writes down what the run is about."""
+        plans = plan_run(self.ref, self.test, found.endpoints, self.limits, also_allowed=found.addresses)
+        planned = len(found.endpoints) * sum(call.count for call in plans[0].calls)
+        status = statuses.resolved(self.run.status, found, planned, self.clock())
+        self.write(statuses.running(status, revisions(seen.present)))
+        self.say("%d endpoints", len(found.endpoints))
+        self.parent.events.normal(self.raw, "TargetsResolved", f"{len(found.endpoints)} endpoints")
 
     def create(self, step: Create, facts: RunFacts) -> bool:
         """Creates what is absent; True: something was refused that may be granted later."""
@@ -342,7 +315,8 @@ class _OneRun:
     def changes(self) -> dict[int, Reason]:
         """What became of the endpoints meanwhile; nothing, where we cannot look."""
         try:
-            seen = snapshot(self.parent.cluster, self.parent.names, self.test.target, self.run.namespace)
+            suts = self.parent.suts
+            seen = snapshot(suts.cluster, suts.names, self.test.target, self.run.namespace)
         except ClusterError as error:
             LOG.warning(
                 "run %s/%s: the endpoints could not be read again: %s", self.run.namespace, self.run.name, error

@@ -13,15 +13,15 @@ def snapshot(cluster: Cluster, names: Names, target: Target, own_namespace: str)
         found = names.resolve(target.address.host)
         return Snapshot(namespace=namespace, resolved=found.addresses, unresolved=found.fault)
     if target.pod_selector is not None:
-        selector = _selector(target.pod_selector.match_labels)
-        return Snapshot(namespace=namespace, pods=tuple(cluster.list(PODS, namespace, selector)))
+        wanted = selector(target.pod_selector.match_labels)
+        return Snapshot(namespace=namespace, pods=tuple(cluster.list(PODS, namespace, wanted)))
     assert target.service is not None  # the CRD demands one of the three
     name = target.service.name
     service = cluster.get(SERVICES, namespace, name)
     slices = cluster.list(ENDPOINT_SLICES, namespace, f"{SERVICE_NAME}={name}")
     labels = ((service or {}).get("spec") or {}).get("selector") or {}
     # A Service without a selector may have slices for any pods of its namespace.
-    pods = cluster.list(PODS, namespace, _selector(labels))
+    pods = cluster.list(PODS, namespace, selector(labels))
     return Snapshot(
         namespace=namespace,
         services=(service,) if service else (),
@@ -30,5 +30,6 @@ def snapshot(cluster: Cluster, names: Names, target: Target, own_namespace: str)
     )
 
 
-def _selector(labels: dict[str, str]) -> str:
+def selector(labels: dict[str, str]) -> str:
+    """As the API takes it."""
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))

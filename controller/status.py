@@ -1,4 +1,4 @@
-"""Where a run or test stands → its status, with conditions (metav1.Condition, kstatus). Pure.
+"""Where a run stands → its status, with conditions (metav1.Condition, kstatus). Pure.
 
 Each function takes the status before and gives the one after; saying the same again changes nothing.
 """
@@ -16,17 +16,18 @@ from agent.contract.verdict import Reason, Result
 from controller.api.run import (
     MAX_CONFIG_MAPS,
     MAX_LEFT_OUT,
+    MAX_REVISIONS,
     CallCounts,
     CallTestRunStatus,
     CallTestStatus,
     Condition,
     Detail,
-    LastRun,
     LeftOut,
-    Running,
+    Revision,
 )
 from controller.conclude import Outcome
 from controller.discovery import Discovery, Problem
+from controller.revisions import revision_hash
 from controller.wording import plain
 
 Truth = Literal["True", "False", "Unknown"]
@@ -70,8 +71,6 @@ class Clock:
 
 QUEUED = "Queued"
 """The condition of a run that waits for another one."""
-RUN_DELETED = "RunDeleted"
-"""A run was deleted before it had a verdict: nothing is known until the next one."""
 
 
 def as_dict(status: CallTestRunStatus | CallTestStatus) -> dict[str, Any]:
@@ -80,15 +79,12 @@ def as_dict(status: CallTestRunStatus | CallTestStatus) -> dict[str, Any]:
     return found
 
 
-# A run
-
-
 def begun(before: CallTestRunStatus, clock: Clock) -> CallTestRunStatus:
     """The run was taken up: endpoints are looked for. Keeps the time at which it was first taken up."""
     if before.start_time is not UNSET:
         return before
     says = (
-        *_under_way("the run has begun"),
+        *under_way("the run has begun"),
         Say(type="TargetsResolved", status="Unknown", reason="Resolving", message="looking for endpoints"),
         Say(type="AgentsReady", status="Unknown", reason="Waiting", message="agents start once endpoints are known"),
         Say(type="ResultsCollected", status="Unknown", reason="Waiting", message="the calls have not ended"),
@@ -99,7 +95,7 @@ def begun(before: CallTestRunStatus, clock: Clock) -> CallTestRunStatus:
 def unresolved(before: CallTestRunStatus, problem: Problem, found: Discovery, clock: Clock) -> CallTestRunStatus:
     """Endpoints are missing, and are looked for again."""
     says = (
-        *_under_way("waiting for endpoints"),
+        *under_way("waiting for endpoints"),
         Say(type="TargetsResolved", status="False", reason=problem.reason, message=problem.message),
     )
     return _with(replace(before, left_out=_left_out(found.left_out)), says, clock)
@@ -108,7 +104,7 @@ def unresolved(before: CallTestRunStatus, problem: Problem, found: Discovery, cl
 def queued(before: CallTestRunStatus, problem: Problem, clock: Clock) -> CallTestRunStatus:
     """Another run has what this one needs, and is waited for."""
     says = (
-        *_under_way(f"waiting: {problem.message}"),
+        *under_way(f"waiting: {problem.message}"),
         Say(type=QUEUED, status="True", reason=problem.reason, message=problem.message),
         Say(type="TargetsResolved", status="Unknown", reason=QUEUED, message=problem.message),
     )
@@ -124,7 +120,7 @@ def resolved(before: CallTestRunStatus, found: Discovery, planned: int, clock: C
     """The endpoints are fixed, and `planned` calls will be made to them."""
     count = len(found.endpoints)
     says = (
-        *_under_way(f"starting agents for {count} endpoints"),
+        *under_way(f"starting agents for {count} endpoints"),
         Say(type="TargetsResolved", status="True", reason="Resolved", message=_found(found)),
         *_no_longer_queued(before, "it has its turn"),
         Say(type="AgentsReady", status="False", reason=CREATING, message="the agents are being created"),
@@ -136,6 +132,11 @@ def resolved(before: CallTestRunStatus, found: Discovery, planned: int, clock: C
         calls=CallCounts(planned=planned, ended=0, summary=f"0/{planned}"),
     )
     return _with(after, says, clock)
+
+
+def running(before: CallTestRunStatus, found: Sequence[Revision]) -> CallTestRunStatus:
+    """What the SUT runs, as its endpoints are fixed."""
+    return replace(before, revisions=tuple(found[:MAX_REVISIONS]), revision_hash=revision_hash(found))
 
 
 def is_created(status: CallTestRunStatus) -> bool:
@@ -152,7 +153,7 @@ def progressed(
     is_ready = ready >= agents
     text = f"{ended} of {planned} calls ended" + (f", {failed} with a fault" if failed else "")
     says = (
-        *_under_way(text if is_ready else f"{ready} of {agents} agents are ready"),
+        *under_way(text if is_ready else f"{ready} of {agents} agents are ready"),
         Say(
             type="AgentsReady",
             status="True" if is_ready else "False",
@@ -170,7 +171,7 @@ def concluded(
     """The run is finished. `detail`: where the agents' lines are stored."""
     message = plain(outcome.message, MAX_MESSAGE)
     says = [
-        *_done(outcome.result, _reason(outcome.result, outcome.reason), message),
+        *done(outcome.result, _reason(outcome.result, outcome.reason), message),
         _collected(outcome),
         *_not_reached(before, outcome),
         *_no_longer_queued(before, "the run is finished"),
@@ -203,7 +204,8 @@ def shorter(status: CallTestRunStatus, why: str) -> Iterator[CallTestRunStatus]:
         yield replace(cut, endpoints=UNSET, detail=UNSET, calls=UNSET)
 
 
-def _under_way(message: str) -> tuple[Say, ...]:
+def under_way(message: str) -> tuple[Say, ...]:
+    """The conditions of what is being done."""
     return (
         Say(type="Finished", status="False", reason="Running", message=message),
         Say(type="Succeeded", status="Unknown", reason="Running", message="the verdict comes at the end"),
@@ -212,7 +214,8 @@ def _under_way(message: str) -> tuple[Say, ...]:
     )
 
 
-def _done(result: Result, reason: str, message: str) -> tuple[Say, ...]:
+def done(result: Result, reason: str, message: str) -> tuple[Say, ...]:
+    """The conditions of a verdict."""
     is_stalled = reason in STALLING
     return (
         Say(type="Finished", status="True", reason=result, message=message),
@@ -284,118 +287,3 @@ def told(before: Sequence[Condition], says: Iterable[Say], clock: Clock) -> tupl
             observed_generation=clock.generation,
         )
     return tuple(conditions.values())
-
-
-# A test
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedRun:
-    """A run's name and status."""
-
-    name: str
-    status: CallTestRunStatus
-
-
-def of_test(
-    before: CallTestStatus,
-    clock: Clock,
-    *,
-    spec_hash: str,
-    active: NamedRun | None,
-    last: NamedRun | None,
-    deleted: str | None = None,
-    suspended: bool = False,
-    problem: Problem | None = None,
-) -> CallTestStatus:
-    """A CallTest's status: the last finished run of its present spec in brief, and the one under way.
-
-    `spec_hash`: of the present spec. `last`: its last run that is still there. `deleted`: a run that went before it had
-    a verdict. `problem`: why the test cannot run.
-    """
-    last_run = _brief(last, spec_hash) if last else before.last_run
-    if last_run is not UNSET and last_run.spec_hash != spec_hash:
-        last_run = UNSET
-    if active is not None:
-        says = _under_way(f"{active.name} is under way")
-    elif problem is not None:
-        says = _stuck(problem)
-    elif deleted or (_is_deleted(before) and last_run == before.last_run):
-        says = _gone(deleted)
-    elif last_run is not UNSET:
-        says = _finished(last_run)
-    else:
-        says = _waiting(suspended=suspended)
-    return replace(
-        before,
-        observed_generation=clock.generation,
-        last_run=last_run,
-        running=_running(active) if active else UNSET,
-        conditions=told(before.conditions, says, clock),
-    )
-
-
-def _is_deleted(status: CallTestStatus) -> bool:
-    return any(item.type == "Succeeded" and item.reason == RUN_DELETED for item in status.conditions)
-
-
-def _brief(run: NamedRun, spec_hash: str) -> LastRun:
-    status = run.status
-    assert status.result is not UNSET
-    assert status.completion_time is not UNSET
-    return LastRun(
-        name=run.name,
-        result=status.result,
-        reason=status.reason,
-        message=status.message,
-        start_time=status.start_time,
-        completion_time=status.completion_time,
-        calls=status.calls,
-        endpoints=len(status.endpoints) if status.endpoints is not UNSET else 0,
-        spec_hash=spec_hash,
-    )
-
-
-def _running(run: NamedRun) -> Running:
-    counts = run.status.calls
-    return Running(
-        name=run.name,
-        start_time=run.status.start_time,
-        summary=counts.summary if counts is not UNSET else "starting",
-    )
-
-
-def _stuck(problem: Problem) -> tuple[Say, ...]:
-    message = problem.message
-    return (
-        Say(type="Finished", status="False", reason=problem.reason, message=message),
-        Say(type="Succeeded", status="Unknown", reason=problem.reason, message=message),
-        Say(type="Reconciling", status="False", reason=problem.reason, message=message),
-        Say(type="Stalled", status="True", reason=problem.reason, message=message),
-    )
-
-
-def _gone(name: str | None) -> tuple[Say, ...]:
-    message = f"{name or 'the run'} was deleted before it had a verdict: change spec.trigger.runToken to run again"
-    return (
-        Say(type="Finished", status="False", reason=RUN_DELETED, message=message),
-        Say(type="Succeeded", status="Unknown", reason=RUN_DELETED, message=message),
-        Say(type="Reconciling", status="False", reason=RUN_DELETED, message=message),
-        Say(type="Stalled", status="False", reason=RUN_DELETED, message="nothing stands in the way"),
-    )
-
-
-def _waiting(*, suspended: bool) -> tuple[Say, ...]:
-    reason, message = ("Suspended", "suspend is true") if suspended else ("Pending", "its run is about to begin")
-    return (
-        Say(type="Finished", status="False", reason=reason, message=message),
-        Say(type="Succeeded", status="Unknown", reason=reason, message=message),
-        Say(type="Reconciling", status="False" if suspended else "True", reason=reason, message=message),
-        Say(type="Stalled", status="False", reason=reason, message="nothing stands in the way"),
-    )
-
-
-def _finished(run: LastRun) -> tuple[Say, ...]:
-    reason = run.reason if run.reason is not UNSET else run.result.value
-    message = f"{run.name}: {run.message}" if run.message is not UNSET else run.name
-    return _done(run.result, reason, message)

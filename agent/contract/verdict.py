@@ -106,6 +106,7 @@ class Reason(StrEnum):
     NOT_MEASURED = "NotMeasured"
     NO_ENDPOINTS = "NoEndpoints"
     TOO_FEW_ENDPOINTS = "TooFewEndpoints"
+    NOT_SETTLED = "NotSettled"
     AGENT_UNSCHEDULABLE = "AgentUnschedulable"
     AGENT_IMAGE_PULL_FAILED = "AgentImagePullFailed"
     AGENT_NOT_CREATED = "AgentNotCreated"

@@ -18,6 +18,7 @@ MAX_FAILURES = 20
 MAX_LEFT_OUT = 20
 MAX_CONFIG_MAPS = 100
 MAX_IMAGES = 5
+MAX_REVISIONS = 16
 
 ReasonWord = Annotated[str, Meta(max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
 """Not an enum in the schema: an operator that knows one reason more must still be able to write it."""
@@ -30,6 +31,7 @@ class CauseType(StrEnum):
     GENERATION = "Generation"
     MANUAL = "Manual"
     SCHEDULE = "Schedule"
+    ROLLOUT = "Rollout"
 
 
 class Cause(Document, frozen=True, kw_only=True):
@@ -38,8 +40,9 @@ class Cause(Document, frozen=True, kw_only=True):
     type: Annotated[
         CauseType,
         about(
-            "Generation: the CallTest was created or changed. Schedule: a slot of its schedule came. Manual: somebody"
-            " asked for this run, by the annotation calltest.dev/requested-at of the CallTest, or created it.",
+            "Generation: the CallTest was created or changed. Schedule: a slot of its schedule came. Rollout: the SUT"
+            " runs something that was not tested. Manual: somebody asked for this run, by the annotation"
+            " calltest.dev/requested-at of the CallTest, or created it.",
             example="Generation",
         ),
     ] = CauseType.MANUAL
@@ -96,7 +99,8 @@ Conditions = Annotated[
     tuple[Condition, ...],
     about(
         "Finished, Succeeded (Unknown while running), Reconciling and Stalled (kstatus), and the steps of the run:"
-        " TargetsResolved, AgentsReady, ResultsCollected.",
+        " TargetsResolved, AgentsReady, ResultsCollected; Queued while it waits for another run. VerdictCurrent of a"
+        " CallTest: its verdict is about what the SUT runs now.",
         example=[],
         max_length=16,
         list_keys=("type",),
@@ -244,6 +248,51 @@ class Detail(StatusValue, frozen=True, kw_only=True):
     complete: Annotated[bool, about("True: every line that the agents wrote is there.", example=True)] = False
 
 
+class Container(StatusValue, frozen=True, kw_only=True):
+    """What a container of a replica runs."""
+
+    name: Annotated[str, about("Its name.", example="kamailio", max_length=63)]
+    image: Annotated[str, about("The image, as its pod names it.", example="reg/kamailio:6.0.1", max_length=256)]
+    image_id: Annotated[
+        str,
+        about("The image, as its node names it; nodes may differ.", example="reg/kamailio@sha256:0f…", max_length=256),
+    ] = ""
+
+
+class Revision(StatusValue, frozen=True, kw_only=True):
+    """What some replicas of the SUT run."""
+
+    workload: Annotated[
+        str,
+        about("Kind of their owner, and its name without the revision.", example="ReplicaSet/kamailio", max_length=320),
+    ]
+    revision: Annotated[
+        str, about("Their label of it, else a hash of their images.", example="7d9f6c5b8", max_length=63)
+    ]
+    replicas: Annotated[Count, about("How many there were.", example=2)] = 0
+    containers: Annotated[
+        tuple[Container, ...],
+        about(
+            "Their containers; at most 5.",
+            example=[{"name": "kamailio", "image": "reg/kamailio:6.0.1"}],
+            max_length=5,
+            list_keys=("name",),
+        ),
+    ] = ()
+
+
+Revisions = Annotated[
+    tuple[Revision, ...],
+    about(
+        "What the SUT ran when the endpoints were fixed.",
+        example=[{"workload": "ReplicaSet/kamailio", "revision": "7d9f6c5b8", "replicas": 2}],
+        max_length=MAX_REVISIONS,
+        schema={"x-kubernetes-list-type": "atomic"},
+    ),
+]
+RevisionHash = Annotated[str, Meta(max_length=8, pattern="^[0-9a-f]*$")]
+
+
 class CallTestRunStatus(StatusValue, frozen=True, kw_only=True):
     """Where a run stands, and what came of it."""
 
@@ -286,6 +335,8 @@ class CallTestRunStatus(StatusValue, frozen=True, kw_only=True):
         ]
         | UnsetType
     ) = UNSET
+    revisions: Revisions = ()
+    revision_hash: Annotated[RevisionHash, about("Of these revisions.", example="3f9c51aa")] = ""
     left_out: (
         Annotated[
             tuple[LeftOut, ...],
@@ -338,6 +389,7 @@ class LastRun(StatusValue, frozen=True, kw_only=True):
     ) = UNSET
     endpoints: Annotated[Count, about("How many endpoints were called.", example=2)] = 0
     spec_hash: Annotated[SpecHash, about("Of the spec it tested.", example="9f86d081884c7d65")] = ""
+    revision_hash: Annotated[RevisionHash, about("Of the revisions it tested.", example="3f9c51aa")] = ""
 
 
 class Running(StatusValue, frozen=True, kw_only=True):
@@ -389,6 +441,20 @@ class ScheduleStatus(StatusValue, frozen=True, kw_only=True):
     ) = UNSET
 
 
+class SutStatus(StatusValue, frozen=True, kw_only=True):
+    """What the SUT runs now; looked at where `trigger.onRollout` is set."""
+
+    revision_hash: Annotated[RevisionHash, about("Of its revisions; empty: it has no replica.", example="5b8c44d1")]
+    since: Annotated[datetime, about("Since when it runs them.", example="2026-01-31T12:00:00Z", tz=True)]
+    settled: Annotated[bool, about("All replicas are ready, and the same for settleSeconds.", example=False)] = False
+    message: Annotated[
+        str,
+        about(
+            "Why it is not settled.", example="1 of 3 replicas are not ready, first kamailio-5b8c-x", max_length=1024
+        ),
+    ] = ""
+
+
 class CallTestStatus(StatusValue, frozen=True, kw_only=True):
     """The last run of a CallTest, and the one under way."""
 
@@ -407,6 +473,7 @@ class CallTestStatus(StatusValue, frozen=True, kw_only=True):
     schedule: (
         Annotated[ScheduleStatus, about("What its schedule did, and what comes.", example={"skipped": 0})] | UnsetType
     ) = UNSET
+    sut: Annotated[SutStatus, about("What the SUT runs now.", example={"settled": True})] | UnsetType = UNSET
     last_successful_time: (
         Annotated[datetime, about("When a run last passed.", example="2026-01-31T12:01:00Z", tz=True)] | UnsetType
     ) = UNSET

@@ -58,6 +58,13 @@ class AddressTarget(Document, frozen=True, kw_only=True):
     ]
 
 
+class RevisionsWanted(StrEnum):
+    """Which mixes of software a run may test."""
+
+    ANY = "Any"
+    SINGLE = "Single"
+
+
 class Target(Document, frozen=True, kw_only=True):
     """The system under test (SUT)."""
 
@@ -129,3 +136,20 @@ class Target(Document, frozen=True, kw_only=True):
             le=50,
         ),
     ] = 1
+    settle_seconds: Annotated[
+        int,
+        about(
+            "The endpoints of a run are fixed once all replicas are ready and have been the same for so long; if that"
+            " does not come by startDeadlineSeconds: Inconclusive/NotSettled. 0: at once, with those that are ready.",
+            example=10,
+            ge=0,
+            le=600,
+        ),
+    ] = 0
+    revisions: Annotated[
+        RevisionsWanted,
+        about(
+            "Single: a run waits until all replicas of a workload run one revision, else Inconclusive/NotSettled.",
+            example="Single",
+        ),
+    ] = RevisionsWanted.ANY

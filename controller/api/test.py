@@ -10,7 +10,7 @@ from agent.contract.document import Document
 from agent.contract.field import MAX_URI, SUBDOMAIN_PATTERN, URI_PATTERN, about, rule
 from agent.contract.plan import Keep
 from controller.api.field import Labels
-from controller.api.target import Target
+from controller.api.target import PodSelector, Target
 
 QUANTITY_PATTERN = r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?$"
 MAX_NAME = 45
@@ -89,6 +89,56 @@ class Callee(Document, frozen=True, kw_only=True):
     ] = Behaviour.PARROT
 
 
+class Replaced(StrEnum):
+    """What of the SUT counts as new."""
+
+    REVISION = "Revision"
+    REPLACEMENT = "Replacement"
+
+
+class AlsoSut(Document, frozen=True, kw_only=True):
+    """Pods that are part of the system, and are not called."""
+
+    pod_selector: Annotated[
+        PodSelector, about("These pods, in the target's namespace.", example={"matchLabels": {"app": "rtpengine"}})
+    ]
+
+
+class OnRollout(Document, frozen=True, kw_only=True):
+    """When what the SUT runs is tested: after it changed and has settled."""
+
+    settle_seconds: Annotated[
+        int,
+        about("All replicas are ready, and the same ones, for so long.", example=20, ge=5, le=600),
+    ] = 20
+    deadline_seconds: Annotated[
+        int,
+        about(
+            "What has not settled by then is tested all the same: Inconclusive/NotSettled where it still has not.",
+            example=600,
+            ge=30,
+            le=3600,
+        ),
+    ] = 600
+    on: Annotated[
+        Replaced,
+        about(
+            "Revision: what runs and was not tested, by the workload's revision and the images; scaling and the loss of"
+            " pods are no such change. Replacement: any new pod.",
+            example="Revision",
+        ),
+    ] = Replaced.REVISION
+    also: Annotated[
+        tuple[AlsoSut, ...],
+        about(
+            "What else is the system: media relays, application servers.",
+            example=[{"podSelector": {"matchLabels": {"app": "rtpengine"}}}],
+            max_length=8,
+            schema={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()
+
+
 class Trigger(Document, frozen=True, kw_only=True):
     """What starts a run. One at a time, whatever the cause; what falls into a run is kept, but for a slot."""
 
@@ -145,6 +195,13 @@ class Trigger(Document, frozen=True, kw_only=True):
             le=3600,
         ),
     ] = 0
+    on_rollout: Annotated[
+        OnRollout | None,
+        about(
+            "Run when the SUT runs something that was not tested yet. {} has all defaults.",
+            example={"settleSeconds": 30},
+        ),
+    ] = None
 
 
 class Toleration(Document, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from controller.conclude import refused
 from tests.e2e.kube import ROOT, KubectlError, Namespace, namespace
 from tests.unit.controller.api.faults import FAULTS, RUN
 from tests.unit.controller.objects import PIN, Object, changed, endpoints, spec
-from tests.unit.controller.test_status import at, under_way
+from tests.unit.controller.run_statuses import at, under_way
 
 NOT_ON_A_SERVER = ("apiVersion", "kind", "metadata")
 LABEL_KEY = "spec.target.podSelector.matchLabels key"

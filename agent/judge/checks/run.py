@@ -56,6 +56,11 @@ RULE: Final = CheckRule(
         ),
         _row(Reason.NO_ENDPOINTS, "the target has no ready endpoint by `startDeadlineSeconds`"),
         _row(Reason.TOO_FEW_ENDPOINTS, "fewer ready endpoints than `minEndpoints` by `startDeadlineSeconds`"),
+        _row(
+            Reason.NOT_SETTLED,
+            "the replicas of the target were not all ready, or not the same for long enough, or ran several revisions, "
+            "by `startDeadlineSeconds`",
+        ),
         _row(Reason.AGENT_NOT_CREATED, "the API server refused an agent's pod"),
         _row(Reason.AGENT_UNSCHEDULABLE, "no node takes an agent's pod"),
         _row(Reason.AGENT_IMAGE_PULL_FAILED, "an agent's image cannot be pulled"),

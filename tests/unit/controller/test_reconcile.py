@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from controller.cluster import CONFIG_MAPS, EVENTS, PODS, RUNS, SERVICES, TESTS, ClusterError, Kind
+from controller.cluster import CONFIG_MAPS, ENDPOINT_SLICES, EVENTS, PODS, RUNS, SERVICES, TESTS, ClusterError, Kind
 from tests.unit.controller.world import EPOCH, NS, World, condition, impatient
 
 
@@ -435,6 +435,127 @@ def test_without_on_change_only_the_token_and_requests_run_a_test() -> None:
     world.apply(trigger={"runToken": "b"}, activeDeadlineSeconds=500)
     world.ticks(3)
     assert world.runs() == ["pin-g3"], "what is tested has not changed"
+
+
+def rolled(world: World, revision: str, *, pods: int = 2, ready: bool = True) -> None:
+    """The SUT's replicas are now these pods of a revision; older ones are gone."""
+    for item in world.cluster.list(PODS, NS, "app=sut"):
+        world.cluster.remove(PODS, NS, item["metadata"]["name"])
+    entries = []
+    for number in range(pods):
+        name, ip = f"sut-{revision}-{number}", f"10.0.{len(revision)}.{number + 1}"
+        owner = {"kind": "ReplicaSet", "name": f"sut-{revision}", "controller": True, "uid": revision}
+        meta = {"name": name, "namespace": NS, "labels": {"app": "sut", "pod-template-hash": revision}}
+        spec = {"nodeName": "n0", "containers": [{"name": "kamailio", "image": "k:1"}]}
+        body = {"apiVersion": "v1", "kind": "Pod", "metadata": meta | {"ownerReferences": [owner]}, "spec": spec}
+        world.cluster.apply(PODS, body)
+        status = {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}]}
+        conditions = [{"type": "Ready", "status": "True" if ready else "False"}]
+        world.cluster.set_status(PODS, NS, name, status | {"conditions": conditions})
+        entries.append({"addresses": [ip], "conditions": {"ready": ready}, "targetRef": {"kind": "Pod", "name": name}})
+    held = world.cluster.get(ENDPOINT_SLICES, NS, "sut-x")
+    assert held is not None
+    world.cluster.remove(ENDPOINT_SLICES, NS, "sut-x")
+    world.cluster.apply(ENDPOINT_SLICES, held | {"endpoints": entries})
+
+
+ON_ROLLOUT = {"trigger": {"onRollout": {"settleSeconds": 5, "deadlineSeconds": 60}}}
+
+
+def test_a_rollout_is_tested_once_after_it_has_settled_and_the_verdict_says_of_what() -> None:
+    world = World()
+    rolled(world, "a")
+    world.apply(**ON_ROLLOUT)
+    world.ticks(30)
+    assert world.runs() == ["pin-g1"]
+    assert world.run_status()["revisions"][0]["revision"] == "a"
+    assert condition(world.test_status(), "VerdictCurrent") == ("True", "Tested")
+    rolled(world, "bb", ready=False)
+    world.ticks(12)
+    assert world.runs() == ["pin-g1"]
+    assert condition(world.test_status(), "VerdictCurrent") == ("False", "NewRevision")
+    assert not world.test_status()["sut"]["settled"]
+    rolled(world, "bb")
+    world.ticks(40)
+    (_, new) = world.runs()
+    assert new.startswith("pin-r")
+    assert world.run_status(new)["revisions"][0]["revision"] == "bb"
+    assert world.run_status(new)["result"] == "Passed"
+    assert condition(world.test_status(), "VerdictCurrent") == ("True", "Tested")
+    world.start_operator()
+    world.ticks(60)
+    assert len(world.runs()) == 2
+
+
+def test_scaling_and_replaced_pods_of_a_tested_revision_start_nothing_and_a_rollback_does() -> None:
+    world = World()
+    rolled(world, "a")
+    world.apply(**ON_ROLLOUT)
+    world.ticks(30)
+    for pods in (3, 1):
+        rolled(world, "a", pods=pods)
+        world.ticks(30)
+        assert world.runs() == ["pin-g1"]
+    for revision, runs in (("bb", 2), ("a", 3)):
+        rolled(world, revision)
+        world.ticks(60)
+        assert len(world.runs()) == runs
+        assert world.test_status()["lastRun"]["result"] == "Passed"
+
+
+def test_a_rollout_that_does_not_settle_is_said_once_its_deadline_is_over() -> None:
+    world = World()
+    rolled(world, "a")
+    world.apply(startDeadlineSeconds=50, **ON_ROLLOUT)
+    world.ticks(30)
+    rolled(world, "bb", ready=False)
+    world.ticks(160)
+    (_, new) = world.runs()
+    assert (world.run_status(new)["result"], world.run_status(new)["reason"]) == ("Inconclusive", "NoEndpoints")
+    assert condition(world.test_status(), "VerdictCurrent") == ("False", "NewRevision")
+    rolled(world, "bb")
+    world.ticks(100)
+    assert world.test_status()["lastRun"]["result"] == "Passed"
+
+
+def test_where_any_new_pod_counts_a_replacement_is_tested() -> None:
+    world = World()
+    rolled(world, "a")
+    trigger = {"onRollout": {"settleSeconds": 5, "on": "Replacement"}}
+    world.apply(trigger=trigger)
+    world.ticks(30)
+    rolled(world, "a")
+    world.ticks(60)
+    assert len(world.runs()) == 2
+
+
+def test_what_is_also_the_system_is_awaited_and_tested() -> None:
+    world = World()
+    rolled(world, "a")
+    also = [{"podSelector": {"matchLabels": {"app": "relay"}}}]
+    world.apply(trigger={"onRollout": {"settleSeconds": 5, "also": also}})
+    world.ticks(30)
+    meta = {"name": "relay-0", "namespace": NS, "labels": {"app": "relay", "controller-revision-hash": "r2"}}
+    relay = {"containers": [{"name": "r", "image": "r:2"}]}
+    world.cluster.apply(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": relay})
+    world.ticks(20)
+    assert world.runs() == ["pin-g1"], "it is not ready"
+    ready = [{"type": "Ready", "status": "True"}]
+    world.cluster.set_status(PODS, NS, "relay-0", {"phase": "Running", "conditions": ready})
+    world.ticks(40)
+    (_, new) = world.runs()
+    assert [item["workload"] for item in world.run_status(new)["revisions"]] == ["Pod/relay-0", "ReplicaSet/sut"]
+
+
+def test_a_run_waits_until_its_target_stands_still_where_it_is_asked_to() -> None:
+    world = World()
+    rolled(world, "a")
+    settling = {"service": {"name": "sut"}, "port": "sip", "settleSeconds": 10, "revisions": "Single"}
+    world.apply(target=settling)
+    world.ticks(6)
+    assert condition(world.run_status(), "TargetsResolved") == ("False", "NotSettled")
+    world.ticks(20)
+    assert world.run_status()["result"] == "Passed"
 
 
 def ask(world: World, when: str) -> None:

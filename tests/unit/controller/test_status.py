@@ -1,7 +1,5 @@
 """Where runs and tests stand, in conditions that people, kubectl and GitOps tools wait for."""
 
-from datetime import UTC, datetime, timedelta
-
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -12,60 +10,14 @@ from agent.contract.verdict import Reason, Result
 from controller import status as statuses
 from controller.api.run import (
     MAX_CONFIG_MAPS,
-    CallCounts,
     CallTestRunStatus,
-    CallTestStatus,
     Detail,
-    LeftOut,
 )
 from controller.conclude import Outcome, refused
-from controller.discovery import Discovery, Problem
-from controller.status import STALLING, Clock, NamedRun, Say, as_dict, told
+from controller.discovery import Discovery
+from controller.status import STALLING, Say, as_dict, told
 from tests.unit.controller.objects import endpoints, spec
-
-NEW = CallTestRunStatus()
-STEPS = {"TargetsResolved", "AgentsReady", "ResultsCollected"}
-FOUND = Discovery(endpoints=endpoints(2), left_out=(LeftOut(name="x", reason="NotReady", message="no"),), ready=2)
-PROBLEM = Problem(reason=Reason.TOO_FEW_ENDPOINTS, message="1 endpoint is ready")
-PASSED = Outcome(
-    result=Result.PASSED,
-    reason=None,
-    message="20 of 20 calls passed",
-    calls=CallCounts(planned=20, passed=20, summary="20/20"),
-    endpoints=endpoints(2),
-    is_complete=True,
-    verdict=object(),
-)
-FAILED = Outcome(
-    result=Result.FAILED,
-    reason=Reason.DTMF_MISMATCH,
-    message='callee received "124#"',
-    calls=CallCounts(planned=20, passed=18, failed=2, summary="18/20"),
-    endpoints=endpoints(2),
-    verdict=object(),
-)
-
-
-def at(seconds: float, generation: int = 1) -> Clock:
-    return Clock(now=datetime(2026, 1, 31, 12, tzinfo=UTC) + timedelta(seconds=seconds), generation=generation)
-
-
-def shown(status) -> dict[str, tuple[str, str]]:
-    return {condition.type: (condition.status, condition.reason) for condition in status.conditions}
-
-
-def kstatus(status) -> str:
-    """What kstatus computes from the conditions of an object it has seen the generation of."""
-    conditions = shown(status)
-    if conditions["Stalled"][0] == "True":
-        return "Failed"
-    return "InProgress" if conditions["Reconciling"][0] == "True" else "Current"
-
-
-def under_way() -> CallTestRunStatus:
-    begun = statuses.begun(NEW, at(0))
-    resolved = statuses.resolved(begun, FOUND, 20, at(1))
-    return statuses.progressed(resolved, agents=2, ready=2, ended=7, failed=1, clock=at(5))
+from tests.unit.controller.run_statuses import FAILED, FOUND, NEW, PASSED, PROBLEM, at, kstatus, shown, under_way
 
 
 def test_a_run_that_begins_says_all_its_conditions():
@@ -239,106 +191,3 @@ def test_a_status_is_plain_json_without_what_is_unset():
     read = msgspec.convert(status, CallTestRunStatus)
     assert as_dict(read) == status
     assert as_dict(NEW) == {"observedGeneration": -1, "conditions": []}
-
-
-# A CallTest
-
-
-def finished_run(outcome: Outcome = PASSED) -> NamedRun:
-    return NamedRun(name="pin-g3", status=statuses.concluded(under_way(), outcome, at(60)))
-
-
-EMPTY = CallTestStatus()
-HASH = "9f86d081884c7d65"
-
-
-def test_a_test_shows_its_last_run_in_brief():
-    status = statuses.of_test(EMPTY, at(61, 3), spec_hash=HASH, active=None, last=finished_run(FAILED))
-    assert (status.last_run.name, status.last_run.result, status.last_run.reason) == (
-        "pin-g3",
-        Result.FAILED,
-        "DtmfMismatch",
-    )
-    assert (status.last_run.calls.summary, status.last_run.endpoints) == ("18/20", 2)
-    assert status.last_run.completion_time == at(60).now
-    assert status.running is UNSET
-    assert shown(status) == {
-        "Finished": ("True", "Failed"),
-        "Succeeded": ("False", "DtmfMismatch"),
-        "Reconciling": ("False", "Finished"),
-        "Stalled": ("False", "Finished"),
-    }
-    message = next(item.message for item in status.conditions if item.type == "Succeeded")
-    assert message == 'pin-g3: callee received "124#"'
-    assert status.observed_generation == 3
-
-
-def test_it_keeps_showing_it_while_the_next_one_runs():
-    before = statuses.of_test(EMPTY, at(61), spec_hash=HASH, active=None, last=finished_run())
-    status = statuses.of_test(
-        before, at(70, 2), spec_hash=HASH, active=NamedRun(name="pin-g4", status=under_way()), last=finished_run()
-    )
-    assert status.last_run == before.last_run
-    assert (status.running.name, status.running.summary) == ("pin-g4", "7/20")
-    assert shown(status)["Finished"] == ("False", "Running")
-    assert shown(status)["Succeeded"] == ("Unknown", "Running")
-    assert kstatus(status) == "InProgress"
-
-
-def test_it_keeps_showing_a_run_that_history_dropped():
-    before = statuses.of_test(EMPTY, at(61), spec_hash=HASH, active=None, last=finished_run())
-    status = statuses.of_test(before, at(70), spec_hash=HASH, active=None, last=None)
-    assert status == before
-
-
-def test_a_verdict_on_another_spec_is_not_shown():
-    before = statuses.of_test(EMPTY, at(61), spec_hash=HASH, active=None, last=finished_run())
-    status = statuses.of_test(before, at(70), spec_hash="0" * 16, active=None, last=None)
-    assert status.last_run is UNSET
-    assert shown(status)["Succeeded"] == ("Unknown", "Pending")
-
-
-def test_after_a_deleted_run_nothing_is_known_until_the_next_one():
-    before = statuses.of_test(EMPTY, at(61), spec_hash=HASH, active=None, last=finished_run())
-    deleted = statuses.of_test(before, at(70), spec_hash=HASH, active=None, last=finished_run(), deleted="pin-g4")
-    assert shown(deleted)["Succeeded"] == ("Unknown", "RunDeleted")
-    assert kstatus(deleted) == "Current"
-    later = statuses.of_test(deleted, at(80), spec_hash=HASH, active=None, last=finished_run())
-    assert shown(later)["Succeeded"] == ("Unknown", "RunDeleted")
-    newer = NamedRun(name="pin-g5", status=finished_run().status)
-    assert shown(statuses.of_test(later, at(90), spec_hash=HASH, active=None, last=newer))["Succeeded"][0] == "True"
-
-
-def test_a_run_that_has_just_begun_counts_nothing():
-    status = statuses.of_test(EMPTY, at(1), spec_hash=HASH, active=NamedRun(name="pin-g1", status=NEW), last=None)
-    assert status.running.summary == "starting"
-
-
-def test_a_stalled_last_run_stalls_the_test():
-    last = NamedRun(name="pin-g3", status=statuses.concluded(NEW, refused(Reason.INVALID_TEST, "bad", spec()), at(5)))
-    status = statuses.of_test(EMPTY, at(6), spec_hash=HASH, active=None, last=last)
-    assert shown(status)["Stalled"] == ("True", "InvalidTest")
-    assert status.last_run.endpoints == 0
-
-
-def test_a_last_run_without_words_still_has_a_reason():
-    bare = CallTestRunStatus(result=Result.PASSED, completion_time=at(1).now)
-    status = statuses.of_test(EMPTY, at(6), spec_hash=HASH, active=None, last=NamedRun(name="by-hand", status=bare))
-    assert shown(status)["Succeeded"] == ("True", "Passed")
-
-
-def test_a_test_without_a_run_waits_or_is_suspended():
-    waiting = statuses.of_test(EMPTY, at(1), spec_hash=HASH, active=None, last=None)
-    assert shown(waiting)["Finished"] == ("False", "Pending")
-    assert kstatus(waiting) == "InProgress"
-    suspended = statuses.of_test(EMPTY, at(1), spec_hash=HASH, active=None, last=None, suspended=True)
-    assert shown(suspended)["Finished"] == ("False", "Suspended")
-    assert kstatus(suspended) == "Current"
-
-
-def test_a_test_that_cannot_run_is_stalled():
-    problem = Problem(reason=Reason.NAME_CONFLICT, message="a run of that name is somebody else's")
-    status = statuses.of_test(EMPTY, at(1), spec_hash=HASH, active=None, last=finished_run(), problem=problem)
-    assert shown(status)["Stalled"] == ("True", "NameConflict")
-    assert shown(status)["Finished"] == ("False", "NameConflict")
-    assert status.last_run.name == "pin-g3"
