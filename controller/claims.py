@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from agent.contract.verdict import Reason
 from controller.api.parse import CallTestRun, SpecError, parse_run
-from controller.cluster import RUNS, Cluster
+from controller.cluster import RUNS, Cluster, Raw
 from controller.discovery import Problem
 from controller.sharing import shared, uses
 
@@ -19,6 +19,8 @@ class Claims:
     cluster: Cluster
     namespaces: tuple[str, ...]
     """Empty: all of them."""
+    max_active: int
+    """Runs under way at once."""
     _taken: set[tuple[str, str]] = field(default_factory=set)
     """By namespace and name: the status says it only a moment later."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -38,15 +40,30 @@ class Claims:
 
     def _others_under_way(self, run: CallTestRun) -> Iterator[CallTestRun]:
         """Runs whose agents register: those that this process let go on, and those of the one before."""
+        for raw in self._runs():
+            status = raw.get("status") or {}
+            name = (raw["metadata"]["namespace"], raw["metadata"]["name"])
+            is_under_way = "result" not in status and ("endpoints" in status or name in self._taken)
+            if raw["metadata"]["uid"] == run.uid or not is_under_way:
+                continue
+            with contextlib.suppress(SpecError):  # its own reconcile says so
+                yield parse_run(raw)
+
+    def _runs(self) -> Iterator[Raw]:
         for namespace in self.namespaces or ("",):
-            for raw in self.cluster.list(RUNS, namespace):
-                status = raw.get("status") or {}
-                name = (raw["metadata"]["namespace"], raw["metadata"]["name"])
-                is_under_way = "result" not in status and ("endpoints" in status or name in self._taken)
-                if raw["metadata"]["uid"] == run.uid or not is_under_way:
-                    continue
-                with contextlib.suppress(SpecError):  # its own reconcile says so
-                    yield parse_run(raw)
+            yield from self.cluster.list(RUNS, namespace)
+
+    def turn(self, run: CallTestRun, created: str) -> Problem | None:
+        """Whether a run may begin; the problem where as many as there may be are under way, or were there before it."""
+        before = 0
+        for raw in self._runs():
+            status, meta = raw.get("status") or {}, raw["metadata"]
+            is_older = (meta["creationTimestamp"], meta["namespace"], meta["name"]) < (created, run.namespace, run.name)
+            before += "result" not in status and meta["uid"] != run.uid and ("startTime" in status or is_older)
+        if before < self.max_active:
+            return None
+        message = f"{before} runs are before it, and the operator's --max-active-runs is {self.max_active}"
+        return Problem(reason=Reason.LIMIT_EXCEEDED, message=message)
 
     def release(self, namespace: str, name: str) -> None:
         """The run is over, or gone."""

@@ -29,6 +29,8 @@ class Limits:
     """In a run, at all endpoints."""
     max_agents: int = 20
     """Pods of a run."""
+    max_active_runs: int = 5
+    """Runs under way at once, of all tests; the others wait their turn."""
     allow_targets: tuple[str, ...] = ()
     """CIDRs that may be called without a pod behind the address."""
     target_namespaces: tuple[str, ...] | None = None
@@ -46,6 +48,7 @@ UNLIMITED: Final = Limits(
     max_concurrent_calls=sys.maxsize,
     max_calls=sys.maxsize,
     max_agents=sys.maxsize,
+    max_active_runs=sys.maxsize,
     allow_dial=re.compile(".*"),
 )
 """For what was allowed once: a run that is under way."""

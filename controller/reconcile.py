@@ -33,7 +33,7 @@ class Reconciler:
             agents=self._agents,
             now=now,
             suts=suts,
-            claims=Claims(cluster=cluster, namespaces=settings.namespaces),
+            claims=Claims(cluster=cluster, namespaces=settings.namespaces, max_active=settings.limits.max_active_runs),
         )
 
     def reconcile(self, key: Key) -> float | None:

@@ -80,6 +80,10 @@ class RunReconciler:
             return None
         if run.status.start_time is UNSET and not self._is_next(run, raw):
             return WAIT_S
+        created = str(raw["metadata"]["creationTimestamp"])
+        if run.status.start_time is UNSET and (busy := self.claims.turn(run, created)):
+            self._write(raw, run.status, statuses.queued(run.status, busy, self.clock(run.generation)))
+            return WAIT_S
         return _OneRun(self, raw, run).advance()
 
     def _is_next(self, run: CallTestRun, raw: Raw) -> bool:

@@ -28,7 +28,7 @@ def not_tested(test: CallTest, sut: SutSeen, last: RunSeen | None) -> tuple[Revi
     """What the last run of the present spec did not test."""
     present = revisions(sut.present)
     if last is not None:
-        return untested(present, last.run.status.revisions)
+        return untested(present, last.run.status.revisions or ())
     known = test.status.last_run  # of a run that history dropped
     is_known = known is not UNSET and known.spec_hash == tested_hash(test.spec)
     return () if is_known and known.revision_hash == revision_hash(present) else present  # type: ignore[union-attr]

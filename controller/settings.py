@@ -63,6 +63,7 @@ def read(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
             max_concurrent_calls=given.max_concurrent_calls,
             max_calls=given.max_calls,
             max_agents=given.max_agents,
+            max_active_runs=given.max_active_runs,
             allow_targets=tuple(cidr for text in given.allow_target or () for cidr in _cidrs(parser, text)),
             target_namespaces=_target_namespaces(given),
             allow_dial=_pattern(parser, given.allow_dial) if given.allow_dial else None,
@@ -124,6 +125,7 @@ def _parser(environment: Mapping[str, str]) -> tuple[argparse.ArgumentParser, di
     flag("--max-concurrent-calls", limits.max_concurrent_calls, "cap on the concurrent calls of a run", _positive_count)
     flag("--max-calls", limits.max_calls, "cap on the calls of a run", _positive_count)
     flag("--max-agents", limits.max_agents, "cap on the agent pods of a run", _positive_count)
+    flag("--max-active-runs", limits.max_active_runs, "runs under way at once, of all tests", _positive_count)
     return parser, presets
 
 

@@ -335,8 +335,8 @@ class CallTestRunStatus(StatusValue, frozen=True, kw_only=True):
         ]
         | UnsetType
     ) = UNSET
-    revisions: Revisions = ()
-    revision_hash: Annotated[RevisionHash, about("Of these revisions.", example="3f9c51aa")] = ""
+    revisions: Revisions | UnsetType = UNSET
+    revision_hash: Annotated[RevisionHash, about("Of these revisions.", example="3f9c51aa")] | UnsetType = UNSET
     left_out: (
         Annotated[
             tuple[LeftOut, ...],
@@ -389,7 +389,7 @@ class LastRun(StatusValue, frozen=True, kw_only=True):
     ) = UNSET
     endpoints: Annotated[Count, about("How many endpoints were called.", example=2)] = 0
     spec_hash: Annotated[SpecHash, about("Of the spec it tested.", example="9f86d081884c7d65")] = ""
-    revision_hash: Annotated[RevisionHash, about("Of the revisions it tested.", example="3f9c51aa")] = ""
+    revision_hash: Annotated[RevisionHash, about("Of the revisions it tested.", example="3f9c51aa")] | UnsetType = UNSET
 
 
 class Running(StatusValue, frozen=True, kw_only=True):

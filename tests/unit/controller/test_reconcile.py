@@ -300,6 +300,21 @@ def test_of_two_tests_with_one_callee_the_second_waits_its_turn() -> None:
     assert condition(world.run_status("second-g1"), "Queued")[0] == "False"
 
 
+def test_as_many_runs_as_there_may_be_are_under_way_and_the_others_wait_their_turn() -> None:
+    world = World(flags=("--max-active-runs", "2"))
+    for name in "abcd":
+        world.apply(name, callee={"uri": f"sip:{name}@example.com"}, startDeadlineSeconds=45)
+    most = 0
+    for _ in range(60):
+        world.tick()
+        begun = [world.run_status(name) for name in world.runs()]
+        most = max(most, sum("startTime" in status and "result" not in status for status in begun))
+    assert most == 2
+    for name in "abcd":
+        assert world.run_status(f"{name}-g1")["result"] == "Passed"
+    assert condition(world.run_status("d-g1"), "Queued")[0] == "False"
+
+
 def test_a_test_whose_turn_does_not_come_in_time_is_inconclusive() -> None:
     world = World()
     world.kubelet.fault_of = lambda name: "deaf" if name.startswith("first") else ""
