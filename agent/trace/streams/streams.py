@@ -9,7 +9,7 @@ import numpy as np
 
 from agent.trace.kernel import FlowState, Table
 from agent.trace.model import Side
-from agent.trace.streams.calls import Declaration, Ended, Event, Leg, other
+from agent.trace.streams.calls import Call, Declaration, Ended, Event, Leg, other
 from agent.trace.streams.flows import MAX_UNCONFIRMED, Flows
 from agent.trace.streams.formats import Meanings
 
@@ -121,9 +121,10 @@ class Streams:
         call, claims = said.leg.call, self._places.setdefault(said.place, {})
         call.over = False
         for member, before in list(claims.items()):
-            if self._is_succeeded(before, said):
+            same = _is_same_pair(before, said)
+            if same or self._is_succeeded(before, said):
                 del claims[member]
-                self._over(flow for flow in before.leg.call.flows if flow in self._to.get(said.place, ()))
+                self._release(said.place, before.leg.call, FlowState.CLOSED if same else FlowState.OVER)
         claims.pop((said.leg, said.side), None)
         claims[said.leg, said.side] = said
         if len(claims) > MAX_CLAIMS:
@@ -146,13 +147,23 @@ class Streams:
             self._join(flow, to, back)
 
     def _is_succeeded(self, before: Declaration, said: Declaration) -> bool:
-        """A call that began once another had been answered has its address, where that one's media is silent again."""
-        old, new = before.leg.call, said.leg.call
-        if old is new or old.answered is None or new.began < old.answered:
-            return False
-        flows = [flow for index in (self._to, self._from) for flow in _youngest(index.get(said.place, {}))]
-        last_ns = self.flows.rows["last_ns"][[flow for flow in flows if flow in old.flows]]
-        return len(last_ns) > 0 and said.time_ns - int(last_ns.max()) > BUSY_NS
+        """A later call has an address where the media of the one before is silent again."""
+        flows = self._of(said.place, before.leg.call)
+        last_ns = self.flows.rows["last_ns"][flows]
+        return _is_later(said, before) and len(last_ns) > 0 and said.time_ns - int(last_ns.max()) > BUSY_NS
+
+    def _of(self, place: int, call: Call) -> list[int]:
+        """Flows of a call to and from an address."""
+        flows = (flow for index in (self._to, self._from) for flow in _youngest(index.get(place, {})))
+        return [flow for flow in flows if flow in call.flows]
+
+    def _release(self, place: int, call: Call, state: FlowState) -> None:
+        """What a call has had there is not another's."""
+        rows = self.flows.rows
+        for flow in self._of(place, call):
+            rows["state"][flow] = state
+            if state == FlowState.CLOSED:
+                self._leave(flow, int(rows["destination"][flow]), int(rows["source"][flow]))
 
     def _end(self, said: Ended) -> None:
         """Its addresses are free, and what goes on is only what was under way."""
@@ -173,6 +184,18 @@ class Streams:
     def senders(self, flow: int) -> tuple[Member, ...]:
         """Who sends it; nobody that is known."""
         return self.members.get(flow, ())
+
+
+def _is_later(said: Declaration, before: Declaration) -> bool:
+    """A call that began once another had been answered: no B2BUA's other leg, which begins before that."""
+    old, new = before.leg.call, said.leg.call
+    return old is not new and old.answered is not None and new.began > old.answered
+
+
+def _is_same_pair(before: Declaration, said: Declaration) -> bool:
+    """A later call between the same two addresses and ports."""
+    theirs, others = said.leg.places[other(said.side)], before.leg.places[other(before.side)]
+    return _is_later(said, before) and not theirs.isdisjoint(others)
 
 
 def _youngest(flows: dict[int, None]) -> list[int]:

@@ -183,9 +183,9 @@ def judged(found: Trace) -> list[tuple[str, int, int, int]]:
     return [(keys(stream), stream.lost, stream.duplicates, stream.restarts) for stream in found.streams]
 
 
-@pytest.mark.parametrize(("hung_up", "pause_s"), [(True, 0.05), (True, 3.0), (False, 0.5), (False, 3.0)])
+@pytest.mark.parametrize(("hung_up", "pause_s"), [(True, 0.05), (True, 3.0), (False, 0.05), (False, 3.0)])
 def test_a_recording_that_is_played_into_each_call_is_a_stream_of_each(*, hung_up: bool, pause_s: float) -> None:
-    """Load generators replay SSRC, numbers, timestamps and ports. Where no BYE was captured, media tells."""
+    """Load generators replay SSRC, numbers, timestamps and ports. No BYE: the next call's SDP tells as well."""
     packets: list[Packet] = []
     for n in range(100):
         at_s = n * (1.8 + pause_s)
