@@ -12,6 +12,7 @@ from agent.judge.rank import worst_first
 from agent.judge.reasons import result_of
 from agent.judge.run import calls_by_endpoint, judge_run
 from agent.judge.verdicts import AgentReport, CallVerdict, EndpointVerdict, RunVerdict
+from agent.judge.words import many
 from controller.api.run import MAX_FAILURES, CallCounts, Endpoint, Failure, MediaPath
 from controller.api.test import CallTestSpec
 from controller.wording import located, plain
@@ -97,7 +98,8 @@ def refused(reason: Reason, message: str, test: CallTestSpec, endpoints: Sequenc
 
 def _message(verdict: RunVerdict, endpoints: Mapping[int, Endpoint], changes: Mapping[int, Reason]) -> str:
     if verdict.worst is None:
-        return f"{verdict.passed} of {verdict.planned} calls passed, through {len(verdict.endpoints)} endpoints"
+        through = many(len(verdict.endpoints), "endpoint")
+        return f"{verdict.passed} of {verdict.planned} calls passed, through {through}"
     text = plain(located(verdict.worst, endpoints.get(verdict.worst.endpoint)), MAX_MESSAGE - 120)
     if change := changes.get(verdict.worst.endpoint):
         text += f"; {_change_note(change)}"

@@ -131,7 +131,8 @@ def _shortage(target: Target, found: Discovery) -> Problem | None:
     reason = Reason.TOO_FEW_ENDPOINTS if found.ready else Reason.NO_ENDPOINTS
     if found.left_out and all(item.reason == Why.NO_POD for item in found.left_out) and not found.ready:
         reason = Reason.TARGET_NOT_ALLOWED
-    message = f"{found.ready} endpoints are ready, minEndpoints is {target.min_endpoints}"
+    ready = "1 endpoint is" if found.ready == 1 else f"{found.ready} endpoints are"
+    message = f"{ready} ready, minEndpoints is {target.min_endpoints}"
     if found.left_out:
         first = found.left_out[0]
         message += f"; {len(found.left_out)} left out, first {first.name}: {first.reason} ({first.message})"

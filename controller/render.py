@@ -20,7 +20,7 @@ from controller.api.field import without_nulls
 from controller.api.parse import CallTest
 from controller.api.run import CallTestRunStatus
 from controller.cli.output import NOT_MEASURED
-from controller.wording import plain
+from controller.wording import plain, reference
 
 _STYLES: Final = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow"}
 MAX_NOTES: Final = 20
@@ -102,6 +102,8 @@ def _headline(finished: FinishedRun) -> Text:
         text.append(f", {(status.completion_time - status.start_time).total_seconds():.0f} s")
     if status.message is not UNSET and status.result is not Result.PASSED:
         text.append(f"\n{status.message}")
+    if status.reason is not UNSET:
+        text.append(f"\nsee {reference(status.reason)}", "dim")
     if status.stray_calls is not UNSET and status.stray_calls:
         text.append(f"\n{status.stray_calls} calls reached the callee that nobody of this run placed")
     return text

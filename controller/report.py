@@ -9,7 +9,7 @@ from msgspec import UNSET
 from agent.contract.verdict import Result
 from agent.judge.verdicts import CallVerdict, RunVerdict
 from controller.api.run import CallTestRunStatus
-from controller.wording import plain, sentence
+from controller.wording import plain, reference, sentence
 
 MAX_TEXT = 2048
 
@@ -54,7 +54,8 @@ def _run_case(suite: Suite) -> ET.Element:
     case = ET.Element("testcase", classname=suite.name, name="run")
     reason = suite.status.reason if suite.status.reason is not UNSET else "Unknown"
     message = suite.status.message if suite.status.message is not UNSET else ""
-    ET.SubElement(case, "error", type=reason, message=plain(message, MAX_TEXT))
+    fault = ET.SubElement(case, "error", type=reason, message=plain(message, MAX_TEXT))
+    fault.text = f"see {reference(reason)}"
     return case
 
 
@@ -70,6 +71,7 @@ def _call_case(test: str, endpoint: str, call: CallVerdict) -> ET.Element:
     lines = [plain(f"{finding.reason}: {sentence(finding)}", MAX_TEXT) for finding in call.findings]
     kept = [leg.evidence for leg in (call.caller, call.callee) if leg is not None and leg.evidence is not None]
     lines += [plain(f"evidence: {folder}", MAX_TEXT) for folder in kept]
+    lines.append(f"see {reference(call.findings[0].reason)}")
     # A call that has not passed has a finding, the worst one first.
     fault = ET.SubElement(case, kind, type=call.findings[0].reason, message=lines[0])
     fault.text = "\n".join(lines)

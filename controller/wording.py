@@ -4,6 +4,7 @@ import re
 
 from agent.contract.verdict import Check, Finding
 from agent.judge.checks import RULE_OF
+from agent.judge.reasons import ROW_OF, failed
 from controller.api.run import Endpoint
 
 _DIGITS = re.compile(r"[0-9A-D*#]+")
@@ -16,19 +17,27 @@ def plain(text: str, limit: int) -> str:
 
 
 def sentence(finding: Finding) -> str:
-    """What a finding says: who saw what, and what was expected."""
-    leg = finding.leg.lower()
+    """What a finding says: who saw what, what was expected, and what else is known of it."""
+    leg, rule = finding.leg.lower(), RULE_OF[finding.check]
     if finding.observed is None or finding.expected is None:
-        return f"{leg}'s check {finding.check}: {finding.note or finding.observed or finding.reason}"
+        why = finding.note or finding.observed or ROW_OF[finding.reason].meaning
+        return f"{leg} agent: {why}" if finding.check is Check.RUN else f"{leg}'s {rule.subject} not judged: {why}"
     observed, expected = finding.observed, finding.expected
     if finding.check is Check.DTMF:
         observed, expected = _quoted(observed), _quoted(expected)
-    text = RULE_OF[finding.check].sentence.format(leg=leg, observed=observed, expected=expected)
-    return f"{text} ({finding.note})" if finding.note else text
+    text = rule.sentence.format(leg=leg, observed=observed, expected=expected)
+    if failed(finding.reason):
+        return f"{text}; {finding.note}" if finding.note else text
+    return f"{text}; inconclusive: {finding.note or ROW_OF[finding.reason].meaning}"
+
+
+def reference(reason: str) -> str:
+    """Where it stands what a reason usually is, and what to look at next."""
+    return f"docs/reasons.md#{reason.lower()}"
 
 
 def _quoted(digits: str) -> str:
-    """Digits in quotes; words about them ("none") without."""
+    """Digits in quotes; words about them ("no digits") without."""
     return f'"{digits}"' if _DIGITS.fullmatch(digits) else digits
 
 

@@ -13,6 +13,9 @@ from agent.judge.overload import Excuse, call_troubles, media_troubles, overload
 HOLD_TOLERANCE_MS: Final = 500.0
 """How much shorter than its hold a call may be: an announcement of the same length, timers with different starts."""
 
+NOTHING_SAID: Final = ("OK", "Normal call clearing", "")
+"""What our SIP stack says of any call that is over."""
+
 CallId = tuple[int, str, int]
 """Endpoint, call, number."""
 
@@ -90,6 +93,11 @@ class CallLeg:
         return self.call.expected(self.leg.role)
 
     @property
+    def name(self) -> str:
+        """As sentences have it: `caller`, `callee`."""
+        return self.leg.role.lower()
+
+    @property
     def answered(self) -> bool:
         """A 2xx crossed this leg."""
         return self.leg.final_code is not None and is_success(self.leg.final_code)
@@ -151,12 +159,17 @@ class CallLeg:
     @property
     def digits_sent(self) -> str:
         """The RFC 4733 digits that this leg has sent to their end."""
-        return joined(self.leg.dtmf_sent, DtmfMethod.RFC4733)
+        return dialled(self.leg.dtmf_sent, DtmfMethod.RFC4733)
 
     @property
     def digits_received(self) -> str:
         """The RFC 4733 digits that arrived."""
-        return joined(self.leg.dtmf_received, DtmfMethod.RFC4733)
+        return dialled(self.leg.dtmf_received, DtmfMethod.RFC4733)
+
+    @property
+    def said(self) -> str | None:
+        """What the agent, or its SIP stack, said of the leg; None where that is no more than the wire says."""
+        return None if self.leg.local_reason in (*NOTHING_SAID, self.leg.final_phrase) else self.leg.local_reason
 
     def finding(
         self,
@@ -197,16 +210,11 @@ def is_success(code: int) -> bool:
     return 200 <= code < 300
 
 
-def joined(digits: tuple[Digit, ...], method: DtmfMethod) -> str:
+def dialled(digits: tuple[Digit, ...], method: DtmfMethod) -> str:
     """The digits that came by one method, in order."""
     return "".join(digit.digit for digit in digits if digit.method is method)
 
 
-def spoken(code: int, phrase: str | None) -> str:
-    """A status line, as people say it."""
-    return f"{code} {phrase}" if phrase else str(code)
-
-
 def own_words(leg: CallLeg, note: str) -> str:
     """A note, with what the agent itself said of the leg."""
-    return f"{note} ({leg.leg.local_reason})" if leg.leg.local_reason else note
+    return f"{note} ({leg.said})" if leg.said else note

@@ -7,8 +7,12 @@ from math import isfinite
 from agent.contract.media import GapKind, Origin, Section, Source
 from agent.judge.call_leg import CallLeg
 from agent.judge.spans import Span, length, meet, union
+from agent.judge.words import listed, many
+from agent.sip.sdp import STATIC
 
 EVENT_TYPE = "telephone-event"
+COMFORT_NOISE = 13
+"""RFC 3389, whether the SDP has it or not."""
 QUIET_MS = 200.0
 """Time without media, while numbers go on, that is silence rather than packets that a relay lost and numbered over."""
 SETTLING_MS = 500.0
@@ -87,6 +91,11 @@ def received(leg: CallLeg) -> Flowed | None:
     return None if leg.leg.received is None else _as_one(accepted(leg.leg.received), quiet_ms(leg))
 
 
+def destinations(leg: CallLeg) -> str:
+    """Where an end sent its media, in words."""
+    return listed(dict.fromkeys(source.remote for source in accepted(leg.leg.sent or ()))) or "nowhere"
+
+
 def sent(leg: CallLeg | None) -> Flowed | None:
     """What this end sent; None: not counted."""
     return None if leg is None or leg.leg.sent is None else _as_one(accepted(leg.leg.sent), 0.0)
@@ -157,11 +166,28 @@ def formats(leg: CallLeg, sources: Iterable[Source]) -> frozenset[str]:
 
 
 def _format(leg: CallLeg, index: int, payload_type: int) -> str | None:
+    section = _section(leg, index)
+    name = None if section is None else section.types.get(payload_type)
+    return name if name is not None and not name.lower().startswith((EVENT_TYPE, "cn/")) else None
+
+
+def _section(leg: CallLeg, index: int) -> Section | None:
+    """That section; the last one where there is none such."""
     if not leg.leg.sections:
         return None
-    section = leg.leg.sections[index if 0 <= index < len(leg.leg.sections) else -1]
-    name = section.types.get(payload_type)
-    return name if name is not None and not name.lower().startswith((EVENT_TYPE, "cn/")) else None
+    return leg.leg.sections[index if 0 <= index < len(leg.leg.sections) else -1]
+
+
+def strange_types(leg: CallLeg) -> dict[int, str | None]:
+    """Payload types that came and that its own SDP does not have, with what the peer's calls them; no comfort noise."""
+    named: dict[int, str | None] = {}
+    for source in accepted(leg.leg.received or ()):
+        section = _section(leg, source.section)
+        own, theirs = ({}, {}) if section is None else (section.types, section.theirs)
+        for number in source.payload_types:
+            if number not in own and number != COMFORT_NOISE:
+                named[number] = theirs.get(number) or (str(STATIC[number]) if number in STATIC else None)
+    return named
 
 
 # Whose
@@ -182,5 +208,5 @@ def strangers(leg: CallLeg) -> str | None:
     if not packets or not nothing_came(leg):
         return None
     named = dict.fromkeys(section.remote for section in leg.leg.sections if section.remote is not None)
-    seen = ", ".join(f"{count} packets from {remote}" for remote, count in sorted(packets.items()))
-    return f"none from {' or '.join(named) or 'an address of the SDP'}, {seen}"
+    seen = listed(f"{many(count, 'packet')} from {remote}" for remote, count in sorted(packets.items()))
+    return f"no RTP from {' or '.join(named) or 'an address of the SDP'}, only {seen}, which the SDP does not name"

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from agent.contract.observation import Health, Trouble
+from agent.judge.words import many
 
 MAX_THROTTLED_SHARE: Final = 0.05
 """CPU quota: a twentieth of the call's time without CPU is a packet in twenty late or missing, more than any bound
@@ -99,14 +100,15 @@ def _throttled(trouble: Trouble, over_ms: float) -> str | None:
 def _late(health: Health, trouble: Trouble, at_most_ms: float) -> str | None:
     """Its process, its event loop, its SIP stack's thread or its own RTP, whichever was worst."""
     late_ms = _worst(trouble.lateness_ms, trouble.loop_ms, trouble.stack_ms, health.rtp_lateness_ms) or 0.0
-    return f"up to {late_ms:.0f} ms late (at most {at_most_ms:.0f})" if late_ms > at_most_ms else None
+    return f"up to {late_ms:.0f} ms late, where {at_most_ms:.0f} are allowed" if late_ms > at_most_ms else None
 
 
 def _dropped(trouble: Trouble) -> str | None:
-    return f"{trouble.socket_drops} datagrams dropped at its own sockets" if trouble.socket_drops else None
+    return f"{many(trouble.socket_drops, 'datagram')} dropped at its own sockets" if trouble.socket_drops else None
 
 
 def _unsent(health: Health) -> str | None:
     if health.sent_ratio is None or health.sent_ratio >= MIN_SENT_RATIO:
         return None
-    return f"sent {health.sent_ratio:.0%} of the RTP that was due (at least {MIN_SENT_RATIO:.0%})"
+    sent, needed = 100 * health.sent_ratio, 100 * MIN_SENT_RATIO
+    return f"it sent {sent:.0f} % of the RTP that was due, where {needed:.0f} % are needed"

@@ -16,6 +16,7 @@ from agent.judge.flow import flow
 from agent.judge.leg import known_leg
 from agent.judge.pairing import CalleeLeg, Pair, Pairing, pair_legs
 from agent.judge.rank import result_of_findings, worst_first
+from agent.judge.reasons import ROW_OF
 from agent.judge.two_ended import call_findings, call_notes
 from agent.judge.verdicts import AgentReport, CallVerdict, EndpointVerdict, Flow, PairedBy, RunVerdict, Stray
 
@@ -37,7 +38,7 @@ def judge_run(reports: Sequence[AgentReport]) -> RunVerdict:
         _judge_endpoint(endpoint, agents.names[endpoint], at[endpoint]) for endpoint in sorted(agents.callers)
     )
     tally = Counter(call.result for call in calls)
-    worst = next(iter(worst_first(finding for call in calls for finding in call.findings)), None)
+    worst = worst_of(calls)
     return RunVerdict(
         result=_rolled_up(tally),
         reason=_reason(worst, calls),
@@ -220,7 +221,7 @@ def _gone(call: PlannedCall, report: AgentReport) -> Gone | None:
             (Gone(reason=item.reason, note=f"{report.plan.agent}: {item.note}") for item in worst_first(kept)), None
         )
     reason = report.lost_reason or Reason.AGENT_LOST
-    return Gone(reason=reason, note=f"{report.plan.agent}: {report.lost_message or reason}")
+    return Gone(reason=reason, note=f"{report.plan.agent}: {report.lost_message or ROW_OF[reason].meaning}")
 
 
 def _callee_gone(call: PlannedCall, report: AgentReport | None) -> Gone | None:
@@ -267,6 +268,11 @@ def _rolled_up(tally: Mapping[Result, int]) -> Result:
     return Result.INCONCLUSIVE if tally[Result.INCONCLUSIVE] or not tally[Result.PASSED] else Result.PASSED
 
 
+def worst_of(calls: Iterable[CallVerdict]) -> Finding | None:
+    """The worst of their worst ones."""
+    return next(iter(worst_first(call.findings[0] for call in calls if call.findings)), None)
+
+
 def _reason(worst: Finding | None, calls: Iterable[CallVerdict]) -> Reason | None:
     if worst is not None:
         return worst.reason
@@ -275,7 +281,7 @@ def _reason(worst: Finding | None, calls: Iterable[CallVerdict]) -> Reason | Non
 
 def _judge_endpoint(endpoint: int, name: str, calls: Sequence[CallVerdict]) -> EndpointVerdict:
     tally = Counter(call.result for call in calls)
-    worst = next(iter(worst_first(finding for call in calls for finding in call.findings)), None)
+    worst = worst_of(calls)
     return EndpointVerdict(
         endpoint=endpoint,
         name=name,

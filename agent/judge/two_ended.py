@@ -6,6 +6,7 @@ from agent.contract.verdict import Finding, Reason, Role
 from agent.judge.attribution import attribute, peers_doing
 from agent.judge.checks import RULES
 from agent.judge.checks.check import CheckRule
+from agent.judge.digits import are_what_was_lost
 from agent.judge.ends import CallEnds
 from agent.judge.findings import inconclusive
 from agent.judge.leg import excused, leg_findings, unmeasurable
@@ -27,7 +28,7 @@ def call_findings(ends: CallEnds) -> tuple[Finding, ...]:
     for rule in (*RULES[1:], RULES[0]):  # whether a leg is accounted for at all is seen when all else was said
         for found in rule.ends(ends, findings):
             findings = [*_others(findings, found), _whose(ends, rule, found)]
-    return worst_first(findings)
+    return _digits_first(ends, worst_first(findings))
 
 
 def call_notes(ends: CallEnds) -> tuple[str, ...]:
@@ -40,6 +41,23 @@ def _others(findings: list[Finding], found: Finding) -> list[Finding]:
     if not failed(found.reason):
         return findings
     return [other for other in findings if (other.leg, other.check) != (found.leg, found.check) or failed(other.reason)]
+
+
+_OF_LOSS: Final = (Reason.PACKET_LOSS, Reason.TOO_FEW_PACKETS)
+
+
+def _digits_first(ends: CallEnds, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Loss comes before what it takes along; but where the lost packets are the digits', these are what is missing."""
+    digits = [
+        finding
+        for finding in findings
+        if finding.reason is Reason.DTMF_MISMATCH
+        if any(other.leg is finding.leg and other.reason in _OF_LOSS for other in findings)
+        if are_what_was_lost(ends, finding.leg)
+    ]
+    rest = [finding for finding in findings if finding not in digits]
+    place = next((place for place, finding in enumerate(rest) if finding.reason in _OF_LOSS), 0)
+    return (*rest[:place], *digits, *rest[place:])
 
 
 def _whose(ends: CallEnds, rule: CheckRule, found: Finding) -> Finding:

@@ -67,9 +67,10 @@ def _stream_warnings(analysis: Analysis, flow: int) -> Iterator[Warning]:
             message=f"{name}: packets of RFC 2198 (red) are counted, the digits inside them are not read",
         )
     if restarts := int(sequence["restarts"]):
+        often = "once" if restarts == 1 else f"{restarts} times"
         yield Warning(
             code="SourceRestarted",
-            message=f"{name}: its source began its sequence numbers or timestamps anew, {restarts} times: nothing is "
+            message=f"{name}: its source began its sequence numbers or timestamps anew {often}: nothing is "
             "counted as lost by that",
         )
     if jumps := int(sequence["jumps"]):

@@ -1,4 +1,4 @@
-"""The tables of docs/calltest.md and docs/verdict.md, generated: `python -m controller.api.reference --write`."""
+"""What docs/ says that the code says too, generated: `python -m controller.api.reference --write`."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -99,6 +99,20 @@ def _reason_table(result: Result) -> str:
     return "| reason | meaning |\n|---|---|\n" + "".join(rows)
 
 
+def reason_sections() -> str:
+    """Every reason: what was seen, what it usually is, what to look at next."""
+    of_check = {row.reason: rule.check for rule in RULES for row in rule.rows}
+    return "\n".join(
+        f"## {row.reason}\n\n{row.result}{_by(of_check[row.reason])}: {row.meaning}.\n\n"
+        f"- **Seen.** {row.seen}\n- **Usually.** {row.usually}\n- **Look at.** {row.look}\n"
+        for row in CAUSES_FIRST
+    )
+
+
+def _by(check: Check) -> str:
+    return "" if check is Check.RUN else f", check `{check}`"
+
+
 def excuse_table() -> str:
     """What of an agent's troubles makes a Failed reason Inconclusive."""
     rows = [f"| `{row.reason}` | {_excuses(row)} |\n" for row in CAUSES_FIRST if row.result is Result.FAILED]
@@ -115,10 +129,12 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "failed": lambda: _reason_table(Result.FAILED),
     "inconclusive": lambda: _reason_table(Result.INCONCLUSIVE),
     "excuses": excuse_table,
+    "reasons": reason_sections,
 }
 PAGES: Final[Mapping[str, tuple[str, ...]]] = {
     "calltest.md": ("checks", "failed", "inconclusive", "fields"),
     "verdict.md": ("excuses",),
+    "reasons.md": ("reasons",),
 }
 """Which tables are where in docs/."""
 

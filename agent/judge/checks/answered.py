@@ -4,11 +4,12 @@ from typing import Final
 
 from agent.contract.observation import Side
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
-from agent.judge.call_leg import CallLeg, is_success, own_words, spoken
+from agent.judge.call_leg import CallLeg, is_success, own_words
 from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
 from agent.judge.ends import CallEnds, Gone
 from agent.judge.findings import inconclusive, noted
 from agent.judge.refusals import PATH_CODES, changed_on_the_way
+from agent.judge.words import challenged, joined, listed, often, seconds, spoken
 
 TIMER_B_MS: Final = 32_000.0
 """A UAC gives up on an INVITE without any response after 64 × T1 (RFC 3261 §17.1.1.2), whatever we would wait."""
@@ -18,6 +19,7 @@ REQUEST_TERMINATED: Final = 487
 """The response that a CANCEL brings about (RFC 3261 §9.2): it tells who gave up, not what the call came to."""
 SLOW_CALLEE_MS: Final = 5000.0
 """Our callee answers at once. One that had an INVITE this long without answering it is what was slow."""
+RINGING: Final = 180
 MAX_START: Final = 80
 """Characters of a message's first line, in a note."""
 
@@ -31,28 +33,50 @@ def answered(leg: CallLeg) -> list[Finding]:
 
 def _caller_answered(leg: CallLeg) -> list[Finding]:
     code, answered_ms = leg.leg.final_code, leg.leg.progress.answered_ms
-    expected = str(leg.call.group.expect.sip_code)
-    if code is None:
-        return [_not_answered(leg, expected)]
-    given_up = code == REQUEST_TERMINATED and leg.leg.ended_by is Side.LOCAL
-    if given_up:
-        return [_not_answered(leg, expected)]
+    if code is None or (code == REQUEST_TERMINATED and leg.leg.ended_by is Side.LOCAL):
+        return [_not_answered(leg)]
     observed = spoken(code, leg.leg.final_phrase)
-    if leg.leg.callee_shared or str(code) != expected:
-        return [_other_code(leg, expected, observed)]
+    if leg.leg.callee_shared or code != leg.call.group.expect.sip_code:
+        return [_other_code(leg, observed)]
     if answered_ms is None:
-        note = "when the response came was not measured"
-        return [leg.finding(Check.ANSWERED, Reason.NOT_MEASURED, expected=expected, observed=observed, note=note)]
+        return [_found(leg, Reason.NOT_MEASURED, observed, "when that response came was not measured")]
     if answered_ms > _limit_ms(leg):
-        return [_late(leg, expected, f"{observed} after {answered_ms / 1000:.1f} s")]
+        return [_late(leg, f"{observed} after {seconds(answered_ms)}")]
     return []
 
 
-def _other_code(leg: CallLeg, expected: str, observed: str) -> Finding:
+def _other_code(leg: CallLeg, observed: str) -> Finding:
     if not leg.leg.callee_shared:
-        return leg.finding(Check.ANSWERED, Reason.SIP_CODE_MISMATCH, expected=expected, observed=observed)
+        return _found(leg, Reason.SIP_CODE_MISMATCH, observed, *_refusal(leg))
     note = "another run's callee refused the call: give each test a callee.uri of its own"
-    return leg.finding(Check.ANSWERED, Reason.CALLEE_SHARED, expected=expected, observed=observed, note=note)
+    return _found(leg, Reason.CALLEE_SHARED, observed, note)
+
+
+def _found(leg: CallLeg, reason: Reason, observed: str | None, *notes: str | None, within: str = "") -> Finding:
+    expected = f"{leg.call.group.expect.sip_code}{within}"
+    return leg.finding(Check.ANSWERED, reason, expected=expected, observed=observed, note=joined(*notes))
+
+
+def _refusal(leg: CallLeg) -> list[str | None]:
+    """What else is known of a refusal: what it says of why, what was asked back, where it points, whether it rang."""
+    to = () if leg.leg.dialog is None else leg.leg.dialog.redirects
+    rang = not leg.answered and RINGING in leg.leg.asked.provisional
+    return [
+        *leg.leg.asked.why,
+        challenged(leg.leg.final_code, leg.leg.asked),
+        f"it redirects to {listed(to)}, where this agent does not follow" if to else None,
+        f"it had rung ({RINGING})" if rang else None,
+    ]
+
+
+def _rang(leg: CallLeg) -> str | None:
+    """Whether it rang, by the provisional responses; None where there was none."""
+    codes = leg.leg.asked.provisional
+    if not codes:
+        return None
+    if RINGING in codes:
+        return f"it rang ({listed(map(str, codes))} came)"
+    return f"it never rang ({'only ' if len(codes) == 1 else ''}{listed(map(str, codes))} came)"
 
 
 def stopped_unanswered(leg: CallLeg) -> bool:
@@ -62,38 +86,39 @@ def stopped_unanswered(leg: CallLeg) -> bool:
 
 
 def _stopped(leg: CallLeg, when: str) -> Finding:
-    note = own_words(leg, f"the agent was told to stop {when}")
-    return leg.finding(Check.ANSWERED, Reason.ABORTED, expected=str(leg.call.group.expect.sip_code), note=note)
+    return _found(leg, Reason.ABORTED, None, own_words(leg, f"the agent was told to stop {when}"))
 
 
-def _late(leg: CallLeg, expected: str, observed: str) -> Finding:
-    limit = f"{expected} within {leg.call.group.answer_timeout_seconds:g} s"
-    return leg.finding(Check.ANSWERED, Reason.NO_ANSWER, expected=limit, observed=observed)
+def _late(leg: CallLeg, observed: str) -> Finding:
+    within = f" within {leg.call.group.answer_timeout_seconds:g} s"
+    asked_back = challenged(leg.leg.final_code, leg.leg.asked)
+    return _found(leg, Reason.NO_ANSWER, observed, _rang(leg), asked_back, within=within)
 
 
-def _not_answered(leg: CallLeg, expected: str) -> Finding:
+def _not_answered(leg: CallLeg) -> Finding:
     """No final response of the SUT's own accord: its fault where we waited for as long as we had to, else ours."""
     if leg.leg.detour:
         note = own_words(leg, "a message of ours went another way than the other side asked")
-        return leg.finding(Check.ANSWERED, Reason.NOT_MEASURED, expected=expected, note=note)
+        return _found(leg, Reason.NOT_MEASURED, None, note)
     times = leg.leg.progress
     waited_ms = times.ended_ms if times.answered_ms is None else times.answered_ms
     if waited_ms is None:
         reason = Reason.AGENT_ERROR if leg.leg.local_reason else Reason.NOT_MEASURED
-        return leg.finding(Check.ANSWERED, reason, expected=expected, note=own_words(leg, "the INVITE was not sent"))
+        return _found(leg, reason, None, own_words(leg, "the INVITE was not sent"))
     if leg.leg.unparsed:
         start = leg.leg.unparsed[0].text.partition("\r\n")[0][:MAX_START]
-        note = f"what came for this call could not be read by our SIP stack: '{start}'"
-        return leg.finding(Check.ANSWERED, Reason.NOT_MEASURED, expected=expected, note=note)
+        note = f"our SIP stack could not read what came for this call: '{start}'"
+        return _found(leg, Reason.NOT_MEASURED, None, note)
     silent = times.first_response_ms is None and leg.leg.final_code is None
     needed_ms = min(_limit_ms(leg), TIMER_B_MS) if silent else _limit_ms(leg)
     if waited_ms < needed_ms - WAIT_TOLERANCE_MS:
-        note = own_words(leg, f"the agent gave up after {waited_ms / 1000:.1f} s")
-        return leg.finding(Check.ANSWERED, Reason.NOT_MEASURED, expected=expected, note=note)
-    observed = f"{'no response' if silent else 'no final response'} in {waited_ms / 1000:.1f} s"
+        gave_up = own_words(leg, f"the agent gave up after {seconds(waited_ms)}")
+        return _found(leg, Reason.NOT_MEASURED, None, gave_up, _rang(leg))
     if not silent:
-        return _late(leg, expected, observed)
-    return leg.finding(Check.ANSWERED, Reason.NO_RESPONSE, expected=expected, observed=observed)
+        return _late(leg, f"no final response in {seconds(waited_ms)}")
+    asked = leg.leg.asked
+    sent = None if asked.peer is None else f"the INVITE was sent {often(asked.times)} to {asked.peer}"
+    return _found(leg, Reason.NO_RESPONSE, f"no response in {seconds(waited_ms)}, not even 100", sent)
 
 
 def _callee_answered(leg: CallLeg) -> list[Finding]:
@@ -103,19 +128,14 @@ def _callee_answered(leg: CallLeg) -> list[Finding]:
         return []
     if stopped_unanswered(leg):
         return [_stopped(leg, "before it answered")]
+    if own_doing:
+        said = own_words(leg, f"this agent answered {spoken(leg.leg.final_code or 0, leg.leg.final_phrase)} itself")
+        return [_found(leg, Reason.AGENT_ERROR, None, said, *leg.leg.asked.why)]
     code = leg.leg.final_code
-    observed = "no final response" if code is None else spoken(code, leg.leg.final_phrase)
-    note = "this callee refused the call itself" if own_doing else "the call ended before this callee answered it"
-    reason = Reason.AGENT_ERROR if own_doing else Reason.NOT_MEASURED
-    return [
-        leg.finding(
-            Check.ANSWERED,
-            reason,
-            expected=str(leg.call.group.expect.sip_code),
-            observed=observed,
-            note=own_words(leg, note),
-        )
-    ]
+    if code in PATH_CODES:
+        said = f"this agent's SIP stack answered {spoken(code, leg.leg.final_phrase)}"
+        return [_found(leg, Reason.NOT_MEASURED, None, said, *leg.leg.asked.why)]
+    return [_found(leg, Reason.NOT_MEASURED, None, own_words(leg, "the call ended before this agent answered it"))]
 
 
 def refused_by_agent(leg: CallLeg) -> bool:
@@ -163,19 +183,26 @@ def _reached(ends: CallEnds, callee: CallLeg, finding: Finding) -> Finding:
     if code is not None and code in PATH_CODES:
         return _refused(ends, callee, finding)
     if refused_by_agent(callee):
-        return inconclusive(finding, Reason.AGENT_ERROR, f"the callee agent itself answered {code}")
+        return inconclusive(finding, Reason.AGENT_ERROR, _itself(callee))
     if slow_callee(callee):
         return inconclusive(finding, Reason.AGENT_ERROR, "the callee agent had the INVITE and was slow to answer it")
-    return noted(finding, "the callee had the INVITE" + ("" if code is None else f" and answered {code}"))
+    answer = "had sent no final response" if code is None else f"answered {spoken(code, callee.leg.final_phrase)}"
+    return noted(finding, f"the INVITE reached the callee, which {answer}")
+
+
+def _itself(callee: CallLeg) -> str:
+    """What our own agent, or its SIP stack, answered."""
+    said = f"the callee agent itself answered {spoken(callee.leg.final_code or 0, callee.leg.final_phrase)}"
+    return f"{said} ({'; '.join(callee.leg.asked.why)})" if callee.leg.asked.why else said
 
 
 def _refused(ends: CallEnds, callee: CallLeg, finding: Finding) -> Finding:
     """Our callee's SIP stack could not take the INVITE: the path's doing where that had made another of it."""
     changed = None if ends.caller is None else changed_on_the_way(ends.caller.leg, callee.leg)
-    said = f"the callee agent itself answered {callee.leg.final_code}"
     if changed is None:
-        return inconclusive(finding, Reason.AGENT_ERROR, f"{said}, to an INVITE that is not known to be changed")
-    return noted(finding, f"{said}: {changed}")
+        note = f"{_itself(callee)}, to an INVITE that is not known to be changed"
+        return inconclusive(finding, Reason.AGENT_ERROR, note)
+    return noted(finding, f"{_itself(callee)}: {changed}")
 
 
 def _unreached(ends: CallEnds, finding: Finding) -> Finding:
@@ -183,8 +210,12 @@ def _unreached(ends: CallEnds, finding: Finding) -> Finding:
         was_stopped = ends.callee_died.reason in (Reason.ABORTED, Reason.DEADLINE_EXCEEDED)
         reason = ends.callee_died.reason if was_stopped else Reason.PEER_LOST
         return inconclusive(finding, reason, ends.callee_died.note)
-    if ends.callee_gone is not None or ends.ambiguous is not None or ends.registration:
+    if ends.callee_gone is not None or ends.registration:
         return finding
+    if ends.ambiguous is not None:
+        return noted(finding, ends.ambiguous)
+    if ends.misdelivered_to is not None:
+        return noted(finding, f"its INVITE reached {ends.misdelivered_to}, another endpoint's callee")
     return noted(finding, "no INVITE reached the callee")
 
 
@@ -197,7 +228,7 @@ def _notes(ends: CallEnds) -> list[str]:
     forked = [f"{1 + len(answers)} answers: the INVITE was forked, and tag {', '.join(answers)} answered too"]
     callee = None if ends.callee is None else ends.callee.leg.dialog
     merged = 0 if callee is None else callee.merged
-    twice = [f"the callee had the INVITE {1 + merged} times, by several ways (RFC 3261 §8.2.2.2)"]
+    twice = [f"the callee had the INVITE {often(1 + merged)}, by several ways (RFC 3261 §8.2.2.2)"]
     return [*(forked if answers else ()), *(twice if merged else ())]
 
 
@@ -211,24 +242,50 @@ RULE: Final = CheckRule(
         Row(
             reason=Reason.NO_RESPONSE,
             meaning="not one response to the INVITE within the answer timeout",
+            seen="The INVITE crossed the agent's socket, again and again, and not one response came, not even 100 "
+            "Trying, for the answer timeout or 32 s (RFC 3261 §17.1.1.2). The note says where it went and how often.",
+            usually="Nothing listens at that address or port, a policy or firewall drops UDP there or on the way "
+            "back, or the SUT drops the INVITE without a word (an ACL, a filter of User-Agents, an overloaded "
+            "process).",
+            look="A capture at the SUT's pod: does the INVITE arrive? If so, its log for this Call-ID; if not, "
+            "policies, and the port of the Service.",
             excused_by=LATE_OR_DROPPED,
         ),
         Row(
             reason=Reason.NO_ANSWER,
             meaning="provisional responses at most: no final one within the answer timeout, or too late",
+            seen="No final response within `answerTimeoutSeconds`, or one that came later. The note says whether it "
+            "rang (180), or what else came, and whether the INVITE reached our callee.",
+            usually="Only 100: the SUT waits for something of its own (DNS, a database, a dead next hop). 180 or 183: "
+            "the far end rings and nobody takes the call, or the 200 is lost between it and the SUT.",
+            look="Whether the INVITE reached the callee; if not, the SUT's routing of this number, and the state of "
+            "its next hop; if it did, what became of the callee's response.",
             excused_by=LATE_OR_DROPPED,
         ),
         Row(
             reason=Reason.SIP_CODE_MISMATCH,
             meaning="the INVITE's final response has another code than expected",
+            seen="Another final response to the INVITE than `expect.sipCode`. The note quotes what it says of why "
+            "(Reason, Warning, Retry-After, Unsupported), whether it was challenged and credentials were sent, "
+            "whether it had rung, and whether the INVITE reached our callee.",
+            usually="401 or 407: credentials or realm. 403: the source address or caller is not allowed. 404: no such "
+            "user, or the callee is not registered there. 408, 480, 504: the next hop did not answer. 483: a routing "
+            "loop. 488: SDP that one side cannot use. 500, 503: the SUT's own trouble, or no gateway left.",
+            look="The header that is quoted; who sent the response (its Server or To tag, in the detail): the SUT or "
+            "what is behind it; the SUT's log for this Call-ID.",
         ),
         Row(
             reason=Reason.CALLEE_SHARED,
             result=Result.INCONCLUSIVE,
             meaning="another run's callee of the same URI refused the call; give each test a `callee.uri` of its own",
+            seen="A callee agent of another run refused this call, and its response said so.",
+            usually="Two tests that run at the same time have the same `callee.uri`: the SUT forks to the callees of "
+            "both.",
+            look="`callee.uri` of the tests in this namespace and of others that use the same SUT.",
             behind=Reason.ABORTED,
         ),
     ),
+    subject="INVITE",
     sentence="{leg} got {observed}, expected {expected}",
     on="both legs",
     holds="the final response to the INVITE has `expect.sipCode`, within `answerTimeoutSeconds`",

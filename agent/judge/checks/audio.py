@@ -19,6 +19,7 @@ from agent.judge.media import nothing_came, received, receiving, sending
 from agent.judge.overload import Excuse
 from agent.judge.sound import Signal, digits_ms, signal
 from agent.judge.spans import Span, length, meet
+from agent.judge.words import listed, seconds
 
 AUDIBLE_MS: Final = 200.0
 """Less than this above the silence threshold is a click, not audio."""
@@ -41,7 +42,10 @@ LOOPED_MS: Final = 2000.0
 
 
 def _asked(expect: ExpectLeg) -> str | None:
-    return None if expect.audio is None else expect.audio.value
+    return None if expect.audio is None else _WORDS[expect.audio]
+
+
+_WORDS: Final = {Audio.OWN: "this call's signal", Audio.ANY: "sound", Audio.SILENCE: "silence"}
 
 
 def _impossible(call: Call, callee: Behaviour | None) -> Impossible | None:
@@ -74,9 +78,10 @@ def _leg(leg: CallLeg) -> list[Finding]:
     if expected is None:
         return []
     if nothing_came(leg):  # where there was to be audio, rtpPackets says so
-        return [_failed(leg, Reason.NOT_MEASURED, "no RTP")] if expected is Audio.SILENCE else []
+        note = "no RTP came: that is no silence that was received"
+        return [_failed(leg, Reason.NOT_MEASURED, note=note)] if expected is Audio.SILENCE else []
     if heard is None or heard.duration_ms <= 0:
-        return [_failed(leg, Reason.NOT_MEASURED)]
+        return [_failed(leg, Reason.NOT_MEASURED, note="nothing of what came could be decoded")]
     if expected is Audio.SILENCE:
         return _silence(leg, heard)
     if expected is Audio.ANY:
@@ -89,7 +94,9 @@ def _audible(heard: Heard) -> bool:
 
 
 def _loudness(heard: Heard) -> str:
-    return f"{heard.active_ms / 1000:.1f} of {heard.duration_ms / 1000:.1f} s above silence"
+    if not heard.active_ms:
+        return f"nothing but silence for {seconds(heard.duration_ms)}"
+    return f"sound for {heard.active_ms / 1000:.1f} of {seconds(heard.duration_ms)}"
 
 
 def _silence(leg: CallLeg, heard: Heard) -> list[Finding]:
@@ -112,7 +119,7 @@ def _own(leg: CallLeg, heard: Heard, due: list[Span]) -> list[Finding]:
         return [_failed(leg, Reason.NO_AUDIO, _loudness(heard))]
     seen = signal(leg, heard)
     if heard.duration_ms < MIN_IDENTITY_MS and not seen.codes:
-        note = f"{heard.duration_ms:.0f} ms of recording need not hold one frame of the signal"
+        note = f"only {heard.duration_ms:.0f} ms were heard, which need not hold one frame of the signal"
         return [] if seen.own_ms else [_failed(leg, Reason.NOT_MEASURED, note=note)]
     return _others(leg, seen) or _foreign(leg, seen) or _enough(leg, heard, seen, due) or _untold(leg, heard)
 
@@ -130,11 +137,12 @@ def _others(leg: CallLeg, seen: Signal) -> list[Finding]:
     if not seen.codes:
         return []
     owners = _owners(leg.call.plan)
-    names = [owners.get(code, f"no call of this agent (code {code})") for code in sorted(seen.codes)]
-    observed = f"{'its own signal and ' if seen.own_ms else ''}the signal of {', '.join(names)}"
+    names = [owners.get(code, f"a call that is not this agent's (code {code})") for code in sorted(seen.codes)]
+    own = "this call's signal and " if seen.own_ms else ""
+    observed = f"{own}the signal of {listed(names)}"
     if not seen.own_ms or max(seen.codes.values()) >= CERTAIN_FRAMES:
         return [_failed(leg, Reason.WRONG_AUDIO, observed)]
-    return [_failed(leg, Reason.NOT_MEASURED, observed, "heard once: it may be an error of decoding")]
+    return [_failed(leg, Reason.NOT_MEASURED, observed, "it was heard once, which may be an error of decoding")]
 
 
 @lru_cache(maxsize=4)  # where one call hears another, most do
@@ -156,13 +164,13 @@ def _foreign(leg: CallLeg, seen: Signal) -> list[Finding]:
     wrong, allowed, note = (
         (100 * WRONG_SHARE, 100 * MAX_FOREIGN_SHARE, None)
         if bound is None
-        else (bound, bound, f"at most {bound} % are allowed")
+        else (bound, bound, f"at most {bound} % of other sound is allowed")
     )
     least, most = (100 * share for share in seen.foreign_shares)
     if least > wrong:
         return [_failed(leg, Reason.WRONG_AUDIO, _foreign_words(seen), note)]
     if most > allowed:
-        note = note or "maxForeignPercent says how much is allowed"
+        note = note or "only maxForeignPercent can say whether that is too much"
         return [_failed(leg, Reason.NOT_MEASURED, _foreign_words(seen), note)]
     return []
 
@@ -183,11 +191,11 @@ def _enough(leg: CallLeg, heard: Heard, seen: Signal, due: list[Span]) -> list[F
     """Of this call's signal; where it is not, what was there instead tells the reason."""
     due_ms = _due_ms(leg, heard, due)
     if not seen.own_ms:
-        return [_failed(leg, Reason.WRONG_AUDIO, "audio without any call's signal")]
+        return [_failed(leg, Reason.WRONG_AUDIO, f"{_loudness(heard)} and no call's signal in it")]
     if seen.own_ms >= MIN_OWN_SHARE * due_ms:
         return []
-    own, other = f"{seen.own_ms / 1000:.1f} of {due_ms / 1000:.1f} s", f"{seen.other_ms / 1000:.1f} s"
-    observed = f"its own signal for {own}, other sound for {other}"
+    own = f"this call's signal for only {seen.own_ms / 1000:.1f} of the {seconds(due_ms)} that were due"
+    observed = f"{own}, other sound for {seconds(seen.other_ms)}" if seen.other_ms else own
     wrong = seen.other_ms >= (due_ms - seen.own_ms) / 2
     return [_failed(leg, Reason.WRONG_AUDIO if wrong else Reason.NO_AUDIO, observed)]
 
@@ -225,7 +233,8 @@ def _echo(ends: CallEnds, finding: Finding) -> Finding:
         return finding
     if set(callee.leg.heard.codes) == {str(identity_code(ends.call.key))}:
         return noted(finding, "the callee heard this call's signal: broken on the way to the caller")
-    return noted(finding, "the callee did not hear (only) this call's signal either: broken on the way to the callee")
+    heard = "heard another call's signal" if callee.leg.heard.codes else "did not hear this call's signal either"
+    return noted(finding, f"the callee {heard}: broken on the way to the callee")
 
 
 def _ends(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
@@ -243,10 +252,10 @@ def _looped(ends: CallEnds) -> list[Finding]:
         return []
     if length(receiving(callee)) < LOOPED_MS or not _heard_no_call(callee):
         return []
-    note = "it comes from the path: the callee, whose SDP lets it receive, got none of it"
+    note = "the path sends it back: the callee, whose SDP lets it receive, heard nothing of it"
     return [
         caller.finding(
-            Check.AUDIO, Reason.LOOPED, expected="no signal of its own that the callee did not send back",
+            Check.AUDIO, Reason.LOOPED, expected="nothing back that the callee did not get",
             observed=f"its own signal in {back} frames", note=note,
         )
     ]  # fmt: skip
@@ -270,7 +279,7 @@ def _absorbed(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
     if ends.caller is None or not impossible or said:
         return []
     note = "the callee is an Absorber: it does not play this call's signal back"
-    return [ends.caller.finding(Check.AUDIO, Reason.NOT_MEASURED, expected=Audio.OWN.value, note=note)]
+    return [ends.caller.finding(Check.AUDIO, Reason.NOT_MEASURED, expected=_WORDS[Audio.OWN], note=note)]
 
 
 def _excusable(leg: CallLeg, finding: Finding) -> bool:
@@ -287,7 +296,7 @@ def _notes(ends: CallEnds) -> list[str]:
             continue
         before_ms = signal(leg, leg.leg.heard).before_ms
         if before_ms >= AUDIBLE_MS:
-            said.append(f"{leg.leg.role.value.lower()}: other sound for {before_ms / 1000:.1f} s before its own signal")
+            said.append(f"{leg.name}: other sound for {seconds(before_ms)} before this call's signal")
     return said
 
 
@@ -310,6 +319,11 @@ RULE: Final = CheckRule(
                 "the caller's own signal came back to it, and nothing of it reached the callee, which could receive "
                 "for 2 s or more; asked for or not"
             ),
+            seen="The caller heard the signal that it played itself, and the callee got none of it, though its SDP "
+            "let it receive for 2 s or more.",
+            usually="The relay, PBX or trunk sends a leg's media back to that leg: crossed ports, an echo service, a "
+            "hairpin that never reached the other leg.",
+            look="Where the caller's media goes: the relay's session with its ports, and the SDP of both legs.",
             excused_by=frozenset({Excuse.DROPPED}),
             behind=Reason.CALL_DROPPED,  # and before NoRtp, which it explains
         ),
@@ -319,15 +333,34 @@ RULE: Final = CheckRule(
                 "another call's signal was heard twice or more, or other sound than this call's signal for more than "
                 "half of the time (or `maxForeignPercent`)"
             ),
+            seen="Another call's identity signal was heard, or other sound than this call's signal in more of the "
+            "time than is allowed. The note says on which way it went wrong.",
+            usually="Crossed calls: ports of a relay that were used again too soon, a conference or music on hold, an "
+            "announcement instead of the callee, or a codec that mangles the signal.",
+            look="`received.wav` of both legs; whose signal it was, where the sentence names a call; the relay's "
+            "ports of both calls.",
             excused_by=BROKEN_MEDIA,
         ),
         Row(
             reason=Reason.NO_AUDIO,
             meaning="RTP may have come, but it carried silence, or this call's signal for less than half of the time",
+            seen="Packets came, and the sound in them was silence, or this call's signal for less than half of the "
+            "media time that was due.",
+            usually="A mute or a wrong codec in a transcoder, SRTP that is not decrypted, comfort noise in the place "
+            "of media, media that began late, or loss that a relay hides by numbering anew.",
+            look="`received.wav`; whether the other end heard the signal, which the note says; codec and keys at each "
+            "hop.",
             excused_by=BROKEN_MEDIA,
         ),
-        Row(reason=Reason.UNEXPECTED_AUDIO, meaning="silence was expected"),
+        Row(
+            reason=Reason.UNEXPECTED_AUDIO,
+            meaning="silence was expected",
+            seen="Sound above -45 dBFS was heard where the test expects silence.",
+            usually="Music on hold, an announcement, comfort noise that is loud, or another call's audio.",
+            look="`received.wav`, and who sent it: the sources of the leg in the detail.",
+        ),
     ),
+    subject="received audio",
     sentence="{leg} heard {observed}, expected {expected}",
     on="that leg",
     asked_by="`audio`",

@@ -26,6 +26,10 @@ class Row:
     """Which troubles of an agent, at either end, may have brought it about."""
     shared: bool = True
     """As its check is; False: nothing that our other agent did or left undone excuses it in general."""
+    seen: str
+    """For docs/reasons.md: what was seen; what that usually is; what to look at next."""
+    usually: str
+    look: str
     behind: Reason | None = None
     """Said right behind this one rather than in its place: it is its consequence, or tells less."""
 
@@ -115,8 +119,10 @@ class CheckRule:
     """What to know of a call, whether it passed or not."""
     rows: tuple[Row, ...] = ()
     """In the order in which they are said: a cause before its consequences."""
-    sentence: str = "{leg}: {observed}, expected {expected}"
-    """For people."""
+    subject: str
+    """What the check is about, for what could not be judged: `the caller's {subject}`."""
+    sentence: str
+    """Of what was observed, with {leg}, {observed} and {expected}."""
     on: str
     """Which legs, for docs/calltest.md; likewise what follows."""
     asked_by: str = "always"

@@ -10,6 +10,7 @@ from agent.judge.call_leg import CallLeg, is_success, own_words
 from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
 from agent.judge.ends import CallEnds
 from agent.judge.findings import inconclusive, noted
+from agent.judge.words import destination, joined, often, seconds, spoken
 
 ACK_MS: Final = 2000.0
 """An ACK that takes longer has not come: by then the 200 was sent again at 0.5 and 1.5 s (RFC 3261 §13.3.1.4)."""
@@ -38,9 +39,10 @@ def _acknowledged(leg: CallLeg) -> list[Finding]:
     if leg.call_ms < AT_ONCE_MS:
         return []
     if leg.call_ms < ACK_MS or dialog.answers < ANSWERS:
-        return [_unfinished(leg, f"no ACK to {dialog.answers} 200s in {leg.call_ms / 1000:.1f} s")]
-    observed = f"none in {leg.call_ms / 1000:.1f} s, to {dialog.answers} 200s"
-    return [leg.finding(Check.COMPLETED, Reason.ACK_MISSING, expected="an ACK to the 200", observed=observed)]
+        sent = f"its 200 was sent {often(dialog.answers)} in {seconds(leg.call_ms)}"
+        return [_unfinished(leg, f"no ACK came, and {sent}: too little to tell that it is missing")]
+    observed = f"no ACK in {seconds(leg.call_ms)} to its 200, sent {often(dialog.answers)}"
+    return [leg.finding(Check.COMPLETED, Reason.ACK_MISSING, expected="an ACK", observed=observed)]
 
 
 def _ended(leg: CallLeg) -> list[Finding]:
@@ -58,23 +60,29 @@ def _ended_by_peer(leg: CallLeg) -> list[Finding]:
         return []
     if leg.call_ms is None:
         return [_unfinished(leg, "how long the call lasted was not measured")]
-    observed = f"the other side's BYE after {leg.call_ms / 1000:.1f} s"
-    return [leg.finding(Check.COMPLETED, Reason.CALL_DROPPED, expected=_until(leg), observed=observed)]
+    observed, said = f"a BYE after {seconds(leg.call_ms)}", () if leg.bye is None else leg.bye.why
+    return [_broken(leg, Reason.CALL_DROPPED, _until(leg), observed, *said)]
 
 
 def _bye_answered(leg: CallLeg, bye: Bye) -> list[Finding]:
     if not leg.held:
-        return [_unfinished(leg, "the agent ended the call before its hold was over")]
+        return [_unfinished(leg, "this agent ended it before its hold was over")]
     if bye.crossed or (bye.code is not None and is_success(bye.code)):
         return []  # a dialog that both sides end is over, whatever is said to the second BYE
     if bye.code is not None:
-        return [_broken(leg, Reason.BYE_REJECTED, "200 to the BYE", str(bye.code))]
-    return [_broken(leg, Reason.BYE_UNANSWERED, "a final response to the BYE", "none")]
+        observed = f"{spoken(bye.code, bye.phrase)} to its BYE"
+        return [_broken(leg, Reason.BYE_REJECTED, "200", observed, *bye.why, bye_sent(leg), leg.said)]
+    return [_broken(leg, Reason.BYE_UNANSWERED, "200", "no final response to its BYE", bye_sent(leg), leg.said)]
 
 
-def _broken(leg: CallLeg, reason: Reason, expected: str, observed: str) -> Finding:
-    note = leg.leg.local_reason
-    return leg.finding(Check.COMPLETED, reason, expected=expected, observed=observed, note=note)
+def bye_sent(leg: CallLeg) -> str | None:
+    """Where a leg's own BYE went, and how often; None where that was not seen."""
+    target = None if leg.leg.dialog is None or leg.bye is None else leg.bye.target or leg.leg.dialog.target
+    return None if target is None or leg.bye is None else f"sent {often(leg.bye.times)} {destination(target)}"
+
+
+def _broken(leg: CallLeg, reason: Reason, expected: str, observed: str, *notes: str | None) -> Finding:
+    return leg.finding(Check.COMPLETED, reason, expected=expected, observed=observed, note=joined(*notes))
 
 
 def _unfinished(leg: CallLeg, note: str) -> Finding:
@@ -82,7 +90,8 @@ def _unfinished(leg: CallLeg, note: str) -> Finding:
 
 
 def _until(leg: CallLeg) -> str:
-    return f"the caller's BYE after {leg.call.group.hold_seconds:g} s"
+    after = f"after {leg.call.group.hold_seconds:g} s"
+    return f"to hang up itself {after}" if leg.leg.role is Role.CALLER else f"the caller's BYE {after}"
 
 
 # As both ends have it
@@ -109,7 +118,9 @@ def _unacknowledged(ends: CallEnds, finding: Finding) -> Finding:
     if caller.leg.dialog.ack_ms is None or caller.leg.detour:
         note = own_words(caller, "the caller agent itself sent no ACK to where it should go")
         return inconclusive(finding, Reason.AGENT_ERROR, note)
-    return noted(finding, "the caller sent its ACK")
+    target = caller.leg.dialog.target
+    where = "" if target is None else f" {often(caller.leg.dialog.acks)} {destination(target)}"
+    return noted(finding, f"the caller sent its ACK{where}")
 
 
 def _rejected(ends: CallEnds, finding: Finding) -> Finding:
@@ -118,7 +129,8 @@ def _rejected(ends: CallEnds, finding: Finding) -> Finding:
     theirs = None if callee is None else callee.bye
     if theirs is None or theirs.by is Side.LOCAL or theirs.code is None or is_success(theirs.code):
         return finding
-    return inconclusive(finding, Reason.AGENT_ERROR, f"the callee agent itself answered the BYE with {theirs.code}")
+    answer = spoken(theirs.code, theirs.phrase)
+    return inconclusive(finding, Reason.AGENT_ERROR, f"the callee agent itself answered {answer} to the BYE")
 
 
 def _bye_missing(ends: CallEnds, finding: Finding) -> Finding:
@@ -126,20 +138,24 @@ def _bye_missing(ends: CallEnds, finding: Finding) -> Finding:
     caller, callee = ends.caller, ends.callee
     if caller is None or callee is None or finding.leg is not Role.CALLEE or finding.reason is not Reason.NOT_MEASURED:
         return finding
-    sent = caller.bye is not None and caller.bye.by is Side.LOCAL and caller.held
-    waited = callee.bye is not None and callee.bye.by is Side.LOCAL and callee.held
-    if not sent or not waited or caller.leg.detour or ends.callee_gone is not None:
+    if caller.bye is None or callee.bye is None or caller.leg.detour or ends.callee_gone is not None:
+        return finding
+    both_hung_up = caller.bye.by is callee.bye.by is Side.LOCAL
+    if not both_hung_up or not caller.held or not callee.held:
         return finding
     if caller.trouble(LATE_OR_DROPPED, media=False) or callee.trouble(LATE_OR_DROPPED, media=False):
         return finding
-    return msgspec.structs.replace(finding, reason=Reason.BYE_MISSING, observed="no BYE", note="the caller sent one")
+    code = caller.bye.code
+    answer = "it got no response" if code is None else f"it got {spoken(code, caller.bye.phrase)}"
+    note = joined(f"the caller's BYE was {bye_sent(caller) or 'sent'}", answer)
+    return msgspec.structs.replace(finding, reason=Reason.BYE_MISSING, observed="no BYE", note=note)
 
 
 def _notes(ends: CallEnds) -> list[str]:
     caller = ends.caller
     if caller is None or caller.call_ms is None or not caller.ended_by_peer or not caller.held:
         return []
-    return [f"the other side hung up after {caller.call_ms / 1000:.1f} s, when the hold was as good as over"]
+    return [f"the other side hung up after {seconds(caller.call_ms)}, when the hold was as good as over"]
 
 
 RULE: Final = CheckRule(
@@ -154,17 +170,34 @@ RULE: Final = CheckRule(
         Row(
             reason=Reason.CALL_DROPPED,
             meaning="the call ended before the side that should end it did",
+            seen="A BYE that neither of our agents sent reached a leg more than 0.5 s before the hold was over. The "
+            "note quotes its Reason header.",
+            usually="A session timer that nobody refreshed (RFC 4028), a media timeout of the relay or PBX (it saw no "
+            "RTP from one side), a maximum call length, or a SUT that restarted.",
+            look="How long the call lasted: the same at each call means a timer. The BYE's Reason, From tag and "
+            "User-Agent in the detail; the SUT's log at that time.",
             excused_by=LATE_OR_DROPPED,
         ),
         Row(
             reason=Reason.BYE_UNANSWERED,
             meaning="no final response to the caller's BYE",
+            seen="The caller's BYE got no final response until our stack gave up. The note says where it went and "
+            "what sent it there.",
+            usually="The BYE went around the SUT, or to an address that cannot be reached: no Record-Route, or a "
+            "Contact with a private or wrong address (NAT, a missing `advertise`).",
+            look="Contact and Record-Route of the 200 against the address that the BYE was sent to.",
             excused_by=LATE_OR_DROPPED,
             behind=Reason.JITTER,
         ),
         Row(
             reason=Reason.BYE_MISSING,
             meaning="the caller hung up, and no BYE reached the callee",
+            seen="The caller sent its BYE, and the callee had none when it hung up itself, well after the hold. The "
+            "note says where the BYE went and what it got.",
+            usually="The SUT took the BYE and does not know the dialog any more (a restart, another replica, a lost "
+            "dialog table), or it went to somebody else: Contact or Record-Route is wrong.",
+            look="Who answered the BYE; the SUT's log for this Call-ID at that time; whether in-dialog requests reach "
+            "the replica that has the dialog.",
             excused_by=LATE_OR_DROPPED,
             behind=Reason.JITTER,
         ),
@@ -174,6 +207,12 @@ RULE: Final = CheckRule(
                 "the caller sent its ACK, and none reached the callee, which sent its 200 three times in 2 s or more: "
                 "a phone must drop such a call after 32 s (RFC 3261 §13.3.1.4)"
             ),
+            seen="The callee sent its 200 again and again for 2 s or more and got no ACK, though the caller's ACK was "
+            "on the wire. The note says where that went and what sent it there.",
+            usually="The ACK to a 2xx is routed like a new request: by Contact and Record-Route. One of them names an "
+            "address that the caller cannot reach, or the proxy does not route ACKs in a dialog (loose routing).",
+            look="Contact and Record-Route of the 200 as the caller got it; the proxy's handling of requests with a "
+            "Route header and a To tag.",
             excused_by=LATE_OR_DROPPED,
             shared=False,
             behind=Reason.JITTER,
@@ -184,10 +223,17 @@ RULE: Final = CheckRule(
                 "the caller's BYE in a live dialog got another response than 2xx (RFC 3261 §15): the other end was not "
                 "told that the call is over"
             ),
+            seen="A final response other than 2xx to the last try of the caller's BYE, in a dialog that was up. The "
+            "note quotes what it says of why, and where the BYE went.",
+            usually="481: whoever answered does not know the dialog (a restart, another replica, changed tags). 401, "
+            "407: requests in a dialog are challenged. 403, 404: the BYE is routed as if it began a call.",
+            look="Who sent that response, and whether the BYE carried the Route that the 200's Record-Route asks for.",
             excused_by=LATE_OR_DROPPED,
             behind=Reason.JITTER,
         ),
     ),
+    subject="call",
+    sentence="{leg} got {observed}, expected {expected}",
     on="both legs",
     holds=(
         "the ACK reaches the callee, the call lasts until the caller's BYE after `holdSeconds`, and that BYE is "

@@ -6,15 +6,17 @@ from typing import Final
 import msgspec
 
 from agent.contract.call import Behaviour, Call, DtmfMethod, ExpectDtmf, ExpectLeg
-from agent.contract.observation import Digit
 from agent.contract.verdict import Check, Finding, Reason, Role
-from agent.judge.call_leg import CallLeg, joined
+from agent.judge.call_leg import CallLeg, dialled
+from agent.judge.checks.answer import offer_and_answer
 from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Impossible, Row
-from agent.judge.checks.rtp_packets import both_ways, explain_strangers
+from agent.judge.checks.rtp_packets import WHOSE, both_ways, explain_strangers
+from agent.judge.digits import BY, by_method, by_others, fate, is_within, length_ms, named, under_way
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
-from agent.judge.media import strangers
+from agent.judge.media import nothing_came, strangers
 from agent.judge.overload import Excuse
+from agent.judge.words import joined, quoted
 
 SHORTEST_MS: Final = 40.0
 """What every receiver of DTMF must take for a digit (ITU-T Q.24); a shorter one may be lost by the next."""
@@ -24,8 +26,6 @@ PARROT_WAIT_MS: Final = 1000
 """A parrot waits for the last digit to be the last one before it sends them all back."""
 PARROT_TONE_MS: Final = 100
 """Length of the digits that it sends."""
-UNDER_WAY_MS: Final = 200.0
-"""A digit whose last packet is this close to the end of the call was cut by that, not by the path."""
 
 
 def _asked(expect: ExpectLeg) -> str | None:
@@ -64,32 +64,45 @@ def _leg(leg: CallLeg) -> list[Finding]:
     return _mismatch(leg) or _other_method(leg) or _never_ended(leg) or _cut_short(leg)
 
 
-def _found(leg: CallLeg, reason: Reason, observed: str | None = None, note: str | None = None) -> Finding:
-    expect = leg.expect.dtmf
-    expected = "digits from beginning to end" if expect is None else expect.digits
-    return leg.finding(Check.DTMF, reason, expected=expected, observed=observed, note=note)
+def _found(
+    leg: CallLeg, reason: Reason, observed: str | None, *notes: str | None, expected: str | None = None
+) -> Finding:
+    """`expected` None: the digits that the test expects."""
+    asked = None if leg.expect.dtmf is None else leg.expect.dtmf.digits
+    return leg.finding(Check.DTMF, reason, expected=expected or asked, observed=observed, note=joined(*notes))
 
 
 def _mismatch(leg: CallLeg) -> list[Finding]:
     expect = leg.expect.dtmf
     if expect is None:
         return []
-    received = joined(leg.leg.dtmf_received, expect.method)
+    received = dialled(leg.leg.dtmf_received, expect.method)
     if leg.leg.negotiated is None and not leg.leg.dtmf_received:
-        return [_found(leg, Reason.NOT_MEASURED, note="no media was negotiated")]
-    if received == expect.digits or (not received and expect.digits in _by_others(leg).values()):
+        return [_found(leg, Reason.NOT_MEASURED, None, "no media was negotiated")]
+    if received == expect.digits or (not received and expect.digits in by_others(leg, expect.method).values()):
         return []  # they came; how is another question
     if not received and (elsewhere := strangers(leg)) is not None:
-        return [_found(leg, Reason.NOT_MEASURED, elsewhere)]
+        return [_found(leg, Reason.NOT_MEASURED, elsewhere, WHOSE)]
     return _other_digits(leg, expect, received)
 
 
 def _other_digits(leg: CallLeg, expect: ExpectDtmf, received: str) -> list[Finding]:
-    observed = ", ".join(_by_method(leg)) or "none"
+    observed = by_method(leg, expect.method)
     missing = len(received) < len(expect.digits)
     if _without_telephone_event(leg) and missing and expect.method is DtmfMethod.RFC4733:
-        return [_found(leg, Reason.DTMF_NOT_NEGOTIATED, observed, "no telephone-event in this leg's SDP")]
-    return [_unsent(leg, _found(leg, Reason.DTMF_MISMATCH, observed))]
+        without = joined("this leg's SDP has no telephone-event", offer_and_answer(leg))
+        return [_found(leg, Reason.DTMF_NOT_NEGOTIATED, observed, without, *_besides(leg))]
+    return [_unsent(leg, _found(leg, Reason.DTMF_MISMATCH, observed, *_besides(leg)))]
+
+
+def _besides(leg: CallLeg) -> list[str | None]:
+    """What came in the place of digits."""
+    refused, tones = leg.leg.dtmf_refused, leg.leg.dtmf_tones if leg.leg.dtmf_received else None
+    return [
+        "no RTP came at all" if nothing_came(leg) else None,
+        f"{quoted(refused)} came by INFO, which this agent did not take" if refused else None,
+        f"{quoted(tones)} came {BY[DtmfMethod.IN_BAND]}" if tones else None,
+    ]
 
 
 def _unsent(leg: CallLeg, finding: Finding) -> Finding:
@@ -99,7 +112,7 @@ def _unsent(leg: CallLeg, finding: Finding) -> Finding:
         return finding
     if planned is None or leg.digits_sent == planned.digits or not planned.digits.startswith(leg.digits_received):
         return finding
-    note = f"this caller had sent only {leg.digits_sent or 'none'} of {planned.digits} when the call ended"
+    note = f"this caller had sent only {quoted(leg.digits_sent)} of {quoted(planned.digits)} when the call ended"
     return inconclusive(finding, Reason.NOT_MEASURED, note)
 
 
@@ -112,31 +125,11 @@ def _without_telephone_event(leg: CallLeg) -> bool:
 def _other_method(leg: CallLeg) -> list[Finding]:
     """Digits that came by another method, instead of the expected one or beside it: who takes both has them twice."""
     expect = leg.expect.dtmf
-    if expect is None or not _by_others(leg):
+    if expect is None or not by_others(leg, expect.method):
         return []
-    observed = ", ".join(_by_method(leg))
-    return [_found(leg, Reason.DTMF_OTHER_METHOD, observed, f"by {expect.method.value} they were expected")]
-
-
-def _by_others(leg: CallLeg) -> dict[DtmfMethod, str]:
-    expect = leg.expect.dtmf
-    methods = {digit.method for digit in leg.leg.dtmf_received}
-    return {
-        method: joined(leg.leg.dtmf_received, method)
-        for method in methods
-        if expect is not None and method is not expect.method
-    }
-
-
-def _by_method(leg: CallLeg) -> list[str]:
-    """What came, naming the method where it is not the expected one."""
-    expected = leg.expect.dtmf
-    methods = dict.fromkeys(digit.method for digit in leg.leg.dtmf_received)
-    return [
-        joined(leg.leg.dtmf_received, method)
-        + ("" if expected is not None and method is expected.method else f" by {method.value}")
-        for method in methods
-    ]
+    without = "this leg's SDP has no telephone-event" if _without_telephone_event(leg) else None
+    observed, wanted = by_method(leg, expect.method), f"{quoted(expect.digits)} {BY[expect.method]} alone"
+    return [_found(leg, Reason.DTMF_OTHER_METHOD, observed, without, expected=wanted)]
 
 
 # Each digit, as the wire had it
@@ -144,18 +137,20 @@ def _by_method(leg: CallLeg) -> list[str]:
 
 def _never_ended(leg: CallLeg) -> list[Finding]:
     """No packet with the E bit came (RFC 4733 §2.3.2): a receiver does not know whether the key is still held."""
-    open_ended = [digit for digit in leg.leg.dtmf_received if digit.end_packets == 0 and not _under_way(leg, digit)]
+    open_ended = [digit for digit in leg.leg.dtmf_received if digit.end_packets == 0 and not under_way(leg, digit)]
     if not open_ended:
         return []
-    return [_found(leg, Reason.DTMF_NOT_ENDED, f"{_named(leg, open_ended)} without an end packet")]
+    observed, expected = f"{named(leg, open_ended)} without an end packet", "each digit to its end"
+    return [_found(leg, Reason.DTMF_NOT_ENDED, observed, expected=expected)]
 
 
 def _cut_short(leg: CallLeg) -> list[Finding]:
-    short = [digit for digit in leg.leg.dtmf_received if digit.end_packets and _ms(digit) < SHORTEST_MS]
+    short = [digit for digit in leg.leg.dtmf_received if digit.end_packets and length_ms(digit) < SHORTEST_MS]
     if not short:
         return []
-    observed = f"{_named(leg, short)} of {min(map(_ms, short)):g} ms"
-    return [_found(leg, Reason.DTMF_CUT_SHORT, observed, f"at least {SHORTEST_MS:g} ms are a digit (ITU-T Q.24)")]
+    observed = f"{named(leg, short)} of {min(map(length_ms, short)):g} ms"
+    expected = f"at least {SHORTEST_MS:g} ms of each digit (ITU-T Q.24)"
+    return [_found(leg, Reason.DTMF_CUT_SHORT, observed, expected=expected)]
 
 
 def _shortened(sender: CallLeg, receiver: CallLeg) -> Finding | None:
@@ -165,26 +160,12 @@ def _shortened(sender: CallLeg, receiver: CallLeg) -> Finding | None:
     if [digit.digit for digit in sent] != [digit.digit for digit in came]:
         return None
     for before, after in zip(sent, came, strict=True):
-        if after.end_packets and _ms(after) < _ms(before) / 2:
-            observed = f"{_named(receiver, [after])} of {_ms(after):g} ms"
-            note = f"the {sender.leg.role.value.lower()} sent it for {_ms(before):g} ms"
-            return _found(receiver, Reason.DTMF_CUT_SHORT, observed, note)
+        if after.end_packets and length_ms(after) < length_ms(before) / 2:
+            observed = f"{named(receiver, [after])} of {length_ms(after):g} ms"
+            note = f"the {sender.name} sent it for {length_ms(before):g} ms"
+            expected = "at least half the length that it was sent with"
+            return _found(receiver, Reason.DTMF_CUT_SHORT, observed, note, expected=expected)
     return None
-
-
-def _under_way(leg: CallLeg, digit: Digit) -> bool:
-    ends_ms = leg.media_end_ms
-    return ends_ms is None or digit.last_ms is None or digit.last_ms > ends_ms - UNDER_WAY_MS
-
-
-def _ms(digit: Digit) -> float:
-    return digit.duration_ms or 0.0
-
-
-def _named(leg: CallLeg, digits: list[Digit]) -> str:
-    """The digits, each with its place among all that came."""
-    places = {id(digit): place for place, digit in enumerate(leg.leg.dtmf_received, 1)}
-    return ", ".join(f"digit {places[id(digit)]} ({digit.digit})" for digit in digits)
 
 
 # As both ends have it
@@ -204,23 +185,16 @@ def _never_sent(ends: CallEnds, sender: CallLeg, receiver: CallLeg) -> Finding |
     """Digits at a caller that its parrot never sent back: the path plays the caller's own back to it."""
     if receiver.leg.role is Role.CALLEE or ends.behaviour is not Behaviour.PARROT or not receiver.digits_sent:
         return None
-    if _is_within(receiver.digits_received, sender.digits_sent):
+    if is_within(receiver.digits_received, sender.digits_sent):
         return None
-    note = f"the callee sent back {_digits_text(sender.digits_sent)}: not all of these came from it"
-    expected = None if receiver.expect.dtmf is not None else "no digits that the callee did not send"
-    found = _found(receiver, Reason.DTMF_MISMATCH, receiver.digits_received, note)
-    return found if expected is None else msgspec.structs.replace(found, expected=expected)
+    note = f"the callee sent back {quoted(sender.digits_sent)}: not all of these came from it"
+    expected = "no digits that the callee did not send"
+    return _found(receiver, Reason.DTMF_MISMATCH, receiver.digits_received, note, expected=expected)
 
 
 def _says_more(finding: Finding, receiver: CallLeg) -> bool:
     own = finding.leg is receiver.leg.role and finding.check is Check.DTMF
     return own and finding.reason is not Reason.NOT_MEASURED
-
-
-def _is_within(some: str, all_: str) -> bool:
-    """In the same order, with others between perhaps."""
-    rest = iter(all_)
-    return all(digit in rest for digit in some)
 
 
 def _attribute(ends: CallEnds, finding: Finding) -> Finding:
@@ -238,8 +212,10 @@ def _short_of(received: str, sent: str, planned: str) -> bool:
 
 def _not_negotiated(finding: Finding, sender: CallLeg) -> Finding:
     """Our agents always offer telephone-event: a sender that could not use it was answered without, by the path."""
-    note = f"no telephone-event in the SDP of the {sender.leg.role.value.lower()}, who was to send the digits"
-    return noted(msgspec.structs.replace(finding, reason=Reason.DTMF_NOT_NEGOTIATED), note)
+    note = f"the SDP of the {sender.name}, which was to send the digits, has no telephone-event"
+    told = noted(msgspec.structs.replace(finding, reason=Reason.DTMF_NOT_NEGOTIATED), note)
+    agreed = offer_and_answer(sender)
+    return told if agreed is None else noted(told, agreed)
 
 
 def _to_callee(ends: CallEnds, finding: Finding) -> Finding:
@@ -255,8 +231,8 @@ def _to_callee(ends: CallEnds, finding: Finding) -> Finding:
     if sent != planned and _without_telephone_event(caller):
         return _not_negotiated(finding, caller)
     if _short_of(callee.digits_received, sent, planned):
-        return inconclusive(finding, Reason.NOT_MEASURED, f"the caller had sent only {_digits_text(sent)}")
-    return noted(finding, f"the caller sent {_digits_text(sent)}: changed on the way to the callee")
+        return inconclusive(finding, Reason.NOT_MEASURED, f"the caller had sent only {quoted(sent)}")
+    return noted(finding, f"the caller sent {quoted(sent)}: {fate(sent, callee.digits_received, 'callee')}")
 
 
 def _to_caller(ends: CallEnds, finding: Finding) -> Finding:
@@ -270,8 +246,8 @@ def _to_caller(ends: CallEnds, finding: Finding) -> Finding:
     if finding.reason is Reason.DTMF_NOT_NEGOTIATED:
         return finding
     if callee.digits_received != caller.digits_sent:
-        got = _digits_text(callee.digits_received)
-        return noted(finding, f"the callee had received {got}: changed on the way to the callee")
+        got, sent = callee.digits_received, caller.digits_sent
+        return noted(finding, f"the callee had received {quoted(got)} of {quoted(sent)}: {fate(sent, got, 'callee')}")
     return _digits_sent_back(finding, caller, callee)
 
 
@@ -280,8 +256,8 @@ def _digits_sent_back(finding: Finding, caller: CallLeg, callee: CallLeg) -> Fin
     if sent_back != got and _without_telephone_event(callee):
         return _not_negotiated(finding, callee)
     if _short_of(received, sent_back, got):
-        return inconclusive(finding, Reason.NOT_MEASURED, f"the callee had sent back only {_digits_text(sent_back)}")
-    return noted(finding, f"the callee sent back {_digits_text(sent_back)}: changed on the way to the caller")
+        return inconclusive(finding, Reason.NOT_MEASURED, f"the callee had sent back only {quoted(sent_back)}")
+    return noted(finding, f"the callee sent back {quoted(sent_back)}: {fate(sent_back, received, 'caller')}")
 
 
 def _unended(ends: CallEnds, finding: Finding) -> Finding:
@@ -289,23 +265,20 @@ def _unended(ends: CallEnds, finding: Finding) -> Finding:
     own, sender = ends.leg(finding.leg), ends.leg(peer_of(finding.leg))
     if own is None or sender is None:
         return finding
-    name, sent = sender.leg.role.value.lower(), sender.digits_sent
-    if sent != own.digits_received:
-        return inconclusive(
-            finding, Reason.NOT_MEASURED, f"the {name} itself sent only {_digits_text(sent)} to their end"
-        )
-    return noted(finding, f"the {name} sent {_digits_text(sent)} to their end")
-
-
-def _digits_text(digits: str) -> str:
-    return digits or "none"
+    sent = quoted(sender.digits_sent)
+    if sender.digits_sent != own.digits_received:
+        return inconclusive(finding, Reason.NOT_MEASURED, f"the {sender.name} itself sent only {sent} to their end")
+    return noted(finding, f"the {sender.name} sent {sent} to their end")
 
 
 def _excusable(leg: CallLeg, finding: Finding) -> bool:
-    """What an agent drops is missing; no trouble of its makes a digit, or another one of it."""
-    if finding.reason is not Reason.DTMF_MISMATCH or leg.expect.dtmf is None:
-        return finding.reason is not Reason.DTMF_MISMATCH
-    return _is_within(joined(leg.leg.dtmf_received, leg.expect.dtmf.method), leg.expect.dtmf.digits)
+    """What an agent drops is missing; no trouble of its makes a digit, another one of it, or an INFO."""
+    if finding.reason is Reason.DTMF_OTHER_METHOD:
+        return not leg.leg.dtmf_received
+    if finding.reason is not Reason.DTMF_MISMATCH:
+        return True
+    expect = leg.expect.dtmf
+    return expect is not None and is_within(dialled(leg.leg.dtmf_received, expect.method), expect.digits)
 
 
 RULE: Final = CheckRule(
@@ -324,10 +297,20 @@ RULE: Final = CheckRule(
         Row(
             reason=Reason.DTMF_NOT_NEGOTIATED,
             meaning="digits were missing, and the SDP of that leg had no telephone-event",
+            seen="Digits are missing, and offer and answer of the leg that was to send or receive them have no "
+            "telephone-event (RFC 4733). The note has what was offered and answered.",
+            usually="A codec filter or gateway that takes telephone-event out of the SDP, or a far end that takes "
+            "DTMF by INFO or as tones only. Our agents always offer telephone-event.",
+            look="Which hop removed it: the SDP of both legs; the gateway's or trunk's DTMF setting.",
         ),
         Row(
             reason=Reason.DTMF_OTHER_METHOD,
             meaning="the digits came by another method than expected, or by another one as well",
+            excused_by=frozenset({Excuse.DROPPED, Excuse.UNSENT}),
+            seen="The digits came by SIP INFO, or as tones in the audio, instead of by RFC 4733 events or beside them.",
+            usually="A gateway or PBX that converts DTMF (its DTMF mode is `info`, `inband` or `auto`); beside the "
+            "events: a far end that takes both has each digit twice.",
+            look="The DTMF mode of the trunk or peer that converts; whether telephone-event is in the SDP of the leg.",
         ),
         Row(
             reason=Reason.DTMF_MISMATCH,
@@ -335,19 +318,34 @@ RULE: Final = CheckRule(
                 "other digits arrived than expected: missing, changed, doubled, too many, out of order; or, asked for "
                 "or not, a caller got digits back that its parrot did not send"
             ),
+            seen="Other digits than expected came by RFC 4733 events. The note says which were lost, added or "
+            "changed, on which way, and whether no RTP came at all or something else came in their place.",
+            usually="Lost: a relay that does not pass the payload type of events, or packet loss. Added: a digit that "
+            "a gateway makes anew when its events have a pause or new timestamps, or tones beside events. Changed: "
+            "two digits that ran into one, a duration without a pause.",
+            look="`calltest trace --digits` on the evidence of both legs: each digit's start, length, packets and end "
+            "packets, at the sender and at the receiver.",
             excused_by=frozenset({Excuse.DROPPED, Excuse.UNSENT}),
         ),
         Row(
             reason=Reason.DTMF_NOT_ENDED,
             meaning="no end packet of a digit came (RFC 4733), asked for or not",
+            seen="Events of a digit came, and none with the end bit, long before the call was over (RFC 4733 §2.3.2).",
+            usually="Loss of its three end packets, a relay that drops packets of one timestamp as copies, or a "
+            "gateway that does not end events. A receiver may take the key as held for long.",
+            look="Packet loss beside it; `calltest trace --digits` at both ends.",
             excused_by=frozenset({Excuse.DROPPED, Excuse.UNSENT}),
         ),
         Row(
             reason=Reason.DTMF_CUT_SHORT,
             meaning="a digit of less than 40 ms came (ITU-T Q.24), or of less than half the length it was sent with",
+            seen="A digit was shorter than 40 ms, which a receiver may miss, or shorter than half of what was sent.",
+            usually="A gateway that makes events anew at a fixed length, or tones that it cut while it detected them.",
+            look="The gateway's tone length; whether it detects tones and makes events of them.",
             excused_by=ANY_TROUBLE,
         ),
     ),
+    subject="received digits",
     sentence="{leg} received {observed}, expected {expected}",
     on="that leg",
     asked_by="`dtmf`",

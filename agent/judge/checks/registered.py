@@ -5,26 +5,19 @@ from typing import Final
 
 from agent.contract.observation import RegistrationObservation, RegistrationOutcome
 from agent.contract.verdict import Check, Finding, Reason, Role
-from agent.judge.call_leg import PlannedCall, spoken
+from agent.judge.call_leg import PlannedCall
 from agent.judge.checks.check import CheckRule, Row
+from agent.judge.words import challenged, joined, often, spoken
 
 
 def registered(call: PlannedCall, role: Role, observations: Sequence[RegistrationObservation]) -> list[Finding]:
     """Every REGISTER of one agent at the call's endpoint was accepted; without any, that was not measured."""
     if not observations:
-        return [call.finding(role, Check.REGISTERED, Reason.NOT_MEASURED, expected="200", note="no REGISTER reported")]
+        note = "no REGISTER was reported"
+        return [call.finding(role, Check.REGISTERED, Reason.NOT_MEASURED, expected="200", note=note)]
     return [
-        call.finding(
-            role,
-            Check.REGISTERED,
-            _REASON[seen.outcome] if _is_on_the_wire(seen) else Reason.AGENT_ERROR,
-            expected="200",
-            observed=spoken(seen.code, seen.phrase) if seen.code is not None else seen.outcome.value,
-            note=seen.local_reason if seen.code is None else None,
-        )
-        for seen in observations
-        if seen.outcome is not RegistrationOutcome.REGISTERED
-    ]
+        _refused(call, role, seen) for seen in observations if seen.outcome is not RegistrationOutcome.REGISTERED
+    ]  # fmt: skip
 
 
 _REASON: Final = {
@@ -34,18 +27,57 @@ _REASON: Final = {
 }
 
 
+def _refused(call: PlannedCall, role: Role, seen: RegistrationObservation) -> Finding:
+    reason = _REASON[seen.outcome] if _is_on_the_wire(seen) else Reason.AGENT_ERROR
+    observed = None if seen.code is None else spoken(seen.code, seen.phrase)
+    if reason is Reason.REGISTRATION_TIMEOUT:
+        observed = "no final response"
+    note = joined(*_notes(seen)) or ("the SIP stack did not say why" if observed is None else None)
+    return call.finding(role, Check.REGISTERED, reason, expected="200", observed=observed, note=note)
+
+
 def _is_on_the_wire(seen: RegistrationObservation) -> bool:
     """A refusal needs a code that was received: the stack makes up codes of its own (truth rule 2)."""
     return seen.outcome is not RegistrationOutcome.REJECTED or seen.code is not None
+
+
+def _notes(seen: RegistrationObservation) -> list[str | None]:
+    silent = seen.outcome is RegistrationOutcome.TIMEOUT and seen.asked.peer is not None
+    return [
+        f"sent {often(seen.asked.times)} to {seen.asked.peer}" if silent else None,
+        challenged(seen.code, seen.asked),
+        *seen.asked.why,
+        seen.local_reason if seen.outcome is RegistrationOutcome.ERROR or seen.code is None else None,
+    ]
 
 
 RULE: Final = CheckRule(
     check=Check.REGISTERED,
     stoppable=True,
     rows=(
-        Row(reason=Reason.REGISTRATION_REJECTED, meaning="a REGISTER got a final response other than 200"),
-        Row(reason=Reason.REGISTRATION_TIMEOUT, meaning="a REGISTER got no final response"),
+        Row(
+            reason=Reason.REGISTRATION_REJECTED,
+            meaning="a REGISTER got a final response other than 200",
+            seen="A final response other than 2xx to the last try of an agent's REGISTER. The note says whether it "
+            "was challenged, for which realm, and whether credentials were sent.",
+            usually="A wrong password or user name (401 or 407 again, after credentials were sent), a realm that "
+            "`realm` of the Secret does not name (no credentials were sent), an account that does not exist (403, "
+            "404), or an expiry that the registrar finds too short (423).",
+            look="The credentials' Secret against the registrar's subscriber table; the registrar's log for this "
+            "user; the messages of the registration in the run's detail.",
+        ),
+        Row(
+            reason=Reason.REGISTRATION_TIMEOUT,
+            meaning="a REGISTER got no final response",
+            seen="No final response to the last try of an agent's REGISTER in 32 s (RFC 3261 §17.1.2.2). The note "
+            "says to which address it went, how often, and whether a challenge had come before.",
+            usually="Nothing listens at that address, a NetworkPolicy or firewall drops UDP, the answer goes to "
+            "another address than it came from, or the registrar waits for its database.",
+            look="Whether the endpoint's pod answers OPTIONS from the agent's node; policies between the two "
+            "namespaces; the registrar's log.",
+        ),
     ),
+    subject="registration",
     sentence="{leg}'s REGISTER got {observed}, expected {expected}",
     on="an agent that registers",
     holds="every REGISTER is answered 200",

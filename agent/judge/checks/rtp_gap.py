@@ -28,14 +28,18 @@ def _leg(leg: CallLeg) -> list[Finding]:
         return []
     rows = [] if leg.leg.received is None else _timed(leg.leg.received)
     if not rows:
-        return [] if leg.leg.received is not None else [_found(leg, Reason.NOT_MEASURED, None)]
+        return (
+            []
+            if leg.leg.received is not None
+            else [_found(leg, Reason.NOT_MEASURED, None, "what came was not counted")]
+        )
     limit_ms = float(leg.expect.rtp.max_gap_milliseconds or 0)
     longest = max((known for known, _ in _gaps(leg, rows)), default=0.0)
     if longest > limit_ms:
         return [_found(leg, Reason.MEDIA_GAP, longest)]
     possible = max((most for _, most in _gaps(leg, rows)), default=0.0)
     if possible > limit_ms:
-        return [_found(leg, Reason.NOT_MEASURED, possible, "of one of two sources that sent at once")]
+        return [_found(leg, Reason.NOT_MEASURED, possible, "it is of one of two sources that sent at once")]
     return []
 
 
@@ -79,9 +83,16 @@ RULE: Final = CheckRule(
         Row(
             reason=Reason.MEDIA_GAP,
             meaning="no packet for longer than `maxGapMilliseconds`, while the SDP let the peer send",
+            seen="A time without a packet that is longer than `maxGapMilliseconds`, between the first packet and the "
+            "end, while the SDP let the peer send.",
+            usually="A failover or move of the media relay, a route that changed, a pause of the sender (silence "
+            "suppression), or media that began anew after a re-INVITE.",
+            look="Packet loss beside it: with loss it is the network or relay, without it the sender paused. What the "
+            "signalling did at that time.",
             excused_by=BROKEN_MEDIA,
         ),
     ),
+    subject="time between packets",
     sentence="{leg} was {observed}, expected {expected}",
     on="that leg",
     asked_by="`rtp.maxGapMilliseconds`",

@@ -22,14 +22,16 @@ def _leg(leg: CallLeg) -> list[Finding]:
     if expect is None or expect.max_jitter_milliseconds is None or nothing_came(leg):
         return []
     if came is None or came.jitter_ms is None:
-        return [_failed(leg, Reason.NOT_MEASURED)]
+        return [
+            _failed(leg, Reason.NOT_MEASURED, note="too few packets came of a known clock, or they were not counted")
+        ]
     if came.jitter_ms > expect.max_jitter_milliseconds:
         return [_failed(leg, Reason.JITTER, f"{came.jitter_ms:.1f} ms")]
     return []
 
 
-def _failed(leg: CallLeg, reason: Reason, observed: str | None = None) -> Finding:
-    return leg.finding(Check.RTP_JITTER, reason, expected=_asked(leg.expect), observed=observed)
+def _failed(leg: CallLeg, reason: Reason, observed: str | None = None, note: str | None = None) -> Finding:
+    return leg.finding(Check.RTP_JITTER, reason, expected=_asked(leg.expect), observed=observed, note=note)
 
 
 RULE: Final = CheckRule(
@@ -42,10 +44,16 @@ RULE: Final = CheckRule(
         Row(
             reason=Reason.JITTER,
             meaning="mean jitter above `maxJitterMilliseconds`",
+            seen="The mean interarrival jitter (RFC 3550 A.8) of what came is above the bound, by the kernel's times "
+            "of arrival.",
+            usually="A loaded node, a relay in user space that is short of CPU, a congested link, or a sender that "
+            "sends in bursts.",
+            look="CPU and throttling of the relay and of its node; whether both directions and all endpoints have it.",
             excused_by=frozenset({Excuse.LATE_MEDIA}),
         ),
     ),
-    sentence="{leg} saw {observed} of jitter, expected {expected}",
+    subject="jitter",
+    sentence="{leg} received RTP with a mean jitter of {observed}, expected {expected}",
     on="that leg",
     asked_by="`rtp.maxJitterMilliseconds`",
     holds="mean interarrival jitter (RFC 3550 A.8) over all accepted sources",

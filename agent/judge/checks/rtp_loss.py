@@ -16,6 +16,7 @@ from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import noted
 from agent.judge.media import Flowed, accepted, formats, nothing_came, received, sent, unshared_ms
 from agent.judge.overload import Excuse
+from agent.judge.words import many
 
 EDGE_MS: Final = 300.0
 """Media on its way, or that came before the receiver counted, at the edges of a call: at most."""
@@ -60,7 +61,7 @@ def _leg(leg: CallLeg) -> list[Finding]:
         return []
     bound, came = _bound(leg), received(leg)
     if bound is None or came is None:
-        note = "maxLossPercent is not a decimal" if bound is None else None
+        note = "maxLossPercent is not a decimal" if bound is None else "what came was not counted"
         return [_failed(leg, Reason.NOT_MEASURED, note=note)]
     return _lost(leg, came, bound)
 
@@ -72,7 +73,7 @@ def _lost(leg: CallLeg, came: Flowed, bound: Decimal) -> list[Finding]:
     if exceeds(came.lost_ms, _due_ms(came), bound):
         return [_failed(leg, Reason.PACKET_LOSS, f"{_in_time(came.lost_ms, _due_ms(came))}, {_in_packets(came)}")]
     if by_number:
-        note = "numbers are missing, and no time between the timestamps around them"
+        note = "sequence numbers are missing, and no time between the timestamps around them"
         return [_failed(leg, Reason.NOT_MEASURED, _in_packets(came), note)]
     return []
 
@@ -86,7 +87,7 @@ def _in_time(lost_ms: float, due_ms: float) -> str:
 
 
 def _in_packets(came: Flowed) -> str:
-    return f"{came.lost} of {came.packets + came.lost} packets by number"
+    return f"{came.lost} of {many(came.packets + came.lost, 'packet')} by sequence number"
 
 
 # As both ends have it
@@ -99,7 +100,7 @@ def _attribute(ends: CallEnds, finding: Finding) -> Finding | None:
     if peer is None or went is None:
         return finding
     believed = _believed(ends, finding)
-    return None if believed is None else noted(believed, f"the {peer.leg.role.value.lower()} sent {_amount(went)}")
+    return None if believed is None else noted(believed, f"the {peer.name} sent {_amount(went)}")
 
 
 def _believed(ends: CallEnds, finding: Finding) -> Finding | None:
@@ -152,7 +153,8 @@ def _between(sender: CallLeg, receiver: CallLeg) -> list[Finding]:
     missing_ms, edge_ms = _missing_ms(went, came), _edge_ms(sender, receiver, went, came)
     if missing_ms - came.lost_ms <= edge_ms or not exceeds(missing_ms, went.media_ms, bound):
         return []
-    note = f"the {sender.leg.role.value.lower()} sent {_amount(went)}, {_amount(came)} came; {_in_packets(came)}"
+    missed = f"{_in_packets(came)} are missing: the rest was lost where numbers do not show it"
+    note = f"the {sender.name} sent {_amount(went)}, {_amount(came)} came; {missed}"
     return [_failed(receiver, Reason.PACKET_LOSS, _in_time(missing_ms, went.media_ms), note)]
 
 
@@ -167,8 +169,8 @@ def _missing_ms(went: Flowed, came: Flowed) -> float:
 
 def _amount(flowed: Flowed) -> str:
     if flowed.media_ms is None:
-        return f"{flowed.packets} packets"
-    return f"{flowed.media_ms / 1000:.2f} s of audio in {flowed.packets} packets"
+        return many(flowed.packets, "packet")
+    return f"{flowed.media_ms / 1000:.2f} s of audio in {many(flowed.packets, 'packet')}"
 
 
 def _formats(sender: CallLeg, receiver: CallLeg) -> str | None:
@@ -215,9 +217,16 @@ RULE: Final = CheckRule(
         Row(
             reason=Reason.PACKET_LOSS,
             meaning="more media time was lost than `maxLossPercent`",
+            seen="More of the media time that was due did not come than `maxLossPercent` allows: by sequence numbers "
+            "and timestamps at the leg, or by what one agent sent against what the other received.",
+            usually="A congested or lossy link, a relay short of CPU or with full socket buffers, a rate limit. Loss "
+            "that no sequence number shows happened before a relay that numbers anew.",
+            look="Which direction, and whether all endpoints have it; drops of the relay's sockets (/proc/net/udp) "
+            "and of its node; the gaps of the leg in the detail: spread out or in one piece.",
             excused_by=frozenset({Excuse.LATE_MEDIA, Excuse.DROPPED}),
         ),
     ),
+    subject="packet loss",
     sentence="{leg} lost {observed}, expected {expected}",
     on="that leg",
     asked_by="`rtp.maxLossPercent`",

@@ -5,27 +5,31 @@ from typing import Final
 
 import msgspec
 
-from agent.contract.call import Audio, Behaviour, Call, ExpectLeg, ExpectRtp
+from agent.contract.call import Audio, Behaviour, Call, DtmfMethod, ExpectLeg, ExpectRtp
 from agent.contract.media import Origin
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg
+from agent.judge.checks.answer import offer_and_answer
 from agent.judge.checks.check import BROKEN_MEDIA, CheckRule, Impossible, Row
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
 from agent.judge.media import (
     Flowed,
     accepted,
+    destinations,
     flow_ms,
     nothing_came,
     received,
     receiving,
     sending,
     sent,
+    strange_types,
     stranger_packets,
     strangers,
 )
 from agent.judge.overload import Excuse
 from agent.judge.spans import length, meet
+from agent.judge.words import joined, listed, many, often, payload_type, payload_types, seconds
 
 MOST_PACKETS_PER_SECOND: Final = 100
 """In packets of 10 ms, the shortest that phones use; how long its packets are is a sender's choice (RFC 3551 §4.2)."""
@@ -33,19 +37,22 @@ STOPPED_MS: Final = 2000.0
 """Longer than any relay takes to learn a new address, or a sender to change what it plays."""
 TOGETHER_MS: Final = 2000.0
 """Where the SDP at both ends lets media flow for this long, some must come."""
+WHOSE: Final = "whose those are is not known"
 FEW_PACKETS: Final = 50
 FEW_SHARE: Final = 0.01
 """Fewer packets than both of a type that nobody agreed on, beside all the others, are worth a note."""
 
 
 def _asked(expect: ExpectLeg) -> str | None:
-    return None if expect.rtp is None else f"at least {needed_packets(expect.rtp)} packets"
+    return None if expect.rtp is None else f"at least {many(needed_packets(expect.rtp), 'packet')}"
 
 
 def _expected(expect: ExpectLeg) -> str | None:
     """What a leg is to receive; None: nothing that takes RTP."""
     if expect.rtp is None and expect.audio in (Audio.OWN, Audio.ANY):
         return "RTP that carries audio"
+    if expect.rtp is None and expect.dtmf is not None and expect.dtmf.method is DtmfMethod.RFC4733:
+        return "RTP that carries digits"
     return _asked(expect)
 
 
@@ -71,7 +78,7 @@ def _leg(leg: CallLeg) -> list[Finding]:
 def _uncounted(leg: CallLeg) -> list[Finding]:
     if leg.leg.received is not None or not leg.leg.sections:
         return []
-    note = "there was media, and what of it crossed the wire could not be counted"
+    note = "there was media, and what of it crossed the wire was not counted"
     return [leg.finding(Check.RTP_PACKETS, Reason.NOT_MEASURED, expected="payload types of the SDP", note=note)]
 
 
@@ -80,9 +87,22 @@ def _unnegotiated(leg: CallLeg) -> list[Finding]:
     came = received(leg)
     if came is None or not came.unnegotiated or _are_few(came.unnegotiated, came.packets):
         return []
-    observed = f"{came.unnegotiated} of {came.packets} packets with others"
-    expected = "payload types of the SDP"
-    return [leg.finding(Check.RTP_PACKETS, Reason.UNNEGOTIATED_PAYLOAD, expected=expected, observed=observed)]
+    observed = _strange(leg, came)
+    agreed = payload_types(leg.leg.sections[-1].types, "or") if leg.leg.sections else "one of the SDP"
+    return [
+        leg.finding(
+            Check.RTP_PACKETS, Reason.UNNEGOTIATED_PAYLOAD, expected=f"{agreed}, as its SDP says", observed=observed,
+            note=offer_and_answer(leg),
+        )
+    ]  # fmt: skip
+
+
+def _strange(leg: CallLeg, came: Flowed) -> str:
+    """Packets of payload types that the SDP does not have, and which those are."""
+    types = strange_types(leg)
+    which = listed(payload_type(number, name) for number, name in sorted(types.items()))
+    named = f"payload type{'s' if len(types) > 1 else ''} {which}" if types else "other payload types"
+    return f"{came.unnegotiated} of {many(came.packets, 'packet')} with {named}"
 
 
 def _are_few(unnegotiated: int, packets: int) -> bool:
@@ -93,22 +113,29 @@ def _packets(leg: CallLeg) -> list[Finding]:
     if _expected(leg.expect) is None:
         return []
     if (elsewhere := strangers(leg)) is not None:
-        return [_failed(leg, Reason.NOT_MEASURED, elsewhere)]
+        return [_failed(leg, Reason.NOT_MEASURED, elsewhere, WHOSE)]
     if nothing_came(leg):
         # Neither loss nor jitter nor sound exists without packets; this one finding says why.
-        return [_failed(leg, Reason.NO_RTP, "none")]
+        return [_failed(leg, Reason.NO_RTP, "no RTP", _asked_for(leg))]
     return [] if leg.expect.rtp is None else _few(leg, needed_packets(leg.expect.rtp))
 
 
 def _few(leg: CallLeg, needed: int) -> list[Finding]:
     came = received(leg)
     if came is None:
-        return [_failed(leg, Reason.NOT_MEASURED)]
-    return [_failed(leg, Reason.TOO_FEW_PACKETS, f"{came.packets} packets")] if came.packets < needed else []
+        return [_failed(leg, Reason.NOT_MEASURED, note="what came was not counted")]
+    if came.packets >= needed:
+        return []
+    return [_failed(leg, Reason.TOO_FEW_PACKETS, many(came.packets, "packet"))]
 
 
-def _failed(leg: CallLeg, reason: Reason, observed: str | None = None) -> Finding:
-    return leg.finding(Check.RTP_PACKETS, reason, expected=_expected(leg.expect), observed=observed)
+def _asked_for(leg: CallLeg) -> str | None:
+    """Where the leg's SDP wants its media."""
+    return None if leg.leg.local_rtp is None else f"its SDP asks for it at {leg.leg.local_rtp}"
+
+
+def _failed(leg: CallLeg, reason: Reason, observed: str | None = None, note: str | None = None) -> Finding:
+    return leg.finding(Check.RTP_PACKETS, reason, expected=_expected(leg.expect), observed=observed, note=note)
 
 
 # As both ends have it
@@ -123,18 +150,22 @@ def attribute_missing(ends: CallEnds, finding: Finding) -> Finding:
     peer = peer_of(finding.leg)
     if not ends.declared and packets_sent(ends.caller) == 0:
         return inconclusive(finding, Reason.NOT_MEASURED, "this caller itself sent no RTP that could come back")
-    if ends.leg(peer) is None:
+    sender, name = ends.leg(peer), peer.lower()
+    if sender is None:
         return finding
-    count = packets_sent(ends.leg(peer))
-    name = peer.value.lower()
+    count = packets_sent(sender)
     if count is None:
         return inconclusive(finding, Reason.NOT_MEASURED, f"what the {name} sent was not measured")
     if count == 0:
         return inconclusive(finding, Reason.PEER_LOST, f"the {name} agent sent no RTP")
     expect = ends.call.expected(finding.leg).rtp
     if finding.reason is Reason.TOO_FEW_PACKETS and expect is not None and count < needed_packets(expect):
-        return inconclusive(finding, Reason.NOT_MEASURED, f"the {name} itself sent only {count} packets")
-    return noted(finding, f"the {name} sent {count} packets")
+        return inconclusive(finding, Reason.NOT_MEASURED, f"the {name} itself sent only {many(count, 'packet')}")
+    return noted(finding, _sent_by(sender))
+
+
+def _sent_by(sender: CallLeg) -> str:
+    return f"the {sender.name} sent {many(packets_sent(sender) or 0, 'packet')} to {destinations(sender)}"
 
 
 def packets_sent(leg: CallLeg | None) -> int | None:
@@ -152,9 +183,9 @@ def explain_strangers(reason: Reason) -> Callable[[CallEnds, Finding], Finding]:
             return finding
         if not packets_sent(peer) or ends.peer_trouble(finding.leg, frozenset(Excuse), media=True):
             return finding
-        name = peer.leg.role.value.lower()
-        note = f"the {name} sent {packets_sent(peer)} packets, and none of its media came"
-        return noted(msgspec.structs.replace(finding, reason=reason), note)
+        note = f"{_sent_by(peer)}, and none of its media came"
+        observed = finding.observed or strangers(own)
+        return msgspec.structs.replace(finding, reason=reason, observed=observed, note=note)
 
     return explain
 
@@ -183,14 +214,13 @@ def _unheard(sender: CallLeg, receiver: CallLeg) -> list[Finding]:
     """The SDP at both ends lets media flow, our other agent sent it, and nothing came."""
     if not nothing_came(receiver) or not packets_sent(sender) or flow_ms(sender, receiver) < TOGETHER_MS:
         return []
-    name = sender.leg.role.value.lower()
     return [
         receiver.finding(
             Check.RTP_PACKETS,
             Reason.NO_RTP,
             expected=_expected(receiver.expect) or "RTP, as the SDP at both ends lets it through",
-            observed=strangers(receiver) or "none",
-            note=f"the {name} sent {packets_sent(sender)} packets",
+            observed=strangers(receiver) or "no RTP",
+            note=joined(_asked_for(receiver), _sent_by(sender)),
         )
     ]
 
@@ -211,8 +241,8 @@ def _stopped(ends: CallEnds, sender: CallLeg, receiver: CallLeg) -> list[Finding
             Check.RTP_PACKETS,
             Reason.MEDIA_STOPPED,
             expected="RTP until the end",
-            observed=f"none in the last {quiet_ms / 1000:.1f} of {end_ms / 1000:.1f} s",
-            note=f"the {sender.leg.role.value.lower()} sent RTP for {went.last_ms / 1000:.1f} s",
+            observed=f"no RTP in the last {quiet_ms / 1000:.1f} of {seconds(end_ms)}",
+            note=f"the {sender.name} sent RTP to {destinations(sender)} until {seconds(went.last_ms)}",
         )
     ]
 
@@ -228,12 +258,7 @@ def _may_be_silent(ends: CallEnds, sender: CallLeg, came: Flowed) -> bool:
 
 def _notes(ends: CallEnds) -> list[str]:
     """What was odd about the packets that came, and is no fault."""
-    return [
-        f"{leg.leg.role.value.lower()}: {note}"
-        for leg in (ends.caller, ends.callee)
-        if leg is not None
-        for note in _oddities(leg)
-    ]
+    return [f"{leg.name}: {note}" for leg in (ends.caller, ends.callee) if leg is not None for note in _oddities(leg)]
 
 
 def _oddities(leg: CallLeg) -> Iterator[str]:
@@ -241,9 +266,9 @@ def _oddities(leg: CallLeg) -> Iterator[str]:
     if came is None:
         return
     if came.unnegotiated and _are_few(came.unnegotiated, came.packets):
-        yield f"{came.unnegotiated} of {came.packets} packets with payload types that the SDP does not have"
+        yield f"{_strange(leg, came)}, which the SDP does not have"
     if came.restarts:
-        yield f"sequence numbers began anew, {came.restarts} times"
+        yield f"sequence numbers began anew {often(came.restarts)}"
     if came.pause_ms:
         yield f"pauses of {came.pause_ms / 1000:.1f} s in all (RFC 3551 §4.1)"
     if came.quiet_ms:
@@ -251,9 +276,9 @@ def _oddities(leg: CallLeg) -> Iterator[str]:
     for source in accepted(leg.leg.received or ()):
         if source.origin is not Origin.SIGNALLED:
             how = "by the SDP's host and another port" if source.origin is Origin.SAME_HOST else "by its signal"
-            yield f"{source.packets} packets from {source.remote}, known {how}"
+            yield f"{many(source.packets, 'packet')} from {source.remote}, known {how}"
     for remote, packets in (stranger_packets(leg) if came.packets else {}).items():
-        yield f"{packets} packets from {remote}, a stranger, not counted"
+        yield f"{many(packets, 'packet')} from {remote}, a stranger, not counted"
 
 
 RULE: Final = CheckRule(
@@ -274,6 +299,13 @@ RULE: Final = CheckRule(
                 "not one RTP packet came from the peer; also where nothing was asked, if a callee is declared, the SDP "
                 "at both ends let media flow for 2 s, and our other agent sent"
             ),
+            seen="Not one RTP packet from the peer crossed the leg's socket. The note says where its SDP asks for "
+            "media, and how much the other agent sent, and where to.",
+            usually="One-way audio: a relay that is not there or has its ports closed, SDP with an address that "
+            "cannot be reached from the other side (NAT, a missing advertised address), or a NetworkPolicy that does "
+            "not let UDP through.",
+            look="Whether the packets arrive at the address that the other agent sent to; the c= and m= lines of both "
+            "SDPs as each end got them; the relay's log and port range.",
             excused_by=frozenset({Excuse.DROPPED, Excuse.UNSENT}),
         ),
         Row(
@@ -282,6 +314,12 @@ RULE: Final = CheckRule(
                 "RTP came, but none in the last 2 s or more of the time that the SDP allowed it, while our other agent "
                 "sent; asked for or not"
             ),
+            seen="RTP came, and for the last 2 s or more of the call none, though the SDP of both ends let it through "
+            "and the other agent went on sending.",
+            usually="The relay dropped or moved the session (a timeout, a re-INVITE that it did not follow, a "
+            "restart), or a NAT binding ran out.",
+            look="What happened in the signalling when it stopped: a re-INVITE or UPDATE, a session refresh; the "
+            "relay's log at that time.",
             excused_by=frozenset({Excuse.DROPPED, Excuse.UNSENT}),
         ),
         Row(
@@ -290,14 +328,25 @@ RULE: Final = CheckRule(
                 "1 % or more of the RTP packets, or 50 of them, had payload types that offer and answer did not agree "
                 "on (RFC 3264 §6.1), asked for or not; packets without payload and comfort noise are not meant"
             ),
+            seen="RTP of a payload type that the leg's SDP does not have. The sentence has the types that came and "
+            "those that were offered and answered, by number and name.",
+            usually="A gateway that answers one codec and sends another; telephone-event under another number than "
+            "the SDP's; a relay that transcodes one way only.",
+            look="The m= and a=rtpmap lines of offer and answer at both legs; a phone discards such packets, so the "
+            "far end hears nothing.",
         ),
         Row(
             reason=Reason.TOO_FEW_PACKETS,
             meaning="fewer RTP packets came than `minPackets`, copies not counted",
+            seen="Fewer packets than `minPackets`, of whatever length. The note says how many the other agent sent.",
+            usually="Loss; media that began late or stopped early; silence suppression; or a packet time longer than "
+            "the bound was made for: 50 packets a second of 20 ms, 25 of 40 ms.",
+            look="Packet loss beside it, if any; a=ptime; `maxLossPercent` says more than a number of packets does.",
             excused_by=BROKEN_MEDIA,
             behind=Reason.PACKET_LOSS,
         ),
     ),
+    subject="received RTP",
     sentence="{leg} received {observed}, expected {expected}",
     on="that leg",
     asked_by="`rtp`",

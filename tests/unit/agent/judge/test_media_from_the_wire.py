@@ -306,4 +306,6 @@ def test_media_from_elsewhere_without_a_proof_fails_where_our_agent_sent_and_is_
     failed(verdict(caller=there, **LOSS), Check.RTP_PACKETS, Reason.NO_RTP)
     one = alone(there, **LOSS)
     assert (one.result, one.reason) == (Result.INCONCLUSIVE, Reason.NOT_MEASURED)
-    assert one.findings[0].observed == f"none from {PLACES[CALLER][1]}, 400 packets from 192.0.2.7:5000"
+    assert one.findings[0].observed == (
+        f"no RTP from {PLACES[CALLER][1]}, only 400 packets from 192.0.2.7:5000, which the SDP does not name"
+    )

@@ -25,9 +25,9 @@ def media(sent_ratio: float | None = None, **trouble: Any) -> Health:
     ("health", "said_so"),
     [
         (media(throttled_ms=401.0), "CPU-throttled for 401 of 8000 ms"),
-        (media(lateness_ms=1001.0), "up to 1001 ms late (at most 1000)"),
-        (media(socket_drops=1), "1 datagrams dropped at its own sockets"),
-        (Health(sent_ratio=0.94), "sent 94% of the RTP that was due (at least 95%)"),
+        (media(lateness_ms=1001.0), "up to 1001 ms late, where 1000 are allowed"),
+        (media(socket_drops=1), "1 datagram dropped at its own sockets"),
+        (Health(sent_ratio=0.94), "it sent 94 % of the RTP that was due, where 95 % are needed"),
     ],
 )
 def test_each_trouble_is_named(health, said_so):
@@ -48,7 +48,7 @@ def test_at_the_bound_and_unmeasured_is_no_overload(health):
 
 def test_several_troubles_are_all_named():
     assert overload(media(lateness_ms=3000.0, socket_drops=1), 8000.0) == (
-        "up to 3000 ms late (at most 1000); 1 datagrams dropped at its own sockets"
+        "up to 3000 ms late, where 1000 are allowed; 1 datagram dropped at its own sockets"
     )
 
 

@@ -1,6 +1,7 @@
 """Reasons: each is one check's, stands for one result, and is said by no other check."""
 
 import ast
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.unit.agent.judge.wire import (
     CODE,
     DIGITS,
     EXPECT,
+    PHRASES,
     RELAY,
     SIGNAL,
     Case,
@@ -81,14 +83,22 @@ NO_DIGITS: dict[str, Any] = {
     "group__caller__dtmf": None, "group__expect__caller": change(EXPECT, dtmf=None),
     "group__expect__callee": change(EXPECT, dtmf=None),
 }  # fmt: skip
+NO_HEADERS: Mapping[str, str] = {}
 NO_EVENTS = sdp(RELAY, types="0", rtpmap="")
 ONE = rtp(digits=(tap_digit("1", 11.0),))
 
 
-def registering(code: int | None) -> RegistrationObservation:
+def registering(
+    code: int | None, *, realm: str = "", credentials: bool = False, headers: Mapping[str, str] = NO_HEADERS
+) -> RegistrationObservation:
     """A REGISTER and its final response."""
-    seen = [message(1.0, request("REGISTER"), sent=True)]
-    seen += [] if code is None else [message(1.1, response(code, method="REGISTER"), sent=False)]
+    with_them = {"extra": "Authorization: Digest x\r\n"} if credentials else {}
+    asked = {"WWW-Authenticate": f'Digest realm="{realm}"'} if realm else {}
+    phrase = "" if code is None else PHRASES.get(code, "Phrase")
+    seen = [message(1.0, request("REGISTER", **with_them), sent=True)]
+    if code is not None:
+        said = response(code, method="REGISTER", phrase=phrase, headers={**asked, **headers})
+        seen.append(message(1.1, said, sent=False))
     word = RegistrationConcluded(at_s=33.0, account=AccountId(1), active=False, local_reason="")
     return observe_registration(Role.CALLER, 0, seen, word)
 
@@ -97,14 +107,14 @@ def both_streams(**received: Any) -> tuple[TapStream, ...]:
     return rtp(**received), rtp(sent=True)
 
 
-def info(at_s: float, digit: str, role: Role) -> tuple[Event, ...]:
-    """A digit by INFO from the caller, taken."""
+def info(at_s: float, digit: str, role: Role, *, cseq: int = 3, code: int = 200) -> tuple[Event, ...]:
+    """A digit by INFO from the caller."""
     out = role is Role.CALLER
     body = {"extra": "Content-Type: application/dtmf-relay\r\n", "body": f"Signal={digit}\r\nDuration=100\r\n"}
-    tags = {"cseq": 3, "to_tag": "t"}
+    tags = {"cseq": cseq, "to_tag": "t"}
     return (
         message(at_s, request("INFO", **tags, **body), out),
-        message(at_s + 0.01, response(200, method="INFO", **tags), not out),
+        message(at_s + 0.01, response(code, method="INFO", **tags), not out),
     )
 
 

@@ -63,7 +63,7 @@ def test_what_the_path_changed_is_its_fault_and_named(came, code, what):
     reason, note = refused(came, code, placed=placed)
 
     assert reason is Reason.SIP_CODE_MISMATCH
-    assert f"the callee agent itself answered {code}: " in note
+    assert f"the callee agent itself answered {code} Phrase: " in note
     assert what in note
 
 

@@ -48,13 +48,11 @@ def test_a_200_while_the_callee_did_not_answer_came_from_elsewhere(code):
     verdict = both(callee={"final_code": code})
 
     assert (verdict.result, verdict.reason) == (Result.FAILED, Reason.ANSWERED_ELSEWHERE)
-    assert verdict.findings[0].observed == f"an INVITE that was not answered there ({code})"
+    assert verdict.findings[0].observed == f"an INVITE to which it sent {code} OK"
 
 
 def test_a_200_while_the_callee_sent_no_final_response_came_from_elsewhere():
-    assert both(callee={"final_code": None}).findings[0].observed == (
-        "an INVITE that was not answered there (no final response)"
-    )
+    assert both(callee={"final_code": None}).findings[0].observed == ("an INVITE to which it sent no final response")
 
 
 @pytest.mark.parametrize("callee", [{"final_code": 500}, {"final_code": 487, "progress__answered_ms": 6000.0}])
@@ -75,8 +73,20 @@ def test_a_call_that_reaches_another_endpoints_callee_is_answered_elsewhere():
     first, second = judge_run(reports).calls
 
     assert first.reason is Reason.ANSWERED_ELSEWHERE
-    assert first.findings[0].observed == "an INVITE at callee-1, which is another endpoint's callee"
+    assert first.findings[0].observed == "no INVITE: it reached callee-1, another endpoint's callee"
     assert second.reason is Reason.ANSWERED_ELSEWHERE
+
+
+def test_an_unanswered_call_that_reached_another_endpoints_callee_says_so():
+    unanswered = {"final_code": None, "dialog": None, "progress__answered_ms": None, "progress__ended_ms": 30_050.0}
+    reports = [
+        report(plan(CALLER), caller_leg(**unanswered)),
+        report(plan(CALLEE)),
+        report(plan(CALLER, lane=1, endpoints=(1,)), caller_leg(endpoint=1)),
+        report(plan(CALLEE, lane=1, endpoints=(1,)), good_reports()[1].legs[0]),
+    ]
+    first, _ = judge_run(reports).calls
+    assert note_of(first, CALLER, Check.ANSWERED) == "its INVITE reached callee-1, another endpoint's callee"
 
 
 def test_a_call_that_is_not_answered_is_not_called_delivered_elsewhere():
@@ -100,7 +110,7 @@ def test_an_answer_that_the_path_lost_is_the_paths_failure():
     verdict = both(caller=GAVE_UP)
 
     assert (verdict.result, verdict.reason) == (Result.FAILED, Reason.NO_ANSWER)
-    assert note_of(verdict, CALLER, Check.ANSWERED) == "the callee had the INVITE and answered 200"
+    assert note_of(verdict, CALLER, Check.ANSWERED) == "the INVITE reached the callee, which answered 200 OK"
 
 
 def test_an_invite_that_the_path_cancelled_at_once_is_the_paths_failure():
@@ -108,14 +118,14 @@ def test_an_invite_that_the_path_cancelled_at_once_is_the_paths_failure():
     verdict = both(caller={"final_code": 408}, callee=callee)
 
     assert verdict.reason is Reason.SIP_CODE_MISMATCH
-    assert note_of(verdict, CALLER, Check.ANSWERED) == "the callee had the INVITE"
+    assert note_of(verdict, CALLER, Check.ANSWERED) == "the INVITE reached the callee, which had sent no final response"
 
 
 def test_a_refusal_by_our_own_callee_is_not_the_suts():
     verdict = both(caller={"final_code": 500}, callee={"final_code": 500})
 
     assert (verdict.result, verdict.reason) == (Result.INCONCLUSIVE, Reason.AGENT_ERROR)
-    assert note_of(verdict, CALLER, Check.ANSWERED) == "the callee agent itself answered 500"
+    assert note_of(verdict, CALLER, Check.ANSWERED) == "the callee agent itself answered 500 OK"
 
 
 @pytest.mark.parametrize(
@@ -259,7 +269,9 @@ def test_digits_lost_towards_the_callee_say_so():
     verdict = both(callee={"dtmf_received": digits("124#")})
 
     assert verdict.reason is Reason.DTMF_MISMATCH
-    assert note_of(verdict, CALLEE, Check.DTMF) == "the caller sent 1234#: changed on the way to the callee"
+    assert (
+        note_of(verdict, CALLEE, Check.DTMF) == 'the caller sent "1234#": digit 3 ("3") lost on the way to the callee'
+    )
 
 
 def test_a_parrot_that_got_wrong_digits_sends_wrong_digits_back():
@@ -269,21 +281,29 @@ def test_a_parrot_that_got_wrong_digits_sends_wrong_digits_back():
     )
 
     assert [finding.leg for finding in verdict.findings] == [CALLEE, CALLER]
-    assert note_of(verdict, CALLER, Check.DTMF) == "the callee had received 124#: changed on the way to the callee"
+    assert note_of(verdict, CALLER, Check.DTMF) == (
+        'the callee had received "124#" of "1234#": digit 3 ("3") lost on the way to the callee'
+    )
 
 
 def test_digits_lost_towards_the_caller_say_so():
     verdict = both(caller={"dtmf_received": digits("124#")})
 
     assert said(verdict.findings) == [(Check.DTMF, Reason.DTMF_MISMATCH)]
-    assert note_of(verdict, CALLER, Check.DTMF) == "the callee sent back 1234#: changed on the way to the caller"
+    assert (
+        note_of(verdict, CALLER, Check.DTMF)
+        == 'the callee sent back "1234#": digit 3 ("3") lost on the way to the caller'
+    )
 
 
 def test_all_digits_dropped_on_the_path_are_a_mismatch_at_both_ends():
     verdict = both(caller={"dtmf_received": ()}, callee={"dtmf_received": (), "dtmf_sent": ()})
 
     assert said(verdict.findings) == [(Check.DTMF, Reason.DTMF_MISMATCH), (Check.DTMF, Reason.DTMF_MISMATCH)]
-    assert note_of(verdict, CALLER, Check.DTMF) == "the callee had received none: changed on the way to the callee"
+    assert (
+        note_of(verdict, CALLER, Check.DTMF)
+        == 'the callee had received no digits of "1234#": lost on the way to the callee'
+    )
 
 
 def test_telephone_event_stripped_from_the_sdp_was_not_negotiated_at_either_end():
@@ -316,7 +336,7 @@ def test_digits_that_the_caller_never_sent_are_not_lost(received):
     verdict = both(caller={"dtmf_sent": digits("123")}, callee={"dtmf_received": digits(received)})
 
     assert said(verdict.findings) == [(Check.DTMF, Reason.NOT_MEASURED)]
-    assert note_of(verdict, CALLEE, Check.DTMF) == "the caller had sent only 123"
+    assert note_of(verdict, CALLEE, Check.DTMF) == 'the caller had sent only "123"'
 
 
 @pytest.mark.parametrize("received", ["", "1", "13", "12345"])
@@ -330,7 +350,7 @@ def test_digits_that_the_parrot_had_no_time_to_send_back_are_not_lost():
     verdict = both(caller={"dtmf_received": digits("12")}, callee={"dtmf_sent": digits("12")})
 
     assert said(verdict.findings) == [(Check.DTMF, Reason.NOT_MEASURED)]
-    assert note_of(verdict, CALLER, Check.DTMF) == "the callee had sent back only 12"
+    assert note_of(verdict, CALLER, Check.DTMF) == 'the callee had sent back only "12"'
 
 
 def test_digits_from_an_absorber_cannot_be_missed():
@@ -373,7 +393,10 @@ def test_no_rtp_one_way_is_no_rtp_whatever_follows():
     verdict = both(caller=NO_RTP | {"dtmf_received": ()})
 
     assert (verdict.result, verdict.reason) == (Result.FAILED, Reason.NO_RTP)
-    assert note_of(verdict, CALLER, Check.RTP_PACKETS) == "the callee sent 400 packets"
+    assert (
+        note_of(verdict, CALLER, Check.RTP_PACKETS)
+        == "its SDP asks for it at 10.0.0.9:4000; the callee sent 400 packets to 10.0.0.1:30000"
+    )
 
 
 def test_one_way_audio_to_the_callee_is_no_rtp_there():

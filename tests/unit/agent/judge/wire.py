@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from agent.contract.call import Audio, ExpectDtmf, ExpectLeg, ExpectRtp, SendDtmf
+from agent.contract.call import Audio, Behaviour, ExpectDtmf, ExpectLeg, ExpectRtp, SendDtmf
 from agent.contract.observation import Health, LegObservation, RegistrationObservation, Trouble
 from agent.contract.plan import Plan, call_key, identity_code
 from agent.contract.verdict import Role
@@ -19,7 +19,7 @@ from agent.observe.sound import Codes
 from agent.phone.protocol import CallEnded, CallHandle, Event
 from agent.sound.identity import Samples, encode
 from agent.tap.model import TapStream
-from tests.unit.builders import RUN_UID, plan, report
+from tests.unit.builders import RUN_UID, change, plan, report
 from tests.unit.sip_messages import message, request, response, sdp, with_sdp
 from tests.unit.taps import tap_digit, tap_stream
 
@@ -50,6 +50,12 @@ def rtp(**changes: Any) -> TapStream:
 
 
 HEALTHY = Health()
+PHRASES = {
+    200: "OK", 302: "Moved Temporarily", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
+    407: "Proxy Authentication Required", 420: "Bad Extension", 480: "Temporarily Unavailable",
+    481: "Call/Transaction Does Not Exist", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here",
+    500: "Server Internal Error", 503: "Service Unavailable",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +65,20 @@ class End:
     role: Role
     offer: str | None = sdp(OURS)
     answer: str | None = sdp(RELAY)
+    asks: str = ""
+    """Headers of the INVITE; likewise of other requests: `route`, of ACK and BYE, `farewell`, of the BYE."""
+    tries: int = 1
+    """How often the INVITE crosses."""
+    trying: bool = False
     ringing: bool = True
     code: int | None = 200
     refusal: dict[str, str] = field(default_factory=dict)
-    """Headers of the final response."""
+    """Headers of the final response; `goodbye`: of that to the BYE."""
+    route: str = ""
+    farewell: str = ""
+    goodbye: dict[str, str] = field(default_factory=dict)
+    tones: str | None = None
+    """Digits that were heard."""
     answers: int = 1
     acknowledged: bool = True
     bye_s: float = 14.1
@@ -87,26 +103,31 @@ class End:
             media_s=4.0, recordings={}, tapped=self.streams if self.code == 200 else None,
         )  # fmt: skip
         events = sorted((*self._messages(), *self.extra, ended), key=lambda event: event.at_s)
-        tracks = {RELAY: SIGNAL if self.sound is None else self.sound} if self.code == 200 else {}
-        return observe_leg(
+        sound = SIGNAL if self.sound is None else self.sound
+        tracks = dict.fromkeys((RELAY, *(row.remote for row in self.streams)), sound) if self.code == 200 else {}
+        seen = observe_leg(
             facts, events, own_reason=self.own_reason, health=self.health, tracks=tracks, codes=Codes(own=CODE)
         )
+        return change(seen, dtmf_tones=self.tones)
 
     def _messages(self) -> Sequence[Event]:
         out = self.role is Role.CALLER
-        offer = {} if self.offer is None else with_sdp(self.offer)
-        found = [message(10.0, request(**offer), out)]
+        offer = {"extra": ""} if self.offer is None else with_sdp(self.offer)
+        invite = request(**offer | {"extra": self.asks + offer["extra"]})
+        found = [message(10.0 + 0.5 * (2**time - 1), invite, out) for time in range(self.tries)]
+        if self.trying:
+            found.append(message(10.01, response(100, to_tag="", phrase="Trying"), not out))
         if self.ringing:
             found.append(message(10.02, response(180), not out))
         if self.code is None:
             return found
         body = {} if self.answer is None or self.code != 200 else with_sdp(self.answer)
-        final = response(self.code, headers=self.refusal, **body)
+        final = response(self.code, headers=self.refusal, phrase=PHRASES.get(self.code, "Phrase"), **body)
         found += [message(10.1 + 0.5 * (2**time - 1), final, not out) for time in range(self.answers)]
         if self.code != 200:
             return found
         if self.acknowledged:
-            found.append(message(10.12, request("ACK", to_tag="t"), out))
+            found.append(message(10.12, request("ACK", to_tag="t", extra=self.route), out))
         return [*found, *self._ending(out)]
 
     def _ending(self, out: bool) -> list[Event]:  # noqa: FBT001
@@ -114,9 +135,12 @@ class End:
             return []
         own = self.bye_sent is out
         tags = {"cseq": 7, **({"to_tag": "t"} if own else {"from_tag": "t", "to_tag": "f"})}
-        found: list[Event] = [message(self.bye_s, request("BYE", **tags), self.bye_sent)]
+        bye = request("BYE", extra=self.route + self.farewell, **tags)
+        found: list[Event] = [message(self.bye_s, bye, self.bye_sent)]
         if self.bye_code is not None:
-            found.append(message(self.bye_s + 0.02, response(self.bye_code, method="BYE", **tags), not self.bye_sent))
+            phrase = PHRASES.get(self.bye_code, "Phrase")
+            said = response(self.bye_code, method="BYE", headers=self.goodbye, phrase=phrase, **tags)
+            found.append(message(self.bye_s + 0.02, said, not self.bye_sent))
         return found
 
 
@@ -138,6 +162,7 @@ def verdict(
     *,
     registrations: Sequence[RegistrationObservation] | None = None,
     callee_lost: bool = False,
+    behaviour: Behaviour = Behaviour.PARROT,
     **plan_changes: Any,
 ) -> CallVerdict:
     """What the call comes to. A leg None was not reported."""
@@ -147,7 +172,8 @@ def verdict(
         changes: dict[str, Any] = {"complete": not (callee_lost and role is Role.CALLEE)}
         if registrations is not None and role is Role.CALLER:
             changes["registrations"] = tuple(registrations)
-        made.append(report(the_plan(role, **plan_changes), *legs, **changes))
+        its_plan = the_plan(role, **plan_changes)
+        made.append(report(change(its_plan, behaviour=its_plan.behaviour and behaviour), *legs, **changes))
     return judge_run(made).calls[0]
 
 

@@ -62,7 +62,7 @@ def test_silence_where_the_calls_signal_is_expected_is_no_audio():
     [finding] = judge_leg(plan(), caller_leg(heard=SILENT))
 
     assert (finding.check, finding.reason) == (Check.AUDIO, Reason.NO_AUDIO)
-    assert (finding.expected, finding.observed) == ("Own", "0.0 of 8.0 s above silence")
+    assert (finding.expected, finding.observed) == ("this call's signal", "nothing but silence for 8.0 s")
 
 
 @pytest.mark.parametrize(("until_ms", "found"), [(4000.0, []), (3990.0, NO_AUDIO)])
@@ -75,7 +75,7 @@ def test_a_signal_that_makes_way_for_other_sound_is_wrong_audio():
         plan(**NOBODYS_DIGITS), caller_leg(heard=stretches((0.0, 3000.0, OWN), (3000.0, 8000.0, None)), **NO_DIGITS)
     )
     assert finding.reason is Reason.WRONG_AUDIO
-    assert finding.observed == "its own signal for 3.0 of 8.0 s, other sound for 5.0 s"
+    assert finding.observed == "this call's signal for only 3.0 of the 8.0 s that were due, other sound for 5.0 s"
 
 
 def test_digits_take_the_signals_place_and_that_is_no_fault():
@@ -151,7 +151,7 @@ def test_another_code_beside_its_own_is_sure_from_its_second_frame_on(stranger):
 def test_another_calls_signal_beside_its_own_is_named():
     [finding] = judge_leg(plan(group__count=2), caller_leg(heard=heard({code(): 14, code(number=1): 2})))
 
-    assert finding.observed == "its own signal and the signal of pin 1 at endpoint 0"
+    assert finding.observed == "this call's signal and the signal of pin 1 at endpoint 0"
 
 
 def test_a_code_that_was_heard_zero_times_was_not_heard():
@@ -187,7 +187,7 @@ def test_other_sound_between_passes_up_to_a_tenth_and_fails_beyond_half(share, f
 def test_other_sound_is_told_by_share_and_seconds():
     [finding] = judge_leg(plan(**NOBODYS_DIGITS), caller_leg(heard=foreign(0.3), **NO_DIGITS))
     assert finding.observed == "other sound in 30 % of the audible time (2.4 s)"
-    assert finding.note == "maxForeignPercent says how much is allowed"
+    assert finding.note == "only maxForeignPercent can say whether that is too much"
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_prompt_before_its_own_signal_is_a_note():
     verdict = both(caller=prompt, callee=NO_DIGITS, **NOBODYS_DIGITS)
 
     assert verdict.result is Result.PASSED
-    assert verdict.notes == ("caller: other sound for 3.5 s before its own signal",)
+    assert verdict.notes == ("caller: other sound for 3.5 s before this call's signal",)
 
 
 def test_what_digits_leave_of_broken_frames_is_no_other_sound():
@@ -306,14 +306,15 @@ def test_silence_towards_the_caller_alone_is_broken_on_that_way():
 
     assert said(verdict.findings) == NO_AUDIO
     assert note_of(verdict, CALLER, Check.AUDIO) == (
-        "the callee sent 400 packets; the callee heard this call's signal: broken on the way to the caller"
+        "the callee sent 400 packets to 10.0.0.1:30000; the callee heard this call's signal: "
+        "broken on the way to the caller"
     )
 
 
 def test_a_callee_that_recorded_nothing_tells_no_way():
     verdict = both(caller={"heard": SILENT}, callee={"heard": None})
 
-    assert note_of(verdict, CALLER, Check.AUDIO) == "the callee sent 400 packets"
+    assert note_of(verdict, CALLER, Check.AUDIO) == "the callee sent 400 packets to 10.0.0.1:30000"
 
 
 @pytest.mark.parametrize("audio", [Audio.OWN, Audio.ANY])

@@ -10,6 +10,7 @@ from agent.contract.observation import Digit
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.leg import judge_leg
 from agent.judge.run import judge_run
+from agent.judge.words import quoted
 from tests.unit.agent.judge.judging import CALLEE, CALLER, both, callee_alone, caller_alone, note_of, said
 from tests.unit.builders import SOURCE, callee_leg, caller_leg, change, digits, plan, report
 
@@ -28,8 +29,8 @@ def crossed(text: str = "1234#", **changed: Any) -> tuple[Digit, ...]:
 
 def test_digits_by_another_method_are_right_and_come_the_wrong_way():
     [finding] = judge_leg(plan(), callee_leg(dtmf_received=BY_INFO))
-    assert (finding.reason, finding.observed) == (Reason.DTMF_OTHER_METHOD, "1234# by INFO")
-    assert finding.note == "by RFC4733 they were expected"
+    assert (finding.reason, finding.observed) == (Reason.DTMF_OTHER_METHOD, '"1234#" by INFO')
+    assert finding.expected == '"1234#" by RFC 4733 alone'
 
 
 def test_digits_by_both_methods_are_there_twice():
@@ -48,7 +49,7 @@ def test_a_digit_that_was_never_ended_fails_whether_or_not_digits_were_asked_for
     assert callee_alone(its_plan, dtmf_received=crossed()) == []
     [finding] = judge_leg(plan(**its_plan), callee_leg(dtmf_received=crossed(end_packets=0)))
     assert (finding.check, finding.reason) == (Check.DTMF, Reason.DTMF_NOT_ENDED)
-    assert finding.observed == "digit 3 (3) without an end packet"
+    assert finding.observed == 'digit 3 ("3") without an end packet'
 
 
 def test_a_digit_that_the_end_of_the_call_cut_is_not_the_paths_doing():
@@ -60,7 +61,7 @@ def test_a_digit_that_the_end_of_the_call_cut_is_not_the_paths_doing():
 def test_a_digit_shorter_than_any_receiver_must_take_fails():
     assert callee_alone(dtmf_received=crossed(duration_ms=40.0)) == []
     [finding] = judge_leg(plan(), callee_leg(dtmf_received=crossed(duration_ms=30.0)))
-    assert (finding.reason, finding.observed) == (Reason.DTMF_CUT_SHORT, "digit 3 (3) of 30 ms")
+    assert (finding.reason, finding.observed) == (Reason.DTMF_CUT_SHORT, 'digit 3 ("3") of 30 ms')
     assert said(both(callee={"dtmf_received": crossed(duration_ms=30.0)}).findings) == [
         (Check.DTMF, Reason.DTMF_CUT_SHORT)
     ]
@@ -94,7 +95,7 @@ def test_a_digit_without_its_end_is_the_paths_doing_only_where_it_was_sent_to_it
 def test_the_echo_of_a_parrot_is_held_against_what_the_parrot_sent():
     seen = both(callee={"dtmf_sent": crossed()}, caller={"dtmf_received": crossed(end_packets=0)})
     assert said(seen.findings) == [(Check.DTMF, Reason.DTMF_NOT_ENDED)]
-    assert note_of(seen, CALLER, Check.DTMF) == "the callee sent 1234# to their end"
+    assert note_of(seen, CALLER, Check.DTMF) == 'the callee sent "1234#" to their end'
     assert caller_alone(dtmf_received=crossed()) == []
 
 
@@ -123,7 +124,7 @@ def test_missing_digits_without_telephone_event_in_the_sdp_were_not_negotiated()
     leg = {"dtmf_received": (), "sections__telephone_event_payload_type": None}
     [finding] = judge_leg(plan(), caller_leg(**leg))
 
-    assert (finding.reason, finding.observed) == (Reason.DTMF_NOT_NEGOTIATED, "none")
+    assert (finding.reason, finding.observed) == (Reason.DTMF_NOT_NEGOTIATED, "no digits")
     assert callee_alone(**leg) == [(Check.DTMF, Reason.DTMF_NOT_NEGOTIATED)]
 
 
@@ -153,7 +154,7 @@ def test_a_caller_that_never_sent_all_its_digits_cannot_miss_them():
     [finding] = judge_leg(plan(), caller_leg(dtmf_sent=digits("12"), dtmf_received=digits("12")))
 
     assert (finding.reason, finding.observed) == (Reason.NOT_MEASURED, "12")
-    assert finding.note == "this caller had sent only 12 of 1234# when the call ended"
+    assert finding.note == 'this caller had sent only "12" of "1234#" when the call ended'
 
 
 def test_digits_that_contradict_what_was_sent_fail_however_little_that_was():
@@ -179,8 +180,8 @@ def test_digits_that_come_back_and_the_parrot_never_sent_fail_asked_for_or_not(a
 
     [finding] = seen.findings
     assert (finding.leg, finding.check, finding.reason) == (CALLER, Check.DTMF, Reason.DTMF_MISMATCH)
-    assert finding.note == f"the callee sent back {sent_back or 'none'}: not all of these came from it"
-    assert finding.expected == ("no digits that the callee did not send" if asked else "1234#")
+    assert finding.note == f"the callee sent back {quoted(sent_back)}: not all of these came from it"
+    assert finding.expected == "no digits that the callee did not send"
 
 
 def test_digits_that_the_parrot_sent_and_the_path_lost_are_not_the_paths_own():
@@ -226,5 +227,37 @@ NOTHING_ASKED_BACK = {"group__expect__caller": ExpectLeg()}
 def test_digits_of_strangers_alone_were_not_measured():
     stranger = change(SOURCE, origin=Origin.STRANGER, remote="10.0.0.66:7000")
     quiet = {"group__expect__caller__rtp": None, "group__expect__caller__audio": None}
-    assert caller_alone(quiet, received=(stranger,), dtmf_received=()) == [(Check.DTMF, Reason.NOT_MEASURED)]
+    assert caller_alone(quiet, received=(stranger,), dtmf_received=()) == [
+        (Check.RTP_PACKETS, Reason.NOT_MEASURED), (Check.DTMF, Reason.NOT_MEASURED)
+    ]  # fmt: skip
     assert caller_alone(quiet, received=(SOURCE, stranger), dtmf_received=()) == [(Check.DTMF, Reason.DTMF_MISMATCH)]
+
+
+def test_digits_as_tones_alone_come_another_way():
+    [finding] = judge_leg(plan(CALLEE), callee_leg(dtmf_received=(), dtmf_tones="1234#"))
+    assert (finding.reason, finding.observed) == (Reason.DTMF_OTHER_METHOD, '"1234#" as in-band tones')
+
+
+def test_other_digits_as_tones_are_a_mismatch_that_names_them():
+    [finding] = judge_leg(plan(CALLEE), callee_leg(dtmf_received=(), dtmf_tones="12"))
+    assert (finding.reason, finding.observed) == (Reason.DTMF_MISMATCH, '"12" as in-band tones')
+
+
+def test_tones_without_telephone_event_in_the_sdp_say_so():
+    leg = callee_leg(dtmf_received=(), dtmf_tones="1234#", sections__telephone_event_payload_type=None)
+    [finding] = judge_leg(plan(CALLEE), leg)
+    assert (finding.reason, finding.note) == (Reason.DTMF_OTHER_METHOD, "this leg's SDP has no telephone-event")
+
+
+def test_events_that_an_agent_dropped_beside_tones_are_its_own_doing():
+    dropped = {"health__media__socket_drops": 3}
+    assert (Check.DTMF, Reason.AGENT_OVERLOADED) in callee_alone(dtmf_received=(), dtmf_tones="1234#", **dropped)
+    by_info = callee_alone(dtmf_received=BY_INFO, **dropped)
+    assert (Check.DTMF, Reason.DTMF_OTHER_METHOD) in by_info
+
+
+def test_digits_without_any_rtp_say_that_none_came():
+    quiet = {"group__expect__callee__rtp": None, "group__expect__callee__audio": None}
+    none, digits_missing = judge_leg(plan(CALLEE, **quiet), callee_leg(received=(), dtmf_received=()))
+    assert (none.reason, none.expected) == (Reason.NO_RTP, "RTP that carries digits")
+    assert (digits_missing.reason, digits_missing.note) == (Reason.DTMF_MISMATCH, "no RTP came at all")

@@ -41,7 +41,7 @@ def test_loss_says_what_was_lost_of_what():
 
     assert (finding.expected, finding.observed) == (
         "at most 1 %",
-        "10.00 % (0.80 of 8.00 s), 40 of 400 packets by number",
+        "10.00 % (0.80 of 8.00 s), 40 of 400 packets by sequence number",
     )
 
 
@@ -53,7 +53,7 @@ def test_time_that_is_missing_between_packets_in_sequence_is_loss():
 def test_a_pause_and_a_restart_lose_nothing_and_are_noted():
     assert caller_alone(**received(media_ms=4500.0, pause_ms=3000.0, restarts=2)) == []
     assert both(caller=received(pause_ms=3000.0, restarts=2)).notes == (
-        "caller: sequence numbers began anew, 2 times",
+        "caller: sequence numbers began anew twice",
         "caller: pauses of 3.0 s in all (RFC 3551 §4.1)",
     )
 
@@ -112,7 +112,7 @@ def test_loss_by_both_ends_says_what_each_counted():
 
     assert verdict.findings[0].note == (
         "the caller sent 7.50 s of audio in 400 packets, 6.70 s of audio in 360 packets came; "
-        "0 of 360 packets by number"
+        "0 of 360 packets by sequence number are missing: the rest was lost where numbers do not show it"
     )
 
 

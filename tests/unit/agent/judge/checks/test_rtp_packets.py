@@ -98,7 +98,9 @@ def test_packets_of_strangers_alone_are_not_measured_and_both_addresses_are_name
 
     finding = next(finding for finding in call.findings if finding.check is Check.RTP_PACKETS)
     assert finding.reason is Reason.NOT_MEASURED
-    assert finding.observed == "none from 10.0.0.1:30000, 312 packets from 10.0.0.66:7000"
+    assert finding.observed == (
+        "no RTP from 10.0.0.1:30000, only 312 packets from 10.0.0.66:7000, which the SDP does not name"
+    )
     assert call.result is Result.INCONCLUSIVE
 
 
@@ -106,7 +108,9 @@ def test_packets_of_strangers_alone_fail_where_our_other_agent_sent():
     verdict = both(caller={"received": (STRANGER,), "dtmf_received": ()})
 
     assert {(Check.RTP_PACKETS, Reason.NO_RTP), (Check.DTMF, Reason.DTMF_MISMATCH)} == set(said(verdict.findings))
-    assert "the callee sent 400 packets, and none of its media came" in note_of(verdict, CALLER, Check.RTP_PACKETS)
+    assert "the callee sent 400 packets to 10.0.0.1:30000, and none of its media came" in note_of(
+        verdict, CALLER, Check.RTP_PACKETS
+    )
     assert both(caller={"received": (STRANGER,)}, **NOTHING_ASKED).reason is Reason.NO_RTP
 
 
@@ -145,14 +149,15 @@ def test_media_of_an_address_that_the_sdp_did_not_name_is_the_legs_and_noted(ori
 def test_media_that_nobody_agreed_on_fails_asked_for_or_not(asked):
     [finding] = judge_leg(plan(**asked), caller_leg(received__unnegotiated=4))
     assert (finding.check, finding.reason) == (Check.RTP_PACKETS, Reason.UNNEGOTIATED_PAYLOAD)
-    assert (finding.expected, finding.observed) == ("payload types of the SDP", "4 of 400 packets with others")
+    assert finding.expected == "0 (PCMU/8000) or 120 (telephone-event/8000), as its SDP says"
+    assert finding.observed == "4 of 400 packets with other payload types"
 
 
 def test_a_few_packets_of_other_types_beside_hundreds_are_a_note():
     verdict = both(caller={"received__unnegotiated": 3})
 
     assert verdict.result is Result.PASSED
-    assert verdict.notes == ("caller: 3 of 400 packets with payload types that the SDP does not have",)
+    assert verdict.notes == ("caller: 3 of 400 packets with other payload types, which the SDP does not have",)
     many = {"received__packets": 20_000}
     assert caller_alone(**many, received__unnegotiated=49) == []
     assert caller_alone(**many, received__unnegotiated=50) == [(Check.RTP_PACKETS, Reason.UNNEGOTIATED_PAYLOAD)]
@@ -176,8 +181,8 @@ def test_media_that_stops_while_our_other_agent_sends_fails_asked_for_or_not():
     for asked in ({}, NOTHING_ASKED):
         verdict = both(caller={"received__last_ms": 5999.0}, **asked)
         assert said(verdict.findings) == [(Check.RTP_PACKETS, Reason.MEDIA_STOPPED)]
-        assert verdict.findings[0].observed == "none in the last 2.0 of 8.0 s"
-        assert note_of(verdict, CALLER, Check.RTP_PACKETS) == "the callee sent RTP for 8.0 s"
+        assert verdict.findings[0].observed == "no RTP in the last 2.0 of 8.0 s"
+        assert note_of(verdict, CALLER, Check.RTP_PACKETS) == "the callee sent RTP to 10.0.0.1:30000 until 8.0 s"
 
 
 def test_a_sut_that_answers_itself_may_be_silent_for_as_long_as_it_likes():
@@ -209,7 +214,7 @@ def test_media_is_due_again_once_a_hold_is_over():
     verdict = both(caller={"sections": HELD, "received__last_ms": 2990.0}, callee={"sections": HELD}, **NOTHING_ASKED)
 
     assert said(verdict.findings) == [(Check.RTP_PACKETS, Reason.MEDIA_STOPPED)]
-    assert verdict.findings[0].observed == "none in the last 2.5 of 8.0 s"
+    assert verdict.findings[0].observed == "no RTP in the last 2.5 of 8.0 s"
 
 
 def test_media_is_due_until_the_hold_is_over_however_late_the_bye_comes():
@@ -240,7 +245,9 @@ def test_nothing_at_one_end_of_what_the_other_sent_fails_though_nobody_asked(leg
 
     [finding] = verdict.findings
     assert (finding.leg, finding.check, finding.reason) == (leg, Check.RTP_PACKETS, Reason.NO_RTP)
-    assert finding.note == f"the {'callee' if leg is CALLER else 'caller'} sent 400 packets"
+    sender = "callee" if leg is CALLER else "caller"
+    asked_for = "its SDP asks for it at 10.0.0.9:4000"
+    assert finding.note == f"{asked_for}; the {sender} sent 400 packets to 10.0.0.1:30000"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,75 @@
+"""Words that the sentences of several checks are made of. Values in, text out; pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from agent.contract.observation import Asked, Target
+
+
+def often(count: int) -> str:
+    """How often: `once`, `twice`, `3 times`."""
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def many(count: int, one: str) -> str:
+    """`1 packet`, `2 packets`."""
+    return f"{count} {one}" if count == 1 else f"{count} {one}s"
+
+
+def listed(words: Iterable[str], last: str = "and") -> str:
+    """`a, b and c`."""
+    every = list(words)
+    return f" {last} ".join(part for part in (", ".join(every[:-1]), *every[-1:]) if part)
+
+
+def seconds(ms: float) -> str:
+    """To a tenth."""
+    return f"{ms / 1000:.1f} s"
+
+
+def spoken(code: int, phrase: str | None) -> str:
+    """A status line, as people say it."""
+    return f"{code} {phrase}" if phrase else str(code)
+
+
+def quoted(digits: str) -> str:
+    """Digits as they are said."""
+    return f'"{digits}"' if digits else "no digits"
+
+
+def payload_type(number: int, name: str | None) -> str:
+    """By number and name."""
+    return str(number) if name is None else f"{number} ({name})"
+
+
+def payload_types(types: Mapping[int, str], last: str = "and") -> str:
+    """All of an SDP."""
+    return listed((payload_type(number, name) for number, name in types.items()), last) or "none"
+
+
+def destination(target: Target) -> str:
+    """Where a request within a dialog went, and what sent it there (RFC 3261 §12.2.1.1)."""
+    routes = f"Route {', '.join(target.routes)}, from Record-Route" if target.routes else "no Record-Route came"
+    return f"to {target.peer} (Request-URI {target.uri}, from the Contact; {routes})"
+
+
+UNAUTHORIZED: Final = (401, 403, 407)
+"""Refusals that credentials, or their lack, may have brought about."""
+
+
+def challenged(code: int | None, asked: Asked) -> str | None:
+    """What was asked back, and whether credentials were sent; None where that is not what a final response is about.
+
+    `code` None: there was no final response to the last try.
+    """
+    if not asked.challenges:
+        return "it was not challenged, so no credentials were sent" if code in UNAUTHORIZED else None
+    if code is not None and code not in UNAUTHORIZED:
+        return None
+    sent = f"credentials were sent {often(asked.credentials)}" if asked.credentials else "no credentials were sent"
+    return f"challenged by {listed(dict.fromkeys(asked.challenges))}, {sent}"
+
+
+def joined(*parts: str | None) -> str | None:
+    """What there is to say beside a finding; None: nothing."""
+    return "; ".join(part for part in parts if part) or None
