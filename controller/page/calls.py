@@ -107,6 +107,7 @@ def run_page(known: Known, kept: Sequence[Kept]) -> Page:
             [one for one, its in seen_keys if its == key],
             failures.get(key, ()),
             places.get(key.endpoint),
+            has_callee=run is None or run.has_callee,
         )
         for key in keys
     ]
@@ -211,6 +212,7 @@ def _judged(
         ),
         calls=tuple(calls[:MAX_CALLS]),
         left_out=(*left_out, *beyond),
+        has_callee=run.has_callee,
     )
 
 
@@ -243,7 +245,13 @@ def _unjudged(calls: Sequence[Call], made_of: Sequence[str], left_out: Sequence[
 
 
 def _call(
-    key: CallKey, kept: Sequence[Kept], seen: Sequence[Observation], said: Sequence[Said], endpoint: Endpoint | None
+    key: CallKey,
+    kept: Sequence[Kept],
+    seen: Sequence[Observation],
+    said: Sequence[Said],
+    endpoint: Endpoint | None,
+    *,
+    has_callee: bool,
 ) -> Call:
     sides = [side for role in Role if (side := _side(role, kept, seen)) is not None]
     clock = clock_of([side.leg for side in sides])
@@ -267,9 +275,9 @@ def _call(
         said=everything,
         broken=broken_by(everything),
         facts=tuple(_facts(sides, tracks)),
-        ladder=both_legs(legs, clock, tracks, endpoint.address if endpoint else ""),
+        ladder=both_legs(legs, clock, tracks, endpoint.address if endpoint else "", has_callee=has_callee),
         tracks=tuple(tracks),
-        notes=(*_notes(sides), *((UNDATED,) if key.call == REGISTRATION else ())),
+        notes=(*_notes(sides, has_callee=has_callee), *((UNDATED,) if key.call == REGISTRATION else ())),
     )
 
 
@@ -357,7 +365,7 @@ def _facts(sides: Sequence[_Side], tracks: Sequence[Track]) -> list[Fact]:
     return [*facts, *loss_facts(tracks)]
 
 
-def _notes(sides: Sequence[_Side]) -> list[str]:
+def _notes(sides: Sequence[_Side], *, has_callee: bool) -> list[str]:
     notes = []
     for side in sides:
         if side.folder is not None:
@@ -366,7 +374,7 @@ def _notes(sides: Sequence[_Side]) -> list[str]:
             notes.append(f"No evidence of the {side.role.lower()}'s leg: {side.seen.evidence_fault}")
         if side.recording is not None:
             notes += [f"{one.code}: {one.message}" for one in side.recording.trace.warnings]
-    if len(sides) == 1:
+    if len(sides) == 1 and has_callee:
         other = Role.CALLEE if sides[0].role is Role.CALLER else Role.CALLER
         notes.append(f"Nothing was kept of the {other.lower()}'s leg: it is not drawn.")
     return notes

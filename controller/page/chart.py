@@ -145,7 +145,7 @@ def _track(canvas: _Canvas, track: Track) -> None:
     for gap in (span for span in track.spans if span.kind is SpanKind.GAP):
         canvas.span((gap.begin_s, gap.end_s), canvas.y, PLOT_HEIGHT if track.slots else 14, "gap", gap.label)
     if track.slots:
-        _plot(canvas, track.slots)
+        _plot(canvas, track)
     elif track.packets:
         y = canvas.y + 2
         canvas.text(LEFT - 6, y + 9, "packets", "axis")
@@ -221,8 +221,9 @@ def _level(along: Scale, up: Scale, level: Level) -> Stroke:
     return Stroke(points=" ".join(points), kind="level")
 
 
-def _plot(canvas: _Canvas, slots: Sequence[Slot]) -> None:
+def _plot(canvas: _Canvas, track: Track) -> None:
     """Lost packets as bars, jitter as a line, each with its own axis."""
+    slots = track.slots
     y, bottom = canvas.y, canvas.y + PLOT_HEIGHT
     lost_top = top_of(max(slot.lost for slot in slots))
     jitter_top = top_of(max((slot.jitter_ms or 0.0 for slot in slots), default=0.0))
@@ -239,17 +240,23 @@ def _plot(canvas: _Canvas, slots: Sequence[Slot]) -> None:
     points = []
     for slot in slots:
         title = f"{slot.begin_s:g} to {slot.end_s:g} s: {slot.packets} packets, {slot.lost} lost"
+        begin_s, end_s = within(slot, track)
         if slot.jitter_ms is not None:
             title += f", jitter up to {slot.jitter_ms:.2f} ms"
-            points.append(f"{canvas.scale((slot.begin_s + slot.end_s) / 2)},{jitter(slot.jitter_ms)}")
+            points.append(f"{canvas.scale((begin_s + end_s) / 2)},{jitter(slot.jitter_ms)}")
         if slot.lost:
             top = lost(slot.lost)
-            x, end = canvas.scale(slot.begin_s), canvas.scale(slot.end_s)
+            x, end = canvas.scale(begin_s), canvas.scale(end_s)
             box = Box(x=x, y=top, width=round(end - x, 1), height=round(bottom - top, 1), kind="lost", title=title)
             canvas.boxes.append(box)
     if points:
         canvas.strokes.append(Stroke(points=" ".join(points), kind="jitter"))
     canvas.y += PLOT_HEIGHT + 4
+
+
+def within(slot: Slot, track: Track) -> tuple[float, float]:
+    """What of a slot is of the track's time: the first and the last are seldom whole."""
+    return max(slot.begin_s, track.begin_s), max(min(slot.end_s, track.end_s), track.begin_s)
 
 
 def described(call: Call) -> str:
@@ -282,7 +289,7 @@ def strip(call: Call, tracks: Sequence[Track]) -> tuple[Box, ...]:
         boxes.append(Box(x=x, y=2, width=width, height=STRIP_HEIGHT - 4, kind="came"))
         for slot in track.slots:
             if slot.lost:
-                at = scale(slot.begin_s)
+                at = scale(within(slot, track)[0])
                 boxes.append(Box(x=at, y=0, width=2, height=STRIP_HEIGHT, kind="lost"))
         for span in track.spans:
             if span.kind is SpanKind.GAP:

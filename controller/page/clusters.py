@@ -45,7 +45,9 @@ def read_cluster(cluster: Cluster, name: str, namespace: str) -> Known:
         if lines is None:
             left_out.append(f"the detail lines of ConfigMap {map_name}: it is gone, or cannot be read")
         else:
-            seen += read_legs(lines)
+            told_lines = read_legs(lines, f"ConfigMap {map_name}")
+            seen += told_lines.seen
+            left_out += told_lines.left_out
     if detail is not None and not detail.complete:
         left_out.append("some detail lines: not all of them came from the agents")
     made_of = (f"CallTestRun {namespace}/{name}",)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -88,20 +89,32 @@ def crossings_of(text: str, own: str) -> Iterator[Crossing]:
         yield Crossing(at_s=began_s + float(at_s), source=ends[0], target=ends[1], text=body)
 
 
-def read_legs(raw: bytes) -> list[LegObservation | RegistrationObservation]:
-    """Lines as agents write them, each leg's with what was told of it later; what is none of theirs is passed over."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """What agents told of legs and registrations."""
+
+    seen: tuple[LegObservation | RegistrationObservation, ...]
+    left_out: tuple[str, ...]
+    """What of it could not be read."""
+
+
+def read_legs(raw: bytes, where: str) -> Lines:
+    """Lines as agents write them, each leg's with what was told of it later; `where` they stand."""
     found: list[LegObservation | RegistrationObservation] = []
+    unread = 0
     later: dict[tuple[Role, int, int], KeptLine] = {}
     for line in raw.splitlines():
         try:
             decoded = decode_line(line)
         except ResultError:
+            unread += 1
             continue
         if isinstance(decoded, KeptLine):
             later[decoded.role, decoded.endpoint, decoded.index] = decoded
         elif not isinstance(decoded, ProgressLine):
             found.append(decoded)
-    return [_with(one, later) for one in found]
+    left_out = (f"{unread} lines of {where}: another version of calltest wrote them, or they are damaged",)
+    return Lines(seen=tuple(_with(one, later) for one in found), left_out=left_out if unread else ())
 
 
 def _with(

@@ -82,8 +82,10 @@ def _first(leg: Leg, method: str, hundreds: int | None) -> float | None:
     return None
 
 
-def both_legs(legs: Sequence[Leg], clock: Clock, tracks: Sequence[Track], sut: str) -> Ladder:
-    """Caller agent, system under test, callee agent."""
+def both_legs(
+    legs: Sequence[Leg], clock: Clock, tracks: Sequence[Track], sut: str, *, has_callee: bool = True
+) -> Ladder:
+    """Caller agent, system under test, callee agent where there is one."""
     messages: list[Message] = []
     peers: list[str] = [sut]
     own = {leg.role: leg.address for leg in legs}
@@ -101,7 +103,7 @@ def both_legs(legs: Sequence[Leg], clock: Clock, tracks: Sequence[Track], sut: s
         Lane(name="callee agent", detail=own.get(Role.CALLEE, "")),
     )
     media = [_media_step(track) for track in tracks if track.way and track.hop and track.packets]
-    return _ordered(lanes, messages, media, clock.note)
+    return _ordered(lanes if has_callee else lanes[:CALLEE], messages, media, clock.note)
 
 
 def _media_step(track: Track) -> Media:

@@ -294,3 +294,9 @@ class Page:
     """What a reader must know: warnings of the reading."""
     left_out: tuple[str, ...] = ()
     """What is not on the page, and why."""
+    has_callee: bool = True
+    """False: the system under test answers itself."""
+
+    def words(self, way: Way) -> str:
+        """A direction as people say it."""
+        return way.words if self.has_callee else way.words.replace("callee", "SUT")

@@ -1,5 +1,6 @@
 """What a CallTestRun says: its verdict and sentences, and on which side, in which direction, each finding is."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -40,6 +41,10 @@ _PLACES: Final[Mapping[Reason, tuple[Broken, ...]]] = {
 """Where these are to be looked for, whichever leg says it. Others are on the way to their leg."""
 
 
+_ATTRIBUTED: Final = re.compile(r"on the way to the (callee|caller)")
+"""As the judge's notes have it: a parrot can only send back what it got (agent/judge/checks)."""
+
+
 class NoRunError(ValueError):
     """It is no run; the text says what it is."""
 
@@ -52,6 +57,8 @@ class RunFacts:
     namespace: str
     call_test: str
     status: CallTestRunStatus
+    has_callee: bool = True
+    """False: the system under test answers itself, and nothing is said of another leg."""
 
     @property
     def result(self) -> Result | None:
@@ -87,9 +94,11 @@ def _run_of(item: object) -> RunFacts:
         namespace = msgspec.convert((metadata or {}).get("namespace", "default"), str)
         call_test = msgspec.convert((spec or {}).get("callTestName", name), str)
         status = msgspec.convert(item.get("status") or {}, CallTestRunStatus)
-    except (msgspec.ValidationError, AttributeError) as error:
+        test = (spec or {}).get("test") or {}
+        has_callee = not test or "callee" in test
+    except (msgspec.ValidationError, AttributeError, TypeError) as error:
         raise NoRunError(f"not as a CallTestRun is: {error}") from error
-    return RunFacts(name=name, namespace=namespace, call_test=call_test, status=status)
+    return RunFacts(name=name, namespace=namespace, call_test=call_test, status=status, has_callee=has_callee)
 
 
 def said_by(failure: Failure) -> Said:
@@ -141,15 +150,16 @@ def broken_by(said: Iterable[Said]) -> tuple[Broken, ...]:
     found = dict[Broken, None]()
     for one in said:
         if one.result is Result.FAILED and one.leg is not None:
-            found.update(dict.fromkeys(_places(one.reason, one.check, Role(one.leg))))
+            found.update(dict.fromkeys(_places(one, Role(one.leg))))
     return tuple(found)
 
 
-def _places(reason: str, check: str | None, leg: Role) -> tuple[Broken, ...]:
-    known = _PLACES.get(Reason(reason)) if reason in set(Reason) else None
+def _places(said: Said, leg: Role) -> tuple[Broken, ...]:
+    known = _PLACES.get(Reason(said.reason)) if said.reason in set(Reason) else None
     if known is not None:
         return known
-    to_callee = leg is Role.CALLEE
-    if check in _MEDIA:
+    attributed = _ATTRIBUTED.search(said.note or "")
+    to_callee = leg is Role.CALLEE if attributed is None else attributed[1] == "callee"
+    if said.check in _MEDIA:
         return (_FROM_CALLER, _AT_CALLEE) if to_callee else (_FROM_CALLEE, _AT_CALLER)
     return (_AT_CALLEE,) if to_callee else (_AT_CALLER,)

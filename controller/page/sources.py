@@ -132,8 +132,8 @@ def _with_legs(known: Known, roots: Sequence[Path]) -> Known:
         path = root / LEGS
         of_run = known.facts is None or f"{root.name}-".startswith(f"{known.facts.name}-")
         if of_run and path.is_file():
-            seen = tuple(read_legs(path.read_bytes()))
-            return replace(known, seen=seen)
+            lines = read_legs(path.read_bytes(), str(path))
+            return replace(known, seen=lines.seen, left_out=(*known.left_out, *lines.left_out))
     return known
 
 

@@ -15,6 +15,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from typer.testing import CliRunner
 
 from controller.cli.app import app
+from tests.component.test_calltest_run import PARROT, calltest_run, parrot
 from tests.unit.controller.page.world import ACK, BYE, BYE_OK, INVITE, OK, A, B, capture, media, signalling, sip
 
 # Debian's, of `make setup` (dev/devkit/packages.py): Selenium is not to search for any, nor to download one.
@@ -221,3 +222,25 @@ def test_texts_are_told_from_their_background(browser, page, theme):
         color = browser.find_element(By.CSS_SELECTOR, selector).value_of_css_property("color")
         light, dark = sorted((luminance(color), luminance(card)), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 4.5, selector
+
+
+def test_a_failed_run_is_seen_at_first_sight(browser, tmp_path):
+    """Real calls to a parrot, of which other digits are expected than are sent."""
+    (tmp_path / "echo.yaml").write_text(
+        PARROT.replace('expect: {caller: {dtmf: {digits: "19*#"}', 'expect: {caller: {dtmf: {digits: "5"}')
+    )
+    with parrot() as target:
+        code, _, said = calltest_run([str(tmp_path / "echo.yaml"), "-t", target, "--evidence", str(tmp_path / "kept")])
+    assert code in (1, 3), said  # 3: this machine was too busy
+    out = tmp_path / "page.html"
+    done = CliRunner().invoke(app, ["report", str(tmp_path / "kept"), "-o", str(out), "--no-sound"])
+    assert done.exit_code == 0, done.stderr
+    assert out.stat().st_size < 2_000_000
+    opened(browser, out)
+    badge = browser.find_element(By.CSS_SELECTOR, "h1 .badge").text
+    assert badge == {1: "Failed", 3: "Inconclusive"}[code]
+    first = browser.find_element(By.CSS_SELECTOR, "details.call")
+    assert len(first.find_elements(By.CSS_SELECTOR, "details.message")) >= 5
+    assert "sent by the caller" in first.find_element(By.CSS_SELECTOR, ".timeline svg").accessible_name
+    answers = [one.text for one in browser.find_elements(By.CSS_SELECTOR, ".answer")]
+    assert code == 3 or ("DtmfMismatch" in answers[0] and target in answers[1] and "SUT → caller" in answers[2])

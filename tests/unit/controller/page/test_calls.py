@@ -275,3 +275,11 @@ def test_a_leg_that_nothing_names_stands_alone_and_is_not_judged(tmp_path):
     found = page(run(Result.PASSED, calls=counts(1)), seen=[caller_leg()], kept=[unnamed(tmp_path)])
     assert [(call.name, call.result) for call in found.calls] == [("leg-0-0badcafe", None), ("pin/0", Result.PASSED)]
     assert found.left_out == ()
+
+
+def test_a_run_without_a_callee_has_no_lane_and_misses_no_leg_of_one():
+    found = page(replace(run(), has_callee=False), seen=[caller_leg()])
+    (call,) = found.calls
+    assert [lane.name for lane in call.ladder.lanes] == ["caller agent", "SUT"]
+    assert call.notes == ()
+    assert found.words(Way.TO_CALLER) == "SUT → caller"

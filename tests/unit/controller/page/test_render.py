@@ -257,3 +257,10 @@ def test_sound_is_in_the_page():
 def test_tracks_of_no_direction_are_listed():
     text = render(page(calls=(replace(CALL, tracks=(Track(name="beside it", begin_s=0, end_s=1),)),)), "1")
     assert "beside it" in text
+
+
+def test_a_system_that_answers_itself_is_the_other_end_of_the_path():
+    text = render(page(has_callee=False), "1")
+    assert "The path: caller agent, system under test. " in text
+    assert "callee agent" not in text
+    assert "caller → SUT" in text

@@ -5,10 +5,12 @@ import json
 import pytest
 
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
-from controller.api.run import Failure
+from controller.api.run import Endpoint, Failure
+from controller.conclude import conclude
 from controller.page.model import Broken, Hop, Way
 from controller.page.run import NoRunError, broken_by, runs_of, said_by, said_of
 from controller.render import as_json, run_object
+from tests.unit.builders import callee_leg, caller_leg, digits, plan, report
 from tests.unit.controller.finished import FAILURE, finished_run
 
 
@@ -38,6 +40,7 @@ def test_a_run_that_is_not_finished_has_no_result():
         ({}, "kind is None"),
         ({"kind": "CallTestRun", "metadata": {"name": 3}}, "not as a CallTestRun is"),
         ({"kind": "CallTestRun", "metadata": [1]}, "not as a CallTestRun is"),
+        ({"kind": "CallTestRun", "metadata": {"name": "x"}, "spec": {"test": 3}}, "not as a CallTestRun is"),
         ({"kind": "CallTestRun", "metadata": {"name": "x"}, "status": {"result": "Fine"}}, "not as a CallTestRun is"),
     ],
 )
@@ -93,3 +96,26 @@ def test_a_finding_points_to_a_side_and_a_direction(check, reason, leg, places):
 
 def test_what_was_not_measured_points_nowhere():
     assert broken_by([said(Check.DTMF, Reason.NOT_MEASURED, Role.CALLEE, Result.INCONCLUSIVE)]) == ()
+
+
+@pytest.mark.parametrize(
+    ("at_callee", "back", "way"),
+    [("124#", "124#", Way.TO_CALLEE), ("1234#", "124#", Way.TO_CALLER)],
+)
+def test_what_a_parrot_sends_back_broke_where_the_judge_says(at_callee, back, way):
+    asked = {"group__expect__callee__dtmf": None}
+    caller = report(plan(**asked), caller_leg(dtmf_received=digits(back)))
+    heard = callee_leg(dtmf_received=digits(at_callee), dtmf_sent=digits(at_callee))
+    outcome = conclude(
+        [caller, report(plan(Role.CALLEE, **asked), heard)], [Endpoint(index=0, address="10.0.0.1:5060")]
+    )
+    (failure,) = outcome.failures
+    assert (failure.leg, failure.check) == (Role.CALLER, "dtmf")
+    assert {one.way for one in broken_by([said_by(failure)])} == {way}
+
+
+def test_whether_there_is_a_callee_stands_in_the_test():
+    raw = run_object(finished_run(Result.PASSED))
+    assert runs_of(raw)[0].has_callee
+    del raw["spec"]["test"]["callee"]
+    assert not runs_of(raw)[0].has_callee
