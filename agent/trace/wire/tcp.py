@@ -136,6 +136,8 @@ class Tcp:
             flow.assembly.begun, flow.looked, flow.hit = sequence, 0, None
 
     def _take(self, flow: _Flow, piece: bytes, carried: Carried) -> None:
+        if not piece:
+            return
         at = len(flow.buffer)
         flow.buffer += piece
         if flow.kind is None:
@@ -162,10 +164,10 @@ class Tcp:
         framed = self._framing(flow, at)
         if framed:
             return Kind.DATAGRAMS
-        if (end := websocket.upgraded(buffer)) is not None:
+        if buffer[0] in b"GH" and (end := websocket.upgraded(buffer)) is not None:
             flow.drop(end)
             return Kind.WEBSOCKET
-        if _MASKED_BEGINS.match(websocket.unmasked_start(bytes(buffer[at : at + 64]))):
+        if buffer[at] in websocket.TEXT and _MASKED_BEGINS.match(websocket.unmasked_start(bytes(buffer[at : at + 64]))):
             flow.drop(at)
             return Kind.WEBSOCKET
         if buffer.find(_MARK, since) >= 0:

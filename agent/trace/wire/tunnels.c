@@ -60,6 +60,14 @@ static bool has_checksum(const uint8_t *ip, int64_t there) {
     return (sum & 0xFFFF) + (sum >> 16) == 0xFFFF;
 }
 
+/* What of both it is (a byte at least), where nothing says so; UNREAD: neither. */
+static enum layer ip_or_ethernet(const uint8_t *at, int64_t there) {
+    bool ethernet = is_ethernet(at, there);
+    if (at[0] >> 4 == 4) return ethernet && !has_checksum(at, there) ? ETHERNET : IP;
+    if (at[0] >> 4 == 6) return ethernet && big16(at + 4) + 40 != there ? ETHERNET : IP;
+    return ethernet ? ETHERNET : UNREAD;
+}
+
 /* Types that carry no calls, and are in many captures: ARP and its reverse, Wake-on-LAN, slow protocols, PPPoE's discovery,
  * 802.1X, LLDP, 802.1ag, loops, CDP. */
 static bool is_ordinary(uint32_t type) {
@@ -79,17 +87,9 @@ static enum layer mpls(const uint8_t *data, struct datagram *one) {
     if (!has(one, 1)) return CUT;
     const uint8_t *at = data + one->begin;
     int64_t there = one->end - one->begin;
-    bool ethernet = is_ethernet(at, there);
-    switch (at[0] >> 4) {
-    case 4: return ethernet && !has_checksum(at, there) ? ETHERNET : IP;
-    case 6: return ethernet && there >= 6 && big16(at + 4) + 40 != there ? ETHERNET : IP;
-    case 0:
-        if (there > 4 && is_ethernet(at + 4, there - 4)) return behind(one, 4, ETHERNET);
-        break;
-    case 1:
-        if (!ethernet) return DONE;
-    }
-    return ethernet ? ETHERNET : unread(one, UNREAD_MPLS, 0);
+    if (at[0] >> 4 == 0 && there > 4 && is_ethernet(at + 4, there - 4)) return behind(one, 4, ETHERNET);
+    enum layer next = ip_or_ethernet(at, there);
+    return next == UNREAD && at[0] >> 4 != 1 ? unread(one, UNREAD_MPLS, 0) : next == UNREAD ? DONE : next;
 }
 
 /* RFC 1661, 1662: address and control, and half of the protocol, may be left out. */
@@ -320,9 +320,8 @@ static enum layer gtp(const uint8_t *data, struct datagram *one) {
         }
     }
     if (!has(one, 1)) return CUT;
-    const uint8_t *inner = data + one->begin;
-    if (is_ethernet(inner, one->end - one->begin)) return ETHERNET;
-    return inner[0] >> 4 == 4 || inner[0] >> 4 == 6 ? IP : unread(one, UNREAD_UDP, PORT_GTP);
+    enum layer next = ip_or_ethernet(data + one->begin, one->end - one->begin);
+    return next == UNREAD ? unread(one, UNREAD_UDP, PORT_GTP) : next;
 }
 
 /* RFC 2661 §3.1: data messages; what carries frames without PPP (RFC 3931) has cookies that only its ends know. */

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from agent.trace.file.records import load
 from agent.trace.file.source import Bytes
@@ -21,6 +22,8 @@ _CHANNEL_NUMBER, _PEER, _CONTENT = 0x000C, 0x0012, 0x0013
 _COOKIE: Final = bytes.fromhex("2112a442")
 _HEADER: Final = 20
 _IPV4, _IPV6 = 1, 2
+_KEY: Final = np.dtype([("hosts", "<u8"), ("ports", "<u4"), ("channel", "<u4")])
+_ODD: Final = np.uint64(0x9E3779B97F4A7C15)
 
 Place = tuple[int, int]
 """An address as Addresses numbers it, and its port's two bytes loaded little-endian."""
@@ -84,13 +87,13 @@ class Turn:
         if not len(odds):
             return odds
         head = load(data, odds["begin"] - 4, 4).view(">u2").reshape(len(odds), 2)[:, 0]
-        keys = np.empty(len(odds), [("hosts", "<u8"), ("ports", "<u4"), ("channel", "<u4")])
+        keys = np.empty(len(odds), _KEY)
         keys["hosts"], keys["ports"], keys["channel"] = odds["hosts"], odds["ports"], head
-        distinct, index = np.unique(keys, return_inverse=True)
+        distinct, index = _distinct(keys)
         pairs = [self._between(*one) for one in distinct.tolist()]
         given = odds.copy()
-        given["hosts"] = np.array([hosts for hosts, _ in pairs], np.uint64)[index.ravel()]
-        given["ports"] = np.array([ports for _, ports in pairs], np.uint32)[index.ravel()]
+        given["hosts"] = np.array([hosts for hosts, _ in pairs], np.uint64)[index]
+        given["ports"] = np.array([ports for _, ports in pairs], np.uint32)[index]
         given["kind"] = GivenKind.CHANNEL
         return given
 
@@ -109,6 +112,17 @@ class Turn:
         self._peers[key] = peer
         if len(self._peers) > MAX_CHANNELS:
             self._peers.popitem(last=False)
+
+
+def _distinct(keys: Table) -> tuple[Table, npt.NDArray[np.intp]]:
+    """The different ones, and which of them each is."""
+    mixed = keys["hosts"] * _ODD + (keys["ports"].astype(np.uint64) << np.uint64(16) | keys["channel"])
+    _, first, index = np.unique(mixed, return_index=True, return_inverse=True)
+    distinct, which = keys[first], index.ravel()
+    if (distinct[which] == keys).all():
+        return distinct, which
+    distinct, index = np.unique(keys, return_inverse=True)  # takes ten times as long
+    return distinct, index.ravel()
 
 
 def _places(hosts: int, ports: int) -> tuple[Place, Place]:

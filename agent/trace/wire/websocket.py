@@ -12,6 +12,8 @@ _CONTINUED, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
 _MASKED: Final = 0x80
 _FINAL: Final = 0x80
 _LONG, _LONGER = 126, 127
+TEXT: Final = bytes([_FINAL | _TEXT, _FINAL | _BINARY])
+"""First bytes of a message's only frame."""
 MAX_HEADER: Final = 14
 
 
@@ -57,7 +59,7 @@ def _unmasked(payload: bytes, mask: bytes) -> bytes:
 
 def unmasked_start(data: bytes) -> bytes:
     """The first bytes of a masked frame's text; empty where these bytes begin no such frame."""
-    if len(data) < MAX_HEADER or data[0] not in (_FINAL | _TEXT, _FINAL | _BINARY) or not data[1] & _MASKED:
+    if len(data) < MAX_HEADER or data[0] not in TEXT or not data[1] & _MASKED:
         return b""
     at = {_LONG: 4, _LONGER: 10}.get(data[1] & 0x7F, 2)
     return _unmasked(data[at + 4 : at + 36], data[at : at + 4])
@@ -67,7 +69,7 @@ def begin(buffer: bytearray, text: int) -> int | None:
     """Where the unmasked frame begins whose text begins at `text`, if one does."""
     for size, mark in ((2, range(_LONG)), (4, (_LONG,)), (10, (_LONGER,))):
         at = text - size
-        if at >= 0 and buffer[at] in (_FINAL | _TEXT, _FINAL | _BINARY) and buffer[at + 1] in mark:
+        if at >= 0 and buffer[at] in TEXT and buffer[at + 1] in mark:
             return at
     return None
 

@@ -3,9 +3,11 @@
 import struct
 from ipaddress import ip_address
 
+import numpy as np
 import pytest
 
 from agent.trace.model import Trace
+from agent.trace.wire import turn
 from tests.unit.agent.trace.reading import read
 from tests.unit.agent.trace.tunnels import TUNNELS
 from tests.unit.agent.trace.wire import START_NS, Frame, Packet, ethernet, frames, invite, pcap, sip, speech
@@ -85,6 +87,18 @@ def test_channels_of_one_client_are_streams_of_their_own() -> None:
     other += [between(CLIENT, SERVER, channel(0x4001, p.payload), p.time_ns) for p in speech(9)]
     found = read(pcap(frames([*relayed(), *other])))
     assert ("10.0.0.1:4000", "[2001:db8::7]:5000", 9, 0) in ways(found)
+
+
+def test_channels_that_mix_to_one_number_are_told_apart() -> None:
+    keys = np.zeros(3, turn._KEY)
+    keys["hosts"], keys["channel"] = [0, 1, 0], [0, 0, 0]
+    step = int(turn._ODD)
+    keys["hosts"][0], keys["ports"][0], keys["channel"][0] = pow(step, -1, 1 << 64), 0, 0
+    keys["channel"][1:] = 1
+    keys["hosts"][1:] = 0
+    distinct, which = turn._distinct(keys)
+    assert distinct[which].tolist() == keys.tolist()
+    assert len(distinct) == 2
 
 
 @pytest.mark.parametrize("where", [PEER, ("2001:db8::7", 4002)])

@@ -159,6 +159,30 @@ def test_of_what_is_in_every_capture_nothing_is_said(name: str) -> None:
     assert read(pcap([(START_NS, ORDINARY[name])])).files[0].skipped == {}
 
 
+@pytest.mark.parametrize("tunnel", ["GTP-U", "MPLS in UDP"])
+def test_an_address_that_reads_like_an_ethertype_makes_no_frame(tunnel: str) -> None:
+    """8.0.64.1 stands where the type would, and a version behind it: the checksum tells."""
+    records = []
+    for one in speech(9):
+        packet = bytearray(Packet(payload=one.payload, src="8.0.64.1").ip())
+        total = sum(struct.unpack(">10H", packet[:20]))
+        packet[10:12] = struct.pack(">H", ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF)
+        records.append((one.time_ns, framed(bytes(packet), tunnel, "VLAN")))
+    assert [(one.src, one.packets) for one in read(pcap(records)).streams] == [("8.0.64.1:4000", 9)]
+
+
+@pytest.mark.parametrize("host", ["10.0.0.2", "2001:db8::2"])
+@pytest.mark.parametrize("tunnels", [(), ("VXLAN",), ("GRE", "ERSPAN II"), ("VXLAN in IPv6",)])
+def test_sip_over_tcp_in_a_tunnel(host: str, tunnels: tuple[str, ...]) -> None:
+    text = invite("10.0.0.2", 4002, "0 101=telephone-event/8000").replace("\n", "\r\n").encode()
+    records = []
+    for at in range(0, len(text), 90):
+        header = struct.pack(">HHIIBBHHH", 5060, 5061, 7 + at, 0, 0x50, 0x18, 1000, 0, 0)
+        segment = ip(host, host[:-1] + "1", 6, header + text[at : at + 90])
+        records.append((START_NS - 9, framed(segment, *tunnels, "VLAN")))
+    assert read(pcap([*records, *frames(CALL[1:])])).streams == BARE.streams
+
+
 def test_names_are_bounded() -> None:
     found = read(pcap([(START_NS, typed(0x1000 + n, bytes(40))) for n in range(3000)]), chunk_bytes=1 << 12)
     assert len(found.files[0].skipped) <= 65
