@@ -129,6 +129,8 @@ class Asked(Document, frozen=True, kw_only=True, omit_defaults=True):
     """Each 401 and 407, with its realm: `407 for realm "example.com"`."""
     credentials: int = 0
     """Tries with Authorization or Proxy-Authorization."""
+    unanswerable: str | None = None
+    """The challenge of the final response, where our SIP stack cannot answer it: another scheme, algorithm, qop."""
     why: tuple[str, ...] = ()
     """Headers of the final response that say why: Warning, Reason, Retry-After, Unsupported …, as they were."""
 

@@ -105,8 +105,10 @@ def quiet_ms(leg: CallLeg) -> float:
     """Media time missing though no number is, for long or where media changed: a source that had nothing to say.
 
     RFC 3551 §4.1: it may stop sending while it is silent; the marker bit where it goes on is a SHOULD. One leg cannot
-    tell that from media that was lost before it was numbered; both ends can, and then it is no excuse.
+    tell that from media that was lost before it was numbered; both ends can, and then it is no excuse. Audio also
+    stands still while digits come, though some send those as a source of their own.
     """
+    digits = _digits_of_another_source(leg)
     begun = [section.begin_ms for section in leg.leg.sections if section.begin_ms is not None]
     return sum(
         gap.missing_ms
@@ -114,7 +116,19 @@ def quiet_ms(leg: CallLeg) -> float:
         if gap.kind is GapKind.LOST and not gap.packets
         if gap.missing_ms >= QUIET_MS
         or (gap.at_ms is not None and any(0 <= gap.at_ms - begin_ms <= SETTLING_MS for begin_ms in begun))
+        or (gap.at_ms is not None and bool(meet([(gap.at_ms - gap.missing_ms, gap.at_ms)], digits)))
     )
+
+
+def _digits_of_another_source(leg: CallLeg) -> list[Span]:
+    """When digits came, where an accepted source sent nothing but them (RFC 4733 §2.1 has them in the audio's)."""
+    if not any(source.event_ms and not source.media_ms for source in accepted(leg.leg.received or ())):
+        return []
+    return [
+        (digit.at_ms, digit.last_ms)
+        for digit in leg.leg.dtmf_received
+        if digit.at_ms is not None and digit.last_ms is not None
+    ]
 
 
 def _as_one(sources: Iterable[Source], quiet_ms: float) -> Flowed:

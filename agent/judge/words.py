@@ -57,6 +57,11 @@ UNAUTHORIZED: Final = (401, 403, 407)
 """Refusals that credentials, or their lack, may have brought about."""
 
 
+def beyond_us(challenge: str) -> str:
+    """Why a challenge was not answered though there were credentials."""
+    return f"our SIP stack has no way to answer what it was asked: {challenge}"
+
+
 def challenged(code: int | None, asked: Asked) -> str | None:
     """What was asked back, and whether credentials were sent; None where that is not what a final response is about.
 

@@ -26,6 +26,11 @@ REASONS: Final = {
 """Headers that say why."""
 _CREDENTIALS: Final = ("authorization", "proxy-authorization")
 _CHALLENGE: Final = {401: "www-authenticate", 407: "proxy-authenticate"}
+_DIGEST: Final = re.compile(r"digest\s", re.IGNORECASE)
+_ALGORITHM: Final = re.compile(r'\balgorithm\s*=\s*"?([^",\s]+)', re.IGNORECASE)
+_ALGORITHMS: Final = frozenset({"md5", "sha-256", "sha-512-256"})
+"""Those that our SIP stack has (RFC 8760)."""
+_QOP: Final = re.compile(r'\bqop\s*=\s*("[^"]*"|[^,\s]+)', re.IGNORECASE)
 _REALM: Final = re.compile(r'\brealm\s*=\s*("[^"]*"|[^,\s]+)', re.IGNORECASE)
 
 
@@ -38,6 +43,7 @@ def tries_told(tries: Sequence[Transaction], final: Times | None) -> Asked:
         provisional=tuple(dict.fromkeys(response.code for response in responses if response.code < 200)),
         challenges=tuple(_challenge(response) for response in responses if response.code in _CHALLENGE),
         credentials=sum(any(t.request.first.head.header(name) for name in _CREDENTIALS) for t in tries),
+        unanswerable=None if final is None else _unanswerable(final),
         why=why(final),
     )
 
@@ -55,6 +61,22 @@ def why(message: Times | None) -> tuple[str, ...]:
         return ()
     said = [f"{REASONS[name]}: {value}" for name, value in message.first.head.headers if name in REASONS]
     return tuple(text[:MAX_TEXT] for text in said[:MAX_REASONS])
+
+
+def _unanswerable(final: Times) -> str | None:
+    name = _CHALLENGE.get(final.code)
+    challenges = [value for header, value in final.first.head.headers if header == name]
+    return None if not challenges or any(map(_can_answer, challenges)) else challenges[0][:MAX_TEXT]
+
+
+def _can_answer(challenge: str) -> bool:
+    """RFC 7616 §3.3: a digest by an algorithm that we have, with `auth` among its qop values, if it has any."""
+    algorithm, qop = _ALGORITHM.search(challenge), _QOP.search(challenge)
+    return (
+        _DIGEST.match(challenge) is not None
+        and (algorithm is None or algorithm[1].lower() in _ALGORITHMS)
+        and (qop is None or "auth" in [value.strip().lower() for value in qop[1].strip('"').split(",")])
+    )
 
 
 def _challenge(response: Times) -> str:

@@ -84,8 +84,9 @@ def observe_leg(
     """
     wire = read_leg(events, outgoing=facts.role is Role.CALLER, branch=facts.branch)
     ended = next((event for event in reversed(events) if isinstance(event, CallEnded)), None)
-    messages = [event for event in events if isinstance(event, MessageSeen)]
-    agreement = agree(messages, wire.leg, answered_s=wire.answered_s)
+    agreement = agree(
+        [event for event in events if isinstance(event, MessageSeen)], wire.leg, answered_s=wire.answered_s
+    )
     sound = _sound(ended, agreement.sections, wire, tracks or {}, codes or Codes())
     crossed = _media(ended, agreement.sections, wire, sound)
     told = crossed or Media()
@@ -93,7 +94,6 @@ def observe_leg(
         _signalled(facts, wire, ended, own_reason),
         dtmf_sent=_digits_sent(crossed, wire),
         dtmf_received=_digits_received(crossed, wire),
-        dtmf_refused=wire.info_refused(),
         sections=tuple(agreed.section for agreed in agreement.sections[:MAX_SECTIONS]),
         answer_faults=agreement.faults,
         no_media=agreement.no_media,
@@ -104,12 +104,12 @@ def observe_leg(
         gaps=told.gaps,
         gaps_left_out=told.gaps_left_out,
         heard=sound.heard,
-        health=msgspec.structs.replace(
-            health,
-            rtp_lateness_ms=told.lateness_ms,
-            sent_ratio=sent_ratio(told.sent_ms, agreement.sections, _end_s(wire, ended)),
-        ),
+        health=_with_media(health, told, sent_ratio(told.sent_ms, agreement.sections, _end_s(wire, ended))),
     )
+
+
+def _with_media(health: Health, told: Media, ratio: float | None) -> Health:
+    return msgspec.structs.replace(health, rtp_lateness_ms=told.lateness_ms, sent_ratio=ratio)
 
 
 def _signalled(facts: LegFacts, wire: LegWire, ended: CallEnded | None, own_reason: str | None) -> LegObservation:
@@ -135,6 +135,7 @@ def _signalled(facts: LegFacts, wire: LegWire, ended: CallEnded | None, own_reas
         bye_answered=wire.bye_answered,
         bye_code=wire.bye_code,
         rtt_ms=ended.rtt_ms if ended else None,
+        dtmf_refused=wire.info_refused(),
         dialog=wire.dialog(),
         actions=wire.undone(),
         detour=wire.detour(),

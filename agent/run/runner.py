@@ -3,14 +3,12 @@
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
 from agent.clock import Clock
 from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome
 from agent.contract.plan import CALLEE_SHARED, REFUSED_HEADER, Plan, Signal, Stage
-from agent.contract.result import StopCause
 from agent.contract.steps import Answer, steps_of
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.observe.leg import LegFacts, read_invite
@@ -24,15 +22,14 @@ from agent.run.inputs import SignalSource, is_allowed
 from agent.run.legs import LegBook
 from agent.run.party import HANG_UP_LIMIT_S, Party
 from agent.run.playlist import Playlist
+from agent.run.progress import ProgressTeller
 from agent.run.registration import Login, Registration
+from agent.run.stopping import Stop, Stopping
 from agent.timers import Timers
 
 POLL_S: Final = 0.05
 """The signal file is read this often."""
 HEALTH_S: Final = 0.25
-PROGRESS_S: Final = 2.0
-PROGRESS_CHANGE_S: Final = 0.5
-"""A change in how many calls are up is told this often at most; a change of stage at once."""
 LAST_CALLS_S: Final = 2.0
 """What a callee's calls get to end by themselves once their stage is over."""
 STOP_S: Final = 3.0
@@ -61,14 +58,6 @@ class Phase(Enum):
     FINISHED = auto()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stop:
-    """Why the agent ends before its plan is done."""
-
-    cause: StopCause
-    words: str
-
-
 class Runner:
     """One agent. `run` returns when the plan is done, or it was told to stop: the final result is written then."""
 
@@ -92,10 +81,11 @@ class Runner:
         self._phone = phone
         self._login = login
         self._signals = signals
-        self._stop_asked = stop_asked
+        self._stopping = Stopping(clock=clock, stop_asked=stop_asked, deadline_s=plan.deadline_s)
         self._clock = clock
         self._health = health
         self._report = report
+        self._progress = ProgressTeller(report=report, clock=clock)
         self._on_leg = on_leg
         self._timers = Timers()
         self._evidence = evidence
@@ -127,14 +117,11 @@ class Runner:
         self._registration: Registration | None = None
         self._phase = Phase.WAITING
         self._index = 0
-        self._deadline_s = clock.monotonic_s() + plan.deadline_s
         self._allow()
         self._until_s = 0.0
-        self._stopped: _Stop | None = None
+        self._stopped: Stop | None = None
         self._blocked = False
         """The current stage's address is not allowed."""
-        self._told_stage = self._told_calls = (-1, -1)
-        self._told_s = float("-inf")
 
     def run(self) -> bool:
         """Until finished; then writes the final result. Whether the plan was done to its end."""
@@ -144,7 +131,7 @@ class Runner:
             self.step()
         self._book.conclude_all()  # a stray may have come after the last stage
         self._evidence.keep(self._signals.poll().keep or (), self._report.kept)
-        self._evidence.settle(lambda: self._why_stop(self._signals.poll()) is not None)
+        self._evidence.settle(lambda: self._stopping.why(self._signals.poll()) is not None)
         self._tell_progress()
         self._report.write(final=True, stopped=self._stopped.cause if self._stopped else None)
         return self._stopped is None
@@ -259,7 +246,7 @@ class Runner:
 
     def _advance(self, signal: Signal) -> None:
         """Takes the next steps, as far as what they need is there."""
-        if self._phase not in (Phase.STOPPING, Phase.FINISHED) and (why := self._why_stop(signal)):
+        if self._phase not in (Phase.STOPPING, Phase.FINISHED) and (why := self._stopping.why(signal)):
             self._stop(why)
         before = None
         while self._phase is not before:
@@ -369,17 +356,7 @@ class Runner:
 
     # --- the end -----------------------------------------------------------------------------------------------
 
-    def _why_stop(self, signal: Signal) -> _Stop | None:
-        if signal.stop:
-            return _Stop(cause=StopCause.SIGNAL, words="the run was stopped")
-        if self._stop_asked():
-            return _Stop(cause=StopCause.TERMINATED, words="the agent was terminated")
-        if self._clock.monotonic_s() >= self._deadline_s:
-            words = f"the agent's deadline of {self._plan.deadline_s:g} s was over"
-            return _Stop(cause=StopCause.DEADLINE, words=words)
-        return None
-
-    def _stop(self, why: _Stop) -> None:
+    def _stop(self, why: Stop) -> None:
         log.warning("stopping: %s", why.words)
         if self._index == len(self._plan.stages):  # it only waited to be let go: its plan is done
             self._phase = Phase.FINISHED
@@ -389,15 +366,9 @@ class Runner:
         self._limit(Phase.STOPPING, STOP_S)
 
     def _tell_progress(self) -> None:
-        """On each change, and now and then."""
         prepared = self._phase not in (Phase.WAITING, Phase.REGISTERING)
-        stage = (min(self._index + prepared, len(self._plan.stages)), self._index)
-        calls = (self._book.open, self._report.ended)
-        quiet_s = self._clock.monotonic_s() - self._told_s
-        changed = stage != self._told_stage or (calls != self._told_calls and quiet_s >= PROGRESS_CHANGE_S)
-        if changed or quiet_s >= PROGRESS_S:
-            self._told_stage, self._told_calls, self._told_s = stage, calls, self._clock.monotonic_s()
-            self._report.progress(ready=stage[0], done=stage[1], active=calls[0], address=self._phone.address)
+        ready = min(self._index + prepared, len(self._plan.stages))
+        self._progress.tell(ready=ready, done=self._index, active=self._book.open, address=self._phone.address)
 
 
 def calls_at_once(plan: Plan) -> int:

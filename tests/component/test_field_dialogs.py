@@ -270,6 +270,28 @@ def test_what_a_phone_is_asked_before_the_answer_it_does(runs: Runs, case: Case)
     judged(runs, case, PASSED)
 
 
+class Asked(Uas):
+    """Asks for credentials in a way that a phone need not know."""
+
+    challenge = 'Digest realm="x", nonce="n", qop="auth-int"'
+
+    def on_invite(self, request: Message, peer: Address) -> None:
+        extra = (f"Proxy-Authenticate: {self.challenge}",)
+        self.respond(request, "407 Proxy Authentication Required", peer, tag="c", extra=extra)
+
+
+class AskedForToken(Asked):
+    challenge = 'Bearer authz_server="https://example.com"'
+
+
+@cases(
+    case("auth-int alone", Asked, challenged(registers=False)),
+    case("a token", AskedForToken, challenged(registers=False)),
+)
+def test_a_challenge_that_our_stack_cannot_answer_is_no_fault_of_the_system(runs: Runs, case: Case) -> None:
+    judged(runs, case, "Inconclusive/NotMeasured")
+
+
 # --- answers (RFC 3264 §6)
 
 

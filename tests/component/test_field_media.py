@@ -168,6 +168,24 @@ class AnotherSource(Anew):
         call.source.target = before.target
 
 
+class DigitsApart(Uas):
+    """Digits come under an SSRC of their own, and the audio's timestamps go on meanwhile."""
+
+    def media(self, call: Call, packet: Rtp) -> None:
+        if packet.payload_type != call.event:
+            super().media(call, packet)
+            return
+        if "digits" not in call.noted:
+            call.noted["digits"] = Source(call.rtp)
+            call.noted["digits"].target = call.source.target
+        call.noted["digits"].send(packet.payload_type, packet.timestamp, packet.payload, marker=packet.marker)
+
+
+@cases(case("digits apart", DigitsApart))
+def test_digits_of_a_source_of_their_own_leave_no_hole_in_the_audio(runs: Runs, case: Case) -> None:
+    judged(runs, case, PASSED)
+
+
 @cases(
     case("numbers and timestamp", Anew),
     case("with a re-INVITE", AnewWithReinvite),

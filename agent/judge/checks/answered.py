@@ -9,7 +9,7 @@ from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
 from agent.judge.ends import CallEnds, Gone
 from agent.judge.findings import inconclusive, noted
 from agent.judge.refusals import PATH_CODES, changed_on_the_way
-from agent.judge.words import challenged, joined, listed, often, seconds, spoken
+from agent.judge.words import beyond_us, challenged, joined, listed, often, seconds, spoken
 
 TIMER_B_MS: Final = 32_000.0
 """A UAC gives up on an INVITE without any response after 64 × T1 (RFC 3261 §17.1.1.2), whatever we would wait."""
@@ -46,6 +46,8 @@ def _caller_answered(leg: CallLeg) -> list[Finding]:
 
 
 def _other_code(leg: CallLeg, observed: str) -> Finding:
+    if leg.leg.asked.unanswerable is not None and leg.call.plan.account.credentials is not None:
+        return _found(leg, Reason.NOT_MEASURED, observed, beyond_us(leg.leg.asked.unanswerable))
     if not leg.leg.callee_shared:
         return _found(leg, Reason.SIP_CODE_MISMATCH, observed, *_refusal(leg))
     note = "another run's callee refused the call: give each test a callee.uri of its own"

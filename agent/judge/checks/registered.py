@@ -7,7 +7,7 @@ from agent.contract.observation import RegistrationObservation, RegistrationOutc
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import PlannedCall
 from agent.judge.checks.check import CheckRule, Row
-from agent.judge.words import challenged, joined, often, spoken
+from agent.judge.words import beyond_us, challenged, joined, often, spoken
 
 
 def registered(call: PlannedCall, role: Role, observations: Sequence[RegistrationObservation]) -> list[Finding]:
@@ -30,6 +30,9 @@ _REASON: Final = {
 def _refused(call: PlannedCall, role: Role, seen: RegistrationObservation) -> Finding:
     reason = _REASON[seen.outcome] if _is_on_the_wire(seen) else Reason.AGENT_ERROR
     observed = None if seen.code is None else spoken(seen.code, seen.phrase)
+    if seen.asked.unanswerable is not None:
+        said = beyond_us(seen.asked.unanswerable)
+        return call.finding(role, Check.REGISTERED, Reason.NOT_MEASURED, expected="200", observed=observed, note=said)
     if reason is Reason.REGISTRATION_TIMEOUT:
         observed = "no final response"
     note = joined(*_notes(seen)) or ("the SIP stack did not say why" if observed is None else None)

@@ -68,17 +68,17 @@ def listen(
         made = _write_recordings(found.streams, heard, Path(scratch), wav, replaced) if wav is not None else ()
         wavs = dict(made)
         digits = {index: list(_digits(track)) for index, track in heard.items()} if tones else {}
-    warnings = [
-        Warning(
-            code="FileReplaced", message=f"{path} was there already: it is replaced: keep elsewhere what --wav wrote"
-        )
-        for path in replaced
-    ]
+    warnings = [_replaced(path) for path in replaced]
     warnings += [warning for index in sorted(wanted) for warning in _warnings(found.streams[index], tracks.get(index))]
     unheard = frozenset(
         index for index in wanted if index not in tracks or _is_partial(found.streams[index], tracks[index])
     )
     return Sound(wavs=wavs, digits=digits, unheard=unheard, warnings=warnings)
+
+
+def _replaced(path: Path) -> Warning:
+    message = f"{path} was there already: it is replaced: keep elsewhere what --wav wrote"
+    return Warning(code="FileReplaced", message=message)
 
 
 def recordings(streams: Sequence[Stream], spans_s: Mapping[int, tuple[float, float]]) -> list[list[int]]:

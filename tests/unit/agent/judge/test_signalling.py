@@ -6,8 +6,11 @@ import pytest
 
 from agent.contract.call import Audio, ExpectDtmf, ExpectLeg, ExpectRtp
 from agent.contract.media import Section
-from agent.contract.observation import Fork, RegistrationOutcome, Side
+from agent.contract.observation import Asked, Fork, RegistrationOutcome, Side
+from agent.contract.plan import Account, Credentials
 from agent.contract.verdict import Check, Reason, Result
+from agent.judge.call_leg import calls_at
+from agent.judge.checks.registered import registered
 from agent.judge.leg import judge_leg
 from agent.judge.run import judge_run
 from tests.unit.agent.judge.judging import CALLEE, CALLER, both, callee_alone, caller_alone, reports_of, said
@@ -31,6 +34,24 @@ def test_another_code_than_expected_is_a_mismatch():
     assert (finding.check, finding.reason) == (Check.ANSWERED, Reason.SIP_CODE_MISMATCH)
     assert (finding.expected, finding.observed) == ("200", "503 Service Unavailable")
     assert finding.call_id == caller_leg().sip_call_id
+
+
+def test_a_challenge_that_our_stack_has_no_way_to_answer_is_no_fault_where_there_are_credentials():
+    leg = {"final_code": 407, "asked__unanswerable": 'Digest qop="auth-int"'}
+    given = {
+        "account": Account(uri="sip:a@b", register=False, credentials=Credentials(directory="/c", secret_name="s"))
+    }
+
+    assert caller_alone(given, **leg) == [(Check.ANSWERED, Reason.NOT_MEASURED)]
+    assert caller_alone(**leg) == [(Check.ANSWERED, Reason.SIP_CODE_MISMATCH)]
+
+
+def test_a_register_that_our_stack_has_no_way_to_answer_for_is_not_measured():
+    call = next(iter(calls_at(plan(), 0)))
+    refused = registration(CALLER, outcome=RegistrationOutcome.REJECTED, code=401, asked=Asked(unanswerable="Bearer x"))
+    [finding] = registered(call, CALLER, [refused])
+    assert finding.reason is Reason.NOT_MEASURED
+    assert finding.note == "our SIP stack has no way to answer what it was asked: Bearer x"
 
 
 def test_a_code_without_phrase_is_observed_as_it_is():

@@ -1,5 +1,7 @@
 """What became of a request: where it went and how often, what was asked back, what a refusal says of why."""
 
+import pytest
+
 from agent.contract.observation import Asked, RegistrationOutcome, Target
 from agent.contract.verdict import Role
 from agent.observe.leg import LegFacts, observe_leg
@@ -56,6 +58,22 @@ def test_challenges_are_told_with_their_realm_and_whether_credentials_were_sent(
 def test_a_challenge_without_a_realm_is_told_by_its_code():
     seen = leg(message(1.0, request(), sent=True), message(1.1, asks(401, realm="Digest"), sent=False))
     assert seen.asked.challenges == ("401",)
+
+
+@pytest.mark.parametrize(
+    ("challenge", "is_beyond_us"),
+    [
+        ('Digest realm="x", nonce="n"', False),
+        ('Digest realm="x", nonce="n", qop="auth,auth-int", algorithm=MD5', False),
+        ('digest realm="x", nonce="n", qop=auth, algorithm="SHA-256"', False),
+        ('Digest realm="x", nonce="n", qop="auth-int"', True),
+        ('Digest realm="x", nonce="n", algorithm=MD5-sess, qop="auth"', True),
+        ('Bearer authz_server="https://example.com"', True),
+    ],
+)
+def test_a_challenge_that_our_stack_cannot_answer_is_told(challenge, is_beyond_us):
+    seen = leg(message(1.0, request(), sent=True), message(1.1, asks(realm=challenge), sent=False))
+    assert seen.asked.unanswerable == (challenge if is_beyond_us else None)
 
 
 def test_what_a_refusal_says_of_why_is_kept_as_it_was():

@@ -50,6 +50,18 @@ def test_time_that_is_missing_between_packets_in_sequence_is_loss():
     assert caller_alone(**received(media_ms=6700.0, lost_ms=800.0)) == LOST
 
 
+@pytest.mark.parametrize(("apart", "found"), [(True, []), (False, LOST)])
+def test_audio_that_stands_still_while_digits_come_from_a_source_of_their_own_lost_nothing(apart, found):
+    """Under an SSRC of their own, beside RFC 4733 §2.1."""
+    first, *others = caller_leg().dtmf_received
+    digit = change(first, at_ms=500.0, last_ms=640.0)
+    audio = change(SOURCE, media_ms=7360.0, lost_ms=140.0, event_ms=0.0)
+    events = change(SOURCE, ssrc=78, packets=25, media_ms=0.0 if apart else 20.0, payload_types={120: 25})
+    gap = Gap(at_ms=640.0, missing_ms=140.0, kind=GapKind.LOST)
+    leg = {"received": (audio, events), "gaps": (gap,), "dtmf_received": (digit, *others)}
+    assert caller_alone(**leg) == found
+
+
 def test_a_pause_and_a_restart_lose_nothing_and_are_noted():
     assert caller_alone(**received(media_ms=4500.0, pause_ms=3000.0, restarts=2)) == []
     assert both(caller=received(pause_ms=3000.0, restarts=2)).notes == (

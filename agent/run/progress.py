@@ -1,0 +1,30 @@
+"""Where the agent stands, told on each change and now and then."""
+
+from typing import Final
+
+from agent.clock import Clock
+from agent.report.lines import Report
+
+PROGRESS_S: Final = 2.0
+PROGRESS_CHANGE_S: Final = 0.5
+"""A change in how many calls are up is told this often at most; a change of stage at once."""
+
+
+class ProgressTeller:
+    """Tells by the report's progress lines."""
+
+    def __init__(self, *, report: Report, clock: Clock) -> None:
+        self._report = report
+        self._clock = clock
+        self._stages = self._calls = (-1, -1)
+        self._told_s = float("-inf")
+
+    def tell(self, *, ready: int, done: int, active: int, address: str | None) -> None:
+        """As it is now; a line where there is something new, or none was for long."""
+        stages, calls = (ready, done), (active, self._report.ended)
+        now_s = self._clock.monotonic_s()
+        quiet_s = now_s - self._told_s
+        changed = stages != self._stages or (calls != self._calls and quiet_s >= PROGRESS_CHANGE_S)
+        if changed or quiet_s >= PROGRESS_S:
+            self._stages, self._calls, self._told_s = stages, calls, now_s
+            self._report.progress(ready=ready, done=done, active=active, address=address)
