@@ -24,8 +24,14 @@ MAX_DRIFT_S: Final = 10.0
 """Where timestamps and arrival times part by more than this, the arrival times are believed."""
 MAX_SILENCE_S: Final = 600.0
 """A longer gap is shortened to this: neither a timestamp nor a clock that jumps may make a file of any size."""
+MAX_NOISE_S: Final = 20.0
+"""A packet of comfort noise is heard this long, unless another follows sooner: it is not to make a file of any size."""
+COMFORT_NOISE: Final = "CN"
 MAX_SAMPLES: Final = 1 << 30
 """As a stereo WAV file the most that its header can say: 37 h at 8 kHz."""
+OVERLOAD: Final = 8031 * 4
+"""0 dBov as 16 bits have it: the square wave of RFC 3389 §3, whose root mean square this is."""
+NOISE_BLOCK: Final = 1 << 16
 SRTP_SURPLUS_BYTES: Final = range(4, 33)
 """What SRTP adds to each payload: tag and key index (RFC 3711 §3.1, RFC 7714 §12)."""
 
@@ -37,6 +43,13 @@ class _Packet(NamedTuple):
     form: Format | None
     payload_type: int
     payload: bytes
+
+
+class _Noise(NamedTuple):
+    """Comfort noise, until the next packet."""
+
+    position: int
+    amplitude: float
 
 
 class _Anchor(NamedTuple):
@@ -88,6 +101,8 @@ class Track:
         self._anchor: _Anchor | None = None
         self._anew = True
         self._plain = False
+        self._noise: _Noise | None = None
+        self._dice = np.random.default_rng(0)
 
     def add(self, packets: RtpPackets) -> None:
         """Takes consecutive arrivals."""
@@ -165,6 +180,9 @@ class Track:
         for packet in packets:
             if not self._is_due(packet.sequence):
                 continue
+            if packet.form is not None and packet.form.name.upper() == COMFORT_NOISE:
+                yield from self._noise_of(packet)
+                continue
             if packet.form is None or packet.form not in known:
                 self._note_undecoded(packet)
                 continue
@@ -175,7 +193,27 @@ class Track:
                 continue
             if len(sound):
                 position, sound = self._place(packet, sound, known[packet.form].sample_rate_hz)
+                yield from self._noise_until(position)
                 yield position, sound
+
+    def _noise_of(self, packet: _Packet) -> Iterator[tuple[int, Samples]]:
+        """The noise before this packet of comfort noise (RFC 3389); its own is heard when it is known how long."""
+        if not packet.payload:
+            self.faults.damaged += 1
+        elif self._anchor is not None:  # before the first sound there is no timeline to be heard on
+            position, _ = self._place(packet, np.zeros(0, np.int16), self.sample_rate_hz)
+            yield from self._noise_until(position)
+            self._noise = _Noise(position, OVERLOAD * 10 ** (-(packet.payload[0] & 0x7F) / 20))
+
+    def _noise_until(self, position: int) -> Iterator[tuple[int, Samples]]:
+        noise, self._noise = self._noise, None
+        if noise is None:
+            return
+        end = min(position, noise.position + int(MAX_NOISE_S * self.sample_rate_hz), self.samples)
+        for at in range(noise.position, end, NOISE_BLOCK):
+            # White: the spectrum that a packet may have is not rendered.
+            sound = noise.amplitude * self._dice.standard_normal(min(NOISE_BLOCK, end - at))
+            yield at, np.clip(np.rint(sound), -32768, 32767).astype(np.int16)
 
     def _is_due(self, sequence: int) -> bool:
         """Not a copy, not too late."""
@@ -194,7 +232,7 @@ class Track:
         form = packet.form
         if form is None:
             self.faults.undecoded[f"payload type {packet.payload_type} was never declared"] += 1
-        elif form.name.upper() != "CN":  # comfort noise is silence
+        else:
             self.faults.undecoded[str(self._decoders[form])] += 1
 
     def _place(self, packet: _Packet, sound: Samples, rate_hz: int) -> tuple[int, Samples]:

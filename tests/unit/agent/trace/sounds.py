@@ -19,10 +19,12 @@ def ffmpeg(codec, payload):
     return context.decode(av.Packet(payload))[0].to_ndarray().reshape(-1)
 
 
-def encoded(codec, sound, rate_hz):
+def encoded(codec, sound, rate_hz, bit_rate=None):
     """Packets of FFmpeg's encoder."""
     context = av.CodecContext.create(codec, "w")
     context.sample_rate, context.layout, context.format = rate_hz, "mono", "s16"
+    if bit_rate:
+        context.bit_rate = bit_rate
     context.open()
     size = context.frame_size or 320
     packets = []

@@ -1,9 +1,11 @@
 """RTP payloads to samples."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from agent.trace.audio.codecs import DamagedPayloadError, NoDecoderError, alaw_table, decoder, mulaw_table
+from agent.trace.audio.codecs import DamagedPayloadError, NoDecoderError, _whole, alaw_table, decoder, mulaw_table
 from agent.trace.model import Format
 from tests.unit.agent.trace.packets import PCMU, arrivals
 from tests.unit.agent.trace.sounds import encoded, ffmpeg, filled, whole
@@ -85,3 +87,41 @@ def test_without_pyav_the_codec_and_the_remedy_are_named(monkeypatch):
 def test_formats_that_make_no_sense_have_no_decoder(form):
     with pytest.raises(NoDecoderError, match="is no audio format"):
         decoder(form)
+
+
+def speex(*frames):
+    """Frames of Speex's submodes 0 and 1 (nothing sent, 43 bits of a vocoder), as RFC 5574 §3.3 pads them."""
+    bits = "".join(frames)
+    padding = -len(bits) % 8
+    bits += ("0" + "1" * (padding - 1)) * bool(padding)
+    return int(bits, 2).to_bytes(len(bits) // 8)
+
+
+@pytest.mark.parametrize(("rate_hz", "size"), [(8000, 160), (16_000, 320), (32_000, 640)])
+def test_speex_is_decoded_at_its_rate_one_frame_or_several(rate_hz, size):
+    made = decoder(Format(name="speex", clock_rate_hz=rate_hz))
+    assert made.sample_rate_hz == rate_hz
+    assert [len(made.decode(speex(*["0" + "0001" + "01" * 19] * count))) for count in (1, 2, 4)] == [
+        size * count for count in (1, 2, 4)
+    ]
+
+
+def test_speex_of_another_rate_is_none():
+    with pytest.raises(NoDecoderError, match="speex/48000 is no Speex of RFC 5574"):
+        decoder(Format(name="speex", clock_rate_hz=48_000))
+
+
+def test_samples_from_minus_one_to_one_fill_16_bits():
+    assert _whole(np.array([-1.0, -0.5, 0.0, 0.5, 1.0, 3.0], np.float32)).tolist() == [
+        -32768, -16384, 0, 16384, 32767, 32767,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["AMR", "AMR-WB", "speex"])
+def test_a_decoder_that_ffmpeg_was_built_without_is_said(monkeypatch, name):
+    def unknown(*_):
+        raise ValueError
+
+    monkeypatch.setattr("av.CodecContext", SimpleNamespace(create=unknown))
+    with pytest.raises(NoDecoderError, match=f"the FFmpeg of this PyAV has no decoder for {name}"):
+        decoder(Format(name=name, clock_rate_hz=16_000))

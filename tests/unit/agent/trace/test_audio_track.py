@@ -147,3 +147,57 @@ def test_a_rate_is_changed_along_straight_lines():
         300,
         300,
     ]
+
+
+CN = {**FORMATS, 13: Format(name="CN", clock_rate_hz=8000)}
+
+
+def noises(payloads, number, **options):
+    """Comfort noise as the packets of these numbers."""
+    at = {"first": 1000 + number, "timestamp": 5000 + 160 * number, "start_ns": START_NS + 20_000_000 * number}
+    return arrivals(payloads, payload_type=13, formats=CN, **{**at, **options})
+
+
+def after(count, number):
+    """Speech that goes on at this packet time."""
+    at = {"first": 1000 + count, "timestamp": 5000 + 160 * number, "start_ns": START_NS + 20_000_000 * number}
+    return arrivals(NOISE[:50], **at)
+
+
+@pytest.mark.parametrize("level", [20, 40, 78])
+def test_comfort_noise_is_heard_at_its_level_until_sound_follows(tmp_path, level):
+    """RFC 3389: -dBov, the root mean square of a square wave of ±8031 in mu-law's 14 bits being 0."""
+    track = filled(tmp_path, arrivals(NOISE[:100]), noises([bytes([level, 9, 9])], 100), after(101, 200))
+    sound = whole(track).astype(float)
+    assert np.array_equal(whole(track)[:16_000], SOUND[:16_000])
+    assert np.array_equal(whole(track)[32_000:], SOUND[: 50 * 160])
+    heard_dbov = 20 * np.log10(np.sqrt(np.mean(sound[16_000:32_000] ** 2)) / 32_124)
+    assert heard_dbov == pytest.approx(-level, abs=0.5)
+    assert (track.faults.damaged, track.faults.undecoded) == (0, {})
+
+
+def test_a_further_packet_of_comfort_noise_changes_its_level(tmp_path):
+    track = filled(
+        tmp_path, arrivals(NOISE[:100]), noises([b"\x14"], 100), noises([b"\x3c"], 150, first=1101), after(102, 200)
+    )
+    loud, quiet = (
+        np.abs(part.astype(int)).mean() for part in (whole(track)[16_000:24_000], whole(track)[24_000:32_000])
+    )
+    assert loud == pytest.approx(100 * quiet, rel=0.1)
+
+
+def test_comfort_noise_does_not_last_beyond_its_bound(tmp_path):
+    track = filled(tmp_path, arrivals(NOISE[:100]), noises([b"\x14"], 100), after(101, 3000))
+    sound = whole(track)
+    assert sound[16_000 + 19 * 8000 : 16_000 + 20 * 8000].any()
+    assert not sound[16_000 + 20 * 8000 : 160 * 3000].any()
+
+
+def test_comfort_noise_before_any_sound_and_at_the_end_is_not_heard(tmp_path):
+    assert filled(tmp_path, noises([b"\x14"], 0)).samples == 0
+    track = filled(tmp_path, arrivals(NOISE[:100]), noises([b"\x14"], 100))
+    assert np.array_equal(whole(track)[:16_000], SOUND[:16_000])
+
+
+def test_comfort_noise_without_a_level_is_damage(tmp_path):
+    assert filled(tmp_path, arrivals(NOISE[:100]), noises([b""], 100)).faults.damaged == 1
