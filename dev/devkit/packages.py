@@ -34,6 +34,7 @@ WANTED: dict[str, Callable[[], bool]] = {
     # A browser looks at the page of `calltest report`: 360 MB unpacked, 20 to 30 s to install.
     "chromium": _program("chromium"),
     "chromium-driver": _program("chromedriver"),
+    "tshark": _program("tshark"),  # what calltest trace says is held against it
     "python3-venv": lambda: importlib.util.find_spec("ensurepip") is not None,
     "python3-pip": lambda: gotools.machine_go() is not None or importlib.util.find_spec("pip") is not None,
 }
