@@ -1,6 +1,6 @@
 """What tshark says of the captures that our tests read: the same wherever both mean the same, else a test says why.
 
-tshark subtracts copies from the loss, knows no restart of a source (RFC 3550 A.1) and stops at the first damaged record.
+tshark subtracts copies from the loss, knows no restart of a source (RFC 3550 A.1), stops at the first damaged record.
 """
 
 import shutil
@@ -127,7 +127,7 @@ def test_sip_over_tcp_is_that_of_tshark(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("again", [41_000, 7])
 def test_a_source_that_begins_anew_lost_nothing_though_tshark_says_thousands(tmp_path: Path, again: int) -> None:
-    """RFC 3550 A.1: two numbers in a row far from the last ones are a restart; tshark counts the way between as loss."""
+    """RFC 3550 A.1: two numbers in a row far from the last ones are a restart; tshark counts what lies between."""
     later = speech(300, first=again, timestamp=900_000, start_ns=START_NS + 300 * 20 * MS + 2000 * MS)
     path = write(tmp_path, pcap(frames([*speech(300, first=1000), *later])))
     [stream] = ours(path).values()

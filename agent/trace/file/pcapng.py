@@ -116,7 +116,7 @@ class Pcapng:
         packets = (types == ENHANCED) | (types == OLD_PACKET)
         sections, described = types == SECTION, types == INTERFACE
         others = types[~packets & ~sections & ~described & (types != SIMPLE)]
-        if unknown := int((~np.isin(others, _SILENT)).sum()):
+        if len(others) and (unknown := int((~np.isin(others, _SILENT)).sum())):
             self._skipped["block of an unknown type"] += unknown  # it may be a packet whose type was damaged
         if timeless := int((types == SIMPLE).sum()):
             # Without a time nothing about a stream can be measured.
