@@ -84,7 +84,7 @@ def test_a_failed_leg_leaves_its_evidence_where_the_failure_says(voice: Namespac
     caller = failure["evidence"].replace("Callee", "Caller")  # what it sent, the callee should have got
     assert set(kept) == {f"{folder}/{name}" for folder in (caller, failure["evidence"]) for name in names}
     assert {group for _, group in kept.values()} == {AGENT_GROUP}
-    legs = {line["role"]: line["evidence"] for line in detail_of(voice, run) if line["kind"] == "leg"}
+    legs = {line["role"]: line.get("evidence") for line in detail_of(voice, run) if line["kind"] == "leg"}
     assert legs == {"Caller": None, "Callee": failure["evidence"]}
     assert [line["evidence"] for line in detail_of(voice, run) if line["kind"] == "kept"] == [caller]
     capture = tmp_path / "capture.pcap"
