@@ -65,7 +65,7 @@ class RunFacts:
 
     waited_s: float
     """Since the run began."""
-    start_deadline_s: float
+    ready_deadline_s: float
     active_deadline_s: float
     resolved: bool
     """Its endpoints are written down."""
@@ -79,7 +79,7 @@ class Resolve:
     """Find the endpoints and write them down."""
 
     is_last_try: bool
-    """The start deadline passed: if there are not enough now, conclude without agents."""
+    """The readiness deadline passed: if there are not enough now, conclude without agents."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +125,7 @@ Step = Resolve | Create | Send | Wait | Collect
 def next_step(run: RunFacts) -> Step:
     """The one thing to do now. Repeating it, or doing it after a restart, leads to the same end."""
     if not run.resolved:
-        return Resolve(is_last_try=run.waited_s > run.start_deadline_s)
+        return Resolve(is_last_try=run.waited_s > run.ready_deadline_s)
     agents = tuple(_known_lost(agent) for agent in run.agents) if run.created else run.agents
     halt = _halt(run, agents)
     if _is_over(run, agents, halt):
@@ -219,12 +219,12 @@ def _halt(run: RunFacts, agents: Sequence[AgentFacts]) -> _Halt | None:
     """Why the run must stop now, if it must."""
     if not any(agent.signal.go >= 0 for agent in agents):
         waiting = [agent for agent in agents if not agent.over and agent.ready == 0]
-        failed = [agent for agent in waiting if agent.hopeless or run.waited_s > run.start_deadline_s]
+        failed = [agent for agent in waiting if agent.hopeless or run.waited_s > run.ready_deadline_s]
         if failed:
             # The one that has not even started says more than the one that waits for its registration.
             failed.sort(key=lambda agent: (agent.state is AgentState.RUNNING, agent.plan.agent))
-            culprits = {agent.plan.agent: _start_failure(agent, run.start_deadline_s) for agent in failed}
-            return _Halt(ending=culprits[failed[0].plan.agent], at_s=run.start_deadline_s, culprits=culprits)
+            culprits = {agent.plan.agent: _start_failure(agent, run.ready_deadline_s) for agent in failed}
+            return _Halt(ending=culprits[failed[0].plan.agent], at_s=run.ready_deadline_s, culprits=culprits)
     if run.waited_s > run.active_deadline_s:
         message = f"the run was stopped after {run.active_deadline_s:g} s (activeDeadlineSeconds)"
         ending = Ending(reason=Reason.DEADLINE_EXCEEDED, message=message)
@@ -234,7 +234,7 @@ def _halt(run: RunFacts, agents: Sequence[AgentFacts]) -> _Halt | None:
 
 def _start_failure(agent: AgentFacts, deadline_s: float) -> Ending:
     if agent.state is AgentState.RUNNING:
-        message = f"it was not ready within {deadline_s:g} s (startDeadlineSeconds)"
+        message = f"it was not ready within {deadline_s:g} s (readyDeadlineSeconds)"
         return Ending(reason=Reason.AGENT_START_TIMEOUT, message=message)
     return agent.ending
 

@@ -89,7 +89,7 @@ def run_test(ready: Ready, inputs: Inputs, options: Options, aborts: Callable[[]
         directory = (Path(scratch) if options.keep is None else options.keep.absolute()) / run.name
         directory.mkdir(mode=0o700, parents=True)
         host = Host(command=options.agent_command, bind=ready.bind, directory=directory)
-        deadlines = Deadlines(start_s=test.spec.start_deadline_seconds, active_s=test.spec.active_deadline_seconds)
+        deadlines = Deadlines(start_s=test.spec.ready_deadline_s, active_s=test.spec.active_deadline_seconds)
         seen = _Seen(watch)
         status = _begun(ready)
         reports = run_agents(plans, host, deadlines, aborts=aborts, watch=seen)

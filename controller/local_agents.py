@@ -80,7 +80,7 @@ def _drive(agents: "_Agents", deadlines: Deadlines, aborts: Callable[[], int], w
         step = next_step(
             RunFacts(
                 waited_s=elapsed_s,
-                start_deadline_s=deadlines.start_s,
+                ready_deadline_s=deadlines.start_s,
                 active_deadline_s=deadlines.active_s,
                 resolved=True,
                 created=True,

@@ -83,7 +83,7 @@ def agent_pod(plan: Plan, test: CallTestSpec, image: str) -> Object:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE_S,
-        "activeDeadlineSeconds": int(plan.deadline_s) + test.start_deadline_seconds + BACKSTOP_S,
+        "activeDeadlineSeconds": int(plan.deadline_s) + test.ready_deadline_s + BACKSTOP_S,
         "securityContext": security,
         "containers": [_container(image, agents, [mount for _, mount in volumes])],
         "volumes": [volume for volume, _ in volumes],

@@ -70,7 +70,7 @@ def _check_identities(test: CallTestSpec, endpoint: int) -> None:
 
 def _check_readiness(test: CallTestSpec) -> None:
     """A silent registrar must be found out before the agents are given up: it is the SUT's fault, and not theirs."""
-    if test.start_deadline_seconds >= REGISTERING_S:
+    if test.ready_deadline_s >= REGISTERING_S:
         return
     callee_registers = test.callee is not None and test.callee.route is Route.REGISTER
     if not caller_registers(test) and not callee_registers:
@@ -78,8 +78,10 @@ def _check_readiness(test: CallTestSpec) -> None:
     role, way_out = (
         ("caller", "caller.register: false") if caller_registers(test) else ("callee", "another callee.route")
     )
+    field = "readyDeadlineSeconds" if test.ready_deadline_seconds is not None else "activeDeadlineSeconds"
+    value = test.ready_deadline_seconds or test.active_deadline_seconds
     message = (
-        f"startDeadlineSeconds: {test.start_deadline_seconds} is too short where the {role} registers: that a registrar"
+        f"{field}: {value} is too short where the {role} registers: that a registrar"
         " does not answer is known after 32 s (Timer F, RFC 3261 §17.1.2.2), and until then an agent is not ready;"
         f" {REGISTERING_S} at least, or {way_out}"
     )

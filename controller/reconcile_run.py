@@ -211,7 +211,7 @@ class _OneRun:
         plans = self.plans(pods, is_created=is_created) if is_resolved else ()
         return RunFacts(
             waited_s=self.parent.now() - started.timestamp(),
-            start_deadline_s=self.test.start_deadline_seconds,
+            ready_deadline_s=self.test.ready_deadline_s,
             active_deadline_s=self.test.active_deadline_seconds,
             resolved=is_resolved,
             created=is_created,

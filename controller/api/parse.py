@@ -132,8 +132,8 @@ def _check_spec(spec: CallTestSpec, field: str) -> None:
             raise SpecError(f"{path}.to", "is needed where there is no callee")
     if spec.trigger is not None:
         _check_trigger(spec.trigger, f"{field}.trigger")
-    if spec.start_deadline_seconds >= spec.active_deadline_seconds:
-        raise SpecError(f"{field}.startDeadlineSeconds", "must be less than activeDeadlineSeconds")
+    if spec.ready_deadline_s >= spec.active_deadline_seconds:
+        raise SpecError(f"{field}.readyDeadlineSeconds", "must be less than activeDeadlineSeconds")
     if spec.target.endpoint_parallelism > 1:
         _check_parallel(spec, field)
 

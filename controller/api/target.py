@@ -140,7 +140,7 @@ class Target(Document, frozen=True, kw_only=True):
         int,
         about(
             "The endpoints of a run are fixed once all replicas are ready and have been the same for so long; if that"
-            " does not come by startDeadlineSeconds: Inconclusive/NotSettled. 0: at once, with those that are ready.",
+            " does not come by readyDeadlineSeconds: Inconclusive/NotSettled. 0: at once, with those that are ready.",
             example=10,
             ge=0,
             le=600,

@@ -300,6 +300,9 @@ class Evidence(Document, frozen=True, kw_only=True):
     ) = None
 
 
+READY_DEADLINE_S = 120
+
+
 class CallTestSpec(Document, frozen=True, kw_only=True):
     """A test: whom to call through what, and what must be true."""
 
@@ -341,16 +344,20 @@ class CallTestSpec(Document, frozen=True, kw_only=True):
         Trigger | None, about("What starts a run, beside a change of the spec.", example={"runToken": "release-42"})
     ] = None
     suspend: Annotated[bool, about("Start no new runs; one that is under way goes on.", example=False)] = False
-    start_deadline_seconds: Annotated[
-        int,
-        about(
-            "When endpoints are not found or agents not ready by then, the run ends Inconclusive with the reason."
-            " At least 45 where an agent registers: a registrar that does not answer is found out after 32.",
-            example=120,
-            ge=5,
-            le=3600,
-        ),
-    ] = 120
+    ready_deadline_seconds: (
+        Annotated[
+            int,
+            about(
+                "When endpoints are not found or agents not ready by then, the run ends Inconclusive with the reason."
+                " At least 45 where an agent registers: a registrar that does not answer is found out after 32."
+                " Default: 120, and less than activeDeadlineSeconds.",
+                example=120,
+                ge=5,
+                le=3600,
+            ),
+        ]
+        | None
+    ) = None
     active_deadline_seconds: Annotated[
         int,
         about(
@@ -377,6 +384,13 @@ class CallTestSpec(Document, frozen=True, kw_only=True):
         Agents | None, about("Where the agent pods run, and with what.", example={"nodeSelector": {"pool": "voice"}})
     ] = None
 
+    @property
+    def ready_deadline_s(self) -> int:
+        """Within it, from the run's start, endpoints are found and agents ready."""
+        if self.ready_deadline_seconds is not None:
+            return self.ready_deadline_seconds
+        return min(READY_DEADLINE_S, self.active_deadline_seconds - 1)
+
 
 TEST_RULES = (
     rule(
@@ -398,8 +412,8 @@ TEST_RULES = (
         "route: CalleeService needs endpointParallelism 1",
     ),
     rule(
-        "self.startDeadlineSeconds < self.activeDeadlineSeconds",
-        "startDeadlineSeconds must be less than activeDeadlineSeconds",
+        "!has(self.readyDeadlineSeconds) || self.readyDeadlineSeconds < self.activeDeadlineSeconds",
+        "readyDeadlineSeconds must be less than activeDeadlineSeconds",
     ),
 )
 """Rules of a CallTestSpec, wherever it stands (CallTest.spec and CallTestRun.spec.test)."""

@@ -93,7 +93,7 @@ def test_callee_that_dies_takes_its_caller_with_it(tmp_path: Path) -> None:
     assert "lost" in caller.lost_message
 
 
-def test_agent_that_never_gets_ready_ends_the_run_at_the_start_deadline(
+def test_agent_that_never_gets_ready_ends_the_run_at_the_ready_deadline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("controller.lifecycle.STOP_GRACE_S", 0.5)

@@ -27,7 +27,7 @@ def call_test(name: str, *, target: Object = ONE_REPLICA, call: Object | None = 
             "caller": {"uri": "sip:alice@example.com", "credentials": {"secretName": "sip-alice"}},
             "callee": {"uri": "sip:bob@example.com", "credentials": {"secretName": "sip-bob"}},
             "calls": [group],
-            "startDeadlineSeconds": 60,
+            "readyDeadlineSeconds": 60,
             "activeDeadlineSeconds": 180,
         }
         | spec,

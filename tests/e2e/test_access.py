@@ -153,7 +153,7 @@ def test_a_target_in_another_namespace_needs_its_role_there(voice: Namespace, tm
         tester.apply_folder(ROOT / "deploy", tmp_path)
         tester.kubectl("apply", "-f", str(EXAMPLES / "sut" / "secrets.yaml"))
         tester.rolled_out("calltest-operator")
-        tester.apply(call_test("outside", target=target, startDeadlineSeconds=45))
+        tester.apply(call_test("outside", target=target, readyDeadlineSeconds=45))
         status = tester.finished("outside", timeout_s=90)["status"]["lastRun"]
         assert (status["result"], status["reason"]) == ("Inconclusive", "AccessDenied"), status
         assert "deploy/target-access" in status["message"]

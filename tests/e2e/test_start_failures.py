@@ -1,4 +1,4 @@
-"""A run that cannot start ends Inconclusive with the reason, by startDeadlineSeconds, and leaves no pod running."""
+"""A run that cannot start ends Inconclusive with the reason, by readyDeadlineSeconds, and leaves no pod running."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ UNREGISTERED: dict[str, Any] = {
     "caller": {"uri": "sip:alice@example.com"},
     "callee": {"uri": "sip:bob@example.com", "route": "RequestURI"},
 }
-"""A start deadline may be short where nobody registers."""
+"""A readiness deadline may be short where nobody registers."""
 SLACK_S = 6
 """Whole seconds in the times, the operator's poll, and stopping an agent that does run."""
 SUT = {"podSelector": {"matchLabels": {"app": "quiet"}}, "port": 5060}
@@ -47,9 +47,9 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Namespace]:
 
 def concluded(space: Namespace, name: str, **spec: Any) -> dict[str, Any]:
     """The status of a run that could not start; it took no longer than it may, and left no pod that runs."""
-    usual = {"target": SUT, "startDeadlineSeconds": START_S, "activeDeadlineSeconds": 60, **UNREGISTERED}
+    usual = {"target": SUT, "readyDeadlineSeconds": START_S, "activeDeadlineSeconds": 60, **UNREGISTERED}
     spec = usual | spec
-    by_s = spec["startDeadlineSeconds"] + SLACK_S
+    by_s = spec["readyDeadlineSeconds"] + SLACK_S
     space.apply(call_test(name, **spec))
     space.finished(name, timeout_s=by_s + 30)
     run = space.run_of(name)
@@ -111,7 +111,7 @@ def test_a_quota_refuses_the_agents(space: Namespace) -> None:
 
 def test_a_secret_that_is_not_there(space: Namespace) -> None:
     caller = {"uri": "sip:alice@example.com", "credentials": {"secretName": "nobodys"}}
-    status = concluded(space, "no-secret", caller=caller, startDeadlineSeconds=LATE_S)
+    status = concluded(space, "no-secret", caller=caller, readyDeadlineSeconds=LATE_S)
     assert status["reason"] == "InputMissing"
     assert "nobodys" in status["message"]
 
@@ -120,14 +120,14 @@ def test_a_secret_that_is_not_there(space: Namespace) -> None:
 def test_a_wav_file_that_is_not_there(space: Namespace, config_map: str, key: str) -> None:
     """A ConfigMap that does not exist, and one that does, without the key."""
     call = {"caller": {"play": {"wav": {"configMapName": config_map, "key": key}}}, "expect": {}}
-    status = concluded(space, f"no-{key[0]}-wav", call=call, startDeadlineSeconds=30)
+    status = concluded(space, f"no-{key[0]}-wav", call=call, readyDeadlineSeconds=30)
     assert status["reason"] == "InputMissing"
     assert f"ConfigMap {config_map} has no key {key}" in status["message"]
 
 
 def test_an_image_that_cannot_be_pulled(space: Namespace) -> None:
     with agent_image(space, "registry.invalid/calltest-agent:none"):
-        status = concluded(space, "imageless", startDeadlineSeconds=15)
+        status = concluded(space, "imageless", readyDeadlineSeconds=15)
     assert status["reason"] == "AgentImagePullFailed"
 
 

@@ -97,7 +97,7 @@ RULE: Final = CheckRule(
         ),
         _row(
             Reason.NO_ENDPOINTS,
-            "the target has no ready endpoint by `startDeadlineSeconds`",
+            "the target has no ready endpoint by `readyDeadlineSeconds`",
             seen="Discovery found nothing ready to call.",
             usually="A rollout that does not become ready, a selector that matches nothing, or a port name that no "
             "container has.",
@@ -106,7 +106,7 @@ RULE: Final = CheckRule(
         ),
         _row(
             Reason.TOO_FEW_ENDPOINTS,
-            "fewer ready endpoints than `minEndpoints` by `startDeadlineSeconds`",
+            "fewer ready endpoints than `minEndpoints` by `readyDeadlineSeconds`",
             seen="Fewer replicas were ready than the test insists on; none was called.",
             usually="A rollout that is under way or stuck, or a replica that crashes.",
             look="The pods that are not ready; `minEndpoints`.",
@@ -114,7 +114,7 @@ RULE: Final = CheckRule(
         _row(
             Reason.NOT_SETTLED,
             "the replicas of the target were not all ready, or not the same for long enough, or ran several revisions, "
-            "by `startDeadlineSeconds`",
+            "by `readyDeadlineSeconds`",
             seen="The replicas went on changing until the run had to begin; none was called.",
             usually="A rollout that does not finish: a new replica that crashes or never becomes ready, or a "
             "canary that keeps two revisions up.",
@@ -130,7 +130,7 @@ RULE: Final = CheckRule(
         _row(
             Reason.AGENT_UNSCHEDULABLE,
             "no node takes an agent's pod",
-            seen="The scheduler left the pod Pending until `startDeadlineSeconds`; its words are in the message.",
+            seen="The scheduler left the pod Pending until `readyDeadlineSeconds`; its words are in the message.",
             usually="Requests that no node has free, a nodeSelector without a node, or taints.",
             look="`agents.nodeSelector`, `agents.tolerations`, `agents.resources`; `kubectl describe pod` of the "
             "agent.",
@@ -144,7 +144,7 @@ RULE: Final = CheckRule(
         ),
         _row(
             Reason.AGENT_START_TIMEOUT,
-            "an agent was not ready by `startDeadlineSeconds`",
+            "an agent was not ready by `readyDeadlineSeconds`",
             seen="The pod was there, and its agent was not ready: sockets bound, and every registration concluded, "
             "well or badly.",
             usually="A node that starts pods slowly, a volume that does not mount, or a registrar that takes 32 s to "

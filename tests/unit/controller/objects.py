@@ -61,7 +61,7 @@ PIN: Object = {
             }
         ],
         "trigger": {"runToken": "1"},
-        "startDeadlineSeconds": 120,
+        "readyDeadlineSeconds": 120,
         "activeDeadlineSeconds": 600,
     },
 }

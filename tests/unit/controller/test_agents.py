@@ -94,7 +94,7 @@ def test_an_address_without_a_name_has_no_endpoints() -> None:
 def test_a_kubelet_that_gives_no_logs_is_not_asked_all_the_time() -> None:
     world = World()
     asked = failing_log(world)
-    world.apply(startDeadlineSeconds=45)
+    world.apply(readyDeadlineSeconds=45)
     world.ticks(9)
     assert len(asked) == 2
     world.ticks(45)

@@ -54,7 +54,7 @@ def agent(
 
 
 CALLER, CALLEE = Role.CALLER, Role.CALLEE
-RUN = RunFacts(waited_s=5, start_deadline_s=60, active_deadline_s=300, resolved=True, created=True)
+RUN = RunFacts(waited_s=5, ready_deadline_s=60, active_deadline_s=300, resolved=True, created=True)
 STARTED = Signal(go=0)
 
 
@@ -238,7 +238,7 @@ def test_an_agent_that_runs_and_never_gets_ready_is_a_start_timeout() -> None:
     assert {order.stopped and order.stopped.reason for order in found.orders.values()} == {Reason.AGENT_START_TIMEOUT}
 
 
-def test_agents_that_could_not_be_created_end_the_run_at_the_start_deadline() -> None:
+def test_agents_that_could_not_be_created_end_the_run_at_the_ready_deadline() -> None:
     refused = Ending(reason=Reason.AGENT_NOT_CREATED, message="exceeded quota")
     absent = replace(agent(CALLER, AgentState.ABSENT), ending=refused)
     other = replace(agent(CALLEE, AgentState.ABSENT), ending=refused)
@@ -249,7 +249,7 @@ def test_agents_that_could_not_be_created_end_the_run_at_the_start_deadline() ->
     }
 
 
-def test_the_start_deadline_is_over_once_calls_were_allowed() -> None:
+def test_the_ready_deadline_is_over_once_calls_were_allowed() -> None:
     go = Signal(go=0, peer_address="10.1.0.9:5060")
     # A callee whose progress cannot be read at the moment.
     assert step(agent(CALLER, ready=1, signal=go), agent(CALLEE, signal=go), waited_s=200) == Wait()

@@ -278,7 +278,7 @@ def test_more_results_than_an_agent_can_tell_are_refused():
     plan_run(RUN, replace(test, target=replace(test.target, endpoint_parallelism=2)), endpoints(3), WIDE)
 
 
-UNREGISTERED = {"caller.register": False, "callee.route": "RequestURI", "startDeadlineSeconds": 5}
+UNREGISTERED = {"caller.register": False, "callee.route": "RequestURI", "readyDeadlineSeconds": 5}
 
 
 @pytest.mark.parametrize(
@@ -291,16 +291,18 @@ UNREGISTERED = {"caller.register": False, "callee.route": "RequestURI", "startDe
         ({**NO_CALLEE, "calls.0.expect": None, "calls.0.to": "sip:x@y"}, "the caller registers"),
     ],
 )
-def test_a_start_deadline_that_a_silent_registrar_outlasts_is_refused(changes, words):
+def test_a_ready_deadline_that_a_silent_registrar_outlasts_is_refused(changes, words):
     """It would be told as AgentStartTimeout, our own trouble; it is RegistrationTimeout."""
-    with pytest.raises(PlanningError, match=r"^startDeadlineSeconds: 44 .*32 s .*RFC 3261.*; 45 at least") as error:
-        check_test(spec({**changes, "startDeadlineSeconds": 44}), Limits())
+    with pytest.raises(PlanningError, match=r"^readyDeadlineSeconds: 44 .*32 s .*RFC 3261.*; 45 at least") as error:
+        check_test(spec({**changes, "readyDeadlineSeconds": 44}), Limits())
     assert error.value.reason is Reason.INVALID_TEST
     assert words in error.value.message
-    check_test(spec({**changes, "startDeadlineSeconds": 45}), Limits())
+    check_test(spec({**changes, "readyDeadlineSeconds": 45}), Limits())
+    with pytest.raises(PlanningError, match=r"^activeDeadlineSeconds: 40 is too short where"):
+        check_test(spec({**changes, "readyDeadlineSeconds": None, "activeDeadlineSeconds": 40}), Limits())
 
 
-def test_where_nobody_registers_a_start_deadline_may_be_short():
+def test_where_nobody_registers_a_ready_deadline_may_be_short():
     check_test(spec(UNREGISTERED), Limits())
 
 

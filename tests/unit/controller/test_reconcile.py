@@ -303,7 +303,7 @@ def test_of_two_tests_with_one_callee_the_second_waits_its_turn() -> None:
 def test_as_many_runs_as_there_may_be_are_under_way_and_the_others_wait_their_turn() -> None:
     world = World(flags=("--max-active-runs", "2"))
     for name in "abcd":
-        world.apply(name, callee={"uri": f"sip:{name}@example.com"}, startDeadlineSeconds=45)
+        world.apply(name, callee={"uri": f"sip:{name}@example.com"}, readyDeadlineSeconds=45)
     most = 0
     for _ in range(60):
         world.tick()
@@ -320,7 +320,7 @@ def test_a_test_whose_turn_does_not_come_in_time_is_inconclusive() -> None:
     world.kubelet.fault_of = lambda name: "deaf" if name.startswith("first") else ""
     world.apply("first")
     world.ticks(2)
-    world.apply("second", startDeadlineSeconds=45)
+    world.apply("second", readyDeadlineSeconds=45)
     world.ticks(50)
     status = world.run_status("second-g1")
     assert (status["result"], status["reason"]) == ("Inconclusive", "CalleeShared")
@@ -521,7 +521,7 @@ def test_scaling_and_replaced_pods_of_a_tested_revision_start_nothing_and_a_roll
 def test_a_rollout_that_does_not_settle_is_said_once_its_deadline_is_over() -> None:
     world = World()
     rolled(world, "a")
-    world.apply(startDeadlineSeconds=50, **ON_ROLLOUT)
+    world.apply(readyDeadlineSeconds=50, **ON_ROLLOUT)
     world.ticks(30)
     rolled(world, "bb", ready=False)
     world.ticks(160)
@@ -622,7 +622,7 @@ def test_a_pod_that_vanished_after_its_result_was_seen_keeps_its_verdict() -> No
     assert world.run_status()["calls"]["passed"] >= 2
 
 
-def test_no_endpoints_by_the_start_deadline() -> None:
+def test_no_endpoints_by_the_ready_deadline() -> None:
     world = World(endpoints=0)
     world.apply(**impatient())
     world.ticks(9)
@@ -633,7 +633,7 @@ def test_no_endpoints_by_the_start_deadline() -> None:
     assert world.agents() == []
 
 
-def test_too_few_endpoints_by_the_start_deadline() -> None:
+def test_too_few_endpoints_by_the_ready_deadline() -> None:
     world = World(endpoints=1)
     world.apply(**impatient(), target={"service": {"name": "sut"}, "port": "sip", "minEndpoints": 2})
     world.ticks(13)
@@ -642,7 +642,7 @@ def test_too_few_endpoints_by_the_start_deadline() -> None:
 
 def test_endpoints_that_come_in_time_are_called() -> None:
     world = World(endpoints=0)
-    world.apply(startDeadlineSeconds=60)
+    world.apply(readyDeadlineSeconds=60)
     world.ticks(5)
     for kind, name in (("services", "sut"), ("endpointslices", "sut-x")):
         for key in [key for key in world.cluster.objects if key[0].plural == kind and key[2] == name]:
@@ -680,7 +680,7 @@ def unscheduled(world: World) -> None:
 def test_a_claim_that_is_not_there_is_named_long_before_the_deadline() -> None:
     world = World()
     world.kubelet.start_with = {"waiting": {"reason": "PodInitializing"}}
-    world.apply(evidence={"claimName": "kept"}, startDeadlineSeconds=100)
+    world.apply(evidence={"claimName": "kept"}, readyDeadlineSeconds=100)
     world.ticks(2)
     for _ in range(30):
         unscheduled(world)
@@ -729,7 +729,7 @@ def test_a_pod_that_can_never_be_created_is_not_waited_for() -> None:
     world.cluster.refuse = lambda verb, kind, _: (
         ClusterError("POST", "pods", 422, "admission said no") if (verb, kind) == ("create", PODS) else None
     )
-    world.apply(startDeadlineSeconds=60)
+    world.apply(readyDeadlineSeconds=60)
     world.ticks(3)
     assert world.run_status()["reason"] == "AgentNotCreated"
 

@@ -26,8 +26,8 @@ def spec(**more: Any) -> Raw:
 
 
 def impatient(seconds: int = 10) -> Raw:
-    """A spec's changes for a start deadline that a silent registrar would outlast: nobody registers."""
-    return {"callee": {"uri": "sip:bob@example.com", "route": "RequestURI"}, "startDeadlineSeconds": seconds}
+    """A spec's changes for a readiness deadline that a silent registrar would outlast: nobody registers."""
+    return {"callee": {"uri": "sip:bob@example.com", "route": "RequestURI"}, "readyDeadlineSeconds": seconds}
 
 
 def settings(*flags: str) -> Settings:

@@ -45,7 +45,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"spec.calls.0.caller.dtmf.digits": "12E"}, "spec.calls[0].caller.dtmf.digits"),
     ({"spec.calls.0.expect.caller.rtp.maxLossPercent": "101"}, "spec.calls[0].expect.caller.rtp.maxLossPercent"),
     ({"spec.callee": None, "spec.calls.0.to": None}, "spec.calls[0].to"),
-    ({"spec.startDeadlineSeconds": 600}, "spec.startDeadlineSeconds"),
+    ({"spec.readyDeadlineSeconds": 600}, "spec.readyDeadlineSeconds"),
     ({"spec.target.endpointParallelism": 2}, "spec.caller.uri"),
     (
         {"spec.target.endpointParallelism": 2, "spec.caller.uri": "sip:a{endpoint}@x"},
