@@ -58,16 +58,8 @@ def of_test(
     last_run = _brief(last, spec_hash) if last else before.last_run
     if last_run is not UNSET and last_run.spec_hash != spec_hash:
         last_run = UNSET
-    if active is not None:
-        says = under_way(f"{active.name} is under way")
-    elif problem is not None:
-        says = _stuck(problem)
-    elif deleted or (_is_deleted(before) and last_run == before.last_run):
-        says = _gone(deleted)
-    elif last_run is not UNSET:
-        says = _finished(last_run)
-    else:
-        says = _waiting(suspended=suspended)
+    is_deleted = bool(deleted) or (_is_deleted(before) and last_run == before.last_run)
+    says = _says(active, problem, last_run, gone=deleted or "the run" if is_deleted else None, suspended=suspended)
     kept = before.conditions
     if sut is None:  # nobody looks, and what was seen once is no longer known
         kept = tuple(condition for condition in kept if condition.type != VERDICT_CURRENT)
@@ -81,6 +73,24 @@ def of_test(
         sut=sut.status if sut else UNSET,
         conditions=told(kept, says, clock),
     )
+
+
+def _says(
+    active: NamedRun | None,
+    problem: Problem | None,
+    last_run: LastRun | UnsetType,
+    *,
+    gone: str | None,
+    suspended: bool,
+) -> tuple[Say, ...]:
+    """The first of these: a run is under way, none can be, one was deleted, there is a verdict, or none yet."""
+    if active is not None:
+        return under_way(f"{active.name} is under way")
+    if problem is not None:
+        return _stuck(problem)
+    if gone is not None:
+        return _gone(gone)
+    return _finished(last_run) if last_run is not UNSET else _waiting(suspended=suspended)
 
 
 def _current(sut: Sut, last_run: LastRun | UnsetType) -> Say:
@@ -139,8 +149,8 @@ def _stuck(problem: Problem) -> tuple[Say, ...]:
     )
 
 
-def _gone(name: str | None) -> tuple[Say, ...]:
-    message = f"{name or 'the run'} was deleted before it had a verdict: change spec.trigger.runToken to run again"
+def _gone(name: str) -> tuple[Say, ...]:
+    message = f"{name} was deleted before it had a verdict: change spec.trigger.runToken to run again"
     return (
         Say(type="Finished", status="False", reason=RUN_DELETED, message=message),
         Say(type="Succeeded", status="Unknown", reason=RUN_DELETED, message=message),

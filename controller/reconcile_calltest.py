@@ -101,16 +101,6 @@ class TestReconciler:
         return NamedRun(name=start.name, status=parse_run(made).status)
 
     def _show(self, raw: Raw, test: CallTest, plan: Schedule, active: NamedRun | None, sut: SutSeen | None) -> None:
-        problem = None
-        if plan.conflict:
-            message = f"CallTestRun {plan.conflict} is there already, and is not of this CallTest; delete it"
-            problem = Problem(reason=Reason.NAME_CONFLICT, message=message)
-            self.events.warning(raw, problem.reason, message, run=plan.conflict)
-        if plan.skipped:
-            self.events.normal(raw, "RunSkipped", plan.skipped, run=plan.skipped)
-        if plan.deleted:
-            message = f"run {plan.deleted} was deleted before it had a verdict"
-            self.events.warning(raw, RUN_DELETED, message, run=plan.deleted)
         after = of_test(
             test.status,
             statuses.Clock(now=datetime.fromtimestamp(self.now(), UTC), generation=test.generation),
@@ -119,28 +109,28 @@ class TestReconciler:
             last=_named(plan.last),
             deleted=plan.deleted,
             suspended=test.spec.suspend,
-            problem=problem,
+            problem=self._say(raw, plan),
             sut=_sut(sut, plan) if sut else None,
         )
-        # A generation that waits for the run before it is not observed yet: it must not be taken for one that was run.
-        is_observed = plan.is_acted_on or test.spec.suspend
-        last = plan.last.run.status if plan.last else None
-        after = replace(
-            after,
-            observed_generation=test.generation if is_observed else test.status.observed_generation,
-            tested_hash=tested_hash(test.spec) if plan.is_acted_on else test.status.tested_hash,
-            run_token=run_token(test.spec) if plan.is_acted_on else test.status.run_token,
-            requested_at=test.requested_at[:256] if plan.is_request_acted_on else test.status.requested_at,
-            schedule=plan.slots,
-            last_successful_time=last.completion_time
-            if last is not None and last.result is Result.PASSED
-            else test.status.last_successful_time,
-        )
+        after = _acted_on(after, test, plan)
         if after != test.status:
             self.cluster.replace_status(TESTS, raw | {"status": statuses.as_dict(after)})
         self.metrics.last_runs.show_status(test.namespace, test.name, after)
         if plan.last:
             self._tell(raw, test, plan.last)
+
+    def _say(self, raw: Raw, plan: Schedule) -> Problem | None:
+        """The events of what was not run; the problem that stands in the way."""
+        if plan.skipped:
+            self.events.normal(raw, "RunSkipped", plan.skipped, run=plan.skipped)
+        if plan.deleted:
+            message = f"run {plan.deleted} was deleted before it had a verdict"
+            self.events.warning(raw, RUN_DELETED, message, run=plan.deleted)
+        if not plan.conflict:
+            return None
+        message = f"CallTestRun {plan.conflict} is there already, and is not of this CallTest; delete it"
+        self.events.warning(raw, Reason.NAME_CONFLICT, message, run=plan.conflict)
+        return Problem(reason=Reason.NAME_CONFLICT, message=message)
 
     def _tell(self, raw: Raw, test: CallTest, last: RunSeen) -> None:
         """The verdict as an event of the CallTest, and its endpoints' metrics: both also after a restart."""
@@ -200,6 +190,23 @@ def _sut(seen: SutSeen, plan: Schedule) -> Sut:
         message=plain(seen.unsettled, statuses.MAX_MESSAGE),
     )
     return Sut(status=status, untested=plan.untested)
+
+
+def _acted_on(status: CallTestStatus, test: CallTest, plan: Schedule) -> CallTestStatus:
+    """With what was acted on: what waits for a run under way must not be taken for something that was run."""
+    before = test.status
+    is_observed = plan.is_acted_on or test.spec.suspend
+    last = plan.last.run.status if plan.last else None
+    passed = last.completion_time if last is not None and last.result is Result.PASSED else before.last_successful_time
+    return replace(
+        status,
+        observed_generation=test.generation if is_observed else before.observed_generation,
+        tested_hash=tested_hash(test.spec) if plan.is_acted_on else before.tested_hash,
+        run_token=run_token(test.spec) if plan.is_acted_on else before.run_token,
+        requested_at=test.requested_at[:256] if plan.is_request_acted_on else before.requested_at,
+        schedule=plan.slots,
+        last_successful_time=passed,
+    )
 
 
 def _named(seen: RunSeen | None) -> NamedRun | None:

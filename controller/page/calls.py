@@ -1,7 +1,7 @@
 """The page of a run: its calls of both legs, from what it says of them, what agents measured, and what was kept."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -166,53 +166,57 @@ def _judged(
 ) -> Page:
     status, failures = run.status, told(run.status.failures) or ()
     worst = failures[0] if failures else None
-    counts = told(status.calls)
-    facts = [Fact(name="run", value=f"{run.namespace}/{run.name}")]
-    if counts is not None:
-        facts.append(
-            Fact(name="calls", value=_counted(counts.planned, counts.passed, counts.failed, counts.inconclusive))
-        )
-    started, done = told(status.start_time), told(status.completion_time)
-    if started is not None:
-        facts.append(Fact(name="started", value=date(started.timestamp())))
-    if started is not None and done is not None:
-        facts.append(Fact(name="took", value=f"{(done - started).total_seconds():.0f} s"))
-    if strays := told(status.stray_calls):
-        facts.append(
-            Fact(name="stray calls", value=f"{strays} calls reached the callee that nobody of this run placed")
-        )
     said = said_by(worst) if worst else None
     endpoint = next((one for one in places if worst and one.index == worst.endpoint), None)
-    shown = sum("/" in call.name for call in calls)
-    beyond = []
-    if counts is not None and shown < counts.planned:
-        beyond.append(f"{counts.planned - shown} of {counts.planned} calls: nothing of them was kept, or given")
-    if len(calls) > MAX_CALLS:
-        beyond.append(f"{len(calls) - MAX_CALLS} calls of {len(calls)}")
     return Page(
         title=run.call_test,
         made_of=tuple(made_of),
         result=run.result,
         reason=told(status.reason),
         sentence=told(status.message) or "The run is not finished.",
-        facts=tuple(facts),
+        facts=tuple(_run_facts(run)),
         worst=said,
         broken=broken_by([said]) if said else (),
         at=f"call {worst.call}/{worst.number}" if worst else "",
         sut=_place_name(endpoint),
-        places=tuple(
-            Place(
-                name=one.name,
-                address=one.address,
-                result=told(one.result),
-                reason=told(one.change) or told(one.reason) or "",
-                calls=told(one.summary) or "",
-            )
-            for one in places
-        ),
+        places=tuple(map(_place, places)),
         calls=tuple(calls[:MAX_CALLS]),
-        left_out=(*left_out, *beyond),
+        left_out=(*left_out, *_beyond(run, calls)),
         has_callee=run.has_callee,
+    )
+
+
+def _run_facts(run: RunFacts) -> Iterator[Fact]:
+    status = run.status
+    yield Fact(name="run", value=f"{run.namespace}/{run.name}")
+    if (counts := told(status.calls)) is not None:
+        value = _counted(counts.planned, counts.passed, counts.failed, counts.inconclusive)
+        yield Fact(name="calls", value=value)
+    started, done = told(status.start_time), told(status.completion_time)
+    if started is not None:
+        yield Fact(name="started", value=date(started.timestamp()))
+    if started is not None and done is not None:
+        yield Fact(name="took", value=f"{(done - started).total_seconds():.0f} s")
+    if strays := told(status.stray_calls):
+        yield Fact(name="stray calls", value=f"{strays} calls reached the callee that nobody of this run placed")
+
+
+def _beyond(run: RunFacts, calls: Sequence[Call]) -> Iterator[str]:
+    """What is not on the page."""
+    counts, shown = told(run.status.calls), sum("/" in call.name for call in calls)
+    if counts is not None and shown < counts.planned:
+        yield f"{counts.planned - shown} of {counts.planned} calls: nothing of them was kept, or given"
+    if len(calls) > MAX_CALLS:
+        yield f"{len(calls) - MAX_CALLS} calls of {len(calls)}"
+
+
+def _place(endpoint: Endpoint) -> Place:
+    return Place(
+        name=endpoint.name,
+        address=endpoint.address,
+        result=told(endpoint.result),
+        reason=told(endpoint.change) or told(endpoint.reason) or "",
+        calls=told(endpoint.summary) or "",
     )
 
 

@@ -47,7 +47,7 @@ def listen(
 
     `wav` is a directory that is made where it is missing; its files are named from the stream's number and the two
     addresses. An older file of the same name is replaced, and that is said; a link or anything else of that name is
-    neither followed nor replaced. Encrypted streams are never decoded. Raises OSError.
+    neither followed nor replaced. What is encrypted, or may be, is never decoded. Raises OSError.
     """
     if wav is not None:
         wav.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def listen(
         tracks = {
             index: Track(Path(scratch) / f"{index}.raw")
             for index in sorted(wanted)
-            if not found.streams[index].encrypted
+            if found.streams[index].encrypted is False
         }
         for some in packets:
             if some.stream in tracks:
@@ -210,7 +210,10 @@ def _warnings(stream: Stream, track: Track | None) -> Iterator[Warning]:
     """What was not decoded of a stream, and why."""
     name = f"{stream.src} → {stream.dst} {stream.ssrc}"
     if track is None:
-        yield Warning(code="Encrypted", message=f"{name}: SRTP: not decoded")
+        if stream.encrypted:
+            yield Warning(code="Encrypted", message=f"{name}: SRTP: not decoded")
+        else:
+            yield Warning(code="EncryptionUnknown", message=f"{name}: this may be SRTP: not decoded")
         return
     faults = track.faults
     if faults.looks_encrypted:

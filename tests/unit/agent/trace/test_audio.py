@@ -85,10 +85,11 @@ def test_an_ipv6_address_is_a_file_s_name(tmp_path):
     assert sound.wavs[0].name == "0001_2001-db8--1--4000_10.0.0.2-5000.wav"
 
 
-def test_encrypted_streams_are_said_and_not_decoded(tmp_path):
-    sound = listen([arrivals(NOISE)], trace(stream(encrypted=True)), {0}, wav=tmp_path, tones=True)
+@pytest.mark.parametrize(("encrypted", "code"), [(True, "Encrypted"), (None, "EncryptionUnknown")])
+def test_streams_that_are_or_may_be_encrypted_are_said_and_not_decoded(tmp_path, encrypted, code):
+    sound = listen([arrivals(NOISE)], trace(stream(encrypted=encrypted)), {0}, wav=tmp_path, tones=True)
     assert (sound.wavs, sound.digits, sound.unheard) == ({}, {}, {0})
-    assert [warning.code for warning in sound.warnings] == ["Encrypted"]
+    assert [warning.code for warning in sound.warnings] == [code]
     assert list(tmp_path.iterdir()) == []
 
 
