@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -28,13 +29,12 @@ def plans(*, calls: int = 2, stages: int = 2, lanes: int = 1) -> list[Plan]:
     ]
 
 
-def run(tmp_path: Path, *faults: str, deadlines: Deadlines = PATIENT, aborts=lambda: 0, **shape) -> list[AgentReport]:
+def run(
+    tmp_path: Path, *faults: str, deadlines: Deadlines = PATIENT, aborts=lambda: 0, watch=lambda _: None, **shape
+) -> list[AgentReport]:
     command = (sys.executable, FAKE, *(f"--fault={fault}" for fault in faults))
     host = Host(command=command, bind="127.0.0.1", directory=tmp_path)
-    seen: list[tuple[AgentFacts, ...]] = []
-    reports = run_agents(
-        plans(**shape), host, deadlines, aborts=aborts, watch=lambda agents, _: seen.append(tuple(agents))
-    )
+    reports = run_agents(plans(**shape), host, deadlines, aborts=aborts, watch=lambda agents, _: watch(agents))
     assert not left_over(tmp_path)
     assert [report.plan.agent for report in reports] == [plan.agent for plan in plans(**shape)]
     return list(reports)
@@ -154,9 +154,13 @@ def test_error_of_an_agent_says_why_it_did_nothing(tmp_path: Path) -> None:
 
 
 def test_user_who_stops_the_run_gets_what_was_done_until_then(tmp_path: Path) -> None:
-    start = time.monotonic()
+    ended: list[int] = []
+
+    def watch(agents: Sequence[AgentFacts]) -> None:
+        ended.extend(agent.progress.ended for agent in agents if agent.plan.role is Role.CALLER and agent.progress)
+
     caller, callee = run(
-        tmp_path, "caller-0=slow", "callee-0=slow", calls=3, aborts=lambda: int(time.monotonic() - start > 1.0)
+        tmp_path, "caller-0=slow", "callee-0=slow", calls=3, aborts=lambda: int(any(ended)), watch=watch
     )
     assert {caller.lost_reason, callee.lost_reason} == {Reason.ABORTED}
     assert caller.complete
