@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.component.field import OVERLOADED
 from tests.component.peers.running import Case, Runs
 from tests.component.phones import Make, PhoneProcess
 
+MAX_OVERLOADED_SHARE = 0.05
+"""Of all tests of a session: more than that is no busy moment."""
 SHARED = ("talk", "relayed")
 """Calls that are made once for all tests that look at them."""
 
@@ -17,6 +20,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for name in set(SHARED) & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.xdist_group(name))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Says how many cases nothing is known of, because the machine was too busy; too many of them are a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(session.config, "workerinput"):
+        return
+    skipped = [str(report.longrepr) for report in reporter.stats.get("skipped", ())]
+    overloaded = sum(OVERLOADED in why for why in skipped)
+    if overloaded:
+        reporter.write_line(
+            f"{overloaded} cases were not judged: the machine was too busy for agents (AgentOverloaded)"
+        )
+    if overloaded > MAX_OVERLOADED_SHARE * session.testscollected and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session")
