@@ -1,9 +1,13 @@
 """200 calls by two agents, 50 at a time: every call is accounted for, and what both ends say of it agrees."""
 
+import json
 from collections import Counter
 
 import pytest
 
+from agent.contract.media import Origin
+from agent.contract.observation import LegObservation
+from agent.contract.result import decode_line
 from tests.e2e.calltests import Object, call_test, deleted, detail_of, most_at_once, span
 from tests.e2e.kube import Namespace
 
@@ -46,21 +50,38 @@ def check_each_call(run: Object, callers: dict[int, Object], callees: dict[int, 
     assert most_at_once(span([leg]) for leg in callers.values()) == CONCURRENCY
 
 
-def counted(leg: Object, direction: str, what: str = "packets") -> int:
-    """Of all accepted sources; what is left out is 0."""
-    return sum(source.get(what, 0) for source in leg[direction] if source["origin"] != "Stranger")
+def read(leg: Object) -> LegObservation:
+    """The line as the agent's contract has it."""
+    found = decode_line(json.dumps(leg).encode())
+    assert isinstance(found, LegObservation)
+    return found
+
+
+def sent(leg: Object) -> int:
+    """Packets, of all sources."""
+    return sum(source.packets for source in read(leg).sent or ())
+
+
+def received(leg: Object) -> int:
+    """Packets, of accepted sources."""
+    return sum(source.packets for source in read(leg).received or () if source.origin is not Origin.STRANGER)
+
+
+def lost(leg: Object) -> int:
+    """Packets, of accepted sources."""
+    return sum(source.lost for source in read(leg).received or () if source.origin is not Origin.STRANGER)
 
 
 def unexplained(sender: Object, receiver: Object) -> int:
     """Packets that one end sent, and the other neither received nor missed."""
-    return counted(sender, "sent") - counted(receiver, "received") - counted(receiver, "received", "lost")
+    return sent(sender) - received(receiver) - lost(receiver)
 
 
 def unheard_ms(sender: Object, receiver: Object) -> float:
     """For how long the sender may have sent what the receiver did not read any more: as its end of the call ended later
     (both have one clock), and as the receiver was late with its reading when it ended the call."""
     outlasted_ms = max(0.0, (span([sender])[1] - span([receiver])[1]) * 1000)
-    return outlasted_ms + float(receiver["health"]["latenessMs"])
+    return outlasted_ms + (read(receiver).health.lateness_ms or 0.0)
 
 
 def comparison(run: Object, callers: dict[int, Object], callees: dict[int, Object]) -> str:
@@ -69,11 +90,10 @@ def comparison(run: Object, callers: dict[int, Object], callees: dict[int, Objec
     lines = [f"{CALLS} calls, at most {CONCURRENCY} at a time: {status['result']}, {counts['summary']} passed"]
     for name, senders, receivers in (("caller → callee", callers, callees), ("callee → caller", callees, callers)):
         both = senders.keys() & receivers.keys()
-        sent = sum(counted(senders[n], "sent") for n in both)
-        received = sum(counted(receivers[n], "received") for n in both)
-        lost = sum(counted(receivers[n], "received", "lost") for n in both)
+        went, came = sum(sent(senders[n]) for n in both), sum(received(receivers[n]) for n in both)
+        gone = sum(lost(receivers[n]) for n in both)
         rest = Counter(unexplained(senders[n], receivers[n]) for n in both)
-        lines.append(f"  {name}: sent {sent}, received {received}, lost {lost}; on their way at the end, by call: ")
+        lines.append(f"  {name}: sent {went}, received {came}, lost {gone}; on their way at the end, by call: ")
         lines[-1] += ", ".join(f"{packets}: {count} calls" for packets, count in sorted(rest.items()))
     lines.append(f"  {status['message']}")
     return "\n".join(lines)

@@ -19,8 +19,8 @@ def test_a_change_during_a_run_makes_the_next_run(voice: Namespace) -> None:
     until(lambda: last_is(voice, "edited", "edited-g1"), "the first run finished", timeout_s=60)
     until(lambda: names(voice, "edited") == ["edited-g1", "edited-g2"], "the next run", timeout_s=20)
     until(lambda: last_is(voice, "edited", "edited-g2"), "the next run finished", timeout_s=60)
-    specs = [run["spec"]["test"].get("trigger") for run in voice.runs("edited")]
-    assert specs == [None, {"runToken": "two"}]
+    tokens = [run["spec"]["test"].get("trigger", {}).get("runToken") for run in voice.runs("edited")]
+    assert tokens == [None, "two"]
     assert voice.get("calltest", "edited")["status"]["observedGeneration"] == 2
     assert voice.finished("edited")["status"]["lastRun"]["result"] == "Passed"
     deleted(voice, "edited")
