@@ -5,8 +5,10 @@ start, and backwards it forgets the one that has passed. So: forward, in UTC, wi
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -36,22 +38,17 @@ class Cron:
 
     def latest(self, after: datetime, now: datetime) -> datetime | None:
         """The last slot after `after` whose start (the slot and the jitter) has come; None: none."""
-        found = None
-        for local in CronSim(self.expression, after.astimezone(self.zone)):
-            slot = local.astimezone(UTC)
-            if slot + self.jitter > now:
-                break
-            if slot > after:
-                found = slot
-        return found
+        due = list(takewhile(lambda slot: slot + self.jitter <= now, self._slots(after)))
+        return due[-1] if due else None
 
     def next_start(self, after: datetime) -> datetime | None:
         """When the first slot after a time starts; None: never (there is no 30th of February)."""
-        for local in CronSim(self.expression, after.astimezone(self.zone)):
-            slot = local.astimezone(UTC)
-            if slot > after:
-                return slot + self.jitter
-        return None
+        slot = next(self._slots(after), None)
+        return slot + self.jitter if slot is not None else None
+
+    def _slots(self, after: datetime) -> Iterator[datetime]:
+        local = CronSim(self.expression, after.astimezone(self.zone))
+        return filter(after.__lt__, (slot.astimezone(UTC) for slot in local))
 
 
 def read(expression: str, zone: str, *, jitter_s: int, of: str) -> Cron:

@@ -49,8 +49,6 @@ def rollout_run(
     """The run that something untested asks for, once it has settled or has had its time to."""
     assert test.spec.trigger is not None
     assert test.spec.trigger.on_rollout is not None
-    if not sut.present:
-        return None
     deadline = timedelta(seconds=test.spec.trigger.on_rollout.deadline_seconds)
     done = last.run.status.completion_time if last is not None and not last.run.status.revisions else UNSET
     # A run that tested nothing (no endpoints, not settled) is not repeated at every look.

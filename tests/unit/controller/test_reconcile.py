@@ -426,6 +426,19 @@ def test_a_request_by_annotation_runs_once_and_changes_no_spec() -> None:
     assert world.test_status()["lastRun"]["name"] == asked
 
 
+def test_an_operator_that_died_after_a_request_was_run_does_not_run_it_again() -> None:
+    world = World()
+    world.apply()
+    world.ticks(12)
+    ask(world, "now")
+    world.cluster.kill_after = 1
+    world.tick()
+    assert world.kills == 1
+    world.cluster.kill_after = None
+    world.ticks(20)
+    assert len(world.runs()) == 2
+
+
 def test_a_request_during_a_run_makes_the_next_one() -> None:
     world = World()
     world.apply()

@@ -191,3 +191,12 @@ def test_a_status_is_plain_json_without_what_is_unset():
     read = msgspec.convert(status, CallTestRunStatus)
     assert as_dict(read) == status
     assert as_dict(NEW) == {"observedGeneration": -1, "conditions": []}
+
+
+def test_a_status_of_a_run_under_way_is_cut_once_and_keeps_its_endpoints():
+    (cut,) = statuses.shorter(under_way(), "too long")
+    assert (cut.endpoints, cut.left_out, cut.message) == (
+        under_way().endpoints,
+        UNSET,
+        "the status was cut: too long",
+    )

@@ -81,3 +81,17 @@ def test_a_run_is_refused_for_its_test():
 def test_a_status_of_a_newer_operator_is_read_as_far_as_it_is_known():
     run = changed(RUN, {"status": {"observedGeneration": 1, "result": "Passed", "colour": "green"}})
     assert parse_run(run).status.result == "Passed"
+
+
+@pytest.mark.parametrize(
+    ("trigger", "fault"),
+    [
+        ({"schedule": "60 * * * *"}, "is no schedule: Bad minute"),
+        ({"schedule": "@hourly", "timeZone": "Europe/Berlim"}, "there is no time zone"),
+    ],
+)
+def test_a_schedule_that_the_schema_lets_through_is_refused_and_says_why(trigger, fault):
+    with pytest.raises(SpecError, match=fault) as error:
+        parse_test(changed(PIN, {"spec.trigger": trigger}))
+    assert error.value.field == "spec.trigger.schedule"
+    parse_test(changed(PIN, {"spec.trigger": {"schedule": "0 4 * * MON", "timeZone": "Europe/Berlin"}}))
