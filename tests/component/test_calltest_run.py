@@ -95,7 +95,9 @@ def test_told_to_end_it_hangs_up_and_concludes(tmp_path: Path, sut: Any, interru
     """Whether the calls were answered or not: what they would have come to, nobody knows."""
     (tmp_path / "echo.yaml").write_text(PARROT.replace("holdSeconds: 6", "holdSeconds: 60"))
     with sut() as target:
-        command = [*CALLTEST, str(tmp_path / "echo.yaml"), "-t", target, "-o", "json", "--keep", str(tmp_path)]
+        # Whoever was started in the background ignores SIGINT, and so would what it starts.
+        command = ["env", "--default-signal=INT", *CALLTEST, str(tmp_path / "echo.yaml")]
+        command += ["-t", target, "-o", "json", "--keep", str(tmp_path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None
             while "2 up" not in (line := process.stderr.readline()):
