@@ -61,9 +61,10 @@ def read(expression: str, zone: str, *, jitter_s: int, of: str) -> Cron:
         )
     try:
         where = ZoneInfo(zone)
-        CronSim(text, datetime(2026, 1, 1, tzinfo=UTC))
     except (ZoneInfoNotFoundError, OSError, ValueError) as error:
         raise ValueError(f"there is no time zone {zone!r}; give one like Europe/Berlin") from error
+    try:
+        CronSim(text, datetime(2026, 1, 1, tzinfo=UTC))
     except CronSimError as error:
         raise ValueError(f"{expression!r} is no schedule: {error}") from error
     digest = int.from_bytes(hashlib.sha256(of.encode()).digest()[:8], "big")

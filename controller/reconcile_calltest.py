@@ -23,7 +23,7 @@ from controller.events import Events
 from controller.labels import TEST_LABEL
 from controller.metrics import Metrics
 from controller.reconcile_run import runs_of
-from controller.revisions import revision_hash, revisions
+from controller.revisions import of_pods, revision_hash, revisions
 from controller.rollouts import SutSeen
 from controller.runs import RunSeen, Start, run_token, tested_hash
 from controller.scheduling import Schedule, schedule
@@ -110,7 +110,7 @@ class TestReconciler:
             deleted=plan.deleted,
             suspended=test.spec.suspend,
             problem=self._say(raw, plan),
-            sut=_sut(sut, plan) if sut else None,
+            sut=_sut(sut, test, plan) if sut else None,
         )
         after = _acted_on(after, test, plan)
         if after != test.status:
@@ -182,10 +182,15 @@ def _why(cause: Cause) -> str:
     return f"slot of {cause.scheduled_time.isoformat()}" if cause.scheduled_time else f"asked for by {REQUESTED_AT}"
 
 
-def _sut(seen: SutSeen, plan: Schedule) -> Sut:
+def _sut(seen: SutSeen, test: CallTest, plan: Schedule) -> Sut:
+    known = test.status.sut
+    started_for = known.started_for if known is not UNSET else ""
+    if plan.start is not None:
+        started_for = of_pods(seen.present, settled=not seen.unsettled)
     status = SutStatus(
         revision_hash=revision_hash(revisions(seen.present)),
         since=seen.since,
+        started_for=started_for,
         settled=not seen.unsettled,
         message=plain(seen.unsettled, statuses.MAX_MESSAGE),
     )
@@ -203,7 +208,7 @@ def _acted_on(status: CallTestStatus, test: CallTest, plan: Schedule) -> CallTes
         observed_generation=test.generation if is_observed else before.observed_generation,
         tested_hash=tested_hash(test.spec) if plan.is_acted_on else before.tested_hash,
         run_token=run_token(test.spec) if plan.is_acted_on else before.run_token,
-        requested_at=test.requested_at[:256] if plan.is_request_acted_on else before.requested_at,
+        requested_at=test.requested_at if plan.is_request_acted_on else before.requested_at,
         schedule=plan.slots,
         last_successful_time=passed,
     )

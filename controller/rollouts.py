@@ -55,7 +55,9 @@ def rollout_run(
     waits_since = max(sut.since, done) if done is not UNSET else sut.since
     if (sut.unsettled or done is not UNSET) and now < waits_since + deadline:
         return None
-    name = f"{test.name}-r{of_pods(sut.present, settled=not sut.unsettled)}"
-    if any(seen.run.name == name for seen in ours):
+    pods, known = of_pods(sut.present, settled=not sut.unsettled), test.status.sut
+    name = f"{test.name}-r{pods}"
+    # For these very pods a run was started, and history may have dropped it.
+    if any(seen.run.name == name for seen in ours) or (known is not UNSET and known.started_for == pods):
         return None
     return Start(name=name, cause=Cause(type=CauseType.ROLLOUT))

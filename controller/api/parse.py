@@ -18,6 +18,8 @@ from controller.api.test import MAX_NAME, CallTestSpec, Route, Trigger
 
 T = TypeVar("T")
 REQUESTED_AT = f"{GROUP}/requested-at"
+MAX_REQUESTED_AT = 256
+"""Characters that are told apart: the status has room for so many."""
 
 
 class SpecError(ValueError):
@@ -59,7 +61,7 @@ def parse_test(obj: dict[str, Any]) -> CallTest:
     meta = _metadata(obj, "CallTest", MAX_NAME)
     spec = _convert(obj.get("spec"), CallTestSpec, "spec")
     _check_spec(spec, "spec")
-    requested_at = str((obj["metadata"].get("annotations") or {}).get(REQUESTED_AT) or "")
+    requested_at = str((obj["metadata"].get("annotations") or {}).get(REQUESTED_AT) or "")[:MAX_REQUESTED_AT]
     status = _convert(obj.get("status") or {}, CallTestStatus, "status")
     return CallTest(**meta, requested_at=requested_at, spec=spec, status=status)
 

@@ -446,6 +446,7 @@ class SutStatus(StatusValue, frozen=True, kw_only=True):
 
     revision_hash: Annotated[RevisionHash, about("Of its revisions; empty: it has no replica.", example="5b8c44d1")]
     since: Annotated[datetime, about("Since when it runs them.", example="2026-01-31T12:00:00Z", tz=True)]
+    started_for: Annotated[RevisionHash, about("Of the pods that a run was last started for.", example="9d2e11c0")] = ""
     settled: Annotated[bool, about("All replicas are ready, and the same for settleSeconds.", example=False)] = False
     message: Annotated[
         str,

@@ -557,6 +557,27 @@ def test_where_any_new_pod_counts_a_replacement_is_tested() -> None:
     assert len(world.runs()) == 2
 
 
+@pytest.mark.parametrize("more", [{}, {"also": [{"podSelector": {"matchLabels": {"app": "sut"}}}]}])
+def test_the_same_pods_are_tested_once_also_where_history_keeps_no_run(more: dict) -> None:
+    world = World()
+    rolled(world, "a")
+    trigger = {"onRollout": {"settleSeconds": 5, "on": "Replacement", **more}}
+    world.apply(trigger=trigger, successfulRunsHistoryLimit=0)
+    world.ticks(120)
+    created = [write for write in world.cluster.writes if write.startswith("create calltestruns")]
+    assert len(created) == 2, "the change of the spec, and the pods once they had settled"
+
+
+def test_a_long_request_is_run_once() -> None:
+    world = World()
+    world.apply(successfulRunsHistoryLimit=0)
+    world.ticks(12)
+    ask(world, "x" * 300)
+    world.ticks(60)
+    created = [write for write in world.cluster.writes if write.startswith("create calltestruns")]
+    assert len(created) == 2
+
+
 def test_what_is_also_the_system_is_awaited_and_tested() -> None:
     world = World()
     rolled(world, "a")
