@@ -78,7 +78,7 @@ class TestReconciler:
         if rollout is None:
             self.suts.forget(test.uid)
             return None
-        seen = self.suts.look(test.spec, test.namespace, by=test.uid, rollout=rollout)
+        seen = self.suts.look(test.spec, test.namespace, by=test.uid, settle_s=rollout.settle_seconds)
         found, known = revision_hash(revisions(seen.present)), test.status.sut
         is_known = known is not UNSET and known.revision_hash == found
         since = known.since if is_known and known is not UNSET else now.replace(microsecond=0)

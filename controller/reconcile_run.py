@@ -241,9 +241,9 @@ class _OneRun:
 
     def look(self) -> Seen:
         """The target, now."""
-        trigger = self.test.trigger
-        rollout = trigger.on_rollout if trigger is not None and self.run.spec.cause.type is CauseType.ROLLOUT else None
-        return self.parent.suts.look(self.test, self.run.namespace, by=self.run.uid, rollout=rollout)
+        rollout = self.test.trigger.on_rollout if self.test.trigger is not None else None
+        settle_s = rollout.settle_seconds if rollout and self.run.spec.cause.type is CauseType.ROLLOUT else 0
+        return self.parent.suts.look(self.test, self.run.namespace, by=self.run.uid, settle_s=settle_s)
 
     def resolve(self, *, is_last_try: bool) -> bool:
         """Writes the endpoints down; True: there are not enough of them yet, or the run is over for lack of them."""
@@ -273,7 +273,7 @@ class _OneRun:
         plans = plan_run(self.ref, self.test, found.endpoints, self.limits, also_allowed=found.addresses)
         planned = len(found.endpoints) * sum(call.count for call in plans[0].calls)
         status = statuses.resolved(self.run.status, found, planned, self.clock())
-        self.write(statuses.running(status, revisions(seen.present)))
+        self.write(statuses.running(status, revisions(seen.tested(self.test.target))))
         self.say("%d endpoints", len(found.endpoints))
         self.parent.events.normal(self.raw, "TargetsResolved", f"{len(found.endpoints)} endpoints")
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from agent.contract.verdict import Reason
-from controller.api.target import RevisionsWanted, Target
-from controller.api.test import AlsoSut, CallTestSpec, OnRollout
+from controller.api.target import RevisionsWanted, Target, Via
+from controller.api.test import AlsoSut, CallTestSpec
 from controller.cluster import PODS, Cluster, ClusterError, Raw
 from controller.discovery import Discovery, Problem, Snapshot, discover, not_permitted
 from controller.limits import Limits
@@ -21,8 +21,24 @@ class Seen:
     discovery: Discovery
     present: tuple[Replica, ...] = ()
     """The target's pods, and those that are also the system."""
+    beside: frozenset[str] = frozenset()
+    """UIDs of the latter."""
     unsettled: str = ""
     """Why these do not stand still; empty: they do."""
+
+    def tested(self, target: Target) -> tuple[Replica, ...]:
+        """What a run that is fixed to what was found says something of: a pod that is not called is not tested.
+
+        Through a ClusterIP nobody knows which replica took a call: of several revisions, none is known to be tested.
+        """
+        ready = tuple(replica for replica in self.present if replica.is_ready)
+        if target.via is Via.SERVICE:
+            called = {replica.uid for replica in ready} - self.beside
+            if len({(replica.workload, replica.revision) for replica in ready if replica.uid in called}) > 1:
+                called = set()
+        else:
+            called = {str(endpoint.pod_uid) for endpoint in self.discovery.endpoints}
+        return tuple(replica for replica in ready if replica.uid in called | self.beside)
 
 
 @dataclass(slots=True)
@@ -36,12 +52,12 @@ class Suts:
     _still: dict[str, Still] = field(default_factory=dict)
     """By who looks."""
 
-    def look(self, test: CallTestSpec, namespace: str, *, by: str, rollout: OnRollout | None) -> Seen:
-        """The target, now. That we may not look is a problem of the run, not ours to retry forever.
+    def look(self, test: CallTestSpec, namespace: str, *, by: str, settle_s: int = 0) -> Seen:
+        """The target, now, and what else is the system.
 
-        `by` names who looks, again and again. `rollout`: what else is the system, and how long it must stand still.
+        That we may not look is a problem of the run, not ours to retry forever. `by` names who looks, again and again. `settle_s`: how long all must stand still, if the target says no more.
         """
-        target = test.target
+        target, rollout = test.target, test.trigger.on_rollout if test.trigger is not None else None
         if refusal := not_permitted(target, namespace, self.limits.target_namespaces):
             return Seen(discovery=Discovery(problem=refusal))
         if target.address is not None and not self.limits.allow_targets:
@@ -55,11 +71,11 @@ class Suts:
             message = f"{error}; apply the Role of deploy/target-access in the target's namespace"
             return Seen(discovery=Discovery(problem=Problem(reason=Reason.ACCESS_DENIED, message=message)))
         present = replicas([*seen.pods, *also])
-        settle_s = max(target.settle_seconds, rollout.settle_seconds if rollout else 0)
         return Seen(
             discovery=discover(target, seen, self.limits.allow_targets),
             present=present,
-            unsettled=self._unsettled(target, present, by, settle_s),
+            beside=frozenset(replica.uid for replica in replicas(also)),
+            unsettled=self._unsettled(target, present, by, max(target.settle_seconds, settle_s)),
         )
 
     def _pods(self, namespace: str, of: AlsoSut) -> list[Raw]:

@@ -578,6 +578,40 @@ def test_a_long_request_is_run_once() -> None:
     assert len(created) == 2
 
 
+def test_a_pod_that_was_not_called_was_not_tested() -> None:
+    world = World()
+    rolled(world, "a")
+    meta = {"name": "sut-bb-0", "namespace": NS, "labels": {"app": "sut", "pod-template-hash": "bb"}}
+    owner = {"kind": "ReplicaSet", "name": "sut-bb", "controller": True, "uid": "bb"}
+    body = {"apiVersion": "v1", "kind": "Pod", "metadata": meta | {"ownerReferences": [owner]}}
+    world.cluster.apply(PODS, body | {"spec": {"containers": [{"name": "kamailio", "image": "k:1"}]}})
+    world.apply(**ON_ROLLOUT)
+    world.ticks(30)
+    assert [item["revision"] for item in world.run_status()["revisions"]] == ["a"], "the other one was not ready"
+    assert condition(world.test_status(), "VerdictCurrent") == ("False", "NewRevision")
+    rolled(world, "bb")
+    world.ticks(60)
+    (_, new) = world.runs()
+    assert [item["revision"] for item in world.run_status(new)["revisions"]] == ["bb"]
+    assert condition(world.test_status(), "VerdictCurrent") == ("True", "Tested")
+
+
+def test_runs_of_every_cause_say_what_else_was_the_system() -> None:
+    world = World()
+    rolled(world, "a")
+    meta = {"name": "relay-0", "namespace": NS, "labels": {"app": "relay", "controller-revision-hash": "r2"}}
+    relay = {"containers": [{"name": "r", "image": "r:2"}]}
+    world.cluster.apply(PODS, {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": relay})
+    ready = [{"type": "Ready", "status": "True"}]
+    world.cluster.set_status(PODS, NS, "relay-0", {"phase": "Running", "conditions": ready})
+    also = [{"podSelector": {"matchLabels": {"app": "relay"}}}]
+    world.apply(trigger={"onRollout": {"settleSeconds": 5, "also": also}})
+    world.ticks(60)
+    assert world.runs() == ["pin-g1"]
+    assert [item["workload"] for item in world.run_status()["revisions"]] == ["Pod/relay-0", "ReplicaSet/sut"]
+    assert condition(world.test_status(), "VerdictCurrent") == ("True", "Tested")
+
+
 def test_what_is_also_the_system_is_awaited_and_tested() -> None:
     world = World()
     rolled(world, "a")
