@@ -55,7 +55,8 @@ class Suts:
     def look(self, test: CallTestSpec, namespace: str, *, by: str, settle_s: int = 0) -> Seen:
         """The target, now, and what else is the system.
 
-        That we may not look is a problem of the run, not ours to retry forever. `by` names who looks, again and again. `settle_s`: how long all must stand still, if the target says no more.
+        That we may not look is a problem of the run, not ours to retry forever. `by` names who looks, again and
+        again. `settle_s`: how long all must stand still, if the target says no more.
         """
         target, rollout = test.target, test.trigger.on_rollout if test.trigger is not None else None
         if refusal := not_permitted(target, namespace, self.limits.target_namespaces):

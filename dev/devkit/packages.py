@@ -35,6 +35,8 @@ WANTED: dict[str, Callable[[], bool]] = {
     "chromium": _program("chromium"),
     "chromium-driver": _program("chromedriver"),
     "tshark": _program("tshark"),  # what calltest trace says is held against it
+    "sip-tester": Path("/usr/share/sip-tester").is_dir,  # captures that nobody here made
+    "tcpdump": _program("tcpdump"),  # what the tap sees is held against it
     "python3-venv": lambda: importlib.util.find_spec("ensurepip") is not None,
     "python3-pip": lambda: gotools.machine_go() is not None or importlib.util.find_spec("pip") is not None,
 }
