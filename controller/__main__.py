@@ -8,13 +8,13 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-from controller import handlers, preflight, web
-from controller.cluster import RUNS, TESTS, Cluster, ClusterError, connect
-from controller.metrics import Metrics
-from controller.reconcile import Reconciler
-from controller.settings import Settings, from_process
-from controller.worker import Worker
-from controller.workqueue import Key
+from controller.kube.cluster import RUNS, TESTS, Cluster, ClusterError, connect
+from controller.operator import handlers, preflight, web
+from controller.operator.metrics import Metrics
+from controller.operator.reconcile import Reconciler
+from controller.operator.settings import Settings, from_process
+from controller.operator.worker import Worker
+from controller.operator.workqueue import Key
 
 LOG = logging.getLogger("controller")
 PREFLIGHT_EVERY_S = 60.0

@@ -9,8 +9,7 @@ import msgspec
 from agent.contract.call import Play
 from agent.contract.document import Document
 from agent.contract.field import NAME_PATTERN
-from controller import cron
-from controller.api import API_VERSION, GROUP
+from controller.api import API_VERSION, GROUP, cron
 from controller.api.field import without_nulls
 from controller.api.run import MAX_RUN_NAME, CallTestRunSpec, CallTestRunStatus, CallTestStatus
 from controller.api.target import Target, Via

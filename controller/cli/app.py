@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from controller.cli.report import report
-from controller.cli.run import run
-from controller.cli.trace import trace
+from controller.cli.report.command import report
+from controller.cli.run.command import run
+from controller.cli.trace.command import trace
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 

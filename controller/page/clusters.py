@@ -5,9 +5,9 @@ import binascii
 import zlib
 from typing import Any, Final
 
-from controller.cluster import CONFIG_MAPS, RUNS, Cluster, ClusterError, connect
 from controller.faults import UnusableInputError
-from controller.manifests import DETAIL_KEY
+from controller.kube.cluster import CONFIG_MAPS, RUNS, Cluster, ClusterError, connect
+from controller.kube.manifests import DETAIL_KEY
 from controller.page.calls import Known, Observation
 from controller.page.evidence import read_legs
 from controller.page.run import NoRunError, runs_of, told

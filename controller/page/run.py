@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from controller.api.run import CallTestRunStatus, Failure
 from controller.page.model import Broken, Hop, Said, Way
-from controller.wording import sentence
+from controller.run.wording import sentence
 
 _MEDIA: Final = frozenset(
     {

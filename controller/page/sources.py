@@ -7,6 +7,7 @@ from typing import Final
 
 from agent.trace.kernel import KernelError
 from agent.trace.model import Progress, UnusableCaptureError
+from controller.cli.run.record import LEGS, RUN
 from controller.faults import IncompleteInstallationError, UnusableInputError
 from controller.page.calls import Kept, Known, run_page
 from controller.page.capture import capture_page
@@ -14,7 +15,6 @@ from controller.page.evidence import folders, read_folder, read_legs, read_run, 
 from controller.page.model import Page
 from controller.page.reading import Room, read
 from controller.page.run import NoRunError, RunFacts, runs_of
-from controller.run_record import LEGS, RUN
 
 MAX_FOLDERS: Final = 200
 """Whose captures are read."""

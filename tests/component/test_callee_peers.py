@@ -13,7 +13,7 @@ from agent.contract.call import Behaviour
 from agent.contract.observation import Side
 from agent.contract.room import GUESTS
 from agent.contract.verdict import Role
-from controller.manifests import DEFAULT_LIMITS
+from controller.kube.manifests import DEFAULT_LIMITS
 from tests.component.agents import Agent, make_plan
 from tests.component.network import own_network
 from tests.component.phones import message, response, sdp

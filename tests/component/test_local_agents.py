@@ -1,4 +1,4 @@
-"""controller.local_agents against agents that keep to the contract, and agents that do not."""
+"""controller.cli.run.local_agents against agents that keep to the contract, and agents that do not."""
 
 import os
 import sys
@@ -11,9 +11,9 @@ import pytest
 from agent.contract.plan import Plan
 from agent.contract.verdict import Reason, Role
 from agent.judge.verdicts import AgentReport
-from controller import local_agents
-from controller.lifecycle import AgentFacts
-from controller.local_agents import Deadlines, Host, run_agents
+from controller.cli.run import local_agents
+from controller.cli.run.local_agents import Deadlines, Host, run_agents
+from controller.run.lifecycle import AgentFacts
 from tests.unit.builders import plan
 
 FAKE = str(Path(__file__).parents[1] / "fake_agent.py")
@@ -96,7 +96,7 @@ def test_callee_that_dies_takes_its_caller_with_it(tmp_path: Path) -> None:
 def test_agent_that_never_gets_ready_ends_the_run_at_the_ready_deadline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("controller.lifecycle.STOP_GRACE_S", 0.5)
+    monkeypatch.setattr("controller.run.lifecycle.STOP_GRACE_S", 0.5)
     caller, callee = run(tmp_path, "callee-0=mute", deadlines=Deadlines(start_s=0.5, active_s=1.0))
     assert {caller.lost_reason, callee.lost_reason} == {Reason.AGENT_START_TIMEOUT}
     assert "not ready within 0.5 s" in callee.lost_message
@@ -104,7 +104,7 @@ def test_agent_that_never_gets_ready_ends_the_run_at_the_ready_deadline(
 
 
 def test_agent_that_hangs_is_ended_at_the_active_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controller.lifecycle.STOP_GRACE_S", 0.5)
+    monkeypatch.setattr("controller.run.lifecycle.STOP_GRACE_S", 0.5)
     caller, callee = run(
         tmp_path, "caller-0=deaf", "callee-0=slow", deadlines=Deadlines(start_s=10, active_s=1), calls=40
     )

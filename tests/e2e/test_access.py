@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from controller.access import OWN_RULES, Rule
+from controller.operator.access import OWN_RULES, Rule
 from tests.e2e.calltests import EACH_REPLICA, Object, call_test
 from tests.e2e.kube import ROOT, KubectlError, Namespace, namespace, until
 from tests.sut.rootfs import EXAMPLES

@@ -8,10 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from agent.contract.verdict import Reason, Result, Role
-from controller import status as statuses
 from controller.api.parse import parse_run
 from controller.api.run import MAX_ENDPOINTS, MAX_FAILURES, Failure, LeftOut, MediaPath
-from controller.conclude import refused
+from controller.run import status as statuses
+from controller.run.conclude import refused
 from tests.e2e.kube import ROOT, KubectlError, Namespace, namespace
 from tests.unit.controller.api.faults import FAULTS, RUN
 from tests.unit.controller.objects import PIN, Object, changed, endpoints, spec

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from controller.api.parse import parse_test
-from controller.planning import Limits, check_test
+from controller.plan.planning import Limits, check_test
 
 ROOT = Path(__file__).parents[2]
 PATH = re.compile(r"(?P<names>(?:`\w+`(?:, | and )?)+) (?:in|of) `(?P<path>[\w/]+\.py)`")

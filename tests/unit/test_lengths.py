@@ -8,11 +8,11 @@ MAX_LINES = 40
 TABLES = {
     "agent/run/runner.py:__init__",
     "agent/tap/__init__.py:_stream",
-    "controller/cli/report.py:report",
-    "controller/cli/run.py:run",
-    "controller/cli/trace.py:trace",
-    "controller/manifests.py:agent_pod",
-    "controller/settings.py:_parser",
+    "controller/cli/report/command.py:report",
+    "controller/cli/run/command.py:run",
+    "controller/cli/trace/command.py:trace",
+    "controller/kube/manifests.py:agent_pod",
+    "controller/operator/settings.py:_parser",
 }
 
 

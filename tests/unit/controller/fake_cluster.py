@@ -1,11 +1,11 @@
-"""A Kubernetes API server in memory: as much of one as `controller.cluster.Cluster` can see, and it can be killed."""
+"""A Kubernetes API server in memory: as much of one as `kube.cluster.Cluster` can see, and it can be killed."""
 
 import copy
 import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from controller.cluster import PODS, ClusterError, Kind
+from controller.kube.cluster import PODS, ClusterError, Kind
 
 Raw = dict[str, Any]
 

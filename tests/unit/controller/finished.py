@@ -13,7 +13,7 @@ from controller.api.parse import CallTest
 from controller.api.run import CallCounts, CallTestRunStatus, CallTestStatus, Endpoint, Failure
 from controller.api.target import ServiceTarget, Target
 from controller.api.test import Callee, Caller, CallTestSpec
-from controller.render import FinishedRun
+from controller.cli.run.render import FinishedRun
 
 SPEC = CallTestSpec(
     target=Target(service=ServiceTarget(name="sut")),

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 from agent.contract.verdict import Reason, Result
-from controller import status as statuses
 from controller.api.run import CallCounts, CallTestRunStatus, LeftOut
-from controller.conclude import Outcome
-from controller.discovery import Discovery, Problem
-from controller.status import Clock
+from controller.plan.discovery import Discovery, Problem
+from controller.run import status as statuses
+from controller.run.conclude import Outcome
+from controller.run.status import Clock
 from tests.unit.controller.objects import endpoints
 
 NEW = CallTestRunStatus()

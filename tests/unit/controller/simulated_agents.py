@@ -6,8 +6,8 @@ from typing import Any
 
 from agent.contract.plan import Signal, decode_signal
 from agent.contract.result import StopCause
-from controller.cluster import PODS
-from controller.labels import GO_ANNOTATION, PLAN_ANNOTATION
+from controller.kube.cluster import PODS
+from controller.kube.labels import GO_ANNOTATION, PLAN_ANNOTATION
 from tests.fake_agent import FakeAgent
 from tests.unit.controller.fake_cluster import FakeCluster
 

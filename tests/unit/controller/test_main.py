@@ -6,10 +6,10 @@ import pytest
 
 from controller import __main__ as main
 from controller.__main__ import Operator
-from controller.cluster import ClusterError
-from controller.metrics import Metrics
-from controller.reconcile import Reconciler
-from controller.worker import Worker
+from controller.kube.cluster import ClusterError
+from controller.operator.metrics import Metrics
+from controller.operator.reconcile import Reconciler
+from controller.operator.worker import Worker
 from tests.unit.controller.fake_cluster import FakeCluster
 from tests.unit.controller.world import settings
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 from controller.api import API_VERSION
-from controller.cluster import ENDPOINT_SLICES, PODS, RUNS, SERVICES, TESTS, Raw
-from controller.metrics import Metrics
-from controller.reconcile import Reconciler
-from controller.settings import Settings, read
-from controller.workqueue import Key
+from controller.kube.cluster import ENDPOINT_SLICES, PODS, RUNS, SERVICES, TESTS, Raw
+from controller.operator.metrics import Metrics
+from controller.operator.reconcile import Reconciler
+from controller.operator.settings import Settings, read
+from controller.operator.workqueue import Key
 from tests.unit.controller.fake_cluster import FakeCluster, KilledError
 from tests.unit.controller.simulated_agents import Kubelet
 

@@ -14,7 +14,7 @@ from agent.contract.verdict import Role
 from agent.judge.reasons import result_of
 from agent.phone.protocol import Event, Unparsed
 from agent.sound.identity import Samples, encode
-from controller.wording import sentence
+from controller.run.wording import sentence
 from tests.unit.agent.judge.test_reasons import NO_DIGITS, NO_EVENTS, WIRE, both_streams, info, registering
 from tests.unit.agent.judge.wire import (
     CODE,

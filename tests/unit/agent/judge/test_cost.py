@@ -11,7 +11,7 @@ import pytest
 from agent.judge.run import judge_run
 from agent.judge.verdicts import AgentReport
 from controller.api.run import Endpoint
-from controller.conclude import conclude
+from controller.run.conclude import conclude
 from tests.unit.builders import change, good_reports, report
 
 

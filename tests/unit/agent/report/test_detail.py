@@ -17,7 +17,7 @@ from agent.contract.verdict import Reason, Result, Role
 from agent.judge.run import judge_run
 from agent.report.detail import Detail
 from agent.report.lines import Report
-from controller.collect import Ending, collect, read_log
+from controller.run.collect import Ending, collect, read_log
 from tests.unit.builders import callee_leg, caller_leg, change, heard, plan, registration
 
 STRAYS = 12_000

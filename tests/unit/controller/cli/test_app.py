@@ -10,7 +10,7 @@ from tests.unit.controller.captures import back, call, pcap
 
 LOADED = "import sys; from controller.cli.app import app\ntry: app()\nfinally: print(*sys.modules, file=sys.stderr)"
 OF_THE_CLUSTER = {"kubernetes", "kopf", "aiohttp", "prometheus_client", "urllib3", "requests"}
-OF_RUNS = {"yaml", "cronsim", "controller.local", "agent.judge", "agent.contract.plan", "agent.run"}
+OF_RUNS = {"yaml", "cronsim", "controller.cli.run.local", "agent.judge", "agent.contract.plan", "agent.run"}
 OF_SOUND = {"av", "agent.trace.audio.codecs", "agent.trace.audio.tones", "agent.trace.audio.track"}
 NEVER = {"pydantic", "scapy", "http", "unittest", "pjsua2", "importlib.metadata", "jinja2"}
 FOR_PEOPLE = {"rich"}
@@ -34,8 +34,10 @@ def test_help_loads_what_prints_it_and_nothing_of_what_the_commands_do(command: 
     found = loaded(*command, "--help")
     assert not found & (OF_THE_CLUSTER | OF_RUNS | OF_SOUND | NEVER | FOR_PEOPLE | READERS)
     assert {name for name in found if name.split(".")[0] in ("agent", "controller")} == {
-        *("controller", "controller.cli", "controller.cli.app", "controller.faults"),
-        *("controller.cli.output", "controller.cli.report", "controller.cli.run", "controller.cli.trace"),
+        *("controller", "controller.cli", "controller.cli.app", "controller.cli.output", "controller.faults"),
+        *("controller.cli.report", "controller.cli.report.command"),
+        *("controller.cli.run", "controller.cli.run.command"),
+        *("controller.cli.trace", "controller.cli.trace.command"),
     }
 
 

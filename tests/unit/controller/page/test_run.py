@@ -6,10 +6,10 @@ import pytest
 
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from controller.api.run import Endpoint, Failure
-from controller.conclude import conclude
+from controller.cli.run.render import as_json, run_object
 from controller.page.model import Broken, Hop, Way
 from controller.page.run import NoRunError, broken_by, runs_of, said_by, said_of
-from controller.render import as_json, run_object
+from controller.run.conclude import conclude
 from tests.unit.builders import callee_leg, caller_leg, digits, plan, report
 from tests.unit.controller.finished import FAILURE, finished_run
 

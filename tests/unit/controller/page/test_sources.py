@@ -9,13 +9,13 @@ import pytest
 
 from agent.contract.result import encode_line
 from agent.contract.verdict import Result
-from controller.cluster import CONFIG_MAPS, RUNS
+from controller.cli.run.record import record
+from controller.cli.run.render import as_json, run_object
 from controller.faults import IncompleteInstallationError, UnusableInputError
+from controller.kube.cluster import CONFIG_MAPS, RUNS
 from controller.page import sources
 from controller.page.clusters import detail_lines, from_cluster, read_cluster
 from controller.page.sources import Request, page_of
-from controller.render import as_json, run_object
-from controller.run_record import record
 from tests.unit.builders import good_reports
 from tests.unit.controller.fake_cluster import FakeCluster
 from tests.unit.controller.finished import finished_run

@@ -1,0 +1,1 @@
+"""`calltest report`: a page to look at."""

@@ -1,0 +1,1 @@
+"""`calltest run`: CallTests without a cluster, with processes for pods."""

@@ -1,0 +1,99 @@
+"""What a test names and a cluster would mount: Secrets and ConfigMaps, from the same file or from directories."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from controller.api.parse import CallTest
+from controller.cli.run.inputs import NAME, Inputs
+from controller.faults import UnusableInputError
+from controller.plan.planning import Mounts
+
+SECRET_KEYS: Final = ("username", "password")
+"""Needed; `realm` may be there too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directories:
+    """Directories that the user gave for Secrets and ConfigMaps, by name: one file per key."""
+
+    secrets: Mapping[str, Path] = field(default_factory=dict)
+    config_maps: Mapping[str, Path] = field(default_factory=dict)
+
+
+def read_directories(texts: Sequence[str], option: str) -> dict[str, Path]:
+    """NAME=DIR of `--secret` and `--config-map`; UnusableInputError says what is wrong with it."""
+    found: dict[str, Path] = {}
+    for text in texts:
+        name, separator, path = text.partition("=")
+        if not (name and separator and path):
+            raise UnusableInputError(f"{option} {text!r}: give NAME=DIR, where DIR holds one file per key")
+        if not NAME.fullmatch(name):
+            raise UnusableInputError(f"{option} {text!r}: {name!r} is no name that Kubernetes would take")
+        if not Path(path).is_dir():
+            raise UnusableInputError(f"{option} {text!r}: {path} is no directory")
+        found[name] = Path(path).absolute()
+    return found
+
+
+def provide(test: CallTest, where: str, inputs: Inputs, given: Directories, directory: Path) -> Mounts:
+    """Puts every Secret and ConfigMap that the test names into `directory`, as pods would mount them.
+
+    UnusableInputError names the field and what is missing. `where`: the test's place, for messages.
+    """
+    secrets, config_maps = directory / "secrets", directory / "config-maps"
+    for path, name in _secret_names(test):
+        at = f"{where}: {path}: Secret {name}"
+        held = inputs.secrets.get((test.namespace, name))
+        if not _mount(secrets / name, given.secrets.get(name), held):
+            raise UnusableInputError(f"{at} is not here: put it into the file, or give --secret {name}=DIR")
+        _require_keys(at, secrets / name, SECRET_KEYS)
+    for path, name, key in _wav_files(test):
+        at = f"{where}: {path}: ConfigMap {name}"
+        held = inputs.config_maps.get((test.namespace, name))
+        if not _mount(config_maps / name, given.config_maps.get(name), held):
+            raise UnusableInputError(f"{at} is not here: put it into the file, or give --config-map {name}=DIR")
+        _require_keys(at, config_maps / name, (key,))
+    return Mounts(credentials=str(secrets), wav=str(config_maps))
+
+
+def _secret_names(test: CallTest) -> list[tuple[str, str]]:
+    """Field and name of each Secret of the test."""
+    spec = test.spec
+    found = []
+    if spec.caller.credentials is not None:
+        found.append(("spec.caller.credentials.secretName", spec.caller.credentials.secret_name))
+    if spec.callee is not None and spec.callee.credentials is not None:
+        found.append(("spec.callee.credentials.secretName", spec.callee.credentials.secret_name))
+    return found
+
+
+def _wav_files(test: CallTest) -> list[tuple[str, str, str]]:
+    """Field, ConfigMap and key of each WAV file of the test."""
+    return [
+        (f"spec.calls[{index}].caller.play.wav", wav.config_map_name, wav.key)
+        for index, call in enumerate(test.spec.calls)
+        if (wav := call.caller.play.wav) is not None
+    ]
+
+
+def _mount(place: Path, given: Path | None, held: Mapping[str, bytes] | None) -> bool:
+    """Links the given directory, else writes the file's document; False where there is neither."""
+    if place.exists():  # named twice in the test
+        return True
+    place.parent.mkdir(mode=0o700, exist_ok=True)
+    if given is not None:
+        place.symlink_to(given, target_is_directory=True)
+    elif held is not None:
+        place.mkdir(mode=0o700)
+        for key, content in held.items():
+            (place / key).touch(mode=0o600)
+            (place / key).write_bytes(content)
+    return given is not None or held is not None
+
+
+def _require_keys(at: str, directory: Path, keys: Sequence[str]) -> None:
+    for key in keys:
+        if not (directory / key).is_file():
+            raise UnusableInputError(f"{at} has no key {key}")

@@ -1,0 +1,1 @@
+"""`calltest trace`: what captures hold."""

@@ -1,0 +1,1 @@
+"""The cluster: reads and writes of its objects, and our objects as it wants them."""

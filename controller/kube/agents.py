@@ -1,0 +1,286 @@
+"""The agents of a run on a cluster: their pods, signals, progress, and what they left behind."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from agent.contract.plan import Plan, PlanError, Signal, decode_plan, decode_signal
+from agent.contract.verdict import Reason
+from agent.judge.verdicts import AgentReport
+from controller.api.parse import CallTestRun
+from controller.api.test import Route
+from controller.kube.cluster import PODS, RUNS, SERVICES, TESTS, Cluster, ClusterError, Raw, is_owned
+from controller.kube.labels import (
+    AGENT_LABEL,
+    GO_ANNOTATION,
+    PLAN_ANNOTATION,
+    RUN_LABEL,
+    STOPPED_ANNOTATION,
+    TEST_LABEL,
+)
+from controller.kube.manifests import Owner, agent_pod, callee_service, pod_name
+from controller.kube.podfacts import AgentState, PodFacts, pod_facts
+from controller.kube.sightings import Sighting, Sightings
+from controller.run.collect import Ending, Log, collect, read_log
+from controller.run.lifecycle import AgentFacts, Order
+
+LOG = logging.getLogger(__name__)
+OWNERS: Final = {"CallTest": TESTS, "CallTestRun": RUNS}
+"""What our pods and Services belong to."""
+LOG_RETRY_S: Final = 10.0
+"""A kubelet that did not answer is not asked again before: each question may take as long as a request may."""
+LOG_PATIENCE_S: Final = 60.0
+"""How long after an agent's end its log is worth waiting for, when its kubelet does not answer."""
+
+
+class StopNote(msgspec.Struct, frozen=True):
+    """The document of the annotation that says why an agent was told to stop."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """An agent that was not created, and why."""
+
+    ending: Ending
+    hopeless: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What one agent left behind."""
+
+    report: AgentReport
+    log: Log
+
+
+@dataclass(slots=True)
+class Agents:
+    """All agents that we know of. In memory are only things that can be read, or tried, again."""
+
+    cluster: Cluster
+    image: str
+    now: Callable[[], float]
+    sightings: Sightings = field(default_factory=Sightings)
+    _refusals: dict[tuple[str, str, str, str], Refusal] = field(default_factory=dict)
+    """By namespace, name and UID of the run, and agent."""
+
+    def pods(self, run: CallTestRun) -> list[Raw]:
+        """The agents' pods of a run that exist now."""
+        found = self.cluster.list(PODS, run.namespace, f"{RUN_LABEL}={run.name}")
+        return [pod for pod in found if is_owned(pod, run.uid) and AGENT_LABEL in pod["metadata"]["labels"]]
+
+    def forget(self, namespace: str, name: str) -> None:
+        """The run is finished, or gone."""
+        self.sightings.forget(namespace, name)
+        for key in [key for key in list(self._refusals) if key[:2] == (namespace, name)]:
+            del self._refusals[key]
+
+    def facts(self, run: CallTestRun, plans: Sequence[Plan], pods: Sequence[Raw]) -> tuple[AgentFacts, ...]:
+        """How the agents of these plans are now."""
+        seen = self._seen(run, pods)
+        here = {str(pod["metadata"]["uid"]) for pod in pods}
+        return tuple(self._facts(run, plan, seen.get(plan.agent), here) for plan in plans)
+
+    def plans(self, pods: Sequence[Raw]) -> dict[str, Plan]:
+        """The plans that pods carry, by agent."""
+        found: dict[str, Plan] = {}
+        for pod in pods:
+            try:
+                plan = decode_plan(_annotation(pod, PLAN_ANNOTATION).encode())
+            except PlanError as error:
+                LOG.warning("pod %s: %s", pod["metadata"]["name"], error)
+                continue
+            found[plan.agent] = plan
+        return found
+
+    def create(self, run: CallTestRun, raw: Raw, plans: Sequence[Plan]) -> list[Refusal]:
+        """Creates the agents of these plans; the refusals, if any. A pod of ours that is there already is adopted."""
+        test = run.spec.test
+        refusals = []
+        if test.callee is not None and test.callee.route is Route.CALLEE_SERVICE:
+            service = callee_service(run.namespace, run.spec.call_test_name, _service_owner(raw))
+            refusals += self._create(run, service, "", lambda held: TEST_LABEL in held["metadata"].get("labels", {}))
+        if refusals:
+            for plan in plans:
+                self._refusals[_key(run, plan.agent)] = refusals[0]
+            return refusals
+        for plan in plans:
+            pod = agent_pod(plan, test, self.image)
+            refusals += self._create(run, pod, plan.agent, lambda held: is_owned(held, run.uid))
+        return refusals
+
+    def _create(self, run: CallTestRun, body: Raw, agent: str, is_ours: Callable[[Raw], bool]) -> list[Refusal]:
+        kind = PODS if body["kind"] == "Pod" else SERVICES
+        what = f"{body['kind']} {body['metadata']['name']}"
+        self._refusals.pop(_key(run, agent), None)
+        try:
+            self.cluster.create(kind, run.namespace, body)
+        except ClusterError as error:
+            if error.is_passing:
+                raise
+            held = self.cluster.get(kind, run.namespace, body["metadata"]["name"]) if error.conflict else None
+            reason, text, hopeless = Reason.AGENT_NOT_CREATED, error.message, error.final
+            if held is not None and self._is_going(held):
+                text, hopeless = "one from before is about to be deleted; waiting until it is gone", False
+            elif held is not None and is_ours(held):
+                return []
+            elif held is not None:
+                reason, text, hopeless = Reason.NAME_CONFLICT, "is there already, and is not ours", True
+            refusal = Refusal(ending=Ending(reason=reason, message=f"{what}: {text}"), hopeless=hopeless)
+            self._refusals[_key(run, agent)] = refusal
+            return [refusal]
+        return []
+
+    def _is_going(self, held: Raw) -> bool:
+        """It is being deleted, or will be in a moment, as its CallTest or run is gone (and maybe made anew)."""
+        meta = held["metadata"]
+        owners = [owner for owner in meta.get("ownerReferences") or () if owner["kind"] in OWNERS]
+        if meta.get("deletionTimestamp") or not owners:
+            return bool(meta.get("deletionTimestamp"))
+        found = [self.cluster.get(OWNERS[owner["kind"]], meta["namespace"], owner["name"]) for owner in owners]
+        return not any(
+            owner is not None and owner["metadata"]["uid"] == reference["uid"]
+            for owner, reference in zip(found, owners, strict=True)
+        )
+
+    def send(self, run: CallTestRun, orders: Mapping[str, Order]) -> None:
+        """Gives agents their new signals. One whose pod is gone meanwhile needs none."""
+        for agent, order in orders.items():
+            annotations = {GO_ANNOTATION: order.signal.encode().decode()}
+            if order.stopped:
+                note = StopNote(reason=order.stopped.reason, message=order.stopped.message)
+                annotations[STOPPED_ANNOTATION] = msgspec.json.encode(note).decode()
+            try:
+                self.cluster.annotate(PODS, run.namespace, pod_name(run.name, agent), annotations)
+            except ClusterError as error:
+                if not error.gone:
+                    raise
+
+    def collect(self, run: CallTestRun, plans: Sequence[Plan], endings: Mapping[str, Ending]) -> list[Left]:
+        """What the agents of these plans left behind; `endings` say why something is missing, should it be."""
+        pods = self.pods(run)
+        seen = self._seen(run, pods)
+        here = {str(pod["metadata"]["uid"]) for pod in pods}
+        left = []
+        for plan in plans:
+            sighting = seen.get(plan.agent)
+            if sighting is None:
+                log, result, raw_plan = Log(), None, plan.encode()
+            else:
+                facts = pod_facts(sighting.pod, now=self.now())
+                log, result = read_log(self._whole_log(sighting, facts, here)), facts.result
+                raw_plan = _annotation(sighting.pod, PLAN_ANNOTATION).encode()
+            left.append(Left(report=collect(plan, raw_plan, result, log, endings[plan.agent]), log=log))
+        return left
+
+    def _seen(self, run: CallTestRun, pods: Sequence[Raw]) -> dict[str, Sighting]:
+        """Each agent's pod, as it is or was last seen."""
+        for pod in pods:
+            self.sightings.saw(run.namespace, run.name, pod)
+        found = self.sightings.of_run(run.namespace, run.name)
+        return {
+            str(seen.pod["metadata"]["labels"][AGENT_LABEL]): seen
+            for seen in found
+            if is_owned(seen.pod, run.uid) and AGENT_LABEL in seen.pod["metadata"]["labels"]
+        }
+
+    def _facts(self, run: CallTestRun, plan: Plan, seen: Sighting | None, here: set[str]) -> AgentFacts:
+        if seen is None:
+            return self._absent(run, plan)
+        facts = pod_facts(seen.pod, now=self.now())
+        if facts.state is not AgentState.ENDED and seen.pod["metadata"]["uid"] not in here:
+            return self._absent(run, plan)
+        if facts.state in {AgentState.RUNNING, AgentState.ENDED}:
+            self._follow(seen, is_ended=facts.state is AgentState.ENDED)
+        progress = seen.log.progress
+        if progress and (progress.run_uid, progress.agent) != (run.uid, plan.agent):
+            progress = None
+        return AgentFacts(
+            plan=plan,
+            state=facts.state,
+            ending=facts.ending,
+            signal=_signal(seen.pod),
+            progress=progress,
+            hopeless=facts.hopeless,
+            stopped=_stop_note(seen.pod),
+            lines=seen.log.lines,
+        )
+
+    def _absent(self, run: CallTestRun, plan: Plan) -> AgentFacts:
+        refusal = self._refusals.get(_key(run, plan.agent))
+        message = f"Pod {pod_name(run.name, plan.agent)}: was not created in time"
+        ending = refusal.ending if refusal else Ending(reason=Reason.AGENT_NOT_CREATED, message=message)
+        hopeless = refusal is not None and refusal.hopeless
+        return AgentFacts(plan=plan, state=AgentState.ABSENT, ending=ending, hopeless=hopeless)
+
+    def _follow(self, seen: Sighting, *, is_ended: bool) -> None:
+        """Reads what is new in a pod's log; once more, whole, when it ended. A kubelet that fails is asked later."""
+        now = self.now()
+        if seen.log.is_whole or now < seen.log_retry_at:
+            return
+        try:
+            self._read(seen, is_ended=is_ended)
+        except ClusterError as error:
+            # 400: the container has not started yet, for the kubelet that is asked.
+            seen.log_retry_at = now if error.status == 400 else now + LOG_RETRY_S
+            LOG.debug("log of pod %s: %s", seen.pod["metadata"]["name"], error)
+
+    def _read(self, seen: Sighting, *, is_ended: bool) -> None:
+        meta = seen.pod["metadata"]
+        now = self.now()
+        since_s = None if is_ended else seen.log.since_s(now)
+        seen.log.add(self.cluster.pod_log(meta["namespace"], meta["name"], since_s), now=now, is_whole=is_ended)
+
+    def _whole_log(self, seen: Sighting, facts: PodFacts, here: set[str]) -> list[bytes]:
+        """All lines of a pod that is over; of one that cannot be read any more, what was read while it ran."""
+        is_here = seen.pod["metadata"]["uid"] in here
+        if is_here and facts.state is AgentState.ENDED and not seen.log.is_whole:
+            try:
+                self._read(seen, is_ended=True)
+            except ClusterError as error:
+                if not error.gone and self.now() < (facts.ended_at or 0.0) + LOG_PATIENCE_S:
+                    raise
+                LOG.warning("log of pod %s: %s; going on without", seen.pod["metadata"]["name"], error)
+        return seen.log.lines
+
+
+def _key(run: CallTestRun, agent: str) -> tuple[str, str, str, str]:
+    return run.namespace, run.name, run.uid, agent
+
+
+def _annotation(pod: Raw, name: str) -> str:
+    return str((pod["metadata"].get("annotations") or {}).get(name, ""))
+
+
+def _signal(pod: Raw) -> Signal:
+    """What an agent was told last; somebody else's nonsense counts as nothing told."""
+    try:
+        return decode_signal(_annotation(pod, GO_ANNOTATION).encode())
+    except PlanError as error:
+        LOG.warning("pod %s: %s", pod["metadata"]["name"], error)
+        return Signal()
+
+
+def _stop_note(pod: Raw) -> Ending | None:
+    text = _annotation(pod, STOPPED_ANNOTATION)
+    try:
+        note = msgspec.json.decode(text, type=StopNote) if text else None
+    except msgspec.MsgspecError as error:
+        LOG.warning("pod %s: %s: %s", pod["metadata"]["name"], STOPPED_ANNOTATION, error)
+        return None
+    return Ending(reason=note.reason, message=note.message) if note else None
+
+
+def _service_owner(run: Raw) -> Owner:
+    """The callee's Service belongs to the CallTest, and to the run where that was made by hand."""
+    owners = run["metadata"].get("ownerReferences") or ()
+    test = next((owner for owner in owners if owner.get("kind") == "CallTest"), None)
+    if test:
+        return Owner(kind="CallTest", name=str(test["name"]), uid=str(test["uid"]))
+    return Owner(kind="CallTestRun", name=str(run["metadata"]["name"]), uid=str(run["metadata"]["uid"]))

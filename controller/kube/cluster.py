@@ -1,0 +1,264 @@
+"""The Kubernetes API as the controller needs it: a few verbs on raw dicts. The only importer of `kubernetes`."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kubernetes import client, config
+from urllib3.exceptions import HTTPError
+
+from controller.kube.labels import AGENT_CONTAINER
+
+Raw = dict[str, Any]
+"""A Kubernetes object as the API server sent it."""
+
+TIMEOUT_S = (5, 30)
+"""To connect, and to read."""
+LOG_TIMEOUT_S = (5, 10)
+"""For a pod's log, which a kubelet gives: one that is gone must not hold up the other agents of a run for long."""
+PAGE = 500
+MAX_LOG_BYTES = 6 * 1024 * 1024
+"""Above the agent's own cap on detail lines (4 MiB) and the progress lines between them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One resource of the API."""
+
+    group: str
+    version: str
+    plural: str
+
+    def path(self, namespace: str, name: str = "", subresource: str = "") -> str:
+        """The URL path of the collection in a namespace ('' for all of them), of an object, or of its subresource."""
+        root = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        parts = [root, f"namespaces/{namespace}" if namespace else "", self.plural, name, subresource]
+        return "/".join(part for part in parts if part)
+
+
+TESTS = Kind("calltest.dev", "v1alpha1", "calltests")
+RUNS = Kind("calltest.dev", "v1alpha1", "calltestruns")
+PODS = Kind("", "v1", "pods")
+SERVICES = Kind("", "v1", "services")
+CONFIG_MAPS = Kind("", "v1", "configmaps")
+EVENTS = Kind("", "v1", "events")
+ENDPOINT_SLICES = Kind("discovery.k8s.io", "v1", "endpointslices")
+
+
+class ClusterError(Exception):
+    """The API server refused, or could not be reached (status 0)."""
+
+    def __init__(self, verb: str, resource: str, status: int, message: str) -> None:
+        super().__init__(f"{verb} {resource}: {status or 'no answer'}: {message}")
+        self.verb = verb
+        self.resource = resource
+        self.status = status
+        self.message = message
+
+    @property
+    def gone(self) -> bool:
+        """There is no such object."""
+        return self.status == 404
+
+    @property
+    def conflict(self) -> bool:
+        """It exists already, or was changed meanwhile."""
+        return self.status == 409
+
+    @property
+    def is_passing(self) -> bool:
+        """The API server's own trouble: the same request may well be granted in a moment."""
+        return self.status in {0, 429} or self.status >= 500
+
+    @property
+    def final(self) -> bool:
+        """The same request would be refused again: the object itself is at fault."""
+        return self.status in {400, 413, 422}
+
+
+class Cluster(Protocol):
+    """What reconcile needs of the API; `KubernetesCluster` is the real one, the tests have one in memory."""
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Raw | None:
+        """The object, or None."""
+        ...
+
+    def list(self, kind: Kind, namespace: str, selector: str = "") -> list[Raw]:
+        """All objects, of a label selector if given; namespace '' means every one."""
+        ...
+
+    def create(self, kind: Kind, namespace: str, body: Raw) -> Raw:
+        """Creates; ClusterError.conflict where the name is taken."""
+        ...
+
+    def replace_status(self, kind: Kind, body: Raw) -> Raw:
+        """Writes `.status`, if nobody else wrote since `body` was read (else ClusterError.conflict)."""
+        ...
+
+    def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
+        """Sets annotations, and leaves the others."""
+        ...
+
+    def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        """Deletes this very object; none is fine."""
+        ...
+
+    def pod_log(self, namespace: str, name: str, since_s: int | None = None) -> bytes:
+        """An agent's log with an RFC 3339 time before each line; of the last seconds only, if given."""
+        ...
+
+    def allowed(self, namespace: str, verb: str, group: str, resource: str) -> bool:
+        """Whether we may (SelfSubjectAccessReview); `resource` is 'pods' or 'pods/log'."""
+        ...
+
+
+class KubernetesCluster:
+    """The real one, thread-safe. Every request ends after TIMEOUT_S."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._api = api
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Raw | None:
+        """See Cluster."""
+        try:
+            return self._json("GET", kind, kind.path(namespace, name))
+        except ClusterError as error:
+            if error.gone:
+                return None
+            raise
+
+    def list(self, kind: Kind, namespace: str, selector: str = "") -> list[Raw]:
+        """See Cluster. Read in pages."""
+        query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        items: list[Raw] = []
+        while True:
+            page = self._json("GET", kind, kind.path(namespace), query=query)
+            items.extend(page.get("items") or [])
+            token = page.get("metadata", {}).get("continue")
+            if not token:
+                return items
+            query["continue"] = token
+
+    def create(self, kind: Kind, namespace: str, body: Raw) -> Raw:
+        """See Cluster."""
+        return self._json("POST", kind, kind.path(namespace), body=body)
+
+    def replace_status(self, kind: Kind, body: Raw) -> Raw:
+        """See Cluster. A PUT: the API server compares `metadata.resourceVersion`."""
+        meta = body["metadata"]
+        return self._json("PUT", kind, kind.path(meta["namespace"], meta["name"], "status"), body=body)
+
+    def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
+        """See Cluster."""
+        patch = {"metadata": {"annotations": dict(annotations)}}
+        content = "application/merge-patch+json"
+        self._json("PATCH", kind, kind.path(namespace, name), body=patch, content_type=content)
+
+    def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
+        """See Cluster. Another object of the same name (409) is left alone."""
+        options = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        try:
+            self._json("DELETE", kind, kind.path(namespace, name), body=options)
+        except ClusterError as error:
+            if not (error.gone or error.conflict):
+                raise
+
+    def pod_log(self, namespace: str, name: str, since_s: int | None = None) -> bytes:
+        """See Cluster."""
+        query = {"container": AGENT_CONTAINER, "timestamps": "true", "limitBytes": str(MAX_LOG_BYTES)}
+        if since_s is not None:
+            query["sinceSeconds"] = str(max(1, since_s))
+        path = PODS.path(namespace, name, "log")
+        return self._request("GET", "pods/log", path, query=query, timeout_s=LOG_TIMEOUT_S)
+
+    def allowed(self, namespace: str, verb: str, group: str, resource: str) -> bool:
+        """See Cluster."""
+        plural, _, subresource = resource.partition("/")
+        attributes = {"namespace": namespace, "verb": verb, "group": group, "resource": plural}
+        attributes |= {"subresource": subresource} if subresource else {}
+        reviews = Kind("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+        answer = self._json("POST", reviews, reviews.path(""), body=body)
+        return bool(answer.get("status", {}).get("allowed"))
+
+    def _json(
+        self,
+        method: str,
+        kind: Kind,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Raw | None = None,
+        content_type: str = "application/json",
+    ) -> Raw:
+        raw = self._request(method, kind.plural, path, query=query, body=body, content_type=content_type)
+        try:
+            decoded = json.loads(raw)
+        except ValueError as error:
+            raise ClusterError(method, kind.plural, 0, f"an answer that is no JSON: {error}") from error
+        if not isinstance(decoded, dict):
+            raise ClusterError(method, kind.plural, 0, "an answer that is no object")
+        return decoded
+
+    def _request(
+        self,
+        method: str,
+        resource: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Raw | None = None,
+        content_type: str = "application/json",
+        timeout_s: tuple[int, int] = TIMEOUT_S,
+    ) -> bytes:
+        request = self._api.param_serialize(
+            method,
+            path,
+            query_params=list((query or {}).items()),
+            header_params={"Accept": "application/json", "Content-Type": content_type},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            response = self._api.call_api(*request, _request_timeout=timeout_s)
+            data = bytes(response.read() or b"")  # type: ignore[no-untyped-call]
+        except client.ApiException as error:
+            raise ClusterError(method, resource, int(error.status or 0), str(error.reason)) from error
+        except (HTTPError, OSError) as error:
+            raise ClusterError(method, resource, 0, str(error)) from error
+        if not 200 <= response.status <= 299:
+            raise ClusterError(method, resource, response.status, _message(data))
+        return data
+
+
+def connect() -> KubernetesCluster:
+    """In a pod: its ServiceAccount. Outside: the kubeconfig ($KUBECONFIG, ~/.kube/config) and its current context."""
+    try:
+        config.load_incluster_config()  # type: ignore[no-untyped-call]
+    except config.ConfigException:
+        try:
+            config.load_kube_config()  # type: ignore[no-untyped-call]
+        except (config.ConfigException, OSError) as error:
+            raise ClusterError("connect", "cluster", 0, f"no ServiceAccount, no usable kubeconfig: {error}") from error
+    configuration = client.Configuration.get_default_copy()
+    # The work queue tries again, with a growing delay; urllib3's own retries would multiply TIMEOUT_S.
+    configuration.retries = 0
+    return KubernetesCluster(client.ApiClient(configuration))
+
+
+def is_owned(obj: Raw, uid: str) -> bool:
+    """Whether an object belongs to another, by its UID: a name can be anybody's."""
+    return any(owner.get("uid") == uid for owner in obj["metadata"].get("ownerReferences") or ())
+
+
+def _message(body: bytes) -> str:
+    """What a metav1.Status says, or the start of whatever came."""
+    try:
+        return str(json.loads(body)["message"])
+    except (ValueError, KeyError, TypeError):
+        return body[:200].decode(errors="replace")

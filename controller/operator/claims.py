@@ -1,0 +1,70 @@
+"""Who registers which URIs now: of two runs that would take each other's calls, the second waits."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from agent.contract.verdict import Reason
+from controller.api.parse import CallTestRun, SpecError, parse_run
+from controller.kube.cluster import RUNS, Cluster, Raw
+from controller.plan.discovery import Problem
+from controller.plan.sharing import shared, uses
+
+
+@dataclass(slots=True)
+class Claims:
+    """The runs under way, by what the API server has of them, and those that this process has just let go on."""
+
+    cluster: Cluster
+    namespaces: tuple[str, ...]
+    """Empty: all of them."""
+    max_active: int
+    """Runs under way at once."""
+    _taken: set[tuple[str, str]] = field(default_factory=set)
+    """By namespace and name: the status says it only a moment later."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, run: CallTestRun) -> Problem | None:
+        """Takes the URIs that a run registers, until it is finished; the problem where another run has them."""
+        wanted = uses(run.spec.test)
+        with self._lock:
+            for other in self._others_under_way(run):
+                if uri := shared(wanted, uses(other.spec.test)):
+                    message = (
+                        f"{uri} is in use by run {other.namespace}/{other.name}: give each test a callee of its own"
+                    )
+                    return Problem(reason=Reason.CALLEE_SHARED, message=message)
+            self._taken.add((run.namespace, run.name))
+        return None
+
+    def _others_under_way(self, run: CallTestRun) -> Iterator[CallTestRun]:
+        """Runs whose agents register: those that this process let go on, and those of the one before."""
+        for raw in self._runs():
+            status = raw.get("status") or {}
+            name = (raw["metadata"]["namespace"], raw["metadata"]["name"])
+            is_under_way = "result" not in status and ("endpoints" in status or name in self._taken)
+            if raw["metadata"]["uid"] == run.uid or not is_under_way:
+                continue
+            with contextlib.suppress(SpecError):  # its own reconcile says so
+                yield parse_run(raw)
+
+    def _runs(self) -> Iterator[Raw]:
+        for namespace in self.namespaces or ("",):
+            yield from self.cluster.list(RUNS, namespace)
+
+    def turn(self, run: CallTestRun, created: str) -> Problem | None:
+        """Whether a run may begin; the problem where as many as there may be are under way, or were there before it."""
+        before = 0
+        for raw in self._runs():
+            status, meta = raw.get("status") or {}, raw["metadata"]
+            is_older = (meta["creationTimestamp"], meta["namespace"], meta["name"]) < (created, run.namespace, run.name)
+            before += "result" not in status and meta["uid"] != run.uid and ("startTime" in status or is_older)
+        if before < self.max_active:
+            return None
+        message = f"{before} runs are before it, and the operator's --max-active-runs is {self.max_active}"
+        return Problem(reason=Reason.LIMIT_EXCEEDED, message=message)
+
+    def release(self, namespace: str, name: str) -> None:
+        """The run is over, or gone."""
+        self._taken.discard((namespace, name))

@@ -1,0 +1,23 @@
+"""May we do what we are about to do? Asked before kopf starts: it would retry each refusal for 54 s, and exit."""
+
+from collections.abc import Iterable
+
+from controller.kube.cluster import Cluster
+from controller.operator.access import Permission, permissions
+
+
+def missing(cluster: Cluster, namespaces: tuple[str, ...]) -> tuple[Permission, ...]:
+    """The permissions that we lack in the namespaces we serve (none given: all), by SelfSubjectAccessReview each."""
+    return tuple(
+        permission
+        for permission in permissions(namespaces)
+        if not cluster.allowed(permission.namespace, permission.verb, permission.group, permission.resource)
+    )
+
+
+def report(lacking: Iterable[Permission]) -> str:
+    """What to tell the administrator; '' when nothing is lacking."""
+    lines = [f"  {permission}" for permission in lacking]
+    if not lines:
+        return ""
+    return "\n".join(["access is missing; apply the Role in deploy/rbac (or deploy/cluster-wide):", *lines])

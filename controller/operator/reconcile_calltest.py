@@ -1,0 +1,218 @@
+"""One CallTest: starts its runs, shows the last one, drops those that history has no room for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from dataclasses import replace as changed
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from agent.contract.verdict import Reason, Result
+from controller.api import API_VERSION
+from controller.api.field import without_nulls
+from controller.api.parse import REQUESTED_AT, CallTest, SpecError, parse_run, parse_test
+from controller.api.run import CallTestStatus, Cause, CauseType, SutStatus
+from controller.kube.cluster import RUNS, TESTS, Cluster, ClusterError, Raw, is_owned
+from controller.kube.events import Events
+from controller.kube.labels import TEST_LABEL
+from controller.kube.sut import Suts
+from controller.operator.metrics import Metrics
+from controller.operator.reconcile_run import runs_of
+from controller.plan.discovery import Problem
+from controller.plan.revisions import of_pods, revision_hash, revisions
+from controller.run import status as statuses
+from controller.run.calltest_status import RUN_DELETED, NamedRun, Sut, of_test
+from controller.run.rollouts import SutSeen
+from controller.run.runs import RunSeen, Start, run_token, tested_hash
+from controller.run.scheduling import Schedule, schedule
+from controller.run.wording import plain
+
+LOOK_EVERY_S: Final = 10.0
+"""At what the SUT of a test with onRollout runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestReconciler:
+    """Everything a CallTest needs."""
+
+    cluster: Cluster
+    suts: Suts
+    metrics: Metrics
+    events: Events
+    now: Callable[[], float]
+
+    def reconcile(self, namespace: str, name: str) -> float | None:
+        """Does what is due now; returns the seconds to the next slot. Otherwise the next look comes with an event."""
+        raw = self.cluster.get(TESTS, namespace, name)
+        if raw is None:
+            self.metrics.last_runs.forget(namespace, name)
+            return None
+        if raw["metadata"].get("deletionTimestamp"):
+            return None
+        try:
+            test = parse_test(raw)
+        except SpecError as error:
+            self._stall(raw, Problem(reason=Reason.INVALID_TEST, message=str(error), is_final=True))
+            return None
+        runs = runs_of(self.cluster, namespace, name, owner_uid=test.uid)
+        now = datetime.fromtimestamp(self.now(), UTC)
+        sut = self._look(test, now)
+        plan = schedule(test, runs, now, sut)
+        active = _named(plan.active)
+        if plan.start:
+            active = self._start(raw, test, plan.start)
+            if active is None:
+                plan = changed(plan, start=None, is_acted_on=False, conflict=plan.start.name)
+        self._show(raw, test, plan, active, sut)
+        for seen in plan.drop:
+            self.cluster.delete(RUNS, namespace, seen.run.name, seen.run.uid)
+        waits = [wait_s for wait_s in (plan.again_s, LOOK_EVERY_S if sut else None) if wait_s is not None]
+        return min(waits, default=None)
+
+    def _look(self, test: CallTest, now: datetime) -> SutSeen | None:
+        """What the SUT runs now; None: the test does not ask."""
+        rollout = test.spec.trigger.on_rollout if test.spec.trigger is not None else None
+        if rollout is None:
+            self.suts.forget(test.uid)
+            return None
+        seen = self.suts.look(test.spec, test.namespace, by=test.uid, settle_s=rollout.settle_seconds)
+        found, known = revision_hash(revisions(seen.present)), test.status.sut
+        is_known = known is not UNSET and known.revision_hash == found
+        since = known.since if is_known and known is not UNSET else now.replace(microsecond=0)
+        problem = seen.discovery.problem
+        why = problem.message if problem is not None and not seen.present else seen.unsettled
+        return SutSeen(present=seen.present, unsettled=why, since=since)
+
+    def _start(self, raw: Raw, test: CallTest, start: Start) -> NamedRun | None:
+        """Creates the run; one of this name that is ours is it already. None: somebody else's has the name."""
+        try:
+            made = self.cluster.create(RUNS, test.namespace, run_of(raw, test, start))
+        except ClusterError as error:
+            held = self.cluster.get(RUNS, test.namespace, start.name) if error.conflict else None
+            if held is None:
+                raise
+            if not is_owned(held, test.uid):
+                return None
+            made = held
+        self.events.normal(raw, "RunCreated", f"run {start.name}: {_why(start.cause)}", run=start.name)
+        return NamedRun(name=start.name, status=parse_run(made).status)
+
+    def _show(self, raw: Raw, test: CallTest, plan: Schedule, active: NamedRun | None, sut: SutSeen | None) -> None:
+        after = of_test(
+            test.status,
+            statuses.Clock(now=datetime.fromtimestamp(self.now(), UTC), generation=test.generation),
+            spec_hash=tested_hash(test.spec),
+            active=active,
+            last=_named(plan.last),
+            deleted=plan.deleted,
+            suspended=test.spec.suspend,
+            problem=self._say(raw, plan),
+            sut=_sut(sut, test, plan) if sut else None,
+        )
+        after = _acted_on(after, test, plan)
+        if after != test.status:
+            self.cluster.replace_status(TESTS, raw | {"status": statuses.as_dict(after)})
+        self.metrics.last_runs.show_status(test.namespace, test.name, after)
+        if plan.last:
+            self._tell(raw, test, plan.last)
+
+    def _say(self, raw: Raw, plan: Schedule) -> Problem | None:
+        """The events of what was not run; the problem that stands in the way."""
+        if plan.skipped:
+            self.events.normal(raw, "RunSkipped", plan.skipped, run=plan.skipped)
+        if plan.deleted:
+            message = f"run {plan.deleted} was deleted before it had a verdict"
+            self.events.warning(raw, RUN_DELETED, message, run=plan.deleted)
+        if not plan.conflict:
+            return None
+        message = f"CallTestRun {plan.conflict} is there already, and is not of this CallTest; delete it"
+        self.events.warning(raw, Reason.NAME_CONFLICT, message, run=plan.conflict)
+        return Problem(reason=Reason.NAME_CONFLICT, message=message)
+
+    def _tell(self, raw: Raw, test: CallTest, last: RunSeen) -> None:
+        """The verdict as an event of the CallTest, and its endpoints' metrics: both also after a restart."""
+        status = last.run.status
+        if status.endpoints is not UNSET:
+            self.metrics.last_runs.show_endpoints(test.namespace, test.name, status.endpoints)
+        if test.status.last_run is not UNSET and test.status.last_run.name == last.run.name:
+            return
+        tell = self.events.normal if status.result is Result.PASSED else self.events.warning
+        message = status.message if status.message is not UNSET else ""
+        tell(raw, f"Run{status.result}", f"{last.run.name}: {message}", run=last.run.name)
+
+    def _stall(self, raw: Raw, problem: Problem) -> None:
+        """A test that the API server took and we do not: its status says which field is at fault."""
+        clock = statuses.Clock(
+            now=datetime.fromtimestamp(self.now(), UTC), generation=int(raw["metadata"]["generation"])
+        )
+        status = of_test(CallTestStatus(), clock, spec_hash="", active=None, last=None, problem=problem)
+        before = statuses.as_dict(status)
+        held = raw.get("status") or {}
+        if held.get("observedGeneration") != clock.generation or not held.get("conditions"):
+            self.cluster.replace_status(TESTS, raw | {"status": before})
+            self.events.warning(raw, problem.reason, problem.message)
+
+
+def run_of(raw: Raw, test: CallTest, start: Start) -> Raw:
+    """A run of a CallTest's present spec, as the API server has it."""
+    owner = {"apiVersion": API_VERSION, "kind": "CallTest", "name": test.name, "uid": test.uid, "controller": True}
+    cause: Raw = msgspec.json.decode(msgspec.json.encode(start.cause))
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "CallTestRun",
+        "metadata": {
+            "name": start.name,
+            "namespace": test.namespace,
+            "labels": {TEST_LABEL: test.name},
+            "ownerReferences": [owner],
+        },
+        "spec": {"callTestName": test.name, "cause": without_nulls(cause), "test": raw["spec"]},
+    }
+
+
+def _why(cause: Cause) -> str:
+    """As an event says it."""
+    if cause.type is CauseType.GENERATION:
+        return f"generation {cause.generation}"
+    if cause.type is CauseType.ROLLOUT:
+        return "the SUT runs something that was not tested"
+    return f"slot of {cause.scheduled_time.isoformat()}" if cause.scheduled_time else f"asked for by {REQUESTED_AT}"
+
+
+def _sut(seen: SutSeen, test: CallTest, plan: Schedule) -> Sut:
+    known = test.status.sut
+    started_for = known.started_for if known is not UNSET else ""
+    if plan.start is not None:
+        started_for = of_pods(seen.present, settled=not seen.unsettled)
+    status = SutStatus(
+        revision_hash=revision_hash(revisions(seen.present)),
+        since=seen.since,
+        started_for=started_for,
+        settled=not seen.unsettled,
+        message=plain(seen.unsettled, statuses.MAX_MESSAGE),
+    )
+    return Sut(status=status, untested=plan.untested)
+
+
+def _acted_on(status: CallTestStatus, test: CallTest, plan: Schedule) -> CallTestStatus:
+    """With what was acted on: what waits for a run under way must not be taken for something that was run."""
+    before = test.status
+    is_observed = plan.is_acted_on or test.spec.suspend
+    last = plan.last.run.status if plan.last else None
+    passed = last.completion_time if last is not None and last.result is Result.PASSED else before.last_successful_time
+    return replace(
+        status,
+        observed_generation=test.generation if is_observed else before.observed_generation,
+        tested_hash=tested_hash(test.spec) if plan.is_acted_on else before.tested_hash,
+        run_token=run_token(test.spec) if plan.is_acted_on else before.run_token,
+        requested_at=test.requested_at if plan.is_request_acted_on else before.requested_at,
+        schedule=plan.slots,
+        last_successful_time=passed,
+    )
+
+
+def _named(seen: RunSeen | None) -> NamedRun | None:
+    return NamedRun(name=seen.run.name, status=seen.run.status) if seen else None

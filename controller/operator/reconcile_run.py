@@ -1,0 +1,388 @@
+"""One run, from its creation to its verdict: reads the objects, takes the next step; can be repeated at any point."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+from msgspec import UNSET
+
+from agent.contract.plan import Plan, RunRef
+from agent.contract.verdict import Reason, Result
+from controller.api.parse import CallTestRun, SpecError, parse_run
+from controller.api.run import CallCounts, CallTestRunStatus, CauseType, Detail, Endpoint
+from controller.api.target import Via
+from controller.kube.agents import Agents
+from controller.kube.cluster import CONFIG_MAPS, PODS, RUNS, Cluster, ClusterError, Raw, is_owned
+from controller.kube.events import Events
+from controller.kube.manifests import Owner, store_detail
+from controller.kube.podfacts import AgentState, pod_facts
+from controller.kube.snapshot import snapshot
+from controller.kube.sut import Seen, Suts
+from controller.operator.claims import Claims
+from controller.operator.metrics import Metrics
+from controller.operator.settings import Settings
+from controller.plan.discovery import Discovery, Problem, changes
+from controller.plan.limits import UNLIMITED
+from controller.plan.planning import PlanningError, check_test, plan_run
+from controller.plan.revisions import revisions
+from controller.run import status as statuses
+from controller.run.conclude import Outcome, conclude, refused
+from controller.run.lifecycle import Collect, Create, Resolve, RunFacts, Send, next_step
+from controller.run.runs import RunSeen
+from controller.run.scheduling import is_next
+
+LOG = logging.getLogger(__name__)
+POLL_S: Final = 0.3
+"""While agents run: their progress is in their logs, which nothing announces."""
+WAIT_S: Final = 1.0
+"""While endpoints or pods are waited for, beside the events that announce them."""
+PROGRESS_EVERY_S: Final = 2.0
+MAX_STEPS: Final = 8
+"""In one reconcile: a run has fewer kinds of steps."""
+
+
+@dataclass(slots=True)
+class RunReconciler:
+    """Everything a run needs; holds nothing that a restart must not lose."""
+
+    cluster: Cluster
+    settings: Settings
+    metrics: Metrics
+    events: Events
+    agents: Agents
+    now: Callable[[], float]
+    suts: Suts
+    claims: Claims
+    _said: dict[str, float] = field(default_factory=dict)
+    """When progress was last written, by run UID."""
+    _made: dict[tuple[str, str], tuple[str, tuple[Plan, ...]]] = field(default_factory=dict)
+    """By namespace and name of runs whose agents were created: UID and plans, to know who is absent."""
+
+    def reconcile(self, namespace: str, name: str) -> float | None:
+        """Takes all steps that can be taken now; returns the seconds until it should look again, if it should."""
+        raw = self.cluster.get(RUNS, namespace, name)
+        if raw is None or raw["metadata"].get("deletionTimestamp"):
+            self.agents.forget(namespace, name)
+            self._made.pop((namespace, name), None)
+            self.claims.release(namespace, name)
+            return None
+        try:
+            run = parse_run(raw)
+        except SpecError as error:
+            if "result" not in (raw.get("status") or {}):  # else it was said, and its times must not move
+                self._write(raw, CallTestRunStatus(), self._unreadable(error))
+            return None
+        if run.status.result is not UNSET:
+            self._tidy(run)
+            return None
+        if run.status.start_time is UNSET and not self._is_next(run, raw):
+            return WAIT_S
+        created = str(raw["metadata"]["creationTimestamp"])
+        if run.status.start_time is UNSET and (busy := self.claims.turn(run, created)):
+            self._write(raw, run.status, statuses.queued(run.status, busy, self.clock(run.generation)))
+            return WAIT_S
+        return _OneRun(self, raw, run).advance()
+
+    def _is_next(self, run: CallTestRun, raw: Raw) -> bool:
+        others = runs_of(self.cluster, run.namespace, run.spec.call_test_name, owner_uid="")
+        return is_next(run, str(raw["metadata"]["creationTimestamp"]), others)
+
+    def _unreadable(self, error: SpecError) -> CallTestRunStatus:
+        outcome = Outcome(
+            result=Result.INCONCLUSIVE,
+            reason=Reason.INVALID_TEST,
+            message=str(error),
+            calls=CallCounts(planned=0, summary="0/0"),
+        )
+        return statuses.concluded(CallTestRunStatus(), outcome, self.clock(1))
+
+    def _tidy(self, run: CallTestRun) -> None:
+        """Pods of a Passed run go; of another run they stay for whoever looks into it, unless they still run."""
+        for pod in self.agents.pods(run):
+            state = pod_facts(pod, now=self.now()).state
+            if run.status.result is Result.PASSED or state is not AgentState.ENDED:
+                self.cluster.delete(PODS, run.namespace, pod["metadata"]["name"], pod["metadata"]["uid"])
+        self.agents.forget(run.namespace, run.name)
+        self._said.pop(run.uid, None)
+        self._made.pop((run.namespace, run.name), None)
+        self.claims.release(run.namespace, run.name)
+        self.suts.forget(run.uid)
+
+    def clock(self, generation: int) -> statuses.Clock:
+        """Now."""
+        return statuses.Clock(now=datetime.fromtimestamp(self.now(), UTC), generation=generation)
+
+    def _write(self, raw: Raw, before: CallTestRunStatus, after: CallTestRunStatus) -> Raw:
+        if after == before:
+            return raw
+        try:
+            return self.cluster.replace_status(RUNS, raw | {"status": statuses.as_dict(after)})
+        except ClusterError as error:
+            if not error.final:
+                raise
+            return self._write_shorter(raw, after, error)
+
+    def _write_shorter(self, raw: Raw, after: CallTestRunStatus, refusal: ClusterError) -> Raw:
+        """The same status would be refused again, for ever."""
+        for shorter in statuses.shorter(after, str(refusal)):
+            try:
+                return self.cluster.replace_status(RUNS, raw | {"status": statuses.as_dict(shorter)})
+            except ClusterError as error:
+                if not error.final:
+                    raise
+        raise refusal
+
+
+class _OneRun:
+    """One reconcile of one run: the object as last written, and the steps."""
+
+    def __init__(self, parent: RunReconciler, raw: Raw, run: CallTestRun) -> None:
+        self.parent, self.raw, self.run = parent, raw, run
+        self.test = run.spec.test
+        self.limits = parent.settings.limits
+        self.ref = RunRef(uid=run.uid, namespace=run.namespace, name=run.name, call_test=run.spec.call_test_name)
+
+    def advance(self) -> float | None:
+        """Steps until there is nothing to do now."""
+        self.write(statuses.begun(self.run.status, self.clock()))
+        try:
+            if not statuses.is_created(self.run.status):  # what began under other limits goes on
+                check_test(self.test, self.limits)
+            for _ in range(MAX_STEPS):
+                again_s, is_done = self.step()
+                if is_done:
+                    return again_s
+        except PlanningError as error:
+            self.finish(refused(error.reason, error.message, self.test, self.endpoints))
+            return None
+        return POLL_S
+
+    def step(self) -> tuple[float | None, bool]:
+        """One step; the seconds until the next look, and whether there is nothing more to do now."""
+        facts = self.facts()
+        step = next_step(facts)
+        match step:
+            case Resolve():
+                return WAIT_S, self.resolve(is_last_try=step.is_last_try)
+            case Create():
+                return WAIT_S, self.create(step, facts)
+            case Send():
+                self.parent.agents.send(self.run, step.orders)
+                self.say("%s", {agent: order.signal.encode().decode() for agent, order in step.orders.items()})
+                if any(order.signal.go == 0 for order in step.orders.values()):
+                    self.parent.events.normal(self.raw, "AgentsReady", f"{len(facts.agents)} agents are ready")
+                return POLL_S, False
+            case Collect():
+                self.collect(step, facts)
+                return None, True
+        self.tell_progress(facts)
+        is_running = any(agent.state is AgentState.RUNNING for agent in facts.agents)
+        return (POLL_S if is_running else WAIT_S), True
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The endpoints that the run is fixed to; none before they are."""
+        found = self.run.status.endpoints
+        return found if found is not UNSET else ()
+
+    def say(self, text: str, *values: object) -> None:
+        """To the operator's log, with the run's name."""
+        LOG.info("run %s/%s: " + text, self.run.namespace, self.run.name, *values)  # noqa: G003 - text is ours
+
+    def clock(self) -> statuses.Clock:
+        """Now, and which generation is spoken of."""
+        return self.parent.clock(self.run.generation)
+
+    def write(self, after: CallTestRunStatus) -> None:
+        """Writes the status, where it differs; what follows builds on what the API server answered."""
+        self.raw = self.parent._write(self.raw, self.run.status, after)  # noqa: SLF001 - two halves of one thing
+        self.run = parse_run(self.raw)
+
+    def facts(self) -> RunFacts:
+        """What is known of the run now."""
+        started = self.run.status.start_time
+        assert started is not UNSET  # `begun` was written
+        is_resolved = self.run.status.endpoints is not UNSET
+        is_created = statuses.is_created(self.run.status)
+        pods = self.parent.agents.pods(self.run) if is_resolved else []
+        plans = self.plans(pods, is_created=is_created) if is_resolved else ()
+        return RunFacts(
+            waited_s=self.parent.now() - started.timestamp(),
+            ready_deadline_s=self.test.ready_deadline_s,
+            active_deadline_s=self.test.active_deadline_seconds,
+            resolved=is_resolved,
+            created=is_created,
+            agents=self.parent.agents.facts(self.run, plans, pods),
+        )
+
+    def plans(self, pods: Sequence[Raw], *, is_created: bool) -> tuple[Plan, ...]:
+        """The plans as the pods have them; those of absent pods as made from what was written down, once.
+
+        An operator with other limits than the one that began a run does not end it: what was created stands.
+        """
+        held = self.parent.agents.plans(pods)
+        of_run = (self.run.namespace, self.run.name)
+        uid, made = self.parent._made.get(of_run, ("", ()))  # noqa: SLF001 - two halves of one thing
+        if uid != self.run.uid:
+            limits = UNLIMITED if is_created else self.limits
+            made = plan_run(self.ref, self.test, self.endpoints, limits, also_allowed=self.also_allowed(held))
+            if is_created:  # before that, what may send SIP beside the endpoints is still looked at
+                self.parent._made[of_run] = self.run.uid, made  # noqa: SLF001
+        return tuple((held | {plan.agent: plan for plan in made if plan.agent not in held}).values())
+
+    def also_allowed(self, held: Mapping[str, Plan]) -> tuple[str, ...]:
+        """The replicas behind a ClusterIP: they are not endpoints, and may send SIP all the same."""
+        if held or self.test.target.via is not Via.SERVICE:
+            return ()
+        return self.look().discovery.addresses
+
+    def look(self) -> Seen:
+        """The target, now."""
+        rollout = self.test.trigger.on_rollout if self.test.trigger is not None else None
+        settle_s = rollout.settle_seconds if rollout and self.run.spec.cause.type is CauseType.ROLLOUT else 0
+        return self.parent.suts.look(self.test, self.run.namespace, by=self.run.uid, settle_s=settle_s)
+
+    def resolve(self, *, is_last_try: bool) -> bool:
+        """Writes the endpoints down; True: there are not enough of them yet, or the run is over for lack of them."""
+        seen = self.look()
+        found = seen.discovery
+        if found.problem is None and seen.unsettled:
+            found = Discovery(problem=Problem(reason=Reason.NOT_SETTLED, message=seen.unsettled))
+        busy = self.parent.claims.take(self.run) if found.problem is None else None
+        if busy is not None and not is_last_try:
+            self.write(statuses.queued(self.run.status, busy, self.clock()))
+            self.parent.events.warning(self.raw, statuses.QUEUED, busy.message)
+            return True
+        if busy is not None:
+            found = Discovery(problem=busy)
+        if found.problem is None:
+            self.fix(found, seen)
+            return False
+        if found.problem.is_final or is_last_try:
+            self.finish(refused(found.problem.reason, found.problem.message, self.test))
+            return True
+        self.write(statuses.unresolved(self.run.status, found.problem, found, self.clock()))
+        self.parent.events.warning(self.raw, found.problem.reason, found.problem.message)
+        return True
+
+    def fix(self, found: Discovery, seen: Seen) -> None:
+        """Writes down what the run is about."""
+        plans = plan_run(self.ref, self.test, found.endpoints, self.limits, also_allowed=found.addresses)
+        planned = len(found.endpoints) * sum(call.count for call in plans[0].calls)
+        status = statuses.resolved(self.run.status, found, planned, self.clock())
+        self.write(statuses.running(status, revisions(seen.tested(self.test.target))))
+        self.say("%d endpoints", len(found.endpoints))
+        self.parent.events.normal(self.raw, "TargetsResolved", f"{len(found.endpoints)} endpoints")
+
+    def create(self, step: Create, facts: RunFacts) -> bool:
+        """Creates what is absent; True: something was refused that may be granted later."""
+        refusals = self.parent.agents.create(self.run, self.raw, step.absent)
+        self.say("%d agents created, %d refused", len(step.absent) - len(refusals), len(refusals))
+        if not refusals:
+            agents = len(facts.agents)
+            self.write(
+                statuses.progressed(self.run.status, agents=agents, ready=0, ended=0, failed=0, clock=self.clock())
+            )
+            return False
+        for refusal in refusals:
+            self.parent.events.warning(self.raw, refusal.ending.reason, refusal.ending.message)
+        return not any(refusal.hopeless for refusal in refusals)
+
+    def tell_progress(self, facts: RunFacts) -> None:
+        """The live status, every few seconds at most."""
+        now = self.parent.now()
+        if not facts.created or now - self.parent._said.get(self.run.uid, 0.0) < PROGRESS_EVERY_S:  # noqa: SLF001
+            return
+        self.parent._said[self.run.uid] = now  # noqa: SLF001
+        callers = [agent.progress for agent in facts.agents if agent.progress and agent.plan.role == "Caller"]
+        self.write(
+            statuses.progressed(
+                self.run.status,
+                agents=len(facts.agents),
+                ready=sum(agent.ready > 0 or agent.over for agent in facts.agents),
+                ended=sum(line.ended for line in callers),
+                failed=sum(line.failed for line in callers),
+                clock=self.clock(),
+            )
+        )
+
+    def collect(self, step: Collect, facts: RunFacts) -> None:
+        """Reads what the agents left behind, stores the detail, and concludes."""
+        plans = [agent.plan for agent in facts.agents]
+        left = self.parent.agents.collect(self.run, plans, step.endings)
+        outcome = conclude([item.report for item in left], self.endpoints, self.changes())
+        self.finish(outcome, self.store([line for item in left for line in item.log.raw], outcome))
+
+    def changes(self) -> dict[int, Reason]:
+        """What became of the endpoints meanwhile; nothing, where we cannot look."""
+        try:
+            suts = self.parent.suts
+            seen = snapshot(suts.cluster, suts.names, self.test.target, self.run.namespace)
+        except ClusterError as error:
+            LOG.warning(
+                "run %s/%s: the endpoints could not be read again: %s", self.run.namespace, self.run.name, error
+            )
+            return {}
+        return changes(self.endpoints, seen.pods)
+
+    def store(self, lines: Sequence[bytes], outcome: Outcome) -> Detail:
+        """Equal lines make equal ConfigMaps, so a repetition finds them there. What cannot be stored is not claimed."""
+        owner = Owner(kind="CallTestRun", name=self.run.name, uid=self.run.uid)
+        stored = store_detail(
+            owner, self.run.namespace, self.run.spec.call_test_name, lines, complete=outcome.is_complete
+        )
+        for index, body in enumerate(stored.config_maps):
+            if fault := self.create_config_map(body):
+                self.parent.events.warning(self.raw, "DetailNotStored", fault)
+                names = stored.detail.config_maps[:index]
+                return msgspec.structs.replace(stored.detail, config_maps=names, complete=False)
+        return stored.detail
+
+    def create_config_map(self, body: Raw) -> str:
+        """'' once it is there, else why it cannot be."""
+        name = body["metadata"]["name"]
+        try:
+            self.parent.cluster.create(CONFIG_MAPS, self.run.namespace, body)
+        except ClusterError as error:
+            if error.is_passing:
+                raise
+            held = self.parent.cluster.get(CONFIG_MAPS, self.run.namespace, name) if error.conflict else None
+            return "" if held is not None and is_owned(held, self.run.uid) else f"ConfigMap {name}: {error}"
+        return ""
+
+    def finish(self, outcome: Outcome, detail: Detail | None = None) -> None:
+        """Writes the verdict: the last write of a run's status."""
+        self.write(statuses.concluded(self.run.status, outcome, self.clock(), detail))
+        self.say("%s: %s", outcome.result, outcome.message)
+        tell = self.parent.events.normal if outcome.result is Result.PASSED else self.parent.events.warning
+        tell(self.raw, f"Run{outcome.result}", outcome.message)
+        if self.is_of_a_test:
+            test = (self.run.namespace, self.run.spec.call_test_name)
+            self.parent.metrics.count_run(*test, outcome.result, outcome.verdict)
+            if outcome.verdict:
+                self.parent.metrics.last_runs.show_measured(*test, self.run.name, outcome.verdict)
+        self.parent._tidy(self.run)  # noqa: SLF001
+
+    @property
+    def is_of_a_test(self) -> bool:
+        """The operator made it for a CallTest: one by hand shows for itself, and is no part of the test's metrics."""
+        owners = self.raw["metadata"].get("ownerReferences") or ()
+        return any(owner["kind"] == "CallTest" and owner.get("controller") for owner in owners)
+
+
+def runs_of(cluster: Cluster, namespace: str, test: str, *, owner_uid: str) -> list[RunSeen]:
+    """The runs of a test that can be read; `owner_uid`: of the CallTest, to tell its own from others."""
+    found = []
+    for raw in cluster.list(RUNS, namespace):
+        if raw["spec"].get("callTestName") != test or raw["metadata"].get("deletionTimestamp"):
+            continue
+        try:
+            run = parse_run(raw)
+        except SpecError:
+            continue  # Its own reconcile says so.
+        created = str(raw["metadata"]["creationTimestamp"])
+        found.append(RunSeen(run=run, created=created, is_ours=is_owned(raw, owner_uid)))
+    return found

@@ -1,0 +1,1 @@
+"""What a run is to do: which endpoints, who calls whom, what is expected of it. Pure."""

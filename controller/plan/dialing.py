@@ -1,0 +1,192 @@
+"""Which SIP URIs a test may use, and which it may dial. Pure.
+
+Toll fraud goes through the SUT's trunk: users that look like phone numbers need the administrator's permission, and
+emergency numbers are never dialled. URIs end up in SIP messages, so they are parsed strictly (no header injection).
+"""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from agent.contract.plan import for_endpoint
+from agent.contract.verdict import Reason
+from controller.plan.limits import Limits, PlanningError
+
+EMERGENCY_NUMBERS: Final = frozenset(
+    {
+        "000",  # Australia
+        "110",  # Germany, China, Japan
+        "111",  # New Zealand
+        "112",  # Europe, GSM, most of the world
+        "113",  # Norway, Vietnam, Italy
+        "114",  # Vietnam, Korea
+        "115",  # Italy, Iran, Vietnam
+        "117",  # Switzerland, Philippines
+        "118",  # Italy, Switzerland, Japan
+        "119",  # Japan, Korea, China
+        "120",  # China
+        "122",  # China, Egypt
+        "123",  # Egypt, Colombia
+        "133",  # Austria, Chile
+        "144",  # Austria, Switzerland
+        "190",  # Brazil
+        "191",  # Thailand
+        "192",  # Brazil
+        "193",  # Brazil
+        "911",  # North America
+        "988",  # United States, Canada
+        "995",  # Singapore
+        "997",  # Saudi Arabia, Poland
+        "998",  # Saudi Arabia, Poland
+        "999",  # United Kingdom, Hong Kong, Gulf states
+    }
+)
+"""Never dialled, whatever the settings say. 100 to 108, emergency numbers of a few countries, are extensions of most
+PBXs in the world and not in here: where they are dangerous, the SUT under test must not route them."""
+
+MIN_PHONE_DIGITS: Final = 7
+_KEYPAD: Final = str.maketrans("abcdefghijklmnopqrstuvwxyz", "22233344455566677778889999")
+"""ITU-T E.161: +1900FLOWERS is dialled as +19003569377."""
+_PAUSE: Final = re.compile(r"(?<=[0-9*#])[pPwW]+(?=[0-9*#])")
+"""Written as a letter between keys (3GPP TS 22.101): dialled as a comma is."""
+_NO_KEY: Final = re.compile(r"[^0-9A-Za-z+*#]")
+"""Whatever a number is written with for the eye, and the pauses of a dial string (RFC 3966 §3)."""
+_EMERGENCY: Final = re.compile(
+    r"(?:^|[*#,](?:[0-9]{2,3})?)"  # alone, behind what was dialled before, or behind a feature code: *67911
+    r"(?:\+[0-9]{0,3}|00[0-9]{0,3}|0|99?|1(?=911))?"  # a country code, or the way to an outside line
+    rf"(?:{'|'.join(sorted(EMERGENCY_NUMBERS))})(?=[*#,]|$)"
+)
+_LABEL: Final = r"[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?"
+_URI: Final = re.compile(
+    r"sip:(?:(?P<user>(?:[-A-Za-z0-9_.!~*'()&=+$,;/]|%[0-9A-Fa-f]{2})+)@)?"
+    rf"(?P<host>{_LABEL}(?:\.{_LABEL})*)(?::(?P<port>[0-9]{{1,5}}))?"
+    r"(?P<parameters>(?:;[-A-Za-z0-9_.!~*'+%]+(?:=[-A-Za-z0-9_.!~*'+%/:]+)?)*)"
+)
+_REFUSED_PARAMETERS: Final = frozenset({"maddr", "method", "ttl"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SipUri:
+    """A SIP URI of the kind that a test may use."""
+
+    user: str
+    """Percent-decoded; empty when there is none."""
+    host: str
+    port: int | None
+    parameters: tuple[tuple[str, str], ...]
+
+    @property
+    def address_of_record(self) -> str:
+        """For comparing identities: user and host (RFC 3261 §19.1.4: the user's case counts, the host's does not)."""
+        return f"{self.user}@{self.host.lower()}"
+
+
+def parse_uri(text: str, field: str) -> SipUri:
+    """A URI as RFC 3261 §19.1.1 writes it, but strict; PlanningError names the field.
+
+    Only `sip:`, no password, no headers (`?`), no IPv6, nothing that sends the request elsewhere (maddr).
+    """
+    match = _URI.fullmatch(text)
+    if match is None:
+        raise _refused(field, text, 'must be like "sip:bob@example.com" (no password, headers or IPv6)')
+    raw_user = unquote_to_bytes(match["user"] or "")
+    if not all(0x21 <= byte <= 0x7E for byte in raw_user):
+        raise _refused(field, text, "its user contains a character that is not printable ASCII")
+    if b"%" in raw_user:
+        raise _refused(field, text, "its user has an escaped %: decoded twice, it would be another")
+    port = int(match["port"]) if match["port"] else None
+    if port is not None and not 1 <= port <= 65535:
+        raise _refused(field, text, f"{port} is no port")
+    host = match["host"]
+    if re.fullmatch(r"[0-9.]+", host) and not _is_ipv4(host):
+        raise _refused(field, text, f"{host} is no IPv4 address")
+    parameters = tuple(_parameter(item) for item in match["parameters"].split(";")[1:])
+    for name, value in parameters:
+        if name in _REFUSED_PARAMETERS or (name == "transport" and value.lower() != "udp"):
+            raise _refused(field, text, f"its parameter {name} is not allowed")
+    return SipUri(user=raw_user.decode(), host=host, port=port, parameters=parameters)
+
+
+def parse_identity(text: str, field: str) -> SipUri:
+    """The URI of a caller or callee: one with a user."""
+    uri = parse_uri(for_endpoint(text, 0), field)
+    if not uri.user:
+        raise _refused(field, text, "has no user")
+    return uri
+
+
+def check_dial(text: str, field: str, limits: Limits) -> None:
+    """PlanningError NUMBER_NOT_ALLOWED when the URI's user is a number that may not be dialled.
+
+    An emergency number is never dialled. What only ends like one (extension 1000) and what looks like a phone number
+    needs `limits.allow_dial`, which must match `dialled_number` as a whole.
+    """
+    uri = parse_uri(text, field)
+    number = dialled_number(uri)
+    if is_emergency(uri.user):
+        raise PlanningError(Reason.NUMBER_NOT_ALLOWED, f"{field}: {number} is an emergency number: never dialled")
+    if looks_like_a_phone_number(uri):
+        what = "looks like a phone number"
+    elif ends_like_an_emergency_number(uri.user):
+        what = "ends like an emergency number, which a SUT may take the rest for a prefix of"
+    else:
+        return
+    if limits.allow_dial is None or not limits.allow_dial.fullmatch(number):
+        message = f"{field}: {number} {what}, and the operator's --allow-dial does not permit it"
+        raise PlanningError(Reason.NUMBER_NOT_ALLOWED, message)
+
+
+def is_emergency(user: str) -> bool:
+    """An emergency number is in it: alone, from outside (0112, +49112), behind or before other keys (*67911, 112#)."""
+    keys = re.sub(r"[^0-9A-Za-z+*#,]", "", _PAUSE.sub(",", _local_part(user)))
+    return _EMERGENCY.search(keys) is not None
+
+
+def ends_like_an_emergency_number(user: str) -> bool:
+    """Digits, `*`, `#` and separators whose end is an emergency number: a SUT's dial plan may strip what is before."""
+    keys = _NO_KEY.sub("", _local_part(user))
+    return not any(key.isalpha() for key in keys) and keys.rstrip("*#").endswith(tuple(EMERGENCY_NUMBERS))
+
+
+def looks_like_a_phone_number(uri: SipUri) -> bool:
+    """Seven digits or more in the user with its parameters, and in a phone-context; letters switch nothing off.
+
+    Letters of a user that begins like a number are digits (1900FLOWERS).
+    """
+    keys = _NO_KEY.sub("", uri.user + "".join(value for name, value in uri.parameters if name == "phone-context"))
+    if keys[:1] in set("+*#0123456789"):
+        base = _NO_KEY.sub("", _local_part(uri.user))
+        keys = base.lower().translate(_KEYPAD) + keys[len(base) :]
+    return sum(char.isdigit() for char in keys) >= MIN_PHONE_DIGITS
+
+
+def dialled_number(uri: SipUri) -> str:
+    """What a SUT would dial: without separators and parameters; behind a global phone-context (RFC 3966 §5.1.5)."""
+    base, *parameters = uri.user.split(";")
+    said = dict(_parameter(item) for item in parameters) | dict(uri.parameters)
+    context = said.get("phone-context", "")
+    return _NO_KEY.sub("", (context if context.startswith("+") else "") + base)
+
+
+def _local_part(user: str) -> str:
+    """Without parameters (`;phone-context=…`)."""
+    return user.partition(";")[0]
+
+
+def _parameter(text: str) -> tuple[str, str]:
+    name, _, value = unquote_to_bytes(text).decode(errors="replace").partition("=")
+    return name.lower(), value
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _refused(field: str, text: str, fault: str) -> PlanningError:
+    return PlanningError(Reason.INVALID_TEST, f"{field}: {text!r} {fault}")

@@ -1,0 +1,293 @@
+"""A test × its endpoints → one plan per agent, or a refusal. Pure, and the same plans for the same input.
+
+Agents come in lanes: caller-N and callee-N walk the endpoints dealt to lane N, one stage after the other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from math import ceil
+from typing import Final
+
+import msgspec
+
+from agent.contract import plan as contract
+from agent.contract.call import Call
+from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, Plan, RunRef, Stage, for_endpoint
+from agent.contract.room import DETAIL_BYTES, GUESTS_BYTES, SCRATCH_BYTES, SPARE_SHARE, legs_bytes, scratch_bytes
+from agent.contract.verdict import Reason, Role
+from controller.api.run import Endpoint
+from controller.api.test import CallTestSpec, Route, SecretReference
+from controller.plan.dialing import check_dial, parse_identity, parse_uri
+from controller.plan.expectations import check_expectations
+from controller.plan.limits import Limits, PlanningError
+
+__all__ = ["CALLEE_SERVICE_PORT", "POD_MOUNTS", "Limits", "Mounts", "PlanningError", "check_test", "plan_run"]
+
+CALLEE_SERVICE_PORT: Final = 5060
+REGISTERING_S: Final = 45
+"""An agent's start, and its REGISTER until Timer F (32 s) or a challenge's second try has told how that went."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mounts:
+    """Where an agent finds its inputs: `<credentials>/<Secret>/<key>` and `<wav>/<ConfigMap>/<key>`."""
+
+    credentials: str
+    wav: str
+    evidence: str | None = None
+    """Where it keeps evidence. None: it keeps none, whatever the test says."""
+
+
+POD_MOUNTS: Final = Mounts(
+    credentials="/etc/calltest-credentials", wav="/etc/calltest-wav", evidence="/var/calltest-evidence"
+)
+
+
+def check_test(test: CallTestSpec, limits: Limits) -> None:
+    """PlanningError for a test that no endpoint could make runnable; said before any is looked for."""
+    _check_identities(test, 0)
+    _check_secret(test.caller.credentials, "caller", limits)
+    if test.callee is not None:
+        _check_secret(test.callee.credentials, "callee", limits)
+    _check_claim(test, limits)
+    _check_readiness(test)
+    for index, call in enumerate(test.calls):
+        parse_uri(for_endpoint(_to(test, call), 0), f"calls[{index}].to")
+        check_dial(for_endpoint(_to(test, call), 0), f"calls[{index}].to", limits)
+    check_expectations(test)
+
+
+def _check_identities(test: CallTestSpec, endpoint: int) -> None:
+    caller = parse_identity(for_endpoint(test.caller.uri, endpoint), "caller.uri")
+    if test.callee is None:
+        return
+    callee = parse_identity(for_endpoint(test.callee.uri, endpoint), "callee.uri")
+    if callee.address_of_record == caller.address_of_record:
+        message = "callee.uri: is the caller's too; the SUT could not tell the two agents apart"
+        raise PlanningError(Reason.INVALID_TEST, message)
+
+
+def _check_readiness(test: CallTestSpec) -> None:
+    """A silent registrar must be found out before the agents are given up: it is the SUT's fault, and not theirs."""
+    if test.ready_deadline_s >= REGISTERING_S:
+        return
+    callee_registers = test.callee is not None and test.callee.route is Route.REGISTER
+    if not caller_registers(test) and not callee_registers:
+        return
+    role, way_out = (
+        ("caller", "caller.register: false") if caller_registers(test) else ("callee", "another callee.route")
+    )
+    field = "readyDeadlineSeconds" if test.ready_deadline_seconds is not None else "activeDeadlineSeconds"
+    value = test.ready_deadline_seconds or test.active_deadline_seconds
+    message = (
+        f"{field}: {value} is too short where the {role} registers: that a registrar"
+        " does not answer is known after 32 s (Timer F, RFC 3261 §17.1.2.2), and until then an agent is not ready;"
+        f" {REGISTERING_S} at least, or {way_out}"
+    )
+    raise PlanningError(Reason.INVALID_TEST, message)
+
+
+def plan_run(
+    run: RunRef,
+    test: CallTestSpec,
+    endpoints: Sequence[Endpoint],
+    limits: Limits,
+    *,
+    also_allowed: Sequence[str] = (),
+    mounts: Mounts = POD_MOUNTS,
+) -> tuple[Plan, ...]:
+    """The plans of a run: for each lane its caller's and, where the test has a callee, its callee's.
+
+    `also_allowed`: IPs of the target beside its endpoints' (Discovery.addresses). Raises PlanningError.
+    """
+    check_test(test, limits)
+    if not endpoints:
+        raise PlanningError(Reason.NO_ENDPOINTS, "there are no endpoints to call")
+    _check_dialled(test, endpoints, limits)
+    lanes = min(test.target.endpoint_parallelism, len(endpoints))
+    _check_caps(test, len(endpoints), lanes, limits)
+    ips = [endpoint.address.rpartition(":")[0] for endpoint in endpoints]
+    allowed = tuple(sorted({f"{ip}/32" for ip in [*ips, *also_allowed]})) + limits.allow_targets
+    rate = limits.max_calls_per_second / lanes
+    plans = tuple(
+        _plan(
+            run=run,
+            test=test,
+            role=role,
+            lane=lane,
+            endpoints=endpoints[lane::lanes],
+            allowed=allowed,
+            rate=rate,
+            mounts=mounts,
+        )
+        for lane in range(lanes)
+        for role in ((Role.CALLER,) if test.callee is None else (Role.CALLER, Role.CALLEE))
+    )
+    _check_size(plans)
+    return plans
+
+
+def _check_dialled(test: CallTestSpec, endpoints: Sequence[Endpoint], limits: Limits) -> None:
+    for endpoint in endpoints:
+        _check_identities(test, endpoint.index)
+        for index, call in enumerate(test.calls):
+            check_dial(for_endpoint(_to(test, call), endpoint.index), f"calls[{index}].to", limits)
+
+
+def _check_size(plans: Sequence[Plan]) -> None:
+    for plan in plans:
+        if (size := len(plan.encode())) > MAX_PLAN_BYTES:
+            message = f"the plan of {plan.agent} has {size} bytes, at most {MAX_PLAN_BYTES}: fewer endpoints or calls"
+            raise PlanningError(Reason.LIMIT_EXCEEDED, message)
+
+
+def _plan(
+    *,
+    run: RunRef,
+    test: CallTestSpec,
+    role: Role,
+    lane: int,
+    endpoints: Sequence[Endpoint],
+    allowed: tuple[str, ...],
+    rate: float,
+    mounts: Mounts,
+) -> Plan:
+    is_callee = role is Role.CALLEE
+    callee = test.callee
+    route = callee.route if callee is not None else None
+    return Plan(
+        run=run,
+        agent=f"{role.lower()}-{lane}",
+        role=role,
+        account=_callee_account(test, mounts) if is_callee else _caller_account(test, mounts),
+        sip_port=CALLEE_SERVICE_PORT if is_callee and route is Route.CALLEE_SERVICE else 0,
+        behaviour=callee.behaviour if is_callee and callee is not None else None,
+        callee_declared=callee is not None,
+        dial=DialRoute.PEER if route is Route.REQUEST_URI else DialRoute.TARGET,
+        stages=tuple(Stage(endpoint=item.index, address=item.address, name=item.name) for item in endpoints),
+        calls=tuple(msgspec.structs.replace(call, to=_to(test, call)) for call in test.calls),
+        wav_directory=mounts.wav,
+        allowed_targets=allowed,
+        max_calls_per_second=rate,
+        deadline_s=float(test.active_deadline_seconds),
+        evidence=_evidence(test, mounts),
+    )
+
+
+def _evidence(test: CallTestSpec, mounts: Mounts) -> contract.Evidence | None:
+    if mounts.evidence is None or not keeps_evidence(test):
+        return None
+    assert test.evidence is not None
+    if mounts == POD_MOUNTS and test.evidence.claim_name is None:
+        raise PlanningError(Reason.INVALID_TEST, "evidence.claimName: is needed: the claim that evidence goes to")
+    return contract.Evidence(keep=test.evidence.keep, directory=mounts.evidence)
+
+
+def keeps_evidence(test: CallTestSpec) -> bool:
+    """Whether the test asks for it."""
+    return test.evidence is not None and test.evidence.keep is not contract.Keep.NEVER
+
+
+def _caller_account(test: CallTestSpec, mounts: Mounts) -> contract.Account:
+    credentials = _credentials(test.caller.credentials, mounts)
+    return contract.Account(uri=test.caller.uri, credentials=credentials, register=caller_registers(test))
+
+
+def caller_registers(test: CallTestSpec) -> bool:
+    """As the test says, by default where the caller has credentials."""
+    return test.caller.credentials is not None if test.caller.register is None else test.caller.register
+
+
+def _callee_account(test: CallTestSpec, mounts: Mounts) -> contract.Account:
+    assert test.callee is not None
+    return contract.Account(
+        uri=test.callee.uri,
+        credentials=_credentials(test.callee.credentials, mounts),
+        register=test.callee.route is Route.REGISTER,
+    )
+
+
+def _credentials(reference: SecretReference | None, mounts: Mounts) -> contract.Credentials | None:
+    if reference is None:
+        return None
+    name = reference.secret_name
+    return contract.Credentials(directory=f"{mounts.credentials}/{name}", secret_name=name)
+
+
+def _to(test: CallTestSpec, call: Call) -> str:
+    """The Request-URI of a call, by default the callee's URI."""
+    if call.to is not None:
+        return call.to
+    assert test.callee is not None  # parse_test refuses a call without either
+    return test.callee.uri
+
+
+def _check_secret(reference: SecretReference | None, role: str, limits: Limits) -> None:
+    if reference is None or reference.secret_name.startswith(limits.secret_prefix):
+        return
+    message = (
+        f"{role}.credentials.secretName: {reference.secret_name} does not begin with {limits.secret_prefix!r}, as the"
+        " operator's --secret-prefix demands"
+    )
+    raise PlanningError(Reason.INVALID_TEST, message)
+
+
+def _check_claim(test: CallTestSpec, limits: Limits) -> None:
+    """A claim is mounted to be written, and given to the agents' group: that is not for any claim of the namespace."""
+    claim = None if test.evidence is None else test.evidence.claim_name
+    if claim is not None and not claim.startswith(limits.claim_prefix):
+        message = (
+            f"evidence.claimName: {claim} does not begin with {limits.claim_prefix!r}, as the operator's --claim-prefix"
+            " demands"
+        )
+        raise PlanningError(Reason.INVALID_TEST, message)
+
+
+def _check_caps(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) -> None:
+    calls = endpoints * sum(call.count for call in test.calls)
+    concurrent = lanes * max(call.at_once for call in test.calls)  # one group after the other
+    agents = lanes * (1 if test.callee is None else 2)
+    for value, cap, what in (
+        (calls, limits.max_calls, "calls in the run (count × endpoints)"),
+        (concurrent, limits.max_concurrent_calls, "concurrent calls (concurrency × endpointParallelism)"),
+        (agents, limits.max_agents, "agents (endpointParallelism, caller and callee)"),
+    ):
+        if value > cap:
+            raise PlanningError(Reason.LIMIT_EXCEEDED, f"{value} {what}, the operator allows {cap}")
+    _check_room(test, ceil(endpoints / lanes))
+    needed_s = _shortest_s(test, endpoints, lanes, limits)
+    if needed_s > test.active_deadline_seconds:
+        message = (
+            f"activeDeadlineSeconds: {test.active_deadline_seconds} is too short, the calls alone take {needed_s:.0f} s"
+        )
+        raise PlanningError(Reason.INVALID_TEST, message)
+
+
+def _check_room(test: CallTestSpec, stages: int) -> None:
+    """What one agent of so many stages has to keep and to tell."""
+    is_kept = keeps_evidence(test)
+    recorded, room = scratch_bytes(test.calls, keeps_evidence=is_kept), (1 - SPARE_SHARE) * SCRATCH_BYTES
+    if recorded > room:
+        message = (
+            f"concurrency × holdSeconds: recordings may take {recorded / 2**30:.1f} GiB at a time, and an agent has"
+            f" room for {room / 2**30:.1f} GiB"
+        )
+        raise PlanningError(Reason.LIMIT_EXCEEDED, message)
+    told, room = stages * legs_bytes(test.calls, keeps_evidence=is_kept), DETAIL_BYTES - GUESTS_BYTES
+    if told > room:
+        message = (
+            f"the calls of one agent make {told / 2**20:.1f} MiB of results, and it tells at most"
+            f" {room / 2**20:.1f} MiB: fewer calls, or a higher endpointParallelism"
+        )
+        raise PlanningError(Reason.LIMIT_EXCEEDED, message)
+
+
+def _shortest_s(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) -> Decimal:
+    """The least time that the calls can take, even if the SUT answered at once: one group after the other."""
+    holding_s = sum(
+        ceil(call.count / call.at_once) * call.hold_seconds if call.expect.sip_code < 300 else 0 for call in test.calls
+    )
+    rate = Decimal(limits.max_calls_per_second) / lanes
+    placing_s = Decimal(sum(call.count for call in test.calls) - 1) / rate
+    return ceil(endpoints / lanes) * max(Decimal(holding_s), placing_s)

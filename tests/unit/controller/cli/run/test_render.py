@@ -1,0 +1,91 @@
+"""A finished run as people and programs read it."""
+
+import dataclasses
+import json
+
+import msgspec
+import yaml
+
+from agent.contract.verdict import Result
+from agent.judge.verdicts import Flow
+from controller.api.parse import parse_run
+from controller.cli.run.render import as_json, as_table, as_yaml
+from tests.unit.controller import finished
+from tests.unit.controller.finished import call, finished_run
+
+FAILED = finished_run(Result.FAILED)
+
+
+def table(*calls: object) -> str:
+    run = finished_run(Result.FAILED, *calls) if calls else FAILED
+    return as_table(run, width=160, color=False)
+
+
+def row(text: str, first: str) -> list[str]:
+    return next(line.split() for line in text.splitlines() if line.startswith(first))
+
+
+def test_yaml_and_json_are_the_run_as_a_cluster_holds_it() -> None:
+    document = yaml.safe_load(as_yaml([FAILED]))
+    assert document == json.loads(as_json([FAILED]))
+    assert "null" not in as_yaml([FAILED])
+    assert document["status"]["failures"][0]["observed"] == "[red]124#"
+    parsed = parse_run(document)
+    assert (parsed.spec, parsed.name) == (parse_run(document).spec, "pin-1")
+    assert parsed.status == FAILED.status
+
+
+def test_several_runs_are_several_documents_or_a_list() -> None:
+    assert len(list(yaml.safe_load_all(as_yaml([FAILED, FAILED])))) == 2
+    listed = json.loads(as_json([FAILED, FAILED]))
+    assert (listed["kind"], len(listed["items"])) == ("List", 2)
+
+
+def test_table_says_verdict_reason_counts_and_worst_finding() -> None:
+    lines = table().splitlines()
+    assert lines[0] == "pin: Failed/DtmfMismatch, 1 of 3 calls passed, 2 failed, 9 s"
+    assert lines[1] == 'callee received "[red]124#", expected "1234#"'
+
+
+def test_text_from_the_network_is_no_markup() -> None:
+    assert row(table(), "pin/0") == ["pin/0", "0", "Callee", "dtmf", "DtmfMismatch", "1234#", "[red]124#"]
+    assert "\x1b" not in table()
+    assert "[red]124#" in as_table(FAILED, width=160, color=True)
+
+
+def test_packets_are_summed_where_both_ends_counted_them() -> None:
+    counted = call(to_caller=Flow(sent=250, received=240, lost=4))
+    text = table(counted, call())
+    assert row(text, "from caller")[2:] == ["500", "498", "2", "0", "2", "of", "2"]
+    assert row(text, "to caller")[2:] == ["250", "240", "4", "6", "1", "of", "2"]
+
+
+def test_packets_that_were_not_counted_are_not_zero() -> None:
+    nothing = Flow(sent=None, received=None, lost=None)
+    assert row(table(call(to_callee=nothing)), "from caller")[2:] == ["–", "–", "–", "–", "0", "of", "1"]
+
+
+def test_notes_are_shown_of_calls_that_passed_as_well() -> None:
+    shown = table(dataclasses.replace(finished.CALL, notes=("two [b]answers[/b]\n",)))
+    assert row(shown, "pin/0  0         two") == ["pin/0", "0", "two", "[b]answers[/b]"]
+    many = table(dataclasses.replace(finished.CALL, notes=tuple(f"note {n}" for n in range(22))))
+    assert "note 19" in many
+    assert "note 20" not in many
+    assert "and 2 more" in many
+
+
+def test_passed_run_shows_no_failures() -> None:
+    text = as_table(finished_run(Result.PASSED), width=160, color=False)
+    assert text.startswith("pin: Passed, 3 of 3 calls passed, 9 s\n\n")
+    assert "CHECK" not in text
+
+
+def test_evidence_is_named_in_lines_that_can_be_copied() -> None:
+    folder = "pin-0f5b3c4e/ep0/pin-0/Callee"
+    other = "pin-0f5b3c4e/ep0/pin-0/Caller"
+    kept = msgspec.structs.replace(finished.FAILURE, evidence=folder, peer_evidence=other)
+    run = dataclasses.replace(FAILED, status=msgspec.structs.replace(FAILED.status, failures=(kept, kept)))
+    lines = as_table(run, width=60, color=False).splitlines()
+    assert [line for line in lines if line.startswith("pin-")] == [folder, other]
+    assert "EVIDENCE" in lines
+    assert "EVIDENCE" not in table()

@@ -1,0 +1,93 @@
+"""Where calls go: --target, or the address of the test."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from controller.api.target import Target
+from controller.cli.run.targets import Destination, destinations, endpoints, read_destination, source_address
+from controller.faults import UnusableInputError
+
+
+def target(**fields: Any) -> Target:
+    return msgspec.convert({"service": {"name": "sut"}, **fields} if "address" not in fields else fields, Target)
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [("127.0.0.1:5070", "127.0.0.1", 5070), ("sbc.example.com", "sbc.example.com", 5062), ("x:1", "x", 1)],
+)
+def test_target_is_host_and_port(text: str, host: str, port: int) -> None:
+    assert read_destination(text, 5062) == Destination(host=host, port=port)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "give HOST or HOST:PORT"),
+        ("sip:a@b", "give HOST or HOST:PORT"),
+        ("host:", "give HOST or HOST:PORT"),
+        ("[::1]:5060", "IPv6 is not supported yet"),
+        ("host:0", "a port is a number from 1 to 65535"),
+        ("host:65536", "a port is a number from 1 to 65535"),
+        ("a b", "give HOST or HOST:PORT"),
+        ("host\r\nX: y", "give HOST or HOST:PORT"),
+    ],
+)
+def test_bad_target_is_named(text: str, said: str) -> None:
+    with pytest.raises(UnusableInputError, match="--target") as caught:
+        read_destination(text, 5060)
+    assert said in str(caught.value)
+
+
+def test_typed_targets_replace_the_test_s_own() -> None:
+    own = target(address={"host": "sbc.example.com"}, port=5080)
+    assert destinations(own, [], "spec.target") == (Destination(host="sbc.example.com", port=5080),)
+    assert destinations(own, ["a", "b:7"], "spec.target") == (
+        Destination(host="a", port=5080),
+        Destination(host="b", port=7),
+    )
+
+
+def test_a_service_needs_a_typed_target() -> None:
+    with pytest.raises(UnusableInputError, match=r"spec.target.service can only be found on a cluster: .*--target"):
+        destinations(target(), [], "spec.target")
+    assert destinations(target(port="sip"), ["a"], "spec.target") == (Destination(host="a", port=5060),)
+
+
+def test_via_service_is_one_endpoint() -> None:
+    with pytest.raises(UnusableInputError, match="give one --target"):
+        destinations(target(via="Service"), ["a", "b"], "spec.target")
+
+
+def test_every_address_of_a_name_is_an_endpoint_once() -> None:
+    hosts = {"a": ["192.0.2.1", "192.0.2.2"], "b": ["192.0.2.2"]}
+    wanted = [Destination(host="a", port=5060), Destination(host="b", port=5060)]
+    found = endpoints(wanted, hosts.__getitem__, once=False)
+    assert [(item.index, item.address) for item in found] == [(0, "192.0.2.1:5060"), (1, "192.0.2.2:5060")]
+    assert len(endpoints(wanted, hosts.__getitem__, once=True)) == 1
+
+
+@pytest.mark.parametrize("ip", ["224.0.0.1", "0.0.0.0", "255.255.255.255"])
+def test_addresses_of_no_one_host_are_refused(ip: str) -> None:
+    with pytest.raises(UnusableInputError, match="is no address of one host"):
+        endpoints([Destination(host="a", port=5060)], lambda _: [ip], once=False)
+
+
+def test_name_without_address_is_named() -> None:
+    def lookup(_host: str) -> list[str]:
+        raise OSError("Name or service not known")
+
+    with pytest.raises(UnusableInputError, match="target nowhere:5060: no IPv4 address for this host: Name or service"):
+        endpoints([Destination(host="nowhere", port=5060)], lookup, once=False)
+
+
+def test_too_many_targets_are_refused() -> None:
+    many = [Destination(host=f"192.0.2.{i % 250}", port=5060 + i) for i in range(201)]
+    with pytest.raises(UnusableInputError, match="201 targets, at most 200"):
+        endpoints(many, lambda host: [host], once=False)
+
+
+def test_loopback_is_called_from_loopback() -> None:
+    assert source_address(["127.0.0.10:5060", "127.3.0.1:5070"]) == "127.0.0.1"
