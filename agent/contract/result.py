@@ -31,7 +31,7 @@ class StopCause(StrEnum):
 
 
 class ProgressLine(Document, frozen=True, kw_only=True, tag_field="kind", tag="progress"):
-    """Where the agent stands; on each change and every two seconds. Not counted among the detail lines."""
+    """Where the agent stands; on each change and now and then (agent/run/progress.py). Not counted as a detail line."""
 
     run_uid: str
     agent: str

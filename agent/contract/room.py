@@ -26,6 +26,10 @@ CAPTURED_BYTES_PER_S: Final = 22_000
 
 DETAIL_BYTES: Final = 4 * 1024**2
 """Of all detail lines of an agent."""
+PROGRESS_BYTES: Final = 1024**2
+"""Of all progress lines of an agent, with the time that a kubelet puts before each: in a run of a day, the longest
+there is, at as many endpoints as there can be. With detail it stays under the 10 MiB after which a kubelet begins a new
+file and shows the old one to nobody (containerLogMaxSize)."""
 LEG_BYTES: Final = 3_800
 REFUSED_LEG_BYTES: Final = 1_650
 EVIDENCE_BYTES: Final = 200

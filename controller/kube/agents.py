@@ -1,7 +1,7 @@
 """The agents of a run on a cluster: their pods, signals, progress, and what they left behind."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,6 +21,7 @@ from controller.kube.labels import (
     STOPPED_ANNOTATION,
     TEST_LABEL,
 )
+from controller.kube.logs import LogReader
 from controller.kube.manifests import Owner, agent_pod, callee_service, pod_name
 from controller.kube.podfacts import AgentState, PodFacts, pod_facts
 from controller.kube.sightings import Sighting, Sightings
@@ -30,8 +31,6 @@ from controller.run.lifecycle import AgentFacts, Order
 LOG = logging.getLogger(__name__)
 OWNERS: Final = {"CallTest": TESTS, "CallTestRun": RUNS}
 """What our pods and Services belong to."""
-LOG_RETRY_S: Final = 10.0
-"""A kubelet that did not answer is not asked again before: each question may take as long as a request may."""
 LOG_PATIENCE_S: Final = 60.0
 """How long after an agent's end its log is worth waiting for, when its kubelet does not answer."""
 
@@ -67,8 +66,13 @@ class Agents:
     image: str
     now: Callable[[], float]
     sightings: Sightings = field(default_factory=Sightings)
+    logs: LogReader = field(init=False)
     _refusals: dict[tuple[str, str, str, str], Refusal] = field(default_factory=dict)
     """By namespace, name and UID of the run, and agent."""
+
+    def __post_init__(self) -> None:
+        """Reads logs by the same cluster and clock."""
+        self.logs = LogReader(self.cluster, self.now)
 
     def pods(self, run: CallTestRun) -> list[Raw]:
         """The agents' pods of a run that exist now."""
@@ -84,8 +88,21 @@ class Agents:
     def facts(self, run: CallTestRun, plans: Sequence[Plan], pods: Sequence[Raw]) -> tuple[AgentFacts, ...]:
         """How the agents of these plans are now."""
         seen = self._seen(run, pods)
-        here = {str(pod["metadata"]["uid"]) for pod in pods}
-        return tuple(self._facts(run, plan, seen.get(plan.agent), here) for plan in plans)
+        known = {plan.agent: self._known(seen.get(plan.agent), pods) for plan in plans}
+        self.logs.follow(
+            (seen[agent], facts.state is AgentState.ENDED)
+            for agent, facts in known.items()
+            if facts is not None and facts.state in {AgentState.RUNNING, AgentState.ENDED}
+        )
+        return tuple(self._facts(run, plan, seen.get(plan.agent), known[plan.agent]) for plan in plans)
+
+    def _known(self, seen: Sighting | None, pods: Sequence[Raw]) -> PodFacts | None:
+        """How a pod is; None: there is none, and what was seen of one says no more than that."""
+        if seen is None:
+            return None
+        facts = pod_facts(seen.pod, now=self.now())
+        is_here = any(pod["metadata"]["uid"] == seen.pod["metadata"]["uid"] for pod in pods)
+        return facts if is_here or facts.state is AgentState.ENDED else None
 
     def plans(self, pods: Sequence[Raw]) -> dict[str, Plan]:
         """The plans that pods carry, by agent."""
@@ -166,7 +183,7 @@ class Agents:
         """What the agents of these plans left behind; `endings` say why something is missing, should it be."""
         pods = self.pods(run)
         seen = self._seen(run, pods)
-        here = {str(pod["metadata"]["uid"]) for pod in pods}
+        self._read_to_the_end(seen.values(), pods)
         left = []
         for plan in plans:
             sighting = seen.get(plan.agent)
@@ -174,7 +191,7 @@ class Agents:
                 log, result, raw_plan = Log(), None, plan.encode()
             else:
                 facts = pod_facts(sighting.pod, now=self.now())
-                log, result = read_log(self._whole_log(sighting, facts, here)), facts.result
+                log, result = read_log(sighting.log.lines), facts.result
                 raw_plan = _annotation(sighting.pod, PLAN_ANNOTATION).encode()
             left.append(Left(report=collect(plan, raw_plan, result, log, endings[plan.agent]), log=log))
         return left
@@ -190,14 +207,9 @@ class Agents:
             if is_owned(seen.pod, run.uid) and AGENT_LABEL in seen.pod["metadata"]["labels"]
         }
 
-    def _facts(self, run: CallTestRun, plan: Plan, seen: Sighting | None, here: set[str]) -> AgentFacts:
-        if seen is None:
+    def _facts(self, run: CallTestRun, plan: Plan, seen: Sighting | None, facts: PodFacts | None) -> AgentFacts:
+        if seen is None or facts is None:
             return self._absent(run, plan)
-        facts = pod_facts(seen.pod, now=self.now())
-        if facts.state is not AgentState.ENDED and seen.pod["metadata"]["uid"] not in here:
-            return self._absent(run, plan)
-        if facts.state in {AgentState.RUNNING, AgentState.ENDED}:
-            self._follow(seen, is_ended=facts.state is AgentState.ENDED)
         progress = seen.log.progress
         if progress and (progress.run_uid, progress.agent) != (run.uid, plan.agent):
             progress = None
@@ -219,35 +231,16 @@ class Agents:
         hopeless = refusal is not None and refusal.hopeless
         return AgentFacts(plan=plan, state=AgentState.ABSENT, ending=ending, hopeless=hopeless)
 
-    def _follow(self, seen: Sighting, *, is_ended: bool) -> None:
-        """Reads what is new in a pod's log; once more, whole, when it ended. A kubelet that fails is asked later."""
-        now = self.now()
-        if seen.log.is_whole or now < seen.log_retry_at:
-            return
-        try:
-            self._read(seen, is_ended=is_ended)
-        except ClusterError as error:
-            # 400: the container has not started yet, for the kubelet that is asked.
-            seen.log_retry_at = now if error.status == 400 else now + LOG_RETRY_S
-            LOG.debug("log of pod %s: %s", seen.pod["metadata"]["name"], error)
-
-    def _read(self, seen: Sighting, *, is_ended: bool) -> None:
-        meta = seen.pod["metadata"]
-        now = self.now()
-        since_s = None if is_ended else seen.log.since_s(now)
-        seen.log.add(self.cluster.pod_log(meta["namespace"], meta["name"], since_s), now=now, is_whole=is_ended)
-
-    def _whole_log(self, seen: Sighting, facts: PodFacts, here: set[str]) -> list[bytes]:
-        """All lines of a pod that is over; of one that cannot be read any more, what was read while it ran."""
-        is_here = seen.pod["metadata"]["uid"] in here
-        if is_here and facts.state is AgentState.ENDED and not seen.log.is_whole:
-            try:
-                self._read(seen, is_ended=True)
-            except ClusterError as error:
-                if not error.gone and self.now() < (facts.ended_at or 0.0) + LOG_PATIENCE_S:
-                    raise
-                LOG.warning("log of pod %s: %s; going on without", seen.pod["metadata"]["name"], error)
-        return seen.log.lines
+    def _read_to_the_end(self, seen: Iterable[Sighting], pods: Sequence[Raw]) -> None:
+        """Reads all lines of pods that are over; of one that cannot be read any more stays what was read before."""
+        here = {str(pod["metadata"]["uid"]) for pod in pods}
+        over = {uid: each for each in seen if (uid := str(each.pod["metadata"]["uid"])) in here}
+        facts = {uid: pod_facts(each.pod, now=self.now()) for uid, each in over.items()}
+        ended = [(over[uid], True) for uid, known in facts.items() if known.state is AgentState.ENDED]
+        for uid, error in self.logs.follow(ended, must_ask=True).items():
+            if not error.gone and self.now() < (facts[uid].ended_at or 0.0) + LOG_PATIENCE_S:
+                raise error
+            LOG.warning("log of pod %s: %s; going on without", over[uid].pod["metadata"]["name"], error)
 
 
 def _key(run: CallTestRun, agent: str) -> tuple[str, str, str, str]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from kubernetes import client, config
 from urllib3.exceptions import HTTPError
 
+from agent.contract.room import DETAIL_BYTES, PROGRESS_BYTES
 from controller.kube.labels import AGENT_CONTAINER
 
 Raw = dict[str, Any]
@@ -17,9 +18,11 @@ TIMEOUT_S = (5, 30)
 """To connect, and to read."""
 LOG_TIMEOUT_S = (5, 10)
 """For a pod's log, which a kubelet gives: one that is gone must not hold up the other agents of a run for long."""
+READERS = 64
+"""Logs that are read at a time (kube/logs.py): there are connections for as many."""
 PAGE = 500
-MAX_LOG_BYTES = 6 * 1024 * 1024
-"""Above the agent's own cap on detail lines (4 MiB) and the progress lines between them."""
+MAX_LOG_BYTES = DETAIL_BYTES + PROGRESS_BYTES + 1024 * 1024
+"""What an agent says of its calls and of its progress, with room for the time before each line and for what it logs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +251,7 @@ def connect() -> KubernetesCluster:
     configuration = client.Configuration.get_default_copy()
     # The work queue tries again, with a growing delay; urllib3's own retries would multiply TIMEOUT_S.
     configuration.retries = 0
+    configuration.connection_pool_maxsize = 2 * READERS
     return KubernetesCluster(client.ApiClient(configuration))
 
 

@@ -5,12 +5,24 @@ Nothing depends on it: without it (after a restart) what is missing is AgentLost
 
 import threading
 from collections import defaultdict
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
 from controller.kube.podlog import PodLog
 
 Raw = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A log that was asked for (kube/logs.py)."""
+
+    answer: Future[bytes]
+    asked_at: float
+    """Unix time."""
+    is_whole: bool
+    """All of it, of an agent that had ended."""
 
 
 @dataclass(slots=True)
@@ -21,6 +33,8 @@ class Sighting:
     log: PodLog = field(default_factory=PodLog)
     log_retry_at: float = 0.0
     """Unix time before which its log is not asked for again."""
+    reading: Reading | None = None
+    """What was asked of its log, and not taken in yet."""
 
 
 class Sightings:

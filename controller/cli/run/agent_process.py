@@ -10,12 +10,12 @@ from typing import Final
 
 from agent.contract.plan import Plan, Signal
 from agent.contract.result import RESULT_BYTES, ProgressLine, ResultError, decode_line
-from agent.contract.room import DETAIL_BYTES
+from agent.contract.room import DETAIL_BYTES, PROGRESS_BYTES
 from agent.judge.verdicts import AgentReport
 from controller.run.collect import Ending, collect, read_log
 
-MAX_LOG_BYTES: Final = DETAIL_BYTES + 4 * 1024 * 1024
-"""Detail lines and what progress lines may add; an agent that writes more has gone wrong."""
+MAX_LOG_BYTES: Final = DETAIL_BYTES + PROGRESS_BYTES
+"""Detail and progress lines; an agent that writes more has gone wrong."""
 
 
 class AgentProcess:
