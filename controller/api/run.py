@@ -34,7 +34,7 @@ class CauseType(StrEnum):
     ROLLOUT = "Rollout"
 
 
-class Cause(Document, frozen=True, kw_only=True):
+class RunCause(Document, frozen=True, kw_only=True):
     """Why a run exists."""
 
     type: Annotated[
@@ -67,7 +67,7 @@ class CallTestRunSpec(Document, frozen=True, kw_only=True):
             pattern=NAME_PATTERN,
         ),
     ]
-    cause: Annotated[Cause, about("Why this run exists.", example={"type": "Manual"})] = Cause()
+    cause: Annotated[RunCause, about("Why this run exists.", example={"type": "Manual"})] = RunCause()
     test: Annotated[
         CallTestSpec,
         about(

@@ -23,9 +23,11 @@ from controller.kube.labels import (
 )
 from controller.kube.logs import LogReader
 from controller.kube.manifests import Owner, agent_pod, callee_service, pod_name
-from controller.kube.podfacts import AgentState, PodFacts, pod_facts
+from controller.kube.podfacts import PodFacts, pod_facts
 from controller.kube.sightings import Sighting, Sightings
-from controller.run.collect import Ending, Log, collect, read_log
+from controller.plan.cause import Cause
+from controller.run.agent_state import AgentState
+from controller.run.collect import Log, collect, read_log
 from controller.run.lifecycle import AgentFacts, Order
 
 LOG = logging.getLogger(__name__)
@@ -33,21 +35,6 @@ OWNERS: Final = {"CallTest": TESTS, "CallTestRun": RUNS}
 """What our pods and Services belong to."""
 LOG_PATIENCE_S: Final = 60.0
 """How long after an agent's end its log is worth waiting for, when its kubelet does not answer."""
-
-
-class StopNote(msgspec.Struct, frozen=True):
-    """The document of the annotation that says why an agent was told to stop."""
-
-    reason: Reason
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """An agent that was not created, and why."""
-
-    ending: Ending
-    hopeless: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +54,7 @@ class Agents:
     now: Callable[[], float]
     sightings: Sightings = field(default_factory=Sightings)
     logs: LogReader = field(init=False)
-    _refusals: dict[tuple[str, str, str, str], Refusal] = field(default_factory=dict)
+    _refusals: dict[tuple[str, str, str, str], Cause] = field(default_factory=dict)
     """By namespace, name and UID of the run, and agent."""
 
     def __post_init__(self) -> None:
@@ -116,7 +103,7 @@ class Agents:
             found[plan.agent] = plan
         return found
 
-    def create(self, run: CallTestRun, raw: Raw, plans: Sequence[Plan]) -> list[Refusal]:
+    def create(self, run: CallTestRun, raw: Raw, plans: Sequence[Plan]) -> list[Cause]:
         """Creates the agents of these plans; the refusals, if any. A pod of ours that is there already is adopted."""
         test = run.spec.test
         refusals = []
@@ -132,7 +119,7 @@ class Agents:
             refusals += self._create(run, pod, plan.agent, lambda held: is_owned(held, run.uid))
         return refusals
 
-    def _create(self, run: CallTestRun, body: Raw, agent: str, is_ours: Callable[[Raw], bool]) -> list[Refusal]:
+    def _create(self, run: CallTestRun, body: Raw, agent: str, is_ours: Callable[[Raw], bool]) -> list[Cause]:
         kind = PODS if body["kind"] == "Pod" else SERVICES
         what = f"{body['kind']} {body['metadata']['name']}"
         self._refusals.pop(_key(run, agent), None)
@@ -142,14 +129,14 @@ class Agents:
             if error.is_passing:
                 raise
             held = self.cluster.get(kind, run.namespace, body["metadata"]["name"]) if error.conflict else None
-            reason, text, hopeless = Reason.AGENT_NOT_CREATED, error.message, error.final
+            reason, text, is_final = Reason.AGENT_NOT_CREATED, error.message, error.final
             if held is not None and self._is_going(held):
-                text, hopeless = "one from before is about to be deleted; waiting until it is gone", False
+                text, is_final = "one from before is about to be deleted; waiting until it is gone", False
             elif held is not None and is_ours(held):
                 return []
             elif held is not None:
-                reason, text, hopeless = Reason.NAME_CONFLICT, "is there already, and is not ours", True
-            refusal = Refusal(ending=Ending(reason=reason, message=f"{what}: {text}"), hopeless=hopeless)
+                reason, text, is_final = Reason.NAME_CONFLICT, "is there already, and is not ours", True
+            refusal = Cause(reason=reason, message=f"{what}: {text}", is_final=is_final)
             self._refusals[_key(run, agent)] = refusal
             return [refusal]
         return []
@@ -171,15 +158,14 @@ class Agents:
         for agent, order in orders.items():
             annotations = {GO_ANNOTATION: order.signal.encode().decode()}
             if order.stopped:
-                note = StopNote(reason=order.stopped.reason, message=order.stopped.message)
-                annotations[STOPPED_ANNOTATION] = msgspec.json.encode(note).decode()
+                annotations[STOPPED_ANNOTATION] = msgspec.json.encode(order.stopped).decode()
             try:
                 self.cluster.annotate(PODS, run.namespace, pod_name(run.name, agent), annotations)
             except ClusterError as error:
                 if not error.gone:
                     raise
 
-    def collect(self, run: CallTestRun, plans: Sequence[Plan], endings: Mapping[str, Ending]) -> list[Left]:
+    def collect(self, run: CallTestRun, plans: Sequence[Plan], endings: Mapping[str, Cause]) -> list[Left]:
         """What the agents of these plans left behind; `endings` say why something is missing, should it be."""
         pods = self.pods(run)
         seen = self._seen(run, pods)
@@ -219,17 +205,14 @@ class Agents:
             ending=facts.ending,
             signal=_signal(seen.pod),
             progress=progress,
-            hopeless=facts.hopeless,
             stopped=_stop_note(seen.pod),
             lines=seen.log.lines,
         )
 
     def _absent(self, run: CallTestRun, plan: Plan) -> AgentFacts:
-        refusal = self._refusals.get(_key(run, plan.agent))
         message = f"Pod {pod_name(run.name, plan.agent)}: was not created in time"
-        ending = refusal.ending if refusal else Ending(reason=Reason.AGENT_NOT_CREATED, message=message)
-        hopeless = refusal is not None and refusal.hopeless
-        return AgentFacts(plan=plan, state=AgentState.ABSENT, ending=ending, hopeless=hopeless)
+        late = Cause(reason=Reason.AGENT_NOT_CREATED, message=message)
+        return AgentFacts(plan=plan, state=AgentState.ABSENT, ending=self._refusals.get(_key(run, plan.agent), late))
 
     def _read_to_the_end(self, seen: Iterable[Sighting], pods: Sequence[Raw]) -> None:
         """Reads all lines of pods that are over; of one that cannot be read any more stays what was read before."""
@@ -260,14 +243,13 @@ def _signal(pod: Raw) -> Signal:
         return Signal()
 
 
-def _stop_note(pod: Raw) -> Ending | None:
+def _stop_note(pod: Raw) -> Cause | None:
     text = _annotation(pod, STOPPED_ANNOTATION)
     try:
-        note = msgspec.json.decode(text, type=StopNote) if text else None
+        return msgspec.json.decode(text, type=Cause) if text else None
     except msgspec.MsgspecError as error:
         LOG.warning("pod %s: %s: %s", pod["metadata"]["name"], STOPPED_ANNOTATION, error)
         return None
-    return Ending(reason=note.reason, message=note.message) if note else None
 
 
 def _service_owner(run: Raw) -> Owner:

@@ -3,12 +3,12 @@
 import datetime as dt
 import re
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from agent.contract.verdict import Reason
 from controller.kube.labels import AGENT_CONTAINER
-from controller.run.collect import Ending
+from controller.plan.cause import Cause
+from controller.run.agent_state import AgentState
 
 NODE_GRACE_S = 10.0
 """A node that came back within this time has not lost its pods."""
@@ -22,29 +22,13 @@ _NO_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
 """The scheduler's words (its VolumeBinding plugin)."""
 
 
-class AgentState(StrEnum):
-    """Where an agent is in its life."""
-
-    ABSENT = "Absent"
-    """There is no pod."""
-    PENDING = "Pending"
-    """There is a pod, and nothing runs in it yet."""
-    RUNNING = "Running"
-    ENDED = "Ended"
-    """It terminated; its message and log can be read."""
-    LOST = "Lost"
-    """Nothing more can be expected of it."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodFacts:
     """One agent's pod, understood."""
 
     state: AgentState
-    ending: Ending
+    ending: Cause
     """Why something of this agent is missing, should it be missing."""
-    hopeless: bool = False
-    """Waiting longer cannot help it to start."""
     result: bytes | None = None
     """Its termination message."""
     ended_at: float | None = None
@@ -65,9 +49,9 @@ def pod_facts(pod: dict[str, Any], *, now: float) -> PodFacts:
         return _ended(pod, terminated)
     if why := _lost(pod, now):
         message = f"pod {_name(pod)}: {why}"
-        return PodFacts(state=AgentState.LOST, ending=Ending(reason=Reason.AGENT_LOST, message=message))
+        return PodFacts(state=AgentState.LOST, ending=Cause(reason=Reason.AGENT_LOST, message=message))
     if "running" in state:
-        ending = Ending(reason=Reason.AGENT_LOST, message=f"pod {_name(pod)}: it runs, and has not given a result")
+        ending = Cause(reason=Reason.AGENT_LOST, message=f"pod {_name(pod)}: it runs, and has not given a result")
         return PodFacts(state=AgentState.RUNNING, ending=ending)
     return _without_claim(pod, now) or _pending(pod, state.get("waiting") or {})
 
@@ -91,7 +75,7 @@ def _ended(pod: dict[str, Any], terminated: dict[str, Any]) -> PodFacts:
         why = f"deleted while it ran ({why})"
     result = str(terminated.get("message") or "").encode()
     message = f"pod {_name(pod)}: ended early: {why}, exit code {code}"
-    ending = Ending(reason=reason, message=message, explains_stop=disruption is not None)
+    ending = Cause(reason=reason, message=message, explains_stop=disruption is not None)
     ended_at = unix_time(terminated.get("finishedAt"))
     return PodFacts(state=AgentState.ENDED, ending=ending, result=result, ended_at=ended_at)
 
@@ -142,8 +126,8 @@ def _without_claim(pod: dict[str, Any], now: float) -> PodFacts | None:
     message = f"pod {_name(pod)}: PersistentVolumeClaim {missing[1]} (evidence.claimName) is not there"
     created_at = unix_time(pod["metadata"].get("creationTimestamp"))
     is_late = created_at is not None and now > created_at + CLAIM_GRACE_S
-    ending = Ending(reason=Reason.INPUT_MISSING, message=message)
-    return PodFacts(state=AgentState.PENDING, ending=ending, hopeless=is_late)
+    ending = Cause(reason=Reason.INPUT_MISSING, message=message, is_final=is_late)
+    return PodFacts(state=AgentState.PENDING, ending=ending)
 
 
 def _pending(pod: dict[str, Any], waiting: dict[str, Any]) -> PodFacts:
@@ -155,8 +139,8 @@ def _pending(pod: dict[str, Any], waiting: dict[str, Any]) -> PodFacts:
         reason = Reason.AGENT_IMAGE_PULL_FAILED
     elif scheduled.get("status") == "False":
         reason, text = Reason.AGENT_UNSCHEDULABLE, str(scheduled.get("message") or "no node was found for it")
-    ending = Ending(reason=reason, message=f"pod {_name(pod)}: {text}")
-    return PodFacts(state=AgentState.PENDING, ending=ending, hopeless=why in _HOPELESS_REASONS)
+    ending = Cause(reason=reason, message=f"pod {_name(pod)}: {text}", is_final=why in _HOPELESS_REASONS)
+    return PodFacts(state=AgentState.PENDING, ending=ending)
 
 
 def _condition(status: dict[str, Any], name: str) -> dict[str, Any]:

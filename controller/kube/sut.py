@@ -9,7 +9,8 @@ from controller.api.test import AlsoSut, CallTestSpec
 from controller.kube.cluster import PODS, Cluster, ClusterError, Raw
 from controller.kube.names import Names
 from controller.kube.snapshot import selector, snapshot
-from controller.plan.discovery import Discovery, Problem, Snapshot, discover, not_permitted
+from controller.plan.cause import Cause
+from controller.plan.discovery import Discovery, Snapshot, discover, not_permitted
 from controller.plan.limits import Limits
 from controller.plan.revisions import Replica, Still, replicas, stands_still, unsettled
 
@@ -70,7 +71,7 @@ class Suts:
             if error.status != 403:
                 raise
             message = f"{error}; apply the Role of deploy/target-access in the target's namespace"
-            return Seen(discovery=Discovery(problem=Problem(reason=Reason.ACCESS_DENIED, message=message)))
+            return Seen(discovery=Discovery(problem=Cause(reason=Reason.ACCESS_DENIED, message=message)))
         present = replicas([*seen.pods, *also])
         return Seen(
             discovery=discover(target, seen, self.limits.allow_targets),

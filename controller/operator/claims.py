@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from agent.contract.verdict import Reason
 from controller.api.parse import CallTestRun, SpecError, parse_run
 from controller.kube.cluster import RUNS, Cluster, Raw
-from controller.plan.discovery import Problem
+from controller.plan.cause import Cause
 from controller.plan.sharing import shared, uses
 
 
@@ -25,7 +25,7 @@ class Claims:
     """By namespace and name: the status says it only a moment later."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def take(self, run: CallTestRun) -> Problem | None:
+    def take(self, run: CallTestRun) -> Cause | None:
         """Takes the URIs that a run registers, until it is finished; the problem where another run has them."""
         wanted = uses(run.spec.test)
         with self._lock:
@@ -34,7 +34,7 @@ class Claims:
                     message = (
                         f"{uri} is in use by run {other.namespace}/{other.name}: give each test a callee of its own"
                     )
-                    return Problem(reason=Reason.CALLEE_SHARED, message=message)
+                    return Cause(reason=Reason.CALLEE_SHARED, message=message)
             self._taken.add((run.namespace, run.name))
         return None
 
@@ -53,7 +53,7 @@ class Claims:
         for namespace in self.namespaces or ("",):
             yield from self.cluster.list(RUNS, namespace)
 
-    def turn(self, run: CallTestRun, created: str) -> Problem | None:
+    def turn(self, run: CallTestRun, created: str) -> Cause | None:
         """Whether a run may begin; the problem where as many as there may be are under way, or were there before it."""
         before = 0
         for raw in self._runs():
@@ -63,7 +63,7 @@ class Claims:
         if before < self.max_active:
             return None
         message = f"{before} runs are before it, and the operator's --max-active-runs is {self.max_active}"
-        return Problem(reason=Reason.LIMIT_EXCEEDED, message=message)
+        return Cause(reason=Reason.LIMIT_EXCEEDED, message=message)
 
     def release(self, namespace: str, name: str) -> None:
         """The run is over, or gone."""

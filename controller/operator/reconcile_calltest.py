@@ -14,21 +14,21 @@ from agent.contract.verdict import Reason, Result
 from controller.api import API_VERSION
 from controller.api.field import without_nulls
 from controller.api.parse import REQUESTED_AT, CallTest, SpecError, parse_run, parse_test
-from controller.api.run import CallTestStatus, Cause, CauseType, SutStatus
+from controller.api.run import CallTestStatus, CauseType, RunCause, SutStatus
 from controller.kube.cluster import RUNS, TESTS, Cluster, ClusterError, Raw, is_owned
 from controller.kube.events import Events
 from controller.kube.labels import TEST_LABEL
 from controller.kube.sut import Suts
 from controller.operator.metrics import Metrics
 from controller.operator.reconcile_run import runs_of
-from controller.plan.discovery import Problem
+from controller.plan.cause import Cause
 from controller.plan.revisions import of_pods, revision_hash, revisions
 from controller.run import status as statuses
 from controller.run.calltest_status import RUN_DELETED, NamedRun, Sut, of_test
 from controller.run.rollouts import SutSeen
 from controller.run.runs import RunSeen, Start, run_token, tested_hash
 from controller.run.scheduling import Schedule, schedule
-from controller.run.wording import plain
+from controller.text import plain
 
 LOOK_EVERY_S: Final = 10.0
 """At what the SUT of a test with onRollout runs."""
@@ -55,7 +55,7 @@ class TestReconciler:
         try:
             test = parse_test(raw)
         except SpecError as error:
-            self._stall(raw, Problem(reason=Reason.INVALID_TEST, message=str(error), is_final=True))
+            self._stall(raw, Cause(reason=Reason.INVALID_TEST, message=str(error), is_final=True))
             return None
         runs = runs_of(self.cluster, namespace, name, owner_uid=test.uid)
         now = datetime.fromtimestamp(self.now(), UTC)
@@ -119,7 +119,7 @@ class TestReconciler:
         if plan.last:
             self._tell(raw, test, plan.last)
 
-    def _say(self, raw: Raw, plan: Schedule) -> Problem | None:
+    def _say(self, raw: Raw, plan: Schedule) -> Cause | None:
         """The events of what was not run; the problem that stands in the way."""
         if plan.skipped:
             self.events.normal(raw, "RunSkipped", plan.skipped, run=plan.skipped)
@@ -130,7 +130,7 @@ class TestReconciler:
             return None
         message = f"CallTestRun {plan.conflict} is there already, and is not of this CallTest; delete it"
         self.events.warning(raw, Reason.NAME_CONFLICT, message, run=plan.conflict)
-        return Problem(reason=Reason.NAME_CONFLICT, message=message)
+        return Cause(reason=Reason.NAME_CONFLICT, message=message)
 
     def _tell(self, raw: Raw, test: CallTest, last: RunSeen) -> None:
         """The verdict as an event of the CallTest, and its endpoints' metrics: both also after a restart."""
@@ -143,7 +143,7 @@ class TestReconciler:
         message = status.message if status.message is not UNSET else ""
         tell(raw, f"Run{status.result}", f"{last.run.name}: {message}", run=last.run.name)
 
-    def _stall(self, raw: Raw, problem: Problem) -> None:
+    def _stall(self, raw: Raw, problem: Cause) -> None:
         """A test that the API server took and we do not: its status says which field is at fault."""
         clock = statuses.Clock(
             now=datetime.fromtimestamp(self.now(), UTC), generation=int(raw["metadata"]["generation"])
@@ -173,7 +173,7 @@ def run_of(raw: Raw, test: CallTest, start: Start) -> Raw:
     }
 
 
-def _why(cause: Cause) -> str:
+def _why(cause: RunCause) -> str:
     """As an event says it."""
     if cause.type is CauseType.GENERATION:
         return f"generation {cause.generation}"

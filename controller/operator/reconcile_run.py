@@ -18,17 +18,19 @@ from controller.kube.agents import Agents
 from controller.kube.cluster import CONFIG_MAPS, PODS, RUNS, Cluster, ClusterError, Raw, is_owned
 from controller.kube.events import Events
 from controller.kube.manifests import Owner, store_detail
-from controller.kube.podfacts import AgentState, pod_facts
+from controller.kube.podfacts import pod_facts
 from controller.kube.snapshot import snapshot
 from controller.kube.sut import Seen, Suts
 from controller.operator.claims import Claims
 from controller.operator.metrics import Metrics
 from controller.operator.settings import Settings
-from controller.plan.discovery import Discovery, Problem, changes
+from controller.plan.cause import Cause, PlanningError
+from controller.plan.discovery import Discovery, changes
 from controller.plan.limits import UNLIMITED
-from controller.plan.planning import PlanningError, check_test, plan_run
+from controller.plan.planning import check_test, plan_run
 from controller.plan.revisions import revisions
 from controller.run import status as statuses
+from controller.run.agent_state import AgentState
 from controller.run.conclude import Outcome, conclude, refused
 from controller.run.lifecycle import Collect, Create, Resolve, RunFacts, Send, next_step
 from controller.run.runs import RunSeen
@@ -156,7 +158,7 @@ class _OneRun:
                 if is_done:
                     return again_s
         except PlanningError as error:
-            self.finish(refused(error.reason, error.message, self.test, self.endpoints))
+            self.finish(refused(error.cause, self.test, self.endpoints))
             return None
         return POLL_S
 
@@ -250,7 +252,7 @@ class _OneRun:
         seen = self.look()
         found = seen.discovery
         if found.problem is None and seen.unsettled:
-            found = Discovery(problem=Problem(reason=Reason.NOT_SETTLED, message=seen.unsettled))
+            found = Discovery(problem=Cause(reason=Reason.NOT_SETTLED, message=seen.unsettled))
         busy = self.parent.claims.take(self.run) if found.problem is None else None
         if busy is not None and not is_last_try:
             self.write(statuses.queued(self.run.status, busy, self.clock()))
@@ -262,7 +264,7 @@ class _OneRun:
             self.fix(found, seen)
             return False
         if found.problem.is_final or is_last_try:
-            self.finish(refused(found.problem.reason, found.problem.message, self.test))
+            self.finish(refused(found.problem, self.test))
             return True
         self.write(statuses.unresolved(self.run.status, found.problem, found, self.clock()))
         self.parent.events.warning(self.raw, found.problem.reason, found.problem.message)
@@ -288,8 +290,8 @@ class _OneRun:
             )
             return False
         for refusal in refusals:
-            self.parent.events.warning(self.raw, refusal.ending.reason, refusal.ending.message)
-        return not any(refusal.hopeless for refusal in refusals)
+            self.parent.events.warning(self.raw, refusal.reason, refusal.message)
+        return not any(refusal.is_final for refusal in refusals)
 
     def tell_progress(self, facts: RunFacts) -> None:
         """The live status, every few seconds at most."""

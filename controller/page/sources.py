@@ -7,11 +7,11 @@ from typing import Final
 
 from agent.trace.kernel import KernelError
 from agent.trace.model import Progress, UnusableCaptureError
-from controller.cli.run.record import LEGS, RUN
 from controller.faults import IncompleteInstallationError, UnusableInputError
 from controller.page.calls import Kept, Known, run_page
 from controller.page.capture import capture_page
 from controller.page.evidence import folders, read_folder, read_legs, read_run, runs_in
+from controller.page.files import LEGS, RUN
 from controller.page.model import Page
 from controller.page.reading import Room, read
 from controller.page.run import NoRunError, RunFacts, runs_of

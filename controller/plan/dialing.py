@@ -12,7 +12,8 @@ from urllib.parse import unquote_to_bytes
 
 from agent.contract.plan import for_endpoint
 from agent.contract.verdict import Reason
-from controller.plan.limits import Limits, PlanningError
+from controller.plan.cause import PlanningError
+from controller.plan.limits import Limits
 
 EMERGENCY_NUMBERS: Final = frozenset(
     {

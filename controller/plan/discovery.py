@@ -11,7 +11,8 @@ from msgspec import UNSET
 from agent.contract.verdict import Reason
 from controller.api.run import MAX_ENDPOINTS, MAX_IMAGES, Endpoint, LeftOut
 from controller.api.target import Target, Via
-from controller.run.wording import plain
+from controller.plan.cause import Cause
+from controller.text import plain
 
 Object = dict[str, Any]
 
@@ -46,16 +47,6 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """Why a run cannot start with what was found."""
-
-    reason: Reason
-    message: str
-    is_final: bool = False
-    """Waiting cannot help: the test or the operator's settings must change."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Discovery:
     """What was found."""
 
@@ -66,7 +57,7 @@ class Discovery:
     """Ready replicas: what minEndpoints counts."""
     addresses: tuple[str, ...] = ()
     """IPs of the target that SIP may come from and go to, beside the endpoints' own (Service: its replicas')."""
-    problem: Problem | None = None
+    problem: Cause | None = None
     """None: the run can start."""
 
 
@@ -82,13 +73,13 @@ def discover(target: Target, snapshot: Snapshot, allow_targets: Sequence[str] = 
     return found if found.problem else replace(found, problem=_shortage(target, found))
 
 
-def not_permitted(target: Target, own_namespace: str, permitted: Sequence[str] | None) -> Problem | None:
+def not_permitted(target: Target, own_namespace: str, permitted: Sequence[str] | None) -> Cause | None:
     """Why the target's namespace may not be looked into, beside the test's own; `permitted` None: all may be."""
     namespace = target.namespace if target.namespace is not None else own_namespace
     if namespace == own_namespace or permitted is None or namespace in permitted:
         return None
     message = f"target.namespace: {namespace}: the operator's --target-namespace does not list it"
-    return Problem(reason=Reason.TARGET_NOT_ALLOWED, message=message, is_final=True)
+    return Cause(reason=Reason.TARGET_NOT_ALLOWED, message=message, is_final=True)
 
 
 def changes(before: Sequence[Endpoint], pods: Iterable[Object]) -> dict[int, Reason]:
@@ -122,10 +113,10 @@ class _Candidate:
     zone: str | None = None
 
 
-def _shortage(target: Target, found: Discovery) -> Problem | None:
+def _shortage(target: Target, found: Discovery) -> Cause | None:
     if len(found.endpoints) > MAX_ENDPOINTS:
         message = f"{len(found.endpoints)} endpoints, at most {MAX_ENDPOINTS}"
-        return Problem(reason=Reason.LIMIT_EXCEEDED, message=message, is_final=True)
+        return Cause(reason=Reason.LIMIT_EXCEEDED, message=message, is_final=True)
     if found.ready >= target.min_endpoints:
         return None
     reason = Reason.TOO_FEW_ENDPOINTS if found.ready else Reason.NO_ENDPOINTS
@@ -136,7 +127,7 @@ def _shortage(target: Target, found: Discovery) -> Problem | None:
     if found.left_out:
         first = found.left_out[0]
         message += f"; {len(found.left_out)} left out, first {first.name}: {first.reason} ({first.message})"
-    return Problem(
+    return Cause(
         reason=reason, message=message, is_final=reason is Reason.TARGET_NOT_ALLOWED and target.service is None
     )
 
@@ -181,9 +172,9 @@ def _service(target: Target, name: str, snapshot: Snapshot, allowed: Sequence[IP
     service = next((item for item in _local(snapshot.services, snapshot) if _meta(item).get("name") == name), None)
     if service is None:
         message = f"Service {snapshot.namespace}/{name} does not exist"
-        return Discovery(problem=Problem(reason=Reason.NO_ENDPOINTS, message=message))
+        return Discovery(problem=Cause(reason=Reason.NO_ENDPOINTS, message=message))
     port = _service_port(target, service)
-    if isinstance(port, Problem):
+    if isinstance(port, Cause):
         return Discovery(problem=port)
     slices = [
         item
@@ -201,7 +192,7 @@ def _service(target: Target, name: str, snapshot: Snapshot, allowed: Sequence[IP
     # The ClusterIP sends calls to all of them, also to the one that we would have left out.
     if stranger := next((c for c in candidates if c.why is Why.NO_POD), None):
         message = f"target.via: Service {name} also sends to {stranger.ip}: {stranger.message}"
-        return Discovery(problem=Problem(reason=Reason.TARGET_NOT_ALLOWED, message=message))
+        return Discovery(problem=Cause(reason=Reason.TARGET_NOT_ALLOWED, message=message))
     return _through_cluster_ip(service, port, _collected(candidates))
 
 
@@ -214,7 +205,7 @@ def _through_cluster_ip(service: Object, port: Object, replicas: Discovery) -> D
         message = (
             f"target.via: Service needs an IPv4 ClusterIP, and Service {name} has none (headless?); use EachEndpoint"
         )
-        return Discovery(problem=Problem(reason=Reason.INVALID_TEST, message=message, is_final=True))
+        return Discovery(problem=Cause(reason=Reason.INVALID_TEST, message=message, is_final=True))
     endpoint = Endpoint(index=0, address=f"{ips[0]}:{port['port']}")
     return replace(
         replicas,
@@ -223,7 +214,7 @@ def _through_cluster_ip(service: Object, port: Object, replicas: Discovery) -> D
     )
 
 
-def _service_port(target: Target, service: Object) -> Object | Problem:
+def _service_port(target: Target, service: Object) -> Object | Cause:
     """The Service's port that the target names, by number or name and by transport."""
     ports: list[Object] = (service.get("spec") or {}).get("ports") or []
     key = "port" if isinstance(target.port, int) else "name"
@@ -235,7 +226,7 @@ def _service_port(target: Target, service: Object) -> Object | Problem:
     message = f"target.port: {where} has no port {target.port} for {target.transport}"
     if named:
         message += f": that port is {named[0].get('protocol', 'TCP')}"
-    return Problem(reason=Reason.NO_ENDPOINTS, message=message)
+    return Cause(reason=Reason.NO_ENDPOINTS, message=message)
 
 
 def _slice_candidates(
@@ -343,10 +334,10 @@ def _address(target: Target, snapshot: Snapshot, allowed: Sequence[IPv4Network])
         message = (
             f"target.address: {target.address.host}: the operator has no --allow-target, so no address may be called"
         )
-        return Discovery(problem=Problem(reason=Reason.TARGET_NOT_ALLOWED, message=message, is_final=True))
+        return Discovery(problem=Cause(reason=Reason.TARGET_NOT_ALLOWED, message=message, is_final=True))
     if snapshot.unresolved:
         message = f"cannot resolve {target.address.host}: {snapshot.unresolved}"
-        return Discovery(problem=Problem(reason=Reason.NO_ENDPOINTS, message=message))
+        return Discovery(problem=Cause(reason=Reason.NO_ENDPOINTS, message=message))
     return _collected(_resolved(target, snapshot, allowed))
 
 

@@ -6,7 +6,7 @@ from agent.contract.call import Behaviour, Call, ExpectLeg
 from agent.contract.verdict import Reason
 from agent.judge.checks import MEDIA_RULES
 from controller.api.test import CallTestSpec
-from controller.plan.limits import PlanningError
+from controller.plan.cause import PlanningError
 
 MARGIN_MS: Final = 500
 """Round trips, and the start of media."""

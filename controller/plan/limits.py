@@ -1,20 +1,9 @@
-"""What the operator's settings allow a test to do, and how a test that cannot be run is refused."""
+"""What the operator's settings allow a test to do."""
 
 import re
 import sys
 from dataclasses import dataclass
 from typing import Final
-
-from agent.contract.verdict import Reason
-
-
-class PlanningError(ValueError):
-    """A test that is not run: Inconclusive with `reason`, and a message that names field, fault and what to do."""
-
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

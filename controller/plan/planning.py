@@ -18,11 +18,12 @@ from agent.contract.room import DETAIL_BYTES, GUESTS_BYTES, SCRATCH_BYTES, SPARE
 from agent.contract.verdict import Reason, Role
 from controller.api.run import Endpoint
 from controller.api.test import CallTestSpec, Route, SecretReference
+from controller.plan.cause import PlanningError
 from controller.plan.dialing import check_dial, parse_identity, parse_uri
 from controller.plan.expectations import check_expectations
-from controller.plan.limits import Limits, PlanningError
+from controller.plan.limits import Limits
 
-__all__ = ["CALLEE_SERVICE_PORT", "POD_MOUNTS", "Limits", "Mounts", "PlanningError", "check_test", "plan_run"]
+__all__ = ["CALLEE_SERVICE_PORT", "POD_MOUNTS", "Limits", "Mounts", "check_test", "plan_run"]
 
 CALLEE_SERVICE_PORT: Final = 5060
 REGISTERING_S: Final = 45

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from agent.contract.plan import for_endpoint
 from controller.api.test import CallTestSpec, Route
+from controller.plan.cause import PlanningError
 from controller.plan.dialing import parse_identity
-from controller.plan.limits import PlanningError
 from controller.plan.planning import caller_registers
 
 _MARK = 987_654_321

@@ -13,7 +13,7 @@ from controller.api.run import (
     Running,
     SutStatus,
 )
-from controller.plan.discovery import Problem
+from controller.plan.cause import Cause
 from controller.run.status import Clock, Say, done, told, under_way
 
 RUN_DELETED = "RunDeleted"
@@ -47,7 +47,7 @@ def of_test(
     last: NamedRun | None,
     deleted: str | None = None,
     suspended: bool = False,
-    problem: Problem | None = None,
+    problem: Cause | None = None,
     sut: Sut | None = None,
 ) -> CallTestStatus:
     """A CallTest's status: the last finished run of its present spec in brief, and the one under way.
@@ -77,7 +77,7 @@ def of_test(
 
 def _says(
     active: NamedRun | None,
-    problem: Problem | None,
+    problem: Cause | None,
     last_run: LastRun | UnsetType,
     *,
     gone: str | None,
@@ -139,7 +139,7 @@ def _running(run: NamedRun) -> Running:
     )
 
 
-def _stuck(problem: Problem) -> tuple[Say, ...]:
+def _stuck(problem: Cause) -> tuple[Say, ...]:
     message = problem.message
     return (
         Say(type="Finished", status="False", reason=problem.reason, message=message),

@@ -23,16 +23,7 @@ from agent.contract.result import (
 )
 from agent.contract.verdict import Reason
 from agent.judge.verdicts import AgentReport
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """Why something of an agent may be missing, as its host knows it: the pod's state, an exit code, our own stop."""
-
-    reason: Reason
-    message: str
-    explains_stop: bool = False
-    """An agent that stopped in good order, before its plan was done, did so because of this."""
+from controller.plan.cause import Cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +55,7 @@ def read_log(lines: Iterable[bytes]) -> Log:
     return Log(detail=tuple(detail), raw=tuple(raw), progress=progress)
 
 
-def collect(plan: Plan, raw_plan: bytes, result: bytes | None, log: Log, ending: Ending) -> AgentReport:
+def collect(plan: Plan, raw_plan: bytes, result: bytes | None, log: Log, ending: Cause) -> AgentReport:
     """The report of one agent. What is not proven complete says why: refused, in error, or as `ending` says."""
     if result is None or not result.strip():
         return _report(plan, log, ending)
@@ -73,7 +64,7 @@ def collect(plan: Plan, raw_plan: bytes, result: bytes | None, log: Log, ending:
         _require_ours(plan, raw_plan, document, log)
     except ResultError as error:
         # Nothing of a stranger's document or log may count for this run.
-        return _report(plan, Log(), Ending(reason=Reason.RESULT_REJECTED, message=str(error)))
+        return _report(plan, Log(), Cause(reason=Reason.RESULT_REJECTED, message=str(error)))
     missing = _missing(document, log, ending)
     if missing is None and document.stopped:
         return _report(plan, log, _why_stopped(ending, document.stopped), document, complete=True)
@@ -97,11 +88,11 @@ def ours(plan: Plan, line: DetailLine) -> bool:
     return line.role is plan.role and any(stage.endpoint == line.endpoint for stage in plan.stages)
 
 
-def _missing(result: AgentResult, log: Log, ending: Ending) -> Ending | None:
+def _missing(result: AgentResult, log: Log, ending: Cause) -> Cause | None:
     """Why a result that is ours does not tell everything its agent did; None: it does."""
     if result.error is not None:
         note = result.error.note or result.error.observed or "no more is known"
-        return Ending(reason=result.error.reason, message=note)
+        return Cause(reason=result.error.reason, message=note)
     if not result.final:
         return ending
     digest = detail_digest(list(log.raw))
@@ -110,20 +101,20 @@ def _missing(result: AgentResult, log: Log, ending: Ending) -> Ending | None:
     message = f"{digest.lines} of {result.detail.lines} detail lines are in the log"
     if digest.lines == result.detail.lines:
         message = "the detail lines in the log are not those it wrote (sha256 differs)"
-    return Ending(reason=Reason.AGENT_LOST, message=message)
+    return Cause(reason=Reason.AGENT_LOST, message=message)
 
 
-def _why_stopped(ending: Ending, cause: StopCause) -> Ending:
+def _why_stopped(ending: Cause, cause: StopCause) -> Cause:
     """Its host knows why it stopped an agent; of one that somebody else stopped, only the agent can tell."""
     if ending.explains_stop or ending.reason is not Reason.AGENT_LOST:
         return ending
     if cause is StopCause.DEADLINE:
-        return Ending(reason=Reason.DEADLINE_EXCEEDED, message="its own deadline was over before its plan was done")
-    return Ending(reason=Reason.ABORTED, message="it was told to stop (SIGTERM) before its plan was done")
+        return Cause(reason=Reason.DEADLINE_EXCEEDED, message="its own deadline was over before its plan was done")
+    return Cause(reason=Reason.ABORTED, message="it was told to stop (SIGTERM) before its plan was done")
 
 
 def _report(
-    plan: Plan, log: Log, missing: Ending | None, result: AgentResult | None = None, *, complete: bool = False
+    plan: Plan, log: Log, missing: Cause | None, result: AgentResult | None = None, *, complete: bool = False
 ) -> AgentReport:
     return AgentReport(
         plan=plan,

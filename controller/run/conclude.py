@@ -15,7 +15,9 @@ from agent.judge.verdicts import AgentReport, CallVerdict, EndpointVerdict, RunV
 from agent.judge.words import many
 from controller.api.run import MAX_FAILURES, CallCounts, Endpoint, Failure, MediaPath
 from controller.api.test import CallTestSpec
-from controller.run.wording import located, plain
+from controller.plan.cause import Cause
+from controller.run.wording import located
+from controller.text import plain
 
 MAX_MESSAGE = 1024
 MAX_VALUE = 256
@@ -82,15 +84,15 @@ def _without(endpoint: Endpoint, outcome: Outcome) -> Outcome:
     return replace(outcome, result=Result.INCONCLUSIVE, reason=Reason.NOT_MEASURED, message=message)
 
 
-def refused(reason: Reason, message: str, test: CallTestSpec, endpoints: Sequence[Endpoint] = ()) -> Outcome:
+def refused(cause: Cause, test: CallTestSpec, endpoints: Sequence[Endpoint] = ()) -> Outcome:
     """The outcome of a run that never had agents; ValueError for a reason that says that something was measured."""
-    if result_of(reason) is not Result.INCONCLUSIVE:
-        raise ValueError(f"{reason} is for what was measured")
+    if result_of(cause.reason) is not Result.INCONCLUSIVE:
+        raise ValueError(f"{cause.reason} is for what was measured")
     planned = len(endpoints) * sum(call.count for call in test.calls)
     return Outcome(
         result=Result.INCONCLUSIVE,
-        reason=reason,
-        message=plain(message, MAX_MESSAGE),
+        reason=cause.reason,
+        message=plain(cause.message, MAX_MESSAGE),
         calls=CallCounts(planned=planned, inconclusive=planned, summary=f"0/{planned}"),
         endpoints=tuple(endpoints),
     )

@@ -15,8 +15,9 @@ from agent.contract.plan import Plan, Signal
 from agent.contract.result import ProgressLine
 from agent.contract.verdict import Reason, Role
 from agent.judge.verdicts import AgentReport
-from controller.kube.podfacts import AgentState
-from controller.run.collect import Ending, legs_of, ours, read_log
+from controller.plan.cause import Cause
+from controller.run.agent_state import AgentState
+from controller.run.collect import legs_of, ours, read_log
 from controller.run.keeping import to_keep
 
 _INITIAL = Signal()
@@ -30,15 +31,13 @@ class AgentFacts:
 
     plan: Plan
     state: AgentState
-    ending: Ending
+    ending: Cause
     """Why something of it is missing, should it be missing."""
     signal: Signal = _INITIAL
     """The last one it was given."""
     progress: ProgressLine | None = None
     """The last one it gave."""
-    hopeless: bool = False
-    """It cannot start, however long we wait."""
-    stopped: Ending | None = None
+    stopped: Cause | None = None
     """Why it was told to stop, if it was."""
     lines: Sequence[bytes] = ()
     """What it wrote until now; what is not ours among them is passed over."""
@@ -94,7 +93,7 @@ class Order:
     """What one agent is told."""
 
     signal: Signal
-    stopped: Ending | None = None
+    stopped: Cause | None = None
     """Why, where the signal says stop; kept beside the signal, for the verdict."""
 
 
@@ -115,7 +114,7 @@ class Wait:
 class Collect:
     """Read what the agents left behind, and conclude."""
 
-    endings: Mapping[str, Ending]
+    endings: Mapping[str, Cause]
     """By agent: why something of it is missing, should it be missing."""
 
 
@@ -199,7 +198,7 @@ def _known_lost(agent: AgentFacts) -> AgentFacts:
     """An agent that was created and is absent: somebody deleted its pod, or its node went."""
     if agent.state is not AgentState.ABSENT:
         return agent
-    ending = Ending(reason=Reason.AGENT_LOST, message="its pod was deleted during the run")
+    ending = Cause(reason=Reason.AGENT_LOST, message="its pod was deleted during the run")
     return replace(agent, state=AgentState.LOST, ending=ending)
 
 
@@ -207,11 +206,11 @@ def _known_lost(agent: AgentFacts) -> AgentFacts:
 class _Halt:
     """The run must stop now."""
 
-    ending: Ending
+    ending: Cause
     """Why: the cause of the whole run's end."""
     at_s: float
     """The deadline that is behind it."""
-    culprits: Mapping[str, Ending]
+    culprits: Mapping[str, Cause]
     """Agents that could not start, each with its own reason."""
 
 
@@ -219,7 +218,7 @@ def _halt(run: RunFacts, agents: Sequence[AgentFacts]) -> _Halt | None:
     """Why the run must stop now, if it must."""
     if not any(agent.signal.go >= 0 for agent in agents):
         waiting = [agent for agent in agents if not agent.over and agent.ready == 0]
-        failed = [agent for agent in waiting if agent.hopeless or run.waited_s > run.ready_deadline_s]
+        failed = [agent for agent in waiting if agent.ending.is_final or run.waited_s > run.ready_deadline_s]
         if failed:
             # The one that has not even started says more than the one that waits for its registration.
             failed.sort(key=lambda agent: (agent.state is AgentState.RUNNING, agent.plan.agent))
@@ -227,15 +226,15 @@ def _halt(run: RunFacts, agents: Sequence[AgentFacts]) -> _Halt | None:
             return _Halt(ending=culprits[failed[0].plan.agent], at_s=run.ready_deadline_s, culprits=culprits)
     if run.waited_s > run.active_deadline_s:
         message = f"the run was stopped after {run.active_deadline_s:g} s (activeDeadlineSeconds)"
-        ending = Ending(reason=Reason.DEADLINE_EXCEEDED, message=message)
+        ending = Cause(reason=Reason.DEADLINE_EXCEEDED, message=message)
         return _Halt(ending=ending, at_s=run.active_deadline_s, culprits={})
     return None
 
 
-def _start_failure(agent: AgentFacts, deadline_s: float) -> Ending:
+def _start_failure(agent: AgentFacts, deadline_s: float) -> Cause:
     if agent.state is AgentState.RUNNING:
         message = f"it was not ready within {deadline_s:g} s (readyDeadlineSeconds)"
-        return Ending(reason=Reason.AGENT_START_TIMEOUT, message=message)
+        return Cause(reason=Reason.AGENT_START_TIMEOUT, message=message)
     return agent.ending
 
 
@@ -248,7 +247,7 @@ def _is_over(run: RunFacts, agents: Sequence[AgentFacts], halt: _Halt | None) ->
     return not running or run.waited_s > halt.at_s + STOP_GRACE_S
 
 
-def _ending(agent: AgentFacts, halt: _Halt | None) -> Ending:
+def _ending(agent: AgentFacts, halt: _Halt | None) -> Cause:
     """Why something of one agent is missing: why it was told to stop, its own trouble, or why the run stopped."""
     if agent.state is AgentState.ENDED and agent.stopped is not None:
         return agent.stopped
@@ -278,12 +277,12 @@ def _orders(agents: Sequence[AgentFacts], halt: _Halt | None) -> dict[str, Order
             if agent.over or agent.state is AgentState.ABSENT or agent.signal == own:
                 continue
             message = "it was stopped, because the other agent of its lane was lost"
-            stopped = halt.ending if halt else Ending(reason=Reason.PEER_LOST, message=message)
+            stopped = halt.ending if halt else Cause(reason=Reason.PEER_LOST, message=message)
             orders[agent.plan.agent] = Order(signal=own, stopped=stopped if signal.stop else None)
     return orders
 
 
-def stop_orders(agents: Sequence[AgentFacts], why: Ending) -> dict[str, Order]:
+def stop_orders(agents: Sequence[AgentFacts], why: Cause) -> dict[str, Order]:
     """All that still run are to stop now, and to keep what is known to be broken."""
     orders: dict[str, Order] = {}
     for lane in lanes(agents):

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from msgspec import UNSET
 
 from controller.api.parse import CallTest
-from controller.api.run import Cause, CauseType, Revision
+from controller.api.run import CauseType, Revision, RunCause
 from controller.api.test import Replaced
 from controller.plan.revisions import Replica, of_pods, revision_hash, revisions, untested
 from controller.run.runs import RunSeen, Start, tested_hash
@@ -60,4 +60,4 @@ def rollout_run(
     # For these very pods a run was started, and history may have dropped it.
     if any(seen.run.name == name for seen in ours) or (known is not UNSET and known.started_for == pods):
         return None
-    return Start(name=name, cause=Cause(type=CauseType.ROLLOUT))
+    return Start(name=name, cause=RunCause(type=CauseType.ROLLOUT))

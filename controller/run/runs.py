@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET
 
 from controller.api.parse import CallTest, CallTestRun
-from controller.api.run import Cause
+from controller.api.run import RunCause
 from controller.api.test import CallTestSpec
 
 NOT_TESTED = ("trigger", "suspend", "successful_runs_history_limit", "failed_runs_history_limit")
@@ -41,7 +41,7 @@ class Start:
 
     name: str
     """Says its cause, so that a restarted operator meets its own object."""
-    cause: Cause
+    cause: RunCause
 
 
 def tested_hash(spec: CallTestSpec) -> str:

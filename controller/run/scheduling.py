@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from agent.contract.verdict import Result
 from controller.api.parse import CallTest, CallTestRun
-from controller.api.run import Cause, CauseType, Revision, ScheduleStatus
+from controller.api.run import CauseType, Revision, RunCause, ScheduleStatus
 from controller.run.rollouts import SutSeen, is_replaced, not_tested, rollout_run
 from controller.run.runs import RunSeen, Start, is_of, run_token, tested_hash
 from controller.run.slots import at_slot, moved, skipped, slot_of, until
@@ -92,7 +92,7 @@ def _change(test: CallTest, ours: Sequence[RunSeen]) -> Start | None:
     is_asked = token not in {"", status.run_token} and bool(status.tested_hash or is_new)
     if _was_made(test, ours) or not (is_new or is_asked):
         return None
-    cause = Cause(type=CauseType.GENERATION, generation=test.generation)
+    cause = RunCause(type=CauseType.GENERATION, generation=test.generation)
     return Start(name=f"{test.name}-g{test.generation}", cause=cause)
 
 
@@ -114,7 +114,7 @@ def _request(test: CallTest, ours: Sequence[RunSeen]) -> Start | None:
     name = f"{test.name}-m{hashlib.sha256(test.requested_at.encode()).hexdigest()[:8]}"
     if any(seen.run.name == name for seen in ours):
         return None
-    return Start(name=name, cause=Cause(type=CauseType.MANUAL))
+    return Start(name=name, cause=RunCause(type=CauseType.MANUAL))
 
 
 def _deleted(test: CallTest, runs: Sequence[RunSeen]) -> str | None:

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from controller.api.cron import Cron, read
 from controller.api.parse import CallTest
-from controller.api.run import Cause, CauseType, ScheduleStatus, SkipReason
+from controller.api.run import CauseType, RunCause, ScheduleStatus, SkipReason
 from controller.run.runs import RunSeen, Start
 
 
@@ -54,7 +54,7 @@ def at_slot(test: CallTest, slot: Slot, ours: Sequence[RunSeen]) -> Start | None
     name = f"{test.name}-s{int(slot.due.timestamp()) // 60}"
     if any(seen.run.name == name for seen in ours):
         return None
-    return Start(name=name, cause=Cause(type=CauseType.SCHEDULE, scheduled_time=slot.due))
+    return Start(name=name, cause=RunCause(type=CauseType.SCHEDULE, scheduled_time=slot.due))
 
 
 def moved(slot: Slot, test: CallTest, *, is_held: bool, now: datetime) -> ScheduleStatus:

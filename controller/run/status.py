@@ -25,10 +25,11 @@ from controller.api.run import (
     LeftOut,
     Revision,
 )
-from controller.plan.discovery import Discovery, Problem
+from controller.plan.cause import Cause
+from controller.plan.discovery import Discovery
 from controller.plan.revisions import revision_hash
 from controller.run.conclude import Outcome
-from controller.run.wording import plain
+from controller.text import plain
 
 Truth = Literal["True", "False", "Unknown"]
 MAX_MESSAGE = 1024
@@ -92,7 +93,7 @@ def begun(before: CallTestRunStatus, clock: Clock) -> CallTestRunStatus:
     return _with(replace(before, start_time=clock.now.replace(microsecond=0)), says, clock)
 
 
-def unresolved(before: CallTestRunStatus, problem: Problem, found: Discovery, clock: Clock) -> CallTestRunStatus:
+def unresolved(before: CallTestRunStatus, problem: Cause, found: Discovery, clock: Clock) -> CallTestRunStatus:
     """Endpoints are missing, and are looked for again."""
     says = (
         *under_way("waiting for endpoints"),
@@ -101,7 +102,7 @@ def unresolved(before: CallTestRunStatus, problem: Problem, found: Discovery, cl
     return _with(replace(before, left_out=_left_out(found.left_out)), says, clock)
 
 
-def queued(before: CallTestRunStatus, problem: Problem, clock: Clock) -> CallTestRunStatus:
+def queued(before: CallTestRunStatus, problem: Cause, clock: Clock) -> CallTestRunStatus:
     """Another run has what this one needs, and is waited for."""
     says = (
         *under_way(f"waiting: {problem.message}"),

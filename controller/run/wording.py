@@ -1,4 +1,4 @@
-"""Sentences about findings, for status, events and people. Text that came from the network is made safe here."""
+"""Sentences about findings, for status, events and people."""
 
 import re
 
@@ -8,12 +8,6 @@ from agent.judge.reasons import ROW_OF, failed
 from controller.api.run import Endpoint
 
 _DIGITS = re.compile(r"[0-9A-D*#]+")
-
-
-def plain(text: str, limit: int) -> str:
-    """Text in one printable line of at most `limit` characters."""
-    safe = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(text.split()))
-    return safe if len(safe) <= limit else safe[: limit - 1] + "…"
 
 
 def sentence(finding: Finding) -> str:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from agent.contract.verdict import Reason, Result, Role
 from controller.api.parse import parse_run
 from controller.api.run import MAX_ENDPOINTS, MAX_FAILURES, Failure, LeftOut, MediaPath
+from controller.plan.cause import Cause
 from controller.run import status as statuses
 from controller.run.conclude import refused
 from tests.e2e.kube import ROOT, KubectlError, Namespace, namespace
@@ -85,7 +86,7 @@ def test_the_largest_status_is_accepted(api: Namespace) -> None:
         expected="é" * 256, observed="é" * 256, call_id="c" * 256, note="n" * 512,
     )  # fmt: skip
     left_out = tuple(LeftOut(name=f"{n:0253}", reason="NotReady", message="m" * 512) for n in range(20))
-    outcome = refused(Reason.INVALID_TEST, "m" * 2000, spec(), called)
+    outcome = refused(Cause(reason=Reason.INVALID_TEST, message="m" * 2000), spec(), called)
     status = replace(
         statuses.concluded(under_way(), outcome, at(60)), failures=(failure,) * MAX_FAILURES, left_out=left_out
     )

@@ -12,7 +12,8 @@ from agent.contract.plan import Plan, Signal
 from agent.contract.result import RESULT_BYTES, ProgressLine, ResultError, decode_line
 from agent.contract.room import DETAIL_BYTES, PROGRESS_BYTES
 from agent.judge.verdicts import AgentReport
-from controller.run.collect import Ending, collect, read_log
+from controller.plan.cause import Cause
+from controller.run.collect import collect, read_log
 
 MAX_LOG_BYTES: Final = DETAIL_BYTES + PROGRESS_BYTES
 """Detail and progress lines; an agent that writes more has gone wrong."""
@@ -109,7 +110,7 @@ class AgentProcess:
         shutil.rmtree(self._scratch, ignore_errors=True)
         self.read()
 
-    def report(self, ending: Ending) -> AgentReport:
+    def report(self, ending: Cause) -> AgentReport:
         """What it left behind, believed as far as it is proven; `ending` says why something may be missing."""
         with (self._directory / "result").open("rb") as file:
             result = file.read(RESULT_BYTES + 1)

@@ -9,7 +9,8 @@ from msgspec import UNSET
 from agent.contract.verdict import Result
 from agent.judge.verdicts import CallVerdict, RunVerdict
 from controller.api.run import CallTestRunStatus
-from controller.run.wording import plain, reference, sentence
+from controller.run.wording import reference, sentence
+from controller.text import plain
 
 MAX_TEXT = 2048
 

@@ -23,8 +23,9 @@ from controller.cli.run.record import record
 from controller.cli.run.render import FinishedRun
 from controller.cli.run.targets import destinations, endpoints, ipv4_addresses, source_address
 from controller.faults import UnusableInputError
+from controller.plan.cause import PlanningError
 from controller.plan.discovery import Discovery
-from controller.plan.limits import Limits, PlanningError
+from controller.plan.limits import Limits
 from controller.plan.planning import Mounts, check_test, keeps_evidence, plan_run
 from controller.run import status as statuses
 from controller.run.conclude import conclude
@@ -157,7 +158,7 @@ class _Seen:
 
 
 def _refused(source: Source, error: PlanningError) -> UnusableInputError:
-    return UnusableInputError(f"{source.where}: {error.reason}: {error.message}")
+    return UnusableInputError(f"{source.where}: {error.cause.reason}: {error.cause.message}")
 
 
 def _clock() -> statuses.Clock:

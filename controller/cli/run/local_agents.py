@@ -10,15 +10,15 @@ from agent.contract.plan import Plan
 from agent.contract.verdict import Reason
 from agent.judge.verdicts import AgentReport
 from controller.cli.run.agent_process import MAX_LOG_BYTES, AgentProcess
-from controller.kube.podfacts import AgentState
-from controller.run.collect import Ending
+from controller.plan.cause import Cause
+from controller.run.agent_state import AgentState
 from controller.run.lifecycle import AgentFacts, Collect, Order, RunFacts, Send, next_step, stop_orders
 
 TICK_S: Final = 0.05
 ABORT_GRACE_S: Final = 10.0
 """For agents to hang up and write their result after Ctrl-C; a BYE that nobody answers is given up after this."""
 TERM_GRACE_S: Final = 2.0
-ABORTED: Final = Ending(reason=Reason.ABORTED, message="the run was stopped by its user")
+ABORTED: Final = Cause(reason=Reason.ABORTED, message="the run was stopped by its user")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ def run_agents(
     return agents.reports(endings)
 
 
-def _drive(agents: "_Agents", deadlines: Deadlines, aborts: Callable[[], int], watch: Watch) -> Mapping[str, Ending]:
+def _drive(agents: "_Agents", deadlines: Deadlines, aborts: Callable[[], int], watch: Watch) -> Mapping[str, Cause]:
     """Takes the agents through their run; why something of each is missing, should it be missing."""
     aborted_s = None
     for elapsed_s in _ticks():
@@ -148,19 +148,19 @@ class _Agents:
         for process in self._processes.values():
             process.end(TERM_GRACE_S)
 
-    def reports(self, endings: Mapping[str, Ending]) -> tuple[AgentReport, ...]:
+    def reports(self, endings: Mapping[str, Cause]) -> tuple[AgentReport, ...]:
         """What the ended agents left behind."""
         return tuple(process.report(endings[name]) for name, process in self._processes.items())
 
 
-def _ending(process: AgentProcess, exit_code: int | None) -> Ending:
+def _ending(process: AgentProcess, exit_code: int | None) -> Cause:
     """What to say of an agent that ended by itself before it was done."""
     name = f"process {process.pid}"
     if process.overflowed:
         message = f"{name} wrote more than {MAX_LOG_BYTES} bytes to its output, and was ended"
-        return Ending(reason=Reason.RESULT_REJECTED, message=message)
+        return Cause(reason=Reason.RESULT_REJECTED, message=message)
     if exit_code is None:
-        return Ending(reason=Reason.AGENT_LOST, message=f"{name} has not given a result")
+        return Cause(reason=Reason.AGENT_LOST, message=f"{name} has not given a result")
     words = process.last_words()
     message = f"{name} ended with exit code {exit_code}" + (f': "{words}"' if words else "")
-    return Ending(reason=Reason.AGENT_LOST, message=message)
+    return Cause(reason=Reason.AGENT_LOST, message=message)

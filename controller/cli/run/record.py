@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -11,11 +10,7 @@ from agent.contract.observation import LegObservation
 from agent.contract.result import encode_line
 from agent.judge.verdicts import AgentReport
 from controller.cli.run.render import FinishedRun, as_json
-
-RUN: Final = "run.json"
-"""As `-o json` prints it."""
-LEGS: Final = "legs.jsonl"
-"""Each leg's and registration's line, as agents write them (docs/calltest.md)."""
+from controller.page.files import LEGS, RUN
 
 LOG = logging.getLogger(__name__)
 

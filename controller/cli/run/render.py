@@ -20,7 +20,8 @@ from controller.api.field import without_nulls
 from controller.api.parse import CallTest
 from controller.api.run import CallTestRunStatus
 from controller.cli.output import NOT_MEASURED
-from controller.run.wording import plain, reference
+from controller.run.wording import reference
+from controller.text import plain
 
 _STYLES: Final = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow"}
 MAX_NOTES: Final = 20

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from agent.contract.verdict import Reason, Result
 from controller.api.run import CallCounts, CallTestRunStatus, LeftOut
-from controller.plan.discovery import Discovery, Problem
+from controller.plan.cause import Cause
+from controller.plan.discovery import Discovery
 from controller.run import status as statuses
 from controller.run.conclude import Outcome
 from controller.run.status import Clock
@@ -13,7 +14,7 @@ from tests.unit.controller.objects import endpoints
 NEW = CallTestRunStatus()
 STEPS = {"TargetsResolved", "AgentsReady", "ResultsCollected"}
 FOUND = Discovery(endpoints=endpoints(2), left_out=(LeftOut(name="x", reason="NotReady", message="no"),), ready=2)
-PROBLEM = Problem(reason=Reason.TOO_FEW_ENDPOINTS, message="1 endpoint is ready")
+PROBLEM = Cause(reason=Reason.TOO_FEW_ENDPOINTS, message="1 endpoint is ready")
 PASSED = Outcome(
     result=Result.PASSED,
     reason=None,

@@ -17,14 +17,15 @@ from agent.contract.verdict import Reason, Result, Role
 from agent.judge.run import judge_run
 from agent.report.detail import Detail
 from agent.report.lines import Report
-from controller.run.collect import Ending, collect, read_log
+from controller.plan.cause import Cause
+from controller.run.collect import collect, read_log
 from tests.unit.builders import callee_leg, caller_leg, change, heard, plan, registration
 
 STRAYS = 12_000
 CALLS = 20
 NAMELESS: dict[str, Any] = {"call": None, "number": None, "call_key": None}
 MESSAGES = (SipMessage(at_ms=0.0, sent=True, peer="10.0.0.1:5060", text="INVITE " + "x" * 2000),)
-LOST = Ending(reason=Reason.AGENT_LOST, message="it is gone")
+LOST = Cause(reason=Reason.AGENT_LOST, message="it is gone")
 
 
 def nameless(number: int = 0, **changes: Any) -> LegObservation:

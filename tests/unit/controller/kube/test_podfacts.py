@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from agent.contract.verdict import Reason
-from controller.kube.podfacts import AgentState, pod_facts, unix_time
+from controller.kube.podfacts import pod_facts, unix_time
+from controller.run.agent_state import AgentState
 
 NOW = unix_time("2026-01-01T00:10:00Z") or 0.0
 LONG_AGO = "2026-01-01T00:00:00Z"
@@ -24,7 +25,7 @@ RUNNING = container({"running": {}}, ready=True)
 
 
 @pytest.mark.parametrize(
-    ("given", "state", "reason", "hopeless"),
+    ("given", "state", "reason", "is_final"),
     [
         (pod({}), AgentState.PENDING, Reason.AGENT_START_TIMEOUT, False),
         (pod({"phase": "Pending"}), AgentState.PENDING, Reason.AGENT_START_TIMEOUT, False),
@@ -102,20 +103,24 @@ RUNNING = container({"running": {}}, ready=True)
         ),
     ],
 )
-def test_a_pod_is_understood(given: dict[str, Any], state: AgentState, reason: Reason, hopeless: bool) -> None:  # noqa: FBT001
+def test_a_pod_is_understood(given: dict[str, Any], state: AgentState, reason: Reason, is_final: bool) -> None:  # noqa: FBT001
     facts = pod_facts(given, now=NOW)
-    assert (facts.state, facts.ending.reason, facts.hopeless) == (state, reason, hopeless)
+    assert (facts.state, facts.ending.reason, facts.ending.is_final) == (state, reason, is_final)
     assert "pod p" in facts.ending.message
 
 
 NO_CLAIM = '0/2 nodes are available: persistentvolumeclaim "kept" not found. preemption: 0/2 nodes are available'
 
 
-@pytest.mark.parametrize(("created_at", "hopeless"), [(JUST_NOW, False), (LONG_AGO, True)])
-def test_a_claim_that_is_not_there_is_named_and_waited_for_a_moment(created_at: str, hopeless: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(("created_at", "is_final"), [(JUST_NOW, False), (LONG_AGO, True)])
+def test_a_claim_that_is_not_there_is_named_and_waited_for_a_moment(created_at: str, is_final: bool) -> None:  # noqa: FBT001
     unscheduled = {"conditions": [{"type": "PodScheduled", "status": "False", "message": NO_CLAIM}]}
     facts = pod_facts(pod(unscheduled, creationTimestamp=created_at), now=NOW)
-    assert (facts.state, facts.ending.reason, facts.hopeless) == (AgentState.PENDING, Reason.INPUT_MISSING, hopeless)
+    assert (facts.state, facts.ending.reason, facts.ending.is_final) == (
+        AgentState.PENDING,
+        Reason.INPUT_MISSING,
+        is_final,
+    )
     assert facts.ending.message == "pod p: PersistentVolumeClaim kept (evidence.claimName) is not there"
 
 

@@ -8,8 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.contract.verdict import Reason
+from controller.plan.cause import PlanningError
 from controller.plan.dialing import EMERGENCY_NUMBERS, SipUri, check_dial, dialled_number, parse_identity, parse_uri
-from controller.plan.limits import Limits, PlanningError
+from controller.plan.limits import Limits
 
 EVERYTHING = Limits(allow_dial=re.compile(".*"))
 
@@ -89,8 +90,8 @@ def test_ordinary_uris_are_accepted(text):
 def test_everything_else_is_refused_and_names_its_field(text):
     with pytest.raises(PlanningError) as error:
         parse_uri(text, "calls[0].to")
-    assert error.value.reason is Reason.INVALID_TEST
-    assert error.value.message.startswith("calls[0].to: ")
+    assert error.value.cause.reason is Reason.INVALID_TEST
+    assert error.value.cause.message.startswith("calls[0].to: ")
 
 
 @given(st.text(max_size=40))
@@ -138,14 +139,14 @@ def test_emergency_numbers_are_never_dialled_however_they_are_written(number):
     for text in spellings(number):
         with pytest.raises(PlanningError, match="emergency") as error:
             check_dial(text, "calls[0].to", EVERYTHING)
-        assert error.value.reason is Reason.NUMBER_NOT_ALLOWED
+        assert error.value.cause.reason is Reason.NUMBER_NOT_ALLOWED
 
 
 @pytest.mark.parametrize("text", spellings("4930123456"))
 def test_phone_numbers_need_permission_however_they_are_written(text):
     with pytest.raises(PlanningError, match="--allow-dial") as error:
         check_dial(text, "calls[0].to", Limits())
-    assert error.value.reason is Reason.NUMBER_NOT_ALLOWED
+    assert error.value.cause.reason is Reason.NUMBER_NOT_ALLOWED
     check_dial(text, "calls[0].to", EVERYTHING)
 
 

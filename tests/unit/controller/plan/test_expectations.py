@@ -3,8 +3,8 @@
 import pytest
 
 from agent.contract.verdict import Reason
+from controller.plan.cause import PlanningError
 from controller.plan.expectations import check_expectations
-from controller.plan.limits import PlanningError
 from tests.unit.controller.objects import NO_CALLEE, spec
 
 CALLEE = "calls.0.expect.callee"
@@ -55,8 +55,8 @@ def test_what_can_come_true_is_accepted(changes):
 def test_what_cannot_come_true_is_refused(changes, field):
     with pytest.raises(PlanningError) as error:
         check_expectations(spec(changes))
-    assert error.value.reason is Reason.INVALID_TEST
-    assert error.value.message.startswith(field + ": ")
+    assert error.value.cause.reason is Reason.INVALID_TEST
+    assert error.value.cause.message.startswith(field + ": ")
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_call_must_be_long_enough_for_what_happens_in_it(changes, seconds):
     check_expectations(spec({**changes, **bounds, "calls.0.holdSeconds": seconds}))
     with pytest.raises(PlanningError, match=f"too short for its digits and audio: {seconds} at least") as error:
         check_expectations(spec({**changes, **bounds, "calls.0.holdSeconds": seconds - 1}))
-    assert error.value.message.startswith("calls[0].holdSeconds: ")
+    assert error.value.cause.message.startswith("calls[0].holdSeconds: ")
 
 
 def test_each_call_is_looked_at():

@@ -14,7 +14,8 @@ from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, decode_plan
 from agent.contract.room import DETAIL_BYTES, DIGIT_BYTES, GUESTS_BYTES, LEG_BYTES
 from agent.contract.verdict import Reason, Role
 from controller.api.run import Endpoint
-from controller.plan.limits import Limits, PlanningError
+from controller.plan.cause import PlanningError
+from controller.plan.limits import Limits
 from controller.plan.planning import Mounts, check_test, plan_run
 from tests.unit.controller.objects import NO_CALLEE, RUN, endpoints, spec
 
@@ -147,7 +148,7 @@ def refusal(test, count=1, limits=WIDE) -> PlanningError:
 
 
 def test_nothing_to_call_is_refused():
-    assert refusal(spec(), 0).reason is Reason.NO_ENDPOINTS
+    assert refusal(spec(), 0).cause.reason is Reason.NO_ENDPOINTS
 
 
 @pytest.mark.parametrize(
@@ -164,27 +165,27 @@ def test_nothing_to_call_is_refused():
 def test_an_invalid_test_is_refused_before_endpoints_are_looked_for(changes, field):
     with pytest.raises(PlanningError) as error:
         check_test(spec(changes), Limits())
-    assert error.value.reason is Reason.INVALID_TEST
-    assert error.value.message.startswith(field + ": ")
+    assert error.value.cause.reason is Reason.INVALID_TEST
+    assert error.value.cause.message.startswith(field + ": ")
 
 
 def test_a_number_that_only_one_endpoint_gives_is_refused():
     test = spec({"calls.0.to": "sip:1{endpoint}2@example.com"})
     check_test(test, Limits())
     refused = refusal(test, 2)
-    assert refused.reason is Reason.NUMBER_NOT_ALLOWED
-    assert "112" in refused.message
+    assert refused.cause.reason is Reason.NUMBER_NOT_ALLOWED
+    assert "112" in refused.cause.message
 
 
 def test_a_callee_that_is_the_caller_at_one_endpoint_is_refused():
     test = spec({"caller.uri": "sip:user{endpoint}@x", "callee.uri": "sip:user1@x"})
     plan_run(RUN, test, endpoints(1), Limits())
-    assert refusal(test, 2).message.startswith("callee.uri: is the caller's too")
+    assert refusal(test, 2).cause.message.startswith("callee.uri: is the caller's too")
 
 
 def test_the_default_destination_obeys_the_same_rule():
     test = spec({"callee.uri": "sip:+493012345@x", "calls.0.to": None})
-    assert refusal(test).reason is Reason.NUMBER_NOT_ALLOWED
+    assert refusal(test).cause.reason is Reason.NUMBER_NOT_ALLOWED
     plan_run(RUN, test, endpoints(1), Limits(allow_dial=re.compile(r"\+4930.*")))
 
 
@@ -211,8 +212,8 @@ def test_evidence_stays_where_the_host_says_and_nowhere_if_it_says_nothing():
 
 def test_on_a_cluster_evidence_needs_a_claim():
     refused = refusal(spec({"evidence": {"keep": "Always"}}))
-    assert refused.reason is Reason.INVALID_TEST
-    assert refused.message.startswith("evidence.claimName: is needed")
+    assert refused.cause.reason is Reason.INVALID_TEST
+    assert refused.cause.message.startswith("evidence.claimName: is needed")
 
 
 def test_a_claim_outside_the_prefix_is_refused():
@@ -220,17 +221,17 @@ def test_a_claim_outside_the_prefix_is_refused():
     check_test(spec({"evidence": {"claimName": "calltest-kept"}}), limits)
     with pytest.raises(PlanningError, match=r"evidence.claimName: database .*--claim-prefix") as error:
         check_test(spec({"evidence": {"claimName": "database"}}), limits)
-    assert error.value.reason is Reason.INVALID_TEST
+    assert error.value.cause.reason is Reason.INVALID_TEST
 
 
 def test_evidence_takes_room_in_results_and_on_the_disk():
     many = {"calls.0.count": ROOM_BYTES // (3 * LINE_BYTES), "activeDeadlineSeconds": 86400}
     kept = {"evidence": {"claimName": "kept"}}
     plan_run(RUN, spec(many), endpoints(3), WIDE)
-    assert "of results" in refusal(spec(many | kept), 3, WIDE).message
+    assert "of results" in refusal(spec(many | kept), 3, WIDE).cause.message
     long = {"calls.0.count": 16, "calls.0.concurrency": 16, "calls.0.holdSeconds": 3600, "activeDeadlineSeconds": 86400}
     plan_run(RUN, spec(long), endpoints(1), WIDE)
-    assert "recordings may take 4.4 GiB" in refusal(spec(long | kept), 1, WIDE).message
+    assert "recordings may take 4.4 GiB" in refusal(spec(long | kept), 1, WIDE).cause.message
 
 
 @pytest.mark.parametrize("role", ["caller", "callee"])
@@ -238,7 +239,7 @@ def test_a_secret_outside_the_prefix_is_refused(role):
     limits = Limits(secret_prefix="sip-")
     with pytest.raises(PlanningError, match=f"{role}.credentials.secretName: admin") as error:
         check_test(spec({f"{role}.credentials": {"secretName": "admin"}}), limits)
-    assert error.value.reason is Reason.INVALID_TEST
+    assert error.value.cause.reason is Reason.INVALID_TEST
 
 
 @pytest.mark.parametrize(
@@ -251,8 +252,8 @@ def test_a_secret_outside_the_prefix_is_refused(role):
 )
 def test_more_than_the_operator_allows_is_refused(limits, words):
     refused = refusal(spec({**LANES, "target.endpointParallelism": 2}), 3, limits)
-    assert refused.reason is Reason.LIMIT_EXCEEDED
-    assert words in refused.message
+    assert refused.cause.reason is Reason.LIMIT_EXCEEDED
+    assert words in refused.cause.message
 
 
 def test_more_recordings_than_an_agent_can_hold_are_refused():
@@ -263,8 +264,8 @@ def test_more_recordings_than_an_agent_can_hold_are_refused():
         "activeDeadlineSeconds": 86_400,
     }
     refused = refusal(spec(long))
-    assert refused.reason is Reason.LIMIT_EXCEEDED
-    assert "recordings may take 8.9 GiB at a time, and an agent has room for 3.6 GiB" in refused.message
+    assert refused.cause.reason is Reason.LIMIT_EXCEEDED
+    assert "recordings may take 8.9 GiB at a time, and an agent has room for 3.6 GiB" in refused.cause.message
     plan_run(RUN, spec({**long, "calls.0.concurrency": 20}), endpoints(1), WIDE)
 
 
@@ -272,9 +273,9 @@ def test_more_results_than_an_agent_can_tell_are_refused():
     count = ROOM_BYTES // (3 * LINE_BYTES) + 1
     test = spec({**LANES, "calls.0.count": count, "calls.0.concurrency": 200, "activeDeadlineSeconds": 86_400})
     refused = refusal(test, 3)
-    assert refused.reason is Reason.LIMIT_EXCEEDED
+    assert refused.cause.reason is Reason.LIMIT_EXCEEDED
     told = f"{3 * count * LINE_BYTES / 2**20:.1f} MiB of results, and it tells at most 3.9 MiB"
-    assert told in refused.message
+    assert told in refused.cause.message
     plan_run(RUN, replace(test, target=replace(test.target, endpoint_parallelism=2)), endpoints(3), WIDE)
 
 
@@ -295,8 +296,8 @@ def test_a_ready_deadline_that_a_silent_registrar_outlasts_is_refused(changes, w
     """It would be told as AgentStartTimeout, our own trouble; it is RegistrationTimeout."""
     with pytest.raises(PlanningError, match=r"^readyDeadlineSeconds: 44 .*32 s .*RFC 3261.*; 45 at least") as error:
         check_test(spec({**changes, "readyDeadlineSeconds": 44}), Limits())
-    assert error.value.reason is Reason.INVALID_TEST
-    assert words in error.value.message
+    assert error.value.cause.reason is Reason.INVALID_TEST
+    assert words in error.value.cause.message
     check_test(spec({**changes, "readyDeadlineSeconds": 45}), Limits())
     with pytest.raises(PlanningError, match=r"^activeDeadlineSeconds: 40 is too short where"):
         check_test(spec({**changes, "readyDeadlineSeconds": None, "activeDeadlineSeconds": 40}), Limits())
@@ -322,8 +323,8 @@ def test_a_run_that_cannot_end_in_time_is_refused(changes, count, seconds):
     plan_run(RUN, spec({**UNREGISTERED, **changes, "activeDeadlineSeconds": seconds}), endpoints(count), limits)
     late = spec({**UNREGISTERED, **changes, "activeDeadlineSeconds": seconds - 1})
     refused = refusal(late, count, limits)
-    assert refused.reason is Reason.INVALID_TEST
-    assert refused.message.startswith(f"activeDeadlineSeconds: {seconds - 1} is too short")
+    assert refused.cause.reason is Reason.INVALID_TEST
+    assert refused.cause.message.startswith(f"activeDeadlineSeconds: {seconds - 1} is too short")
 
 
 def test_a_plan_that_does_not_fit_its_annotation_is_refused():
@@ -332,8 +333,8 @@ def test_a_plan_that_does_not_fit_its_annotation_is_refused():
     far = tuple(replace(endpoint, address="255.255.255.255:65535", pod="x" * 253) for endpoint in endpoints(200))
     with pytest.raises(PlanningError) as error:
         plan_run(RUN, test, far, WIDE)
-    assert error.value.reason is Reason.LIMIT_EXCEEDED
-    assert str(MAX_PLAN_BYTES) in error.value.message
+    assert error.value.cause.reason is Reason.LIMIT_EXCEEDED
+    assert str(MAX_PLAN_BYTES) in error.value.cause.message
 
 
 def test_permitted_destinations_go_to_the_agents():

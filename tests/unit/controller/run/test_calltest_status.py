@@ -4,7 +4,7 @@ from msgspec import UNSET
 
 from agent.contract.verdict import Reason, Result
 from controller.api.run import CallTestRunStatus, CallTestStatus, Revision, SutStatus
-from controller.plan.discovery import Problem
+from controller.plan.cause import Cause
 from controller.run import status as statuses
 from controller.run.calltest_status import NamedRun, Sut, of_test
 from controller.run.conclude import Outcome, refused
@@ -83,7 +83,10 @@ def test_a_run_that_has_just_begun_counts_nothing():
 
 
 def test_a_stalled_last_run_stalls_the_test():
-    last = NamedRun(name="pin-g3", status=statuses.concluded(NEW, refused(Reason.INVALID_TEST, "bad", spec()), at(5)))
+    last = NamedRun(
+        name="pin-g3",
+        status=statuses.concluded(NEW, refused(Cause(reason=Reason.INVALID_TEST, message="bad"), spec()), at(5)),
+    )
     status = of_test(EMPTY, at(6), spec_hash=HASH, active=None, last=last)
     assert shown(status)["Stalled"] == ("True", "InvalidTest")
     assert status.last_run.endpoints == 0
@@ -105,7 +108,7 @@ def test_a_test_without_a_run_waits_or_is_suspended():
 
 
 def test_a_test_that_cannot_run_is_stalled():
-    problem = Problem(reason=Reason.NAME_CONFLICT, message="a run of that name is somebody else's")
+    problem = Cause(reason=Reason.NAME_CONFLICT, message="a run of that name is somebody else's")
     status = of_test(EMPTY, at(1), spec_hash=HASH, active=None, last=finished_run(), problem=problem)
     assert shown(status)["Stalled"] == ("True", "NameConflict")
     assert shown(status)["Finished"] == ("False", "NameConflict")

@@ -16,7 +16,8 @@ from agent.contract.result import (
     encode_result,
 )
 from agent.contract.verdict import Check, Finding, Reason, Role
-from controller.run.collect import Ending, Log, collect, legs_of, read_log
+from controller.plan.cause import Cause
+from controller.run.collect import Log, collect, legs_of, read_log
 
 PLAN = Plan(
     run=RunRef(uid="run-1", namespace="default", name="pin-g1", call_test="pin"),
@@ -31,7 +32,7 @@ PLAN = Plan(
     deadline_s=60,
 )
 RAW = PLAN.encode()
-LOST = Ending(reason=Reason.AGENT_LOST, message="its node is gone")
+LOST = Cause(reason=Reason.AGENT_LOST, message="its node is gone")
 LEG = LegObservation(
     role=Role.CALLER, endpoint=3, call="pin", number=0, call_key="k", sip_call_id="c", from_user="alice", started_at=1.0
 )
@@ -126,14 +127,14 @@ def test_lines_that_were_changed_are_noticed() -> None:
 
 
 def test_agent_that_was_stopped_is_complete_and_says_why() -> None:
-    aborted = Ending(reason=Reason.ABORTED, message="by its user")
+    aborted = Cause(reason=Reason.ABORTED, message="by its user")
     report = collect(PLAN, RAW, result(stopped=StopCause.SIGNAL), LOG, aborted)
     assert report.complete
     assert (report.lost_reason, report.lost_message) == (Reason.ABORTED, "by its user")
 
 
 def test_agent_that_its_node_stopped_is_lost_and_its_calls_count() -> None:
-    shutdown = Ending(reason=Reason.AGENT_LOST, message="Terminated: node shutdown", explains_stop=True)
+    shutdown = Cause(reason=Reason.AGENT_LOST, message="Terminated: node shutdown", explains_stop=True)
     report = collect(PLAN, RAW, result(stopped=StopCause.SIGNAL), LOG, shutdown)
     assert report.complete
     assert report.legs == (LEG,)

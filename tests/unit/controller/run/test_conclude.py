@@ -9,6 +9,7 @@ from msgspec import UNSET
 from agent.contract.observation import RegistrationOutcome
 from agent.contract.verdict import Reason, Result, Role
 from controller.api.run import MAX_FAILURES, Endpoint, MediaPath
+from controller.plan.cause import Cause
 from controller.run import conclude as module
 from controller.run.conclude import conclude, refused
 from tests.unit.builders import callee_leg, change, digits, good_reports, registration
@@ -224,17 +225,17 @@ def test_a_call_without_a_callee_leg_or_sdp_says_nothing_of_the_media():
 
 
 def test_a_refused_run_is_inconclusive_with_all_its_calls():
-    outcome = refused(Reason.LIMIT_EXCEEDED, "too\nmany", spec(), ENDPOINTS)
+    outcome = refused(Cause(reason=Reason.LIMIT_EXCEEDED, message="too\nmany"), spec(), ENDPOINTS)
     assert (outcome.result, outcome.reason, outcome.message) == (Result.INCONCLUSIVE, Reason.LIMIT_EXCEEDED, "too many")
     assert (outcome.calls.planned, outcome.calls.inconclusive, outcome.calls.summary) == (20, 20, "0/20")
     assert outcome.endpoints == ENDPOINTS
     assert outcome.verdict is None
-    assert refused(Reason.NO_ENDPOINTS, "none", spec()).calls.summary == "0/0"
+    assert refused(Cause(reason=Reason.NO_ENDPOINTS, message="none"), spec()).calls.summary == "0/0"
 
 
 def test_a_run_is_not_refused_for_something_measured():
     with pytest.raises(ValueError, match="DtmfMismatch"):
-        refused(Reason.DTMF_MISMATCH, "", spec())
+        refused(Cause(reason=Reason.DTMF_MISMATCH, message=""), spec())
 
 
 def test_a_verdict_is_the_judges_alone(monkeypatch):

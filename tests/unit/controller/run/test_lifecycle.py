@@ -8,8 +8,8 @@ import pytest
 from agent.contract.plan import Signal
 from agent.contract.result import ProgressLine, encode_line
 from agent.contract.verdict import Reason, Role
-from controller.kube.podfacts import AgentState
-from controller.run.collect import Ending
+from controller.plan.cause import Cause
+from controller.run.agent_state import AgentState
 from controller.run.lifecycle import (
     STOP_GRACE_S,
     AgentFacts,
@@ -29,7 +29,7 @@ from tests.unit.builders import change, good_reports, plan, registration
 
 STAGES = 2
 INITIAL = Signal()
-OWN = Ending(reason=Reason.AGENT_LOST, message="its own trouble")
+OWN = Cause(reason=Reason.AGENT_LOST, message="its own trouble")
 
 
 def agent(
@@ -186,13 +186,13 @@ def test_results_are_collected_when_all_agents_are_over() -> None:
 
 
 def test_why_an_agent_was_stopped_outlives_the_operator() -> None:
-    why = Ending(reason=Reason.ABORTED, message="the other was lost")
+    why = Cause(reason=Reason.ABORTED, message="the other was lost")
     stopped = agent(CALLER, AgentState.ENDED, signal=Signal(stop=True), stopped=why)
     found = step(stopped, agent(CALLEE, AgentState.LOST), waited_s=9999)
     assert found == Collect(endings={"caller-0": why, "callee-0": OWN})
 
 
-PULL = Ending(reason=Reason.AGENT_IMAGE_PULL_FAILED, message="ErrImagePull")
+PULL = Cause(reason=Reason.AGENT_IMAGE_PULL_FAILED, message="ErrImagePull")
 
 
 def test_an_agent_that_does_not_start_in_time_ends_the_run_with_its_reason() -> None:
@@ -220,10 +220,11 @@ def test_a_start_that_failed_is_collected_although_an_agent_will_not_stop() -> N
     assert reasons(found) == {"caller-0": Reason.AGENT_IMAGE_PULL_FAILED, "callee-0": Reason.AGENT_IMAGE_PULL_FAILED}
 
 
-def test_a_hopeless_agent_is_not_waited_for() -> None:
-    hopeless = replace(agent(CALLEE, AgentState.PENDING, hopeless=True), ending=PULL)
-    found = step(agent(CALLER, AgentState.PENDING), hopeless, waited_s=1)
-    assert found == Collect(endings={"caller-0": PULL, "callee-0": PULL})
+def test_an_agent_that_cannot_start_is_not_waited_for() -> None:
+    final = msgspec.structs.replace(PULL, is_final=True)
+    stuck = replace(agent(CALLEE, AgentState.PENDING), ending=final)
+    found = step(agent(CALLER, AgentState.PENDING), stuck, waited_s=1)
+    assert found == Collect(endings={"caller-0": final, "callee-0": final})
 
 
 def test_agents_that_could_not_start_keep_each_its_own_reason() -> None:
@@ -239,7 +240,7 @@ def test_an_agent_that_runs_and_never_gets_ready_is_a_start_timeout() -> None:
 
 
 def test_agents_that_could_not_be_created_end_the_run_at_the_ready_deadline() -> None:
-    refused = Ending(reason=Reason.AGENT_NOT_CREATED, message="exceeded quota")
+    refused = Cause(reason=Reason.AGENT_NOT_CREATED, message="exceeded quota")
     absent = replace(agent(CALLER, AgentState.ABSENT), ending=refused)
     other = replace(agent(CALLEE, AgentState.ABSENT), ending=refused)
     assert isinstance(step(absent, other, created=False), Create)

@@ -12,6 +12,7 @@ from controller.api.run import (
     CallTestRunStatus,
     Detail,
 )
+from controller.plan.cause import Cause
 from controller.plan.discovery import Discovery
 from controller.run import status as statuses
 from controller.run.conclude import Outcome, refused
@@ -109,7 +110,7 @@ def test_a_failed_run():
 
 @pytest.mark.parametrize("reason", [Reason.NO_ENDPOINTS, *sorted(STALLING)])
 def test_a_run_that_could_not_be_done(reason):
-    status = statuses.concluded(statuses.begun(NEW, at(0)), refused(reason, "why", spec()), at(1))
+    status = statuses.concluded(statuses.begun(NEW, at(0)), refused(Cause(reason=reason, message="why"), spec()), at(1))
     conditions = shown(status)
     assert conditions["Finished"] == ("True", "Inconclusive")
     assert conditions["Succeeded"] == ("False", reason)
@@ -121,7 +122,7 @@ def test_a_run_that_could_not_be_done(reason):
 
 
 def test_what_a_run_had_found_stays_when_it_is_refused():
-    status = statuses.concluded(under_way(), refused(Reason.LIMIT_EXCEEDED, "why", spec()), at(9))
+    status = statuses.concluded(under_way(), refused(Cause(reason=Reason.LIMIT_EXCEEDED, message="why"), spec()), at(9))
     assert len(status.endpoints) == 2
     assert shown(status)["TargetsResolved"] == ("True", "Resolved")
 
@@ -134,7 +135,7 @@ def test_more_config_maps_than_a_status_holds_are_not_complete():
 
 
 def test_a_long_message_is_cut_and_made_safe():
-    outcome = refused(Reason.INVALID_TEST, "x" * 5000, spec())
+    outcome = refused(Cause(reason=Reason.INVALID_TEST, message="x" * 5000), spec())
     status = statuses.concluded(NEW, with_changes(outcome, message="y\x00" * 2000), at(1))
     for text in [status.message, *(condition.message for condition in status.conditions)]:
         assert len(text) <= 1024

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from agent.contract.verdict import Check, Finding, Reason, Role
 from controller.api.reference import DOCS
 from controller.api.run import Endpoint
-from controller.run.wording import located, plain, reference, sentence
+from controller.run.wording import located, reference, sentence
+from controller.text import plain
 
 
 def finding(check: Check = Check.DTMF, reason: Reason = Reason.DTMF_MISMATCH, **changes) -> Finding:

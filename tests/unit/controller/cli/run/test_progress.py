@@ -10,13 +10,13 @@ from agent.contract.plan import Signal
 from agent.contract.result import ProgressLine
 from agent.contract.verdict import Reason
 from controller.cli.run.progress import LiveWatch, PlainWatch, describe
-from controller.kube.podfacts import AgentState
-from controller.run.collect import Ending
+from controller.plan.cause import Cause
+from controller.run.agent_state import AgentState
 from controller.run.lifecycle import AgentFacts
 from tests.unit.builders import plan
 
 PLAN = plan(endpoints=(0, 1))
-STARTING = AgentFacts(plan=PLAN, state=AgentState.RUNNING, ending=Ending(reason=Reason.AGENT_LOST, message=""))
+STARTING = AgentFacts(plan=PLAN, state=AgentState.RUNNING, ending=Cause(reason=Reason.AGENT_LOST, message=""))
 
 
 def agent(ready: int, done: int, go: int = -1, *, ended: int = 0, over: bool = False, stop: bool = False) -> AgentFacts:

@@ -3,7 +3,8 @@
 import json
 
 from agent.contract.verdict import Result, Role
-from controller.cli.run.record import LEGS, RUN, record
+from controller.cli.run.record import record
+from controller.page.files import LEGS, RUN
 from tests.unit.builders import callee_leg, change, good_reports, plan, report
 from tests.unit.controller.finished import call, finished_run
 
