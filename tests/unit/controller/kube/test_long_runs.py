@@ -10,7 +10,8 @@ from agent.report.lines import Report
 from agent.run.progress import ProgressTeller
 from controller.kube.cluster import MAX_LOG_BYTES
 from controller.kube.podlog import PodLog
-from controller.run.collect import Ending, collect, read_log
+from controller.plan.cause import Cause
+from controller.run.collect import collect, read_log
 from tests.unit.agent.world import group, plan, stages
 from tests.unit.controller.world import World
 from tests.unit.fake_clock import FakeClock
@@ -19,7 +20,7 @@ DAY_S = 86_400
 LEG_BYTES = 3_700
 ENDPOINTS = 10
 PER_ENDPOINT = 105
-ENDING = Ending(reason=Reason.AGENT_LOST, message="lost")
+ENDING = Cause(reason=Reason.AGENT_LOST, message="lost")
 
 
 class Kubelet:
