@@ -1,20 +1,25 @@
-"""The drawing of a call over time: SIP and each track's media under one axis. Values in, places out.
+"""The drawing of a call over time: its ladder and each track's media under one axis. Values in, places out.
 
-A drawing is 1000 wide; the time axis begins at LEFT. Times are seconds of the call.
+The lanes of the ladder lie, and its messages stand at their times. A drawing is 1000 wide, or more where there are many
+messages; the time axis begins at LEFT. Times are seconds of the call.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from controller.page.model import Call, Key, Level, Message, Slot, Span, SpanKind, Tone, Track
-from controller.page.scale import Scale, number, ticks, top_of
+from controller.page.axis import Axis, axis_of
+from controller.page.model import Call, Key, Lane, Level, Message, Slot, Span, SpanKind, Tone, Track
+from controller.page.scale import Scale, number, top_of
 
 WIDTH: Final = 1000
 LEFT: Final = 132
 RIGHT: Final = 958
 AXIS_HEIGHT: Final = 26
-SIP_HEIGHT: Final = 24
+LANE_HEIGHT: Final = 26
+MAX_LABEL: Final = 18
+"""Characters beside a message, which has its full title when it is pointed at, and below."""
+MAX_LANE: Final = 20
 NAME_HEIGHT: Final = 20
 SECTION_HEIGHT: Final = 14
 LEVEL_HEIGHT: Final = 44
@@ -50,6 +55,20 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Arrow:
+    """A message, from lane to lane."""
+
+    x: float
+    begin: float
+    end: float
+    tone: Tone
+    title: str
+    label: str
+    target: str
+    """Anchor of its text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stroke:
     """A line of points, or an area under it."""
 
@@ -61,10 +80,14 @@ class Stroke:
 class Drawing:
     """All that is drawn."""
 
+    width: float
     height: float
+    labels: float
+    """Where the labels of the messages end, which stand upright."""
     lines: tuple[Box, ...]
-    """Of the grid, without width."""
+    """Of the grid, without width; the lanes, without height."""
     boxes: tuple[Box, ...]
+    arrows: tuple[Arrow, ...]
     strokes: tuple[Stroke, ...]
     texts: tuple[Text, ...]
 
@@ -72,10 +95,13 @@ class Drawing:
 class _Canvas:
     """Collects what is drawn."""
 
-    def __init__(self, scale: Scale) -> None:
+    def __init__(self, scale: Axis) -> None:
         self.scale = scale
         self.y = 0.0
+        self.labels = 0.0
+        self.lanes: list[Box] = []
         self.boxes: list[Box] = []
+        self.arrows: list[Arrow] = []
         self.strokes: list[Stroke] = []
         self.texts: list[Text] = []
 
@@ -92,44 +118,86 @@ class _Canvas:
 
 def drawing(call: Call) -> Drawing:
     """A call's."""
-    begin_s = min([0.0, *(track.begin_s for track in call.tracks)])
-    scale = Scale(begin=begin_s, end=max(call.length_s, begin_s + 0.1), first=LEFT, last=RIGHT)
+    messages = [
+        (target, step)
+        for target, step in zip(targets(call), call.ladder.steps, strict=True)
+        if isinstance(step, Message)
+    ]
+    moments_s = [step.at_s for _, step in messages]
+    begin_s = min([0.0, *moments_s[:1], *(track.begin_s for track in call.tracks)])
+    end_s = max([call.length_s, begin_s + 0.1, *moments_s[-1:]])
+    scale = axis_of(begin_s, end_s, moments_s, LEFT, RIGHT)
     canvas = _Canvas(scale)
-    marks = ticks(scale.begin, scale.end)
+    marks = scale.ticks()
     for at_s in marks:
         canvas.text(scale(at_s), 14, f"{number(at_s)} s", "tick")
     canvas.y = AXIS_HEIGHT
-    _signalling(canvas, [step for step in call.ladder.steps if isinstance(step, Message)])
+    if messages:
+        _signalling(canvas, call.ladder.lanes, messages)
     for track in call.tracks:
         _track(canvas, track)
-    height = canvas.y
-    lines = tuple(Box(x=scale(at_s), y=18, width=0, height=round(height - 18, 1), kind="grid") for at_s in marks)
+    height = round(canvas.y, 1)
+    grid = (Box(x=scale(at_s), y=18, width=0, height=height - 18, kind="grid") for at_s in marks)
     return Drawing(
-        height=round(height, 1),
-        lines=lines,
-        boxes=tuple(canvas.boxes),
+        width=round(scale.right + WIDTH - RIGHT, 1),
+        height=height,
+        labels=canvas.labels,
+        lines=(*grid, *canvas.lanes),
+        boxes=(*_stretched(canvas, height), *canvas.boxes),
+        arrows=tuple(canvas.arrows),
         strokes=tuple(canvas.strokes),
         texts=tuple(canvas.texts),
     )
 
 
-def _signalling(canvas: _Canvas, messages: Sequence[Message]) -> None:
-    if not messages:
-        return
-    canvas.text(0, canvas.y + 15, "SIP", "name")
-    free = LEFT - 1.0
-    for message in messages:
-        x = canvas.scale(message.at_s)
-        title = f"{message.at_s:.3f} s {message.title}"
-        canvas.boxes.append(
-            Box(x=x - 0.6, y=canvas.y, width=1.2, height=SIP_HEIGHT, kind=f"sip {message.tone}", title=title)
+def targets(call: Call) -> tuple[str, ...]:
+    """The anchor of each step of its ladder."""
+    return tuple(f"{call.anchor}-{place}" for place in range(1, len(call.ladder.steps) + 1))
+
+
+def _stretched(canvas: _Canvas, height: float) -> list[Box]:
+    """Where time is drawn wider: each band, from top to bottom, with how long it is."""
+    found = []
+    for band in canvas.scale.bands:
+        length = f"{number(round((band.end_s - band.begin_s) * 1000, 1))} ms"
+        x, width = round(band.first, 1), round(band.last - band.first, 1)
+        title = f"time is stretched here: {length} from {band.begin_s:.3f} s on"
+        found.append(Box(x=x, y=18, width=width, height=round(height - 18, 1), kind="stretched", title=title))
+        if width > len(length) * LABEL_WIDTH:
+            canvas.text(round(x + width / 2, 1), AXIS_HEIGHT + 4, length, "stretched")
+    return found
+
+
+def _signalling(canvas: _Canvas, lanes: Sequence[Lane], messages: Sequence[tuple[str, Message]]) -> None:
+    """A line for each party, and on them the messages; what they are stands upright above."""
+    labels = [_label(message) for _, message in messages]
+    canvas.labels = canvas.y + 14 + max(map(len, labels)) * LABEL_WIDTH
+    top = canvas.labels + LANE_HEIGHT / 2
+    for place, lane in enumerate(lanes):
+        y = round(top + place * LANE_HEIGHT, 1)
+        name = lane.name if len(lane.name) <= MAX_LANE else lane.name[: MAX_LANE - 1] + "…"
+        canvas.text(0, y + 4, name, "name")
+        canvas.lanes.append(Box(x=LEFT, y=y, width=round(canvas.scale.right - LEFT, 1), height=0, kind="lane"))
+    for (target, message), label, x in zip(messages, labels, canvas.scale.moments, strict=True):
+        parties = f"{lanes[message.source].name} → {lanes[message.target].name}"
+        again = ", again" if message.again else ""
+        canvas.arrows.append(
+            Arrow(
+                x=x,
+                begin=round(top + message.source * LANE_HEIGHT, 1),
+                end=round(top + message.target * LANE_HEIGHT, 1),
+                tone=message.tone,
+                title=f"{message.at_s:.3f} s {message.title}{again}, {parties}",
+                label=label,
+                target=target,
+            )
         )
-        label = message.title.partition(" ")[0]
-        width = len(label) * LABEL_WIDTH + 6
-        if message.tone is not Tone.PROVISIONAL and x >= free and x + width <= WIDTH:
-            canvas.text(x + 3, canvas.y + 15, label, f"sip {message.tone}")
-            free = x + width
-    canvas.y += SIP_HEIGHT + SPACE
+    canvas.y = top + (len(lanes) - 0.5) * LANE_HEIGHT + SPACE
+
+
+def _label(message: Message) -> str:
+    title = message.title + (" + SDP" if message.has_sdp and len(message.title) + 6 <= MAX_LABEL else "")
+    return title if len(title) <= MAX_LABEL else title[: MAX_LABEL - 1] + "…"
 
 
 def _track(canvas: _Canvas, track: Track) -> None:
@@ -212,7 +280,7 @@ def _sound(canvas: _Canvas, track: Track) -> None:
     canvas.y += LEVEL_HEIGHT + 8
 
 
-def _level(along: Scale, up: Scale, level: Level) -> Stroke:
+def _level(along: Axis, up: Scale, level: Level) -> Stroke:
     bottom = up(QUIET_DBFS)
     points = [f"{along(level.begin_s)},{bottom}"]
     for place, dbfs in enumerate(level.dbfs):
@@ -234,9 +302,9 @@ def _plot(canvas: _Canvas, track: Track) -> None:
     canvas.text(LEFT - 6, bottom, "0", "axis jitter")
     canvas.text(0, y + PLOT_HEIGHT / 2 - 2, "jitter", "unit jitter")
     canvas.text(0, y + PLOT_HEIGHT / 2 + 12, f"lost / {number(length_s)} s", "unit lost")
-    canvas.text(RIGHT + 4, y + 9, number(lost_top), "right lost")
-    canvas.text(RIGHT + 4, bottom, "0", "right lost")
-    canvas.boxes.append(Box(x=LEFT, y=y, width=RIGHT - LEFT, height=PLOT_HEIGHT, kind="panel"))
+    canvas.text(canvas.scale.right + 4, y + 9, number(lost_top), "right lost")
+    canvas.text(canvas.scale.right + 4, bottom, "0", "right lost")
+    canvas.boxes.append(Box(x=LEFT, y=y, width=round(canvas.scale.right - LEFT, 1), height=PLOT_HEIGHT, kind="panel"))
     points = []
     for slot in slots:
         title = f"{slot.begin_s:g} to {slot.end_s:g} s: {slot.packets} packets, {slot.lost} lost"

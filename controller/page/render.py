@@ -38,6 +38,7 @@ class Row:
     target_percent: float
     arrow: str
     is_message: bool
+    anchor: str
 
 
 def render(page: Page, version: str) -> str:
@@ -130,8 +131,11 @@ def rows(call: Call) -> tuple[Row, ...]:
             target_percent=percents[step.target],
             arrow=_arrow(step),
             is_message=isinstance(step, Message),
+            anchor=anchor,
         )
-        for step, pause_s in zip(call.ladder.steps, _pauses(call.ladder.steps), strict=True)
+        for step, pause_s, anchor in zip(
+            call.ladder.steps, _pauses(call.ladder.steps), chart.targets(call), strict=True
+        )
     )
 
 

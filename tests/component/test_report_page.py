@@ -135,6 +135,20 @@ def test_a_call_and_its_messages_are_clicked_open(browser, page):
     assert text.text.startswith("INVITE sip:b@x SIP/2.0")
 
 
+def test_a_message_on_the_time_axis_leads_to_its_text(browser, page):
+    opened(browser, page)
+    first = browser.find_element(By.CSS_SELECTOR, "details.call")
+    arrows = first.find_elements(By.CSS_SELECTOR, ".timeline a.message")
+    texts = first.find_elements(By.CSS_SELECTOR, ".ladder pre")
+    assert len(arrows) == len(texts) >= 4
+    assert not texts[1].is_displayed()
+    arrows[1].find_element(By.TAG_NAME, "text").click()
+    WebDriverWait(browser, 5).until(lambda _: texts[1].is_displayed())
+    assert [text.is_displayed() for text in texts[:3]] == [False, True, False]
+    # Whoever has no mouse unfolds it in the ladder below: no stop at each of two hundred messages on the way there.
+    assert {arrow.get_attribute("tabindex") for arrow in arrows} == {"-1"}
+
+
 def test_everything_is_reached_by_keyboard_and_what_has_it_is_seen(browser, page):
     opened(browser, page)
     body = browser.find_element(By.TAG_NAME, "body")
