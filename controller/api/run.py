@@ -270,6 +270,15 @@ class Revision(StatusValue, frozen=True, kw_only=True):
         str, about("Their label of it, else a hash of their images.", example="7d9f6c5b8", max_length=63)
     ]
     replicas: Annotated[Count, about("How many there were.", example=2)] = 0
+    pods: Annotated[
+        tuple[Annotated[str, Meta(max_length=8)], ...],
+        about(
+            "Which, by the first eight characters of their UIDs; at most 200.",
+            example=["4c2a01bf", "9e07d511"],
+            max_length=MAX_ENDPOINTS,
+            schema={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()
     containers: Annotated[
         tuple[Container, ...],
         about(
@@ -357,6 +366,16 @@ class CallTestRunStatus(StatusValue, frozen=True, kw_only=True):
                 example=[],
                 max_length=MAX_FAILURES,
                 schema={"x-kubernetes-list-type": "atomic"},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    agents: (
+        Annotated[
+            Count,
+            about(
+                "How many agents it has, once all their pods were created: one that is gone from then on was lost.",
+                example=2,
             ),
         ]
         | UnsetType

@@ -96,6 +96,13 @@ class Replaced(StrEnum):
     REPLACEMENT = "Replacement"
 
 
+class ConcurrencyPolicy(StrEnum):
+    """What becomes of a run that is under way when the next one is due."""
+
+    FORBID = "Forbid"
+    REPLACE = "Replace"
+
+
 class AlsoSut(Document, frozen=True, kw_only=True):
     """Pods that are part of the system, and are not called."""
 
@@ -124,7 +131,8 @@ class OnRollout(Document, frozen=True, kw_only=True):
         Replaced,
         about(
             "Revision: what runs and was not tested, by the workload's revision and the images; scaling and the loss of"
-            " pods are no such change. Replacement: any new pod.",
+            " pods are no such change. Replacement: also new pods in the place of those of the last run that is kept"
+            " (drain, restart); scaling is none of these.",
             example="Revision",
         ),
     ] = Replaced.REVISION
@@ -343,6 +351,15 @@ class CallTestSpec(Document, frozen=True, kw_only=True):
     trigger: Annotated[
         Trigger | None, about("What starts a run, beside a change of the spec.", example={"runToken": "release-42"})
     ] = None
+    concurrency_policy: Annotated[
+        ConcurrencyPolicy,
+        about(
+            "When a run is due while one of this test is under way, whatever the causes. Forbid: it comes after that"
+            " one, and a slot of the schedule is skipped. Replace: the one under way is stopped, Inconclusive/Aborted"
+            " where it is not done, and then the new one starts. A run made by hand is never stopped.",
+            example="Forbid",
+        ),
+    ] = ConcurrencyPolicy.FORBID
     suspend: Annotated[bool, about("Start no new runs; one that is under way goes on.", example=False)] = False
     ready_deadline_seconds: (
         Annotated[

@@ -11,6 +11,7 @@ from controller.operator.claims import Claims
 from controller.operator.metrics import Metrics
 from controller.operator.reconcile_calltest import TestReconciler
 from controller.operator.reconcile_run import RunReconciler
+from controller.operator.replacing import Replacements
 from controller.operator.settings import Settings
 from controller.operator.workqueue import Key
 
@@ -33,6 +34,7 @@ class Reconciler:
             agents=self._agents,
             now=now,
             suts=suts,
+            replacements=Replacements(cluster=cluster, now=now),
             claims=Claims(cluster=cluster, namespaces=settings.namespaces, max_active=settings.limits.max_active_runs),
         )
 

@@ -23,6 +23,7 @@ from controller.kube.snapshot import snapshot
 from controller.kube.sut import Seen, Suts
 from controller.operator.claims import Claims
 from controller.operator.metrics import Metrics
+from controller.operator.replacing import Replacements
 from controller.operator.settings import Settings
 from controller.plan.cause import Cause, PlanningError
 from controller.plan.discovery import Discovery, changes
@@ -32,7 +33,7 @@ from controller.plan.revisions import revisions
 from controller.run import status as statuses
 from controller.run.agent_state import AgentState
 from controller.run.conclude import Outcome, conclude, refused
-from controller.run.lifecycle import Collect, Create, Resolve, RunFacts, Send, next_step
+from controller.run.lifecycle import Collect, Create, GiveUp, Resolve, RunFacts, Send, next_step
 from controller.run.runs import RunSeen
 from controller.run.scheduling import is_next
 
@@ -58,6 +59,7 @@ class RunReconciler:
     now: Callable[[], float]
     suts: Suts
     claims: Claims
+    replacements: Replacements
     _said: dict[str, float] = field(default_factory=dict)
     """When progress was last written, by run UID."""
     _made: dict[tuple[str, str], tuple[str, tuple[Plan, ...]]] = field(default_factory=dict)
@@ -111,6 +113,7 @@ class RunReconciler:
         self._said.pop(run.uid, None)
         self._made.pop((run.namespace, run.name), None)
         self.claims.release(run.namespace, run.name)
+        self.replacements.forget(run.uid)
         self.suts.forget(run.uid)
 
     def clock(self, generation: int) -> statuses.Clock:
@@ -177,6 +180,9 @@ class _OneRun:
                 if any(order.signal.go == 0 for order in step.orders.values()):
                     self.parent.events.normal(self.raw, "AgentsReady", f"{len(facts.agents)} agents are ready")
                 return POLL_S, False
+            case GiveUp():
+                self.finish(refused(step.ending, self.test))
+                return None, True
             case Collect():
                 self.collect(step, facts)
                 return None, True
@@ -218,6 +224,7 @@ class _OneRun:
             resolved=is_resolved,
             created=is_created,
             agents=self.parent.agents.facts(self.run, plans, pods),
+            replaced=self.parent.replacements.of(self.run, self.raw),
         )
 
     def plans(self, pods: Sequence[Raw], *, is_created: bool) -> tuple[Plan, ...]:
@@ -284,10 +291,7 @@ class _OneRun:
         refusals = self.parent.agents.create(self.run, self.raw, step.absent)
         self.say("%d agents created, %d refused", len(step.absent) - len(refusals), len(refusals))
         if not refusals:
-            agents = len(facts.agents)
-            self.write(
-                statuses.progressed(self.run.status, agents=agents, ready=0, ended=0, failed=0, clock=self.clock())
-            )
+            self.write(statuses.created(self.run.status, len(facts.agents), self.clock()))
             return False
         for refusal in refusals:
             self.parent.events.warning(self.raw, refusal.reason, refusal.message)

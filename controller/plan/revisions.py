@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from controller.api.run import Container, Revision
+from controller.api.run import MAX_ENDPOINTS, Container, Revision
 
 Object = Mapping[str, Any]
 MAX_REVISIONS: Final = 16
@@ -75,14 +75,20 @@ def _replica(pod: Object) -> Replica | None:
 
 def revisions(present: Sequence[Replica]) -> tuple[Revision, ...]:
     """What runs, each workload's revisions in order, with how many replicas of each. Two images of one name are two."""
-    counts: dict[tuple[str, str, tuple[Container, ...]], int] = {}
+    pods: dict[tuple[str, str, tuple[Container, ...]], list[str]] = {}
     for replica in present:
         key = (replica.workload, replica.revision, replica.containers)
-        counts[key] = counts.get(key, 0) + 1
-    ordered = sorted(counts.items(), key=lambda item: (item[0][0], item[0][1], str(item[0][2])))
+        pods.setdefault(key, []).append(replica.uid[:8])
+    ordered = sorted(pods.items(), key=lambda item: (item[0][0], item[0][1], str(item[0][2])))
     return tuple(
-        Revision(workload=workload, revision=revision, containers=containers, replicas=count)
-        for (workload, revision, containers), count in ordered
+        Revision(
+            workload=workload,
+            revision=revision,
+            containers=containers,
+            replicas=len(uids),
+            pods=tuple(sorted(uids)[:MAX_ENDPOINTS]),
+        )
+        for (workload, revision, containers), uids in ordered
     )
 
 
@@ -95,6 +101,19 @@ def untested(present: Sequence[Revision], tested: Sequence[Revision]) -> tuple[R
     """What runs and was not tested. Scaling, and the end of a revision, add nothing; a rollback does."""
     known = _keys(tested)
     return tuple(revision for revision in present if not _keys([revision]) <= known)
+
+
+def replaced(present: Sequence[Revision], tested: Sequence[Revision]) -> bool:
+    """Whether a workload has new pods in the place of tested ones. One that was scaled has only new ones, or fewer."""
+    before, now = _pods(tested), _pods(present)
+    return any(now[workload] - pods and pods - now[workload] for workload, pods in before.items() if workload in now)
+
+
+def _pods(found: Sequence[Revision]) -> dict[str, set[str]]:
+    pods: dict[str, set[str]] = {}
+    for revision in found:
+        pods.setdefault(revision.workload, set()).update(revision.pods)
+    return pods
 
 
 def _keys(found: Sequence[Revision]) -> set[tuple[str, str, str, str]]:

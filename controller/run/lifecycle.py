@@ -59,6 +59,22 @@ class AgentFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Replaced:
+    """A run makes way for another one of its test."""
+
+    by: str
+    """Its name."""
+    at_s: float
+    """Since the run began, when the other one was made."""
+
+    @property
+    def ending(self) -> Cause:
+        """Why something of the run is missing."""
+        message = f"the run was stopped for {self.by}, which replaces it (concurrencyPolicy)"
+        return Cause(reason=Reason.ABORTED, message=message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
     """One run, and its agents once they are planned."""
 
@@ -71,6 +87,8 @@ class RunFacts:
     created: bool
     """All its agents were created: one that is absent now was lost."""
     agents: tuple[AgentFacts, ...] = ()
+    replaced: Replaced | None = None
+    """Another run is to come in its place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +129,13 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp:
+    """Conclude at once: there are no agents yet, and there will be none."""
+
+    ending: Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Collect:
     """Read what the agents left behind, and conclude."""
 
@@ -118,11 +143,13 @@ class Collect:
     """By agent: why something of it is missing, should it be missing."""
 
 
-Step = Resolve | Create | Send | Wait | Collect
+Step = Resolve | Create | Send | Wait | GiveUp | Collect
 
 
 def next_step(run: RunFacts) -> Step:
     """The one thing to do now. Repeating it, or doing it after a restart, leads to the same end."""
+    if not run.resolved and run.replaced is not None:
+        return GiveUp(ending=run.replaced.ending)
     if not run.resolved:
         return Resolve(is_last_try=run.waited_s > run.ready_deadline_s)
     agents = tuple(_known_lost(agent) for agent in run.agents) if run.created else run.agents
@@ -216,6 +243,8 @@ class _Halt:
 
 def _halt(run: RunFacts, agents: Sequence[AgentFacts]) -> _Halt | None:
     """Why the run must stop now, if it must."""
+    if run.replaced is not None:
+        return _Halt(ending=run.replaced.ending, at_s=run.replaced.at_s, culprits={})
     if not any(agent.signal.go >= 0 for agent in agents):
         waiting = [agent for agent in agents if not agent.over and agent.ready == 0]
         failed = [agent for agent in waiting if agent.ending.is_final or run.waited_s > run.ready_deadline_s]

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from controller.api.parse import CallTest
 from controller.api.run import CauseType, Revision, RunCause
 from controller.api.test import Replaced
-from controller.plan.revisions import Replica, of_pods, revision_hash, revisions, untested
+from controller.plan.revisions import Replica, of_pods, replaced, revision_hash, revisions, untested
 from controller.run.runs import RunSeen, Start, tested_hash
 
 
@@ -34,13 +34,15 @@ def not_tested(test: CallTest, sut: SutSeen, last: RunSeen | None) -> tuple[Revi
     return () if is_known and known.revision_hash == revision_hash(present) else present  # type: ignore[union-attr]
 
 
-def is_replaced(test: CallTest, sut: SutSeen, ours: Sequence[RunSeen]) -> bool:
-    """Where any new pod counts: these very pods had no run."""
+def is_replaced(test: CallTest, sut: SutSeen, last: RunSeen | None) -> bool:
+    """Where new pods of a tested revision count too: some are in the place of those of the last run.
+
+    Of what history keeps no run nobody knows the pods: there it needs a new revision.
+    """
     rollout = test.spec.trigger.on_rollout if test.spec.trigger else None
-    if rollout is None or rollout.on is not Replaced.REPLACEMENT:
+    if rollout is None or rollout.on is not Replaced.REPLACEMENT or last is None:
         return False
-    known = {endpoint.pod_uid for seen in ours for endpoint in seen.run.status.endpoints or ()}
-    return not {replica.uid for replica in sut.present} <= known
+    return replaced(revisions(sut.present), last.run.status.revisions or ())
 
 
 def rollout_run(

@@ -10,7 +10,7 @@ from controller.api.parse import CallTest, CallTestRun
 from controller.api.run import RunCause
 from controller.api.test import CallTestSpec
 
-NOT_TESTED = ("trigger", "suspend", "successful_runs_history_limit", "failed_runs_history_limit")
+NOT_TESTED = ("trigger", "concurrency_policy", "suspend", "successful_runs_history_limit", "failed_runs_history_limit")
 """Fields of a spec that say when it is run, not what: changing them starts nothing and leaves the verdict."""
 
 
@@ -28,6 +28,11 @@ class RunSeen:
     def finished(self) -> bool:
         """It has a verdict."""
         return self.run.status.result is not UNSET
+
+    @property
+    def begun(self) -> bool:
+        """It was taken up, and does not wait for another run."""
+        return self.run.status.start_time is not UNSET
 
     @property
     def order(self) -> tuple[str, str]:

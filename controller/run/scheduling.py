@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from msgspec import UNSET, UnsetType
@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from agent.contract.verdict import Result
 from controller.api.parse import CallTest, CallTestRun
 from controller.api.run import CauseType, Revision, RunCause, ScheduleStatus
+from controller.api.test import ConcurrencyPolicy
 from controller.run.rollouts import SutSeen, is_replaced, not_tested, rollout_run
 from controller.run.runs import RunSeen, Start, is_of, run_token, tested_hash
 from controller.run.slots import at_slot, moved, skipped, slot_of, until
@@ -56,13 +57,15 @@ def schedule(test: CallTest, runs: Sequence[RunSeen], now: datetime, sut: SutSee
     ordered = sorted(runs, key=lambda seen: seen.order)
     ours = [seen for seen in ordered if seen.is_ours]
     finished = sorted((seen for seen in ours if seen.finished), key=_completed)
-    is_held = test.spec.suspend or any(not seen.finished for seen in ordered)
+    active = next((seen for seen in ours if not seen.finished), None)
+    unfinished = [seen for seen in ordered if not seen.finished]
+    is_held = test.spec.suspend or bool(unfinished and not is_replaceable(test, unfinished, now))
     slot = slot_of(test, now)
     change, request = _change(test, ours), _request(test, ours)
     last = next((seen for seen in reversed(finished) if is_of(seen.run, test)), None)
     scheduled = at_slot(test, slot, ours) if slot else None
     new = not_tested(test, sut, last) if sut else ()
-    rollout = rollout_run(test, sut, last, ours, now) if sut and (new or is_replaced(test, sut, ours)) else None
+    rollout = _rollout(test, sut, active or last, ours, now) if sut else None
     wishes = [wish for wish in (request, change, rollout, scheduled) if wish is not None]
     wanted = wishes[0] if wishes and not is_held else None
     strangers = {seen.run.name for seen in ordered if not seen.is_ours}
@@ -71,7 +74,7 @@ def schedule(test: CallTest, runs: Sequence[RunSeen], now: datetime, sut: SutSee
     slots = moved(slot, test, is_held=is_held, now=now) if slot else None
     return Schedule(
         start=start,
-        active=next((seen for seen in ours if not seen.finished), None),
+        active=active,
         last=last,
         untested=new,
         deleted=_deleted(test, runs),
@@ -107,6 +110,44 @@ def _was_made(test: CallTest, ours: Sequence[RunSeen]) -> bool:
     )
 
 
+def _rollout(
+    test: CallTest, sut: SutSeen, latest: RunSeen | None, ours: Sequence[RunSeen], now: datetime
+) -> Start | None:
+    """The run that a rollout asks for, beside the latest one: what is being tested needs no other run."""
+    if latest is not None and not latest.finished and latest.run.status.endpoints is UNSET:
+        return None  # it will test what is there then
+    is_new = not_tested(test, sut, latest) or is_replaced(test, sut, latest)
+    return rollout_run(test, sut, latest, ours, now) if is_new else None
+
+
+def is_replaceable(test: CallTest, unfinished: Sequence[RunSeen], now: datetime) -> bool:
+    """Whether what is unfinished makes way for a new run: one run of ours, that has begun.
+
+    One that waits is not replaced, and all that comes meanwhile waits with it. Not within the second in which it was
+    made: the runs' order is that of their names then.
+    """
+    if test.spec.concurrency_policy is not ConcurrencyPolicy.REPLACE or len(unfinished) > 1:
+        return False
+    (only,) = unfinished
+    made_at = datetime.fromisoformat(only.created)
+    return only.is_ours and only.begun and now >= made_at + timedelta(seconds=2)
+
+
+def replacing(run: CallTestRun, created: str, others: Sequence[RunSeen]) -> RunSeen | None:
+    """The run that a run makes way for: the operator's own of the same CallTest, later, and of a test that says so."""
+    return next(
+        (
+            seen
+            for seen in sorted(others, key=lambda seen: seen.order)
+            if seen.is_ours
+            and not seen.finished
+            and seen.order > (created, run.name)
+            and seen.run.spec.test.concurrency_policy is ConcurrencyPolicy.REPLACE
+        ),
+        None,
+    )
+
+
 def _request(test: CallTest, ours: Sequence[RunSeen]) -> Start | None:
     """The run that the annotation asks for."""
     if test.requested_at in {"", test.status.requested_at}:
@@ -124,9 +165,9 @@ def _deleted(test: CallTest, runs: Sequence[RunSeen]) -> str | None:
 
 
 def is_next(run: CallTestRun, created: str, others: Sequence[RunSeen]) -> bool:
-    """Whether a run may start: no other run of its test that is older is unfinished."""
+    """Whether a run may start: no other run of its test that is older is unfinished, and none has begun."""
     waiting = [seen for seen in others if not seen.finished and seen.run.name != run.name]
-    return all(seen.order > (created, run.name) for seen in waiting)
+    return all(seen.order > (created, run.name) and not seen.begun for seen in waiting)
 
 
 def _completed(seen: RunSeen) -> tuple[str, str]:

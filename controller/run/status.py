@@ -48,10 +48,6 @@ STALLING = frozenset(
 """Somebody must change the test, the operator's settings or the cluster: running again would end the same (kstatus)."""
 
 
-CREATING = "Creating"
-"""Reason of AgentsReady from the resolving of the endpoints until every agent was created, never afterwards."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Say:
     """What a condition is to be."""
@@ -124,7 +120,7 @@ def resolved(before: CallTestRunStatus, found: Discovery, planned: int, clock: C
         *under_way(f"starting agents for {count} endpoints"),
         Say(type="TargetsResolved", status="True", reason="Resolved", message=_found(found)),
         *_no_longer_queued(before, "it has its turn"),
-        Say(type="AgentsReady", status="False", reason=CREATING, message="the agents are being created"),
+        Say(type="AgentsReady", status="False", reason="Creating", message="the agents are being created"),
     )
     after = replace(
         before,
@@ -140,10 +136,14 @@ def running(before: CallTestRunStatus, found: Sequence[Revision]) -> CallTestRun
     return replace(before, revisions=tuple(found[:MAX_REVISIONS]), revision_hash=revision_hash(found))
 
 
+def created(before: CallTestRunStatus, agents: int, clock: Clock) -> CallTestRunStatus:
+    """Every agent was created once: one that is absent from now on was lost, and never gets a second pod."""
+    return progressed(replace(before, agents=agents), agents=agents, ready=0, ended=0, failed=0, clock=clock)
+
+
 def is_created(status: CallTestRunStatus) -> bool:
-    """Every agent was created once (and `progressed` said so): one that is absent now was lost."""
-    said = next((condition for condition in status.conditions if condition.type == "AgentsReady"), None)
-    return status.endpoints is not UNSET and said is not None and said.reason != CREATING
+    """Every agent was created once."""
+    return status.agents is not UNSET
 
 
 def progressed(

@@ -24,7 +24,7 @@ class PodAgent(FakeAgent):
 
     def tick(self, signal: Signal) -> None:
         stages = self.plan.stages
-        if self.fault == "deaf" and self.ready:
+        if self.ready and (self.fault == "deaf" or (self.fault == "slow" and not signal.stop)):
             return
         if signal.stop:
             self.finish(stopped=StopCause.SIGNAL)

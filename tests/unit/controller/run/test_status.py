@@ -63,7 +63,9 @@ def test_resolved_endpoints_are_fixed_in_the_status():
 
 def test_progress_is_shown():
     resolved = statuses.resolved(statuses.begun(NEW, at(0)), FOUND, 20, at(1))
-    starting = statuses.progressed(resolved, agents=2, ready=1, ended=0, failed=0, clock=at(2))
+    made = statuses.created(resolved, 2, at(1))
+    assert (statuses.is_created(made), made.agents) == (True, 2)
+    starting = statuses.progressed(made, agents=2, ready=1, ended=0, failed=0, clock=at(2))
     assert shown(starting)["AgentsReady"] == ("False", "Starting")
     assert statuses.is_created(starting)
     calling = statuses.progressed(starting, agents=2, ready=2, ended=7, failed=1, clock=at(5))

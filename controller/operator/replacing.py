@@ -1,0 +1,65 @@
+"""Which run is to come in the place of one that is under way: looked for now and then, kept in memory only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from msgspec import UNSET
+
+from controller.api.parse import CallTestRun, SpecError, parse_run
+from controller.api.test import ConcurrencyPolicy
+from controller.kube.cluster import RUNS, Cluster, Raw, is_owned
+from controller.kube.labels import TEST_LABEL
+from controller.run.lifecycle import Replaced
+from controller.run.runs import RunSeen
+from controller.run.scheduling import replacing
+
+LOOK_EVERY_S: Final = 2.0
+
+
+@dataclass(slots=True)
+class Replacements:
+    """Of all runs."""
+
+    cluster: Cluster
+    now: Callable[[], float]
+    _found: dict[str, tuple[float, Replaced | None]] = field(default_factory=dict)
+    """By run UID: when it was looked, and what came of it."""
+
+    def of(self, run: CallTestRun, raw: Raw) -> Replaced | None:
+        """What replaces a run. One made by hand, or of a test that forbids it, is not looked for at all."""
+        owner = next((item for item in raw["metadata"].get("ownerReferences") or () if item.get("controller")), None)
+        if owner is None or run.spec.test.concurrency_policy is not ConcurrencyPolicy.REPLACE:
+            return None
+        now = self.now()
+        looked_at, found = self._found.get(run.uid, (float("-inf"), None))
+        if now - looked_at >= LOOK_EVERY_S:
+            found = self._look(run, raw, str(owner["uid"]))
+            self._found[run.uid] = now, found
+        return found
+
+    def forget(self, uid: str) -> None:
+        """The run is finished."""
+        self._found.pop(uid, None)
+
+    def _look(self, run: CallTestRun, raw: Raw, owner_uid: str) -> Replaced | None:
+        other = replacing(run, str(raw["metadata"]["creationTimestamp"]), self._others(run, owner_uid))
+        started = run.status.start_time
+        if other is None or started is UNSET:
+            return None
+        at_s = (datetime.fromisoformat(other.created) - started).total_seconds()
+        return Replaced(by=other.run.name, at_s=at_s)
+
+    def _others(self, run: CallTestRun, owner_uid: str) -> list[RunSeen]:
+        """The runs that the operator made of the same CallTest: they carry its label."""
+        found = []
+        for raw in self.cluster.list(RUNS, run.namespace, f"{TEST_LABEL}={run.spec.call_test_name}"):
+            if raw["metadata"].get("deletionTimestamp") or not is_owned(raw, owner_uid):
+                continue
+            try:
+                other = parse_run(raw)
+            except SpecError:
+                continue  # its own reconcile says so
+            found.append(RunSeen(run=other, created=str(raw["metadata"]["creationTimestamp"]), is_ours=True))
+        return found
