@@ -33,7 +33,8 @@ class Operator:
     not_ready: str = "starting"
     was_asked: bool = False
     """The API server answered the last preflight."""
-    resynced_s: float = field(default_factory=time.monotonic)
+    resynced_at: float | None = None
+    """Unix time; None: not yet."""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
@@ -92,12 +93,17 @@ class Operator:
         """Everything again, every so often: an event can be lost, and deletions during a restart always are."""
         while True:
             try:
+                shown = self.metrics.tests
                 for namespace in self.settings.namespaces or ("",):
                     for item in await asyncio.to_thread(self.cluster.list, TESTS, namespace):
-                        self.worker.add(Key("CallTest", item["metadata"]["namespace"], item["metadata"]["name"]))
+                        test = (item["metadata"]["namespace"], item["metadata"]["name"])
+                        shown.discard(test)
+                        self.worker.add(Key("CallTest", *test))
                     for item in await asyncio.to_thread(self.cluster.list, RUNS, namespace):
                         self.worker.add(Key("CallTestRun", item["metadata"]["namespace"], item["metadata"]["name"]))
-                self.resynced_s = time.monotonic()
+                for test in shown:  # deleted while nobody watched
+                    self.worker.add(Key("CallTest", *test))
+                self.resynced_at = time.time()
             except ClusterError as error:
                 LOG.warning("resync: %s", error)
             await asyncio.sleep(self.settings.resync_s)
@@ -116,9 +122,9 @@ async def operate(settings: Settings) -> None:
     worker = Worker(reconcile=reconciler.reconcile, observe=metrics.observe_reconcile)
     operator = Operator(settings=settings, cluster=cluster, metrics=metrics, reconciler=reconciler, worker=worker)
     metrics.show(
-        "calltest_operator_resync_age_seconds",
-        "Time since everything was last looked at.",
-        lambda: time.monotonic() - operator.resynced_s,
+        "calltest_operator_last_resync_timestamp_seconds",
+        "When everything was last looked at (Unix time).",
+        lambda: operator.resynced_at,
     )
     metrics.show("calltest_operator_queue_length", "Objects that wait to be reconciled.", lambda: len(worker.queue))
     loop = asyncio.get_running_loop()

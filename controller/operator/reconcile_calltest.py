@@ -1,6 +1,6 @@
 """One CallTest: starts its runs, shows the last one, drops those that history has no room for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as changed
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ from controller.plan.revisions import of_pods, revision_hash, revisions
 from controller.run import status as statuses
 from controller.run.calltest_status import RUN_DELETED, NamedRun, Sut, of_test
 from controller.run.rollouts import SutSeen
-from controller.run.runs import RunSeen, Start, run_token, tested_hash
+from controller.run.runs import RunSeen, Start, is_of, run_token, tested_hash
 from controller.run.scheduling import Schedule, schedule
 from controller.text import plain
 
@@ -48,7 +48,7 @@ class TestReconciler:
         """Does what is due now; returns the seconds to the next slot. Otherwise the next look comes with an event."""
         raw = self.cluster.get(TESTS, namespace, name)
         if raw is None:
-            self.metrics.last_runs.forget(namespace, name)
+            self.metrics.forget((namespace, name))
             return None
         if raw["metadata"].get("deletionTimestamp"):
             return None
@@ -66,7 +66,9 @@ class TestReconciler:
             active = self._start(raw, test, plan.start)
             if active is None:
                 plan = changed(plan, start=None, is_acted_on=False, conflict=plan.start.name)
-        self._show(raw, test, plan, active, sut)
+        after = self._show(raw, test, plan, active, sut)
+        ended = [seen for seen in runs if seen.is_ours and seen.finished and is_of(seen.run, test)]
+        self._measure(raw, test, after, ended, plan)
         for seen in plan.drop:
             self.cluster.delete(RUNS, namespace, seen.run.name, seen.run.uid)
         waits = [wait_s for wait_s in (plan.again_s, LOOK_EVERY_S if sut else None) if wait_s is not None]
@@ -100,7 +102,9 @@ class TestReconciler:
         self.events.normal(raw, "RunCreated", f"run {start.name}: {_why(start.cause)}", run=start.name)
         return NamedRun(name=start.name, status=parse_run(made).status)
 
-    def _show(self, raw: Raw, test: CallTest, plan: Schedule, active: NamedRun | None, sut: SutSeen | None) -> None:
+    def _show(
+        self, raw: Raw, test: CallTest, plan: Schedule, active: NamedRun | None, sut: SutSeen | None
+    ) -> CallTestStatus:
         after = of_test(
             test.status,
             statuses.Clock(now=datetime.fromtimestamp(self.now(), UTC), generation=test.generation),
@@ -115,9 +119,20 @@ class TestReconciler:
         after = _acted_on(after, test, plan)
         if after != test.status:
             self.cluster.replace_status(TESTS, raw | {"status": statuses.as_dict(after)})
-        self.metrics.last_runs.show_status(test.namespace, test.name, after)
         if plan.last:
             self._tell(raw, test, plan.last)
+        return after
+
+    def _measure(
+        self, raw: Raw, test: CallTest, after: CallTestStatus, ended: Sequence[RunSeen], plan: Schedule
+    ) -> None:
+        """What /metrics shows of the test, also after a restart."""
+        of = (test.namespace, test.name)
+        self.metrics.show_test(of, test.spec, after, created=_created(raw), of=test.uid, runs=ended)
+        self.metrics.skipped(of, test.status.schedule, after.schedule)
+        endpoints = plan.last.run.status.endpoints if plan.last else UNSET
+        if endpoints is not UNSET:
+            self.metrics.show_endpoints(of, endpoints)
 
     def _say(self, raw: Raw, plan: Schedule) -> Cause | None:
         """The events of what was not run; the problem that stands in the way."""
@@ -133,10 +148,8 @@ class TestReconciler:
         return Cause(reason=Reason.NAME_CONFLICT, message=message)
 
     def _tell(self, raw: Raw, test: CallTest, last: RunSeen) -> None:
-        """The verdict as an event of the CallTest, and its endpoints' metrics: both also after a restart."""
+        """The verdict as an event of the CallTest, also after a restart."""
         status = last.run.status
-        if status.endpoints is not UNSET:
-            self.metrics.last_runs.show_endpoints(test.namespace, test.name, status.endpoints)
         if test.status.last_run is not UNSET and test.status.last_run.name == last.run.name:
             return
         tell = self.events.normal if status.result is Result.PASSED else self.events.warning
@@ -154,6 +167,8 @@ class TestReconciler:
         if held.get("observedGeneration") != clock.generation or not held.get("conditions"):
             self.cluster.replace_status(TESTS, raw | {"status": before})
             self.events.warning(raw, problem.reason, problem.message)
+        of = (raw["metadata"]["namespace"], raw["metadata"]["name"])
+        self.metrics.show_test(of, None, status, created=_created(raw))
 
 
 def run_of(raw: Raw, test: CallTest, start: Start) -> Raw:
@@ -212,6 +227,10 @@ def _acted_on(status: CallTestStatus, test: CallTest, plan: Schedule) -> CallTes
         schedule=plan.slots,
         last_successful_time=passed,
     )
+
+
+def _created(raw: Raw) -> datetime:
+    return datetime.fromisoformat(raw["metadata"]["creationTimestamp"])
 
 
 def _named(seen: RunSeen | None) -> NamedRun | None:

@@ -366,10 +366,8 @@ class _OneRun:
         tell = self.parent.events.normal if outcome.result is Result.PASSED else self.parent.events.warning
         tell(self.raw, f"Run{outcome.result}", outcome.message)
         if self.is_of_a_test:
-            test = (self.run.namespace, self.run.spec.call_test_name)
-            self.parent.metrics.count_run(*test, outcome.result, outcome.verdict)
-            if outcome.verdict:
-                self.parent.metrics.last_runs.show_measured(*test, self.run.name, outcome.verdict)
+            test, verdict = (self.run.namespace, self.run.spec.call_test_name), outcome.verdict
+            self.parent.metrics.finished(test, self.run.name, outcome.result, reason=outcome.reason, verdict=verdict)
         self.parent._tidy(self.run)  # noqa: SLF001
 
     @property

@@ -1,5 +1,7 @@
 """What a user sees of a test: columns, conditions, events, and the metrics of the operator and of its agents."""
 
+import time
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.calltests import Object, call_test, calling, deleted
@@ -22,6 +24,11 @@ def series(text: str) -> Series:
     }
 
 
+def about(found: Series, test: str) -> list[str]:
+    """The metrics that say something of a test."""
+    return [name for name, has in found if ("calltest", test) in has]
+
+
 def of(found: Series, name: str, **labels: str) -> list[float]:
     """The values of a metric with these labels, among others."""
     return [value for (this, has), value in found.items() if this == name and labels.items() <= dict(has).items()]
@@ -34,6 +41,8 @@ def test_a_passed_test_is_seen_everywhere(voice: Namespace) -> None:
     assert all(agents.values()), "agents show metrics while they run"
     active = series(voice.metrics(voice.operator()["metadata"]["name"], 8080))
     assert of(active, "calltest_run_active", calltest="seen") == [1]
+    assert of(active, "calltest_runs_total", calltest="seen") == [0, 0, 0]
+    assert of(active, "calltest_operator_last_resync_timestamp_seconds") > [time.time() - 600]
     under_way = voice.kubectl("get", "calltests", "seen", "--no-headers").split()
     assert under_way[:2] == ["seen", "0/1"], under_way
 
@@ -50,7 +59,7 @@ def test_a_passed_test_is_seen_everywhere(voice: Namespace) -> None:
     found = series(voice.metrics(voice.operator()["metadata"]["name"], 8080))
     check_measured(found, voice.run_of("seen"))
     deleted(voice, "seen")
-    until(lambda: not of(operator_series(voice), "calltest_last_run_result", calltest="seen"), "its series are gone")
+    until(lambda: not about(operator_series(voice), "seen"), "all its series are gone")
 
 
 def operator_series(space: Namespace) -> Series:
@@ -63,15 +72,19 @@ def check_measured(found: Series, run: Object) -> None:
     assert of(found, "calltest_run_active", calltest="seen") == [0]
     assert of(found, "calltest_last_run_result", calltest="seen", result="Passed") == [1]
     assert of(found, "calltest_last_run_result", calltest="seen", result="Failed") == [0]
-    endpoint = run["status"]["endpoints"][0]["pod"]
-    labels = {"calltest": "seen", "endpoint": endpoint, "call": "pin"}
+    replica = run["status"]["endpoints"][0]["pod"]
+    labels = {"calltest": "seen", "replica": replica, "call": "pin"}
     for leg in ("caller", "callee"):
-        (received,) = of(found, "calltest_rtp_received_packets", leg=leg, **labels)
+        (received,) = of(found, "calltest_last_run_rtp_received_packets", leg=leg, **labels)
         assert 250 <= received <= 350
-        (loss,) = of(found, "calltest_rtp_loss_ratio", leg=leg, **labels)
+        (loss,) = of(found, "calltest_last_run_rtp_loss_ratio", leg=leg, **labels)
         assert 0 <= loss < 0.02
-    (answer,) = of(found, "calltest_call_answer_seconds", **labels)
+    (answer,) = of(found, "calltest_last_run_answer_seconds", **labels)
     assert 0 < answer < 5
+    assert of(found, "calltest_runs_total", calltest="seen", result="Passed") == [1]
+    assert of(found, "calltest_rtp_loss_ratio_count", calltest="seen", call="pin") == [1, 1]
+    assert of(found, "calltest_info", calltest="seen") == [1]
+    assert not [name for name, _ in found if name.endswith("_created")]
 
 
 def events_of(space: Namespace, name: str) -> list[Object]:
@@ -86,8 +99,9 @@ def test_what_was_not_measured_has_no_series(voice: Namespace) -> None:
     assert (status["result"], status["reason"]) == ("Failed", "SipCodeMismatch"), status
     found = operator_series(voice)
     assert of(found, "calltest_last_run_result", calltest="unmeasured", result="Failed") == [1]
-    assert of(found, "calltest_call_answer_seconds", calltest="unmeasured"), "the 404 was measured"
-    for name in ("calltest_rtp_loss_ratio", "calltest_rtp_jitter_seconds", "calltest_rtcp_round_trip_seconds"):
+    assert of(found, "calltest_last_run_answer_seconds", calltest="unmeasured"), "the 404 was measured"
+    names = ("rtp_loss_ratio", "rtp_jitter_seconds", "rtcp_round_trip_seconds")
+    for name in [f"calltest_last_run_{name}" for name in names] + [f"calltest_{name}_count" for name in names]:
         assert of(found, name, calltest="unmeasured") == [], name
     assert voice.agents("unmeasured-g1"), "pods of a failed run stay for whoever looks into it"
     deleted(voice, "unmeasured")
