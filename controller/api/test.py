@@ -1,7 +1,7 @@
 """CallTest: what people write. Every field has a description and an example that a test parses."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 
@@ -28,11 +28,21 @@ class Route(StrEnum):
     REQUEST_URI = "RequestURI"
 
 
+KEYS_OF_IT: Final = "Keys: username, password and, where more than one realm may ask, realm (default: any)."
+
+
 class SecretReference(Document, frozen=True, kw_only=True):
-    """A Secret in the CallTest's namespace, mounted by the agent alone. Keys: username, password, realm (optional)."""
+    """A Secret in the CallTest's namespace, mounted by the agent alone."""
 
     secret_name: Annotated[
-        str, about("Name of the Secret.", example="sip-alice", min_length=1, max_length=253, pattern=SUBDOMAIN_PATTERN)
+        str,
+        about(
+            f"Name of the Secret, in the CallTest's namespace. {KEYS_OF_IT}",
+            example="sip-alice",
+            min_length=1,
+            max_length=253,
+            pattern=SUBDOMAIN_PATTERN,
+        ),
     ]
 
 
@@ -52,7 +62,8 @@ class Caller(Document, frozen=True, kw_only=True):
 
     uri: Uri
     credentials: Annotated[
-        SecretReference | None, about("Digest credentials of the caller.", example={"secretName": "sip-alice"})
+        SecretReference | None,
+        about(f"Digest credentials of the caller: a Secret. {KEYS_OF_IT}", example={"secretName": "sip-alice"}),
     ] = None
     register: (
         Annotated[
@@ -68,7 +79,8 @@ class Callee(Document, frozen=True, kw_only=True):
 
     uri: Uri
     credentials: Annotated[
-        SecretReference | None, about("Digest credentials of the callee.", example={"secretName": "sip-bob"})
+        SecretReference | None,
+        about(f"Digest credentials of the callee: a Secret. {KEYS_OF_IT}", example={"secretName": "sip-bob"}),
     ] = None
     route: Annotated[
         Route,

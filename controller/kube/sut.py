@@ -70,7 +70,8 @@ class Suts:
         except ClusterError as error:
             if error.status != 403:
                 raise
-            message = f"{error}; apply the Role of deploy/target-access in the target's namespace"
+            message = f"{error}; the target's namespace needs the Role of deploy/target-access, bound to the operator's"
+            message += " ServiceAccount (docs/operator.md, Install)"
             return Seen(discovery=Discovery(problem=Cause(reason=Reason.ACCESS_DENIED, message=message)))
         present = replicas([*seen.pods, *also])
         return Seen(

@@ -108,7 +108,7 @@ def files() -> dict[str, str]:
 
 def main() -> None:
     """Writes the files."""
-    deploy = Path(__file__).parent.parent / "deploy"
+    deploy = Path(__file__).parents[2] / "deploy"
     for name, text in files().items():
         path = deploy / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -158,10 +158,10 @@ def test_a_target_in_another_namespace_needs_its_role_there(voice: Namespace, tm
         assert (status["result"], status["reason"]) == ("Inconclusive", "AccessDenied"), status
         assert "deploy/target-access" in status["message"]
 
-        for file in ("role.yaml", "rolebinding.yaml"):
-            text = (ROOT / "deploy" / "target-access" / file).read_text()
-            voice.kubectl("apply", "-f", "-", stdin=text.replace("namespace: calltest}", f"namespace: {tester.name}}}"))
+        voice.kubectl("apply", "-k", str(ROOT / "deploy" / "target-access"))
+        to = ("--role=calltest-target", f"--serviceaccount={tester.name}:calltest-operator")
+        voice.kubectl("create", "rolebinding", "calltest-target", *to)
         tester.apply(call_test("inside", target=target))
         status = tester.finished("inside", timeout_s=90)["status"]["lastRun"]
         assert status["result"] == "Passed", status
-    voice.kubectl("delete", "-f", str(ROOT / "deploy" / "target-access" / "rolebinding.yaml"))
+    voice.kubectl("delete", "rolebinding", "calltest-target")
