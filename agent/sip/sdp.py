@@ -23,6 +23,7 @@ _PTIME: Final = re.compile(r"ptime:\s*(\d{1,4})(?:\.\d+)?\s*")
 _MEDIUM: Final = re.compile(r"([\w.+-]+) +(\d{1,5})(?:/\d+)? +([\w.+-]+(?:/[\w.+-]+)*)((?: +\S+)+) *")
 _CONNECTION: Final = re.compile(r"IN +IP[46] +([0-9A-Za-z.:_-]+)(?:/[0-9/]+)? *")
 _ORIGIN: Final = re.compile(r"\S+ \d+ \d+ IN IP[46] \S+ *")
+DISCARD: Final = 9
 NOWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104
 """Hold, as RFC 2543 wrote it."""
 
@@ -147,6 +148,16 @@ class Medium:
     def encrypted(self) -> bool:
         """RTP/SAVP and its like."""
         return "SAVP" in self.protocol
+
+    @property
+    def framed(self) -> bool:
+        """RTP over TCP, a frame for each packet (RFC 4571)."""
+        return self.protocol.startswith(("TCP/RTP/", "TCP/DTLS/RTP/"))
+
+    @property
+    def listens(self) -> bool:
+        """Packets are sent to its port: who opens the TCP connection (a=setup:active) names 9 (RFC 4145 §4.1)."""
+        return self.port != 0 and not (self.framed and self.port == DISCARD)
 
     @property
     def encodings(self) -> dict[int, Encoding]:

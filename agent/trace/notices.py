@@ -37,6 +37,26 @@ def notices(
             "IP packets lacked fragments",
         ),
         ("TooManyCalls", analysis.sip.calls.forgotten, "calls were forgotten before they were over, to save memory"),
+        (
+            "CallsCut",
+            analysis.sip.calls.cut,
+            "times a call had more requests, forks, hops, addresses or legs than are remembered",
+        ),
+        (
+            "TooManyAtAnAddress",
+            analysis.streams.beyond,
+            "times an SDP met more addresses, calls or streams there than are looked at: some may lack their call",
+        ),
+        (
+            "TooManyHandshakes",
+            analysis.dtls_left_out,
+            "packets of DTLS handshakes beyond those that are remembered: their media may be encrypted",
+        ),
+        (
+            "TooManyChannels",
+            analysis.wire.internet.turn.forgotten,
+            "TURN channels beyond those that are remembered: their media stands between client and server",
+        ),
         ("TooManyInfos", analysis.sip.infos.left_out, "INFOs with digits beyond a hundred thousand are not shown"),
         ("SipOverTcpIncomplete", analysis.wire.tcp.lost, "times a piece of a SIP connection over TCP was missing"),
         (

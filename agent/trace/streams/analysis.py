@@ -23,6 +23,8 @@ class Analysis:
         self.sip = Sip(self.wire.addresses, self.meanings)
         self.dtls: set[tuple[int, int]] = set()
         """Addresses and ports (as Datagrams has them), both ways, between which a DTLS handshake was seen."""
+        self.dtls_left_out = 0
+        """Packets of handshakes for which there was no room."""
 
     def add(self, records: Records, listener: Callable[[Datagrams], None] | None = None) -> None:
         """One batch; `listener` is told of its packets once they are counted, and must take what it wants at once."""
@@ -35,7 +37,12 @@ class Analysis:
 
     def _dtls(self, found: Datagrams) -> None:
         """Handshakes."""
-        odds = found.odds[found.odds["kind"] == OddKind.DTLS][: MAX_DTLS - len(self.dtls)]
+        odds = found.odds[found.odds["kind"] == OddKind.DTLS]
         for hosts, ports in zip(odds["hosts"].tolist(), odds["ports"].tolist(), strict=True):
+            if (hosts, ports) in self.dtls:
+                continue
+            if len(self.dtls) >= MAX_DTLS:
+                self.dtls_left_out += 1
+                continue
             self.dtls.add((hosts, ports))
             self.dtls.add(((hosts & 0xFFFFFFFF) << 32 | hosts >> 32, (ports & 0xFFFF) << 16 | ports >> 16))

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Final
+from typing import Final, TypeVar
 
 from agent.sip.bodies import bodies
 from agent.sip.sdp import NOWHERE, Medium, parse_sdp
@@ -121,6 +121,7 @@ class Ended:
 
 
 Event = Declaration | Ended
+_One = TypeVar("_One")
 Media = tuple[Medium, ...]
 
 
@@ -138,6 +139,8 @@ class Calls:
         self._messages = count()
         self.forgotten = 0
         """Calls that were not over when room was needed."""
+        self.cut = 0
+        """Times that a call had more requests, dialogs, hops, addresses or legs than are remembered."""
 
     def side(self, head: SipHead) -> Side:
         """Whose request it is, or to whose request it is the response."""
@@ -174,6 +177,7 @@ class Calls:
             call.requests[key] = request
             if len(call.requests) > MAX_OF_A_CALL:
                 call.requests.popitem(last=False)
+                self.cut += 1
         if head.method in ("BYE", "CANCEL"):
             tag = head.to_tag if side is Side.A else head.from_tag
             if head.method == "BYE" and tag in call.dialogs:
@@ -195,8 +199,7 @@ class Calls:
         asked, code = self.side(head), head.code or 0
         request = _asked(call, head, captured)
         if head.method == "INVITE" and 200 <= code < 300:
-            if len(call.dialogs) < MAX_OF_A_CALL:
-                call.dialogs.add(head.to_tag if asked is Side.A else head.from_tag)
+            self._add(call.dialogs, head.to_tag if asked is Side.A else head.from_tag)
             call.answered = number if call.answered is None else call.answered
         if code >= 300:
             yield from self._refused(call, head, request, captured)
@@ -235,14 +238,30 @@ class Calls:
         if leg is None or not any(leg.places.values()):
             places = {where for one in said.media if (where := self._place(one)) is not None}
             same = next((one for one in call.legs if one.places[said.side] & places), None)
-            leg = same or leg or (_likely(call, hop) if in_dialog else None) or _new_leg(call)
+            leg = same or leg or (_likely(call, hop) if in_dialog else None) or self._new_leg(call)
         if len(call.hops) < MAX_OF_A_CALL or hop in call.hops:
             call.hops[hop] = leg
+        else:
+            self.cut += 1
         return leg
+
+    def _new_leg(self, call: Call) -> Leg:
+        if len(call.legs) < MAX_LEGS:
+            call.legs.append(Leg(call=call, number=len(call.legs) + 1))
+        else:
+            self.cut += 1
+        return call.legs[-1]
+
+    def _add(self, some: set[_One], one: _One) -> None:
+        """Where there is room."""
+        if len(some) < MAX_OF_A_CALL:
+            some.add(one)
+        elif one not in some:
+            self.cut += 1
 
     def _place(self, medium: Medium) -> int | None:
         """None: it is not of RTP, refused, or on hold as RFC 2543 wrote it."""
-        if not medium.rtp or not medium.port or medium.address in NOWHERE:
+        if not medium.rtp or not medium.listens or medium.address in NOWHERE:
             return None
         address = self._addresses.parse(medium.address)
         return None if address is None else place(address, medium.port)
@@ -275,8 +294,7 @@ class Calls:
         for where, same in shared.items():
             how = {security for _, _, security in same}
             security = how.pop() if len(how) == 1 else Security.UNSURE
-            if len(leg.places[side]) < MAX_OF_A_CALL:
-                leg.places[side].add(where)
+            self._add(leg.places[side], where)
             yield Declaration(
                 row=captured.row,
                 time_ns=captured.time_ns,
@@ -318,9 +336,3 @@ def _likely(call: Call, hop: frozenset[Endpoint]) -> Leg | None:
     hosts = {host for host, _ in hop}
     same = (leg for known, leg in call.hops.items() if {host for host, _ in known} == hosts)
     return legs[0] if len(legs) == 1 else next(same, None)
-
-
-def _new_leg(call: Call) -> Leg:
-    if len(call.legs) < MAX_LEGS:
-        call.legs.append(Leg(call=call, number=len(call.legs) + 1))
-    return call.legs[-1]

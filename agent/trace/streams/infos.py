@@ -18,6 +18,7 @@ MAX_INFOS: Final = 100_000
 MAX_REMEMBERED: Final = 8192
 """Requests whose copies are known for such."""
 MAX_KINDS: Final = 64
+OTHER_KINDS: Final = "other types"
 _KPML: Final = "application/kpml-response+xml"
 _KPML_DIGITS: Final = re.compile(r"""<kpml-response\b[^>]*\bdigits\s*=\s*["']([0-9A-D*#]{1,64})["']""", re.IGNORECASE)
 _AGAIN: Final = frozenset({401, 407})
@@ -110,8 +111,8 @@ class Infos:
                 self.kpml_digits += told[1] if told and len(self.kpml_digits) < MAX_KINDS else ""
             elif head.method == "INFO" or body.kind in DIGIT_KINDS:
                 kind = (head.method, body.kind)
-                if kind in self.unread or len(self.unread) < MAX_KINDS:
-                    self.unread[kind] += 1
+                known = kind in self.unread or len(self.unread) < MAX_KINDS
+                self.unread[kind if known else (head.method, OTHER_KINDS)] += 1
 
     def _response(self, key: Key, head: SipHead) -> None:
         info, code = self._infos.get(key), head.code or 0

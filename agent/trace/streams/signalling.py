@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from agent.sip.sdp import parse_sdp, sdp_of
 from agent.sip.text import blank_digests, parse_head
 from agent.trace.file.records import Records, Skipped
 from agent.trace.kernel import OddKind
@@ -44,6 +45,8 @@ class Wire:
 
         def segment(one: Segment) -> list[bytes]:
             carried = self.tcp.add(one)
+            for payload in carried.messages:
+                self._listen(payload)
             messages.extend(
                 Captured(
                     row=one.row,
@@ -57,7 +60,7 @@ class Wire:
             )
             return carried.datagrams
 
-        found = self.internet.datagrams(records, segment)
+        found = self.internet.datagrams(records, segment, self._listen)
         by_udp = len(messages)
         for row, begin, end, hosts, ports, kind in found.odds.tolist():
             if kind == OddKind.SIP:
@@ -74,6 +77,18 @@ class Wire:
         if by_udp:
             messages.sort(key=lambda one: one.row)
         return found, messages
+
+    def _listen(self, message: bytes) -> None:
+        """Where its SDP wants RTP over TCP."""
+        if b" TCP/" not in message:
+            return
+        text = message.decode("utf-8", "replace")
+        head = parse_head(text)
+        sdp = sdp_of(head, text) if head else None
+        for medium in parse_sdp(sdp).media if sdp else ():
+            address = self.addresses.parse(medium.address) if medium.framed and medium.listens else None
+            if address is not None:
+                self.tcp.declare((address, medium.port))
 
 
 def port(loaded: int) -> int:

@@ -39,6 +39,8 @@ class Streams:
         self._to: dict[int, dict[int, None]] = {}
         self._from: dict[int, dict[int, None]] = {}
         """Flows that may yet go on, by destination and source, in the order of their begin."""
+        self.beyond = 0
+        """Times that there were more addresses, calls of one address, or streams of one, than are looked at."""
         self._begun = 0
         """Flows that had begun when it was last looked which to forget."""
 
@@ -129,11 +131,15 @@ class Streams:
         claims[said.leg, said.side] = said
         if len(claims) > MAX_CLAIMS:
             del claims[next(iter(claims))]
+            self.beyond += 1
         self._places.move_to_end(said.place)
         if len(self._places) > MAX_PLACES:
             self._places.popitem(last=False)
+            self.beyond += 1
         rows = self.flows.rows
-        flows = [flow for index in (self._to, self._from) for flow in _youngest(index.get(said.place, {}))]
+        there = [index.get(said.place, {}) for index in (self._to, self._from)]
+        self.beyond += any(len(some) > MAX_LOOKED_AT for some in there)
+        flows = [flow for some in there for flow in _youngest(some)]
         for flow in dict.fromkeys(flows):
             to, back = int(rows["destination"][flow]), int(rows["source"][flow])
             members = self.members.get(flow, ())

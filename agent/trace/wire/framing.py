@@ -1,12 +1,16 @@
 """Datagrams in a byte stream: RTP by RFC 4571, TURN's messages over TCP (RFC 8656 §12.5), HEP. Each says its length."""
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 _COOKIE: Final = bytes.fromhex("2112a442")
 _STUN_HEADER: Final = 20
 _CHANNELS: Final = range(0x40, 0x50)
-_SURE: Final = 3
-"""Frames in a row whose RTP has one source: it is no chance."""
+SURE: Final = 3
+"""Packets in a row that one source numbered one after the other: no chance, and no other protocol's records."""
+_MAX_STEP: Final = 100
+"""Of sequence numbers from packet to packet: MAX_MISORDER of RFC 3550 A.1."""
 _RTP_HEADER: Final = 12
 _MIN_HEAD: Final = 10
 """Bytes that tell which framing it is."""
@@ -50,6 +54,8 @@ def delimited(data: bytearray, at: int) -> tuple[int, int, int] | None:
 
 
 FRAMINGS: Final = (delimited, framed)
+FRAMED: Final = 1
+"""RFC 4571's index there."""
 
 
 def looks_framed(data: bytearray, at: int) -> int | None:
@@ -64,9 +70,9 @@ def looks_framed(data: bytearray, at: int) -> int | None:
     return 1 if size >= _RTP_HEADER and (data[at + 2] >> 6 == 2 or data[at + 6 : at + 10] == _COOKIE) else None
 
 
-def is_framed(data: bytearray, at: int, framing: int) -> bool | None:
-    """Whether they are; None: too few bytes to tell."""
-    sources: list[bytes] = []
+def is_framed(data: bytearray, at: int, framing: int, sure: int = SURE) -> bool | None:
+    """Whether they are, by `sure` packets of RTP; None: too few bytes to tell."""
+    heads: list[tuple[bytes, int]] = []
     try:
         while (one := FRAMINGS[framing](data, at)) and one[1] <= len(data):
             begin, end, at = one
@@ -76,12 +82,27 @@ def is_framed(data: bytearray, at: int, framing: int) -> bool | None:
             if end - inner < _RTP_HEADER or data[inner] >> 6 != 2:
                 return False
             if data[inner + 1] not in range(192, 224):  # RTCP: RFC 5761 §4
-                sources.append(bytes(data[inner + 8 : inner + 12]))
-            if len(sources) == _SURE:
-                return len(set(sources)) == 1
+                heads.append((bytes(data[inner + 8 : inner + 12]), int.from_bytes(data[inner + 2 : inner + 4])))
+            if len(heads) == sure:
+                return _is_one_source(heads)
     except FrameError:
         return False
     return None
+
+
+def _is_one_source(heads: Sequence[tuple[bytes, int]]) -> bool:
+    """By SSRC and sequence number."""
+    steps = [(after - before) % (1 << 16) for (_, before), (_, after) in pairwise(heads)]
+    return len({source for source, _ in heads}) == 1 and all(0 < step <= _MAX_STEP for step in steps)
+
+
+def begins_framed(data: bytearray) -> bool | None:
+    """Whether a connection that SDP declared begins with a frame (RFC 4571 §2); None: it is not whole yet."""
+    try:
+        one = framed(data, 0)
+    except FrameError:
+        return False
+    return None if one is None or one[1] > len(data) else one[1] > one[0]
 
 
 def cut(buffer: bytearray, framing: int) -> list[bytes]:

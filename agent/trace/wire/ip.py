@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from agent.trace.file.records import Records, Skipped, load
 from agent.trace.file.source import Bytes
 from agent.trace.kernel import ODD, PACKET, Found, GivenKind, OddKind, Table, address, kernel
 from agent.trace.wire import hep, unread
-from agent.trace.wire.addresses import Addresses
+from agent.trace.wire.addresses import UNKNOWN, Addresses
 from agent.trace.wire.packet import TCP, UDP, Fragments, parse_ip
 from agent.trace.wire.turn import Turn
 
@@ -62,6 +63,9 @@ class Segment:
 Carry = Callable[[Segment], Iterable[bytes]]
 """Takes a segment; the datagrams that it completes, as UDP would carry them (agent/trace/wire/tcp.py)."""
 
+
+Listen = Callable[[bytes], None]
+"""Takes a SIP message over UDP before the TCP of its batch is read: that may be what it declares."""
 
 _Piece = tuple[bytes, int, int, int, GivenKind]
 """What is to be read on: bytes, row, hosts, ports (or protocol), and what it is."""
@@ -142,13 +146,13 @@ class Internet:
 
     def __init__(self, addresses: Addresses, skipped: Skipped) -> None:
         self._addresses, self.skipped = addresses, skipped
-        self.fragments, self._turn = Fragments(), Turn(addresses)
+        self.fragments, self.turn = Fragments(), Turn(addresses)
         self._rooms: list[_Room] = []
         self._taken = 0
         """Rooms, by this batch."""
 
-    def datagrams(self, records: Records, carry: Carry) -> Datagrams:
-        """The batch's UDP; its TCP goes to `carry`, one by one."""
+    def datagrams(self, records: Records, carry: Carry, listen: Listen) -> Datagrams:
+        """The batch's UDP; its TCP goes to `carry`, one by one, once `listen` had the SIP."""
         data, table, batch = records.data, records.table, _Batch(records)
         self._taken = 0
         room = self._room()
@@ -157,6 +161,8 @@ class Internet:
         for _ in range(MAX_ROUNDS):
             for part in parts:
                 batch.take(part)
+                for _, begin, end in _places(part.odds[part.odds["kind"] == OddKind.SIP]):
+                    listen(part.data[begin:end].tobytes())
             parts = [inner for part in parts if len(part.odds) for inner in self._inside(batch, part, carry)]
             if not parts:
                 break
@@ -186,8 +192,8 @@ class Internet:
             self.skipped[unread.ODD_HEP] += unreadable
         given = [
             self._six(part.data, of_kind[OddKind.UDP6]),
-            self._turn.messages(part.data, of_kind[OddKind.STUN]),
-            self._turn.channels(part.data, of_kind[OddKind.CHANNEL]),
+            self.turn.messages(part.data, of_kind[OddKind.STUN]),
+            self.turn.channels(part.data, of_kind[OddKind.CHANNEL]),
             carried,
         ]
         yield from self._read(batch, part.data, part.base, np.concatenate(given))
@@ -205,6 +211,7 @@ class Internet:
 
     def _read(self, batch: _Batch, data: Bytes, base: int, given: Table) -> Iterator[_Part]:
         """Parts of packets in `data` (kernel.ODD, GivenKind); `base` is added to where they are said to be."""
+        given = given[_are_known(given["hosts"])]
         if len(given):
             room, rows = self._room(), address(batch.records.table)
             into = room.clear(len(given))
@@ -236,6 +243,8 @@ class Internet:
                 return []
             packet = replace(packet, payload=payload, wire=len(payload))
         hosts = self._pair(packet.source, packet.destination)
+        if UNKNOWN in (hosts & 0xFFFFFFFF, hosts >> 32):
+            return []
         if packet.protocol == TCP:
             return self._segment(packet.payload, hosts, packet.wire, (row, time_ns), carry)
         if not packet.payload:
@@ -264,6 +273,13 @@ class Internet:
         )
         ports = int.from_bytes(content[:4], "little")
         return [(datagram, when[0], hosts, ports, GivenKind.PAYLOAD) for datagram in carry(segment)]
+
+
+def _are_known(hosts: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Which pairs have no address for which there was no number."""
+    low, high = hosts & np.uint64(0xFFFFFFFF), hosts >> np.uint64(32)
+    known: npt.NDArray[np.bool_] = (low != UNKNOWN) & (high != UNKNOWN)
+    return known
 
 
 def _places(odds: Table) -> Iterator[tuple[int, int, int]]:

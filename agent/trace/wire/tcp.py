@@ -1,6 +1,7 @@
 """What TCP connections carry that matters: SIP (RFC 3261 §18.3), plain or over WebSocket, and datagrams. Bounded.
 
 A connection may begin anywhere in a capture: within a message, or with its keep-alives. What is passed over is counted.
+RTP is where an SDP declared it; elsewhere only what nothing else could be.
 """
 
 import re
@@ -16,6 +17,8 @@ from agent.trace.wire.ip import Segment
 
 MAX_MESSAGE: Final = 65_535
 MAX_CONNECTIONS: Final = 2048
+MAX_DECLARED: Final = 4096
+"""Addresses and ports; of those before, connections are looked at as if no SDP had named them."""
 MAX_UNSURE_BYTES: Final = 4096
 """Kept of a connection of which nobody knows what it is: a start line may be in pieces."""
 _MAX_BEGIN: Final = 64
@@ -65,6 +68,8 @@ class _Flow:
     """A message began with a segment, or right behind another."""
     fresh: bool = True
     """Nothing was taken off the buffer, and no SYN was seen: a segment that came late may be its begin."""
+    whole: bool = False
+    """All since its SYN is in the buffer."""
     framing: int = 0
     hit: int | None = None
     """Where frames may begin in the buffer of a connection of which nothing is known."""
@@ -74,7 +79,7 @@ class _Flow:
         """Takes bytes off the front."""
         del self.buffer[:count]
         self.looked = self.wanted = 0
-        self.fresh = False
+        self.fresh = self.whole = False
 
     def forget(self) -> None:
         """What is next does not follow on the buffer."""
@@ -88,6 +93,7 @@ class Tcp:
 
     def __init__(self) -> None:
         self._flows: OrderedDict[Direction, _Flow] = OrderedDict()
+        self._declared: OrderedDict[tuple[int, int], None] = OrderedDict()
         self._lost = 0
         self.begun_within = 0
         """Connections with SIP of which the capture's first bytes are within a message."""
@@ -97,8 +103,16 @@ class Tcp:
         """Times that SIP was passed over: a segment is missing, or cut, or there is what is no message."""
         return self._lost + sum(flow.assembly.waiting and _has_sip(flow) for flow in self._flows.values())
 
+    def declare(self, place: tuple[int, int]) -> None:
+        """An SDP wants RTP over TCP there (RFC 4571): connections from and to it carry it, whoever opens them."""
+        self._declared[place] = None
+        self._declared.move_to_end(place)
+        if len(self._declared) > MAX_DECLARED:
+            self._declared.popitem(last=False)
+
     def add(self, segment: Segment) -> Carried:
         """Messages and datagrams that this segment completes."""
+        declared = segment.source in self._declared or segment.destination in self._declared
         flow = self._flow(segment)
         carried = Carried(messages=[], datagrams=[])
         sequence = (segment.sequence + segment.syn) % (1 << 32)
@@ -112,7 +126,7 @@ class Tcp:
                 if flow.kind in (Kind.DATAGRAMS, Kind.WEBSOCKET):
                     flow.kind = None
             else:
-                self._take(flow, piece, carried)
+                self._take(flow, piece, carried, declared=declared)
         return carried
 
     def _flow(self, segment: Segment) -> _Flow:
@@ -122,7 +136,7 @@ class Tcp:
         if flow is not None and not (segment.syn and flow.assembly.begun != first):
             self._flows.move_to_end(key)
             return flow
-        flow = self._flows[key] = _Flow(Assembly(first), fresh=not segment.syn)
+        flow = self._flows[key] = _Flow(Assembly(first), fresh=not segment.syn, whole=segment.syn)
         self._flows.move_to_end(key)
         if len(self._flows) > MAX_CONNECTIONS:
             _, old = self._flows.popitem(last=False)
@@ -135,13 +149,13 @@ class Tcp:
             flow.buffer[:0] = segment.payload
             flow.assembly.begun, flow.looked, flow.hit = sequence, 0, None
 
-    def _take(self, flow: _Flow, piece: bytes, carried: Carried) -> None:
+    def _take(self, flow: _Flow, piece: bytes, carried: Carried, *, declared: bool) -> None:
         if not piece:
             return
         at = len(flow.buffer)
         flow.buffer += piece
         if flow.kind is None:
-            flow.kind = self._kind(flow, at)
+            flow.kind = self._kind(flow, at, declared=declared)
         if flow.kind is Kind.SIP:
             flow.sure = flow.sure or bool(_BEGINS.match(piece.lstrip(b"\r\n")))
             carried.messages.extend(self._messages(flow))
@@ -157,12 +171,14 @@ class Tcp:
                 flow.kind = None
                 flow.forget()
 
-    def _kind(self, flow: _Flow, at: int) -> Kind | None:
+    def _kind(self, flow: _Flow, at: int, *, declared: bool) -> Kind | None:
         """What a connection carries, once that shows; `at` is where in the buffer its newest segment begins."""
         buffer, since = flow.buffer, max(0, flow.looked - 64)
         flow.looked = len(buffer)
-        framed = self._framing(flow, at)
-        if framed:
+        if declared and flow.whole and framing.begins_framed(buffer):
+            flow.framing = framing.FRAMED
+            return Kind.DATAGRAMS
+        if self._framing(flow, at, framing.SURE - declared):
             return Kind.DATAGRAMS
         if buffer[0] in b"GH" and (end := websocket.upgraded(buffer)) is not None:
             flow.drop(end)
@@ -178,7 +194,7 @@ class Tcp:
             flow.looked, flow.hit = len(buffer), None
         return None
 
-    def _framing(self, flow: _Flow, at: int) -> bool:
+    def _framing(self, flow: _Flow, at: int, sure: int) -> bool:
         if flow.hit is None:
             if len(flow.buffer) <= _MAX_BEGIN:
                 at = 0  # a length may be a segment of its own
@@ -186,7 +202,7 @@ class Tcp:
             if looks is None:
                 return False
             flow.hit, flow.framing = at, looks
-        known = framing.is_framed(flow.buffer, flow.hit, flow.framing)
+        known = framing.is_framed(flow.buffer, flow.hit, flow.framing, sure)
         if known:
             flow.drop(flow.hit)
             flow.hit = None

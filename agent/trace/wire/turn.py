@@ -47,6 +47,8 @@ class Turn:
 
     def __init__(self, addresses: Addresses) -> None:
         self._addresses = addresses
+        self.forgotten = 0
+        """Channels for which there was no room: their media stays between client and server."""
         self._peers: OrderedDict[tuple[Place, Place, int], Place | None] = OrderedDict()
         """By client, server, channel. None: data came before a ChannelBind was seen; it stays where it is then, so that
         a stream is one."""
@@ -112,6 +114,7 @@ class Turn:
         self._peers[key] = peer
         if len(self._peers) > MAX_CHANNELS:
             self._peers.popitem(last=False)
+            self.forgotten += 1
 
 
 def _distinct(keys: Table) -> tuple[Table, npt.NDArray[np.intp]]:
