@@ -151,15 +151,15 @@ FULL = {
     "last_successful_time": at(0),
     "conditions": (condition("VerdictCurrent", "True"), condition("Stalled", "False")),
 }
-SCHEDULED = {"trigger": {"schedule": "*/15 * * * *"}}
+SCHEDULED = {"trigger": {"schedule": "*/15 * * * *", "onRollout": {}}}
 
 
-def run_once(metrics: Metrics, name: str, verdict: RunVerdict, result: Result) -> None:
+def run_once(metrics: Metrics, name: str, verdict: RunVerdict, result: Result, test: tuple[str, str] = TEST) -> None:
     """As when a run of the test finishes."""
-    metrics.finished(TEST, name, result, verdict=verdict)
+    metrics.finished(test, name, result, verdict=verdict)
     runs = [ended(name, result, 1)]
-    metrics.show_test(TEST, spec(**SCHEDULED), status(name, result, **FULL), created=CREATED, of="u", runs=runs)
-    metrics.show_endpoints(TEST, [Endpoint(index=0, address="10.0.0.1:5060", pod="sut-0", result=result)])
+    metrics.show_test(test, spec(**SCHEDULED), status(name, result, **FULL), created=CREATED, of="u", runs=runs)
+    metrics.show_endpoints(test, [Endpoint(index=0, address="10.0.0.1:5060", pod="sut-0", result=result)])
 
 
 def filled() -> Metrics:
