@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from agent.trace.file.pcap import FILE_HEADER, MAGICS, Pcap
-from agent.trace.file.pcapng import MAGIC, Pcapng
 from agent.trace.file.records import Records, Skipped
 from agent.trace.file.source import COMPRESSIONS, Source, opened
 from agent.trace.model import File, UnusableCaptureError
 
+if TYPE_CHECKING:
+    from agent.trace.file.pcapng import Pcapng
+
 CHUNK_BYTES: Final = 1 << 19
+_PCAPNG: Final = b"\x0a\x0d\x0d\x0a"
 
 
 def batches(
@@ -39,12 +42,14 @@ def batches(
         )
 
 
-def _format(path: Path | str, source: Source, skipped: Skipped) -> Pcap | Pcapng:
+def _format(path: Path | str, source: Source, skipped: Skipped) -> "Pcap | Pcapng":
     source.advance(0)
     magic = source.data[:4].tobytes()
     if magic in MAGICS and len(source.data) >= FILE_HEADER:
         return Pcap(source, skipped)
-    if magic == MAGIC:
+    if magic == _PCAPNG:
+        from agent.trace.file.pcapng import Pcapng  # noqa: PLC0415 - each format's reader for its files
+
         return Pcapng(source, skipped)
     if not magic:
         raise UnusableCaptureError(f"{path}: {source.fault or 'empty'}: no capture")

@@ -3,7 +3,6 @@
 import ipaddress
 import shutil
 import stat
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -76,7 +75,7 @@ def answer(request: Request, stdin: BinaryIO, watch: Watch) -> Answer:
     except KernelError as error:
         raise IncompleteInstallationError(str(error)) from error
     except OSError as error:
-        where = error.filename or request.wav or tempfile.gettempdir()
+        where = error.filename or request.wav or _folder()
         raise UnusableInputError(
             f"{where}: {error.strerror}: name a directory for --wav that can be written"
         ) from error
@@ -93,7 +92,7 @@ def _readable(request: Request, stdin: BinaryIO) -> Iterator[Sequence[str]]:
         paths = list(request.files)
         for number, name in enumerate(request.files):
             if (request.wav or request.in_band) and (name == STDIN or _is_pipe(name)):
-                copy = copies.enter_context(tempfile.NamedTemporaryFile(prefix="calltest-"))
+                copy = copies.enter_context(_temporary())
                 with nullcontext(stdin) if name == STDIN else Path(name).open("rb") as file:
                     _keep(file, copy, "standard input" if name == STDIN else name)
                 paths[number] = copy.name
@@ -104,6 +103,18 @@ def _readable(request: Request, stdin: BinaryIO) -> Iterator[Sequence[str]]:
             for path, name in zip(paths, request.files, strict=True):
                 text = text.replace(path, name)
             raise UnusableInputError(text) from error
+
+
+def _temporary() -> AbstractContextManager[IO[bytes]]:
+    from tempfile import NamedTemporaryFile  # noqa: PLC0415 - few read pipes twice, all would load it
+
+    return NamedTemporaryFile(prefix="calltest-")
+
+
+def _folder() -> str:
+    from tempfile import gettempdir  # noqa: PLC0415 - as above
+
+    return gettempdir()
 
 
 def _is_pipe(name: str) -> bool:
@@ -117,7 +128,7 @@ def _is_pipe(name: str) -> bool:
 
 def _keep(file: BinaryIO, copy: IO[bytes], name: str) -> None:
     """Copies a pipe to its end; UnusableInputError where it takes more than half of what is free there."""
-    folder = tempfile.gettempdir()
+    folder = _folder()
     room = shutil.disk_usage(folder).free // 2
     try:
         while piece := file.read(1 << 20):

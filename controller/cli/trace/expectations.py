@@ -11,26 +11,21 @@ from agent.contract.call import DtmfMethod
 from agent.trace.model import CallSide, Digit, Stream, Trace
 from agent.trace.wire.unread import CUT_SIP, DAMAGED_IP, DAMAGED_UDP, may_hide_calls
 from controller.cli.trace.conversations import Conversation, conversations
+from controller.cli.trace.keys import KEYS, METHODS
 
-KEYS: Final = frozenset("0123456789*#ABCD")
-"""Other events (flash, fax tones) are shown, and no part of what a person dials."""
 NO_DAMAGE: Final = frozenset(
     {"record cut at the end of the file", "block cut at the end of the file", DAMAGED_IP, DAMAGED_UDP}
 )
 """Reasons of `File.skipped` that hide no digits: the capture was stopped, the packet was like this on the wire."""
-HIDING_PACKETS: Final = frozenset({"TooManyAddresses", "TooManyFlows", "FragmentsMissing"})
+HIDING_PACKETS: Final = frozenset({"TooManyAddresses", "TooManyFlows", "FragmentsMissing", "TooManyChannels"})
 """Codes of `Trace.warnings` that tell of packets, whole streams maybe, that are not in it."""
 HIDING_DIGITS: Final = HIDING_PACKETS | {
     "EventsCut", "TooManyEvents", "TooManyPayloadMaps", "RedundantAudio", "SipOverTcpIncomplete", "TooManyInfos",
+    "TooManyCalls", "CallsCut", "TooManyAtAnAddress", "TooManyHandshakes",
 }  # fmt: skip
 """Those, and of digits that are not in it."""
 VIDEO_CLOCK_HZ: Final = 90_000
 """Of every video format, and of no audio (RFC 3551 §5)."""
-METHODS: Final = {
-    DtmfMethod.RFC4733: "RFC 4733",
-    DtmfMethod.INFO: "SIP INFO",
-    DtmfMethod.IN_BAND: "in band",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

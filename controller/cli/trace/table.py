@@ -14,7 +14,7 @@ from agent.contract.call import DtmfMethod
 from agent.sip.text import printable
 from agent.trace.model import Digit, File, Stream, Trace
 from controller.cli.output import NOT_MEASURED
-from controller.cli.trace.expectations import KEYS, METHODS
+from controller.cli.trace.keys import KEYS, METHODS
 
 _TEXTS: Final = {"FROM\n→ TO": 23, "CODEC\nSSRC": 10, "DIGITS": 8}
 """Columns that are folded where the terminal is narrow, and the least that they get."""

@@ -144,6 +144,10 @@ def test_a_file_that_was_not_read_wholly_may_hold_other_digits(skipped, holds):
         ("TooManyFlows", False),
         ("FragmentsMissing", False),
         ("SipOverTcpIncomplete", False),
+        ("TooManyCalls", False),
+        ("CallsCut", False),
+        ("TooManyAtAnAddress", False),
+        ("TooManyHandshakes", False),
         ("SsrcChanged", True),
     ],
 )
@@ -177,7 +181,13 @@ def test_loss_of_no_stream_does_not_hold():
 
 @pytest.mark.parametrize(
     ("code", "holds"),
-    [("TooManyFlows", False), ("TooManyAddresses", False), ("FragmentsMissing", False), ("EventsCut", True)],
+    [
+        ("TooManyFlows", False),
+        ("TooManyAddresses", False),
+        ("FragmentsMissing", False),
+        ("TooManyChannels", False),
+        ("EventsCut", True),
+    ],
 )
 def test_loss_does_not_hold_where_packets_are_hidden(code, holds):
     warnings = [Warning(code=code, message="7 packets of something")]
