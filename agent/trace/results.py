@@ -29,7 +29,7 @@ def results(analysis: Analysis) -> tuple[list[Stream], list[Digit], list[Warning
     """Streams, the digits that belong to none, warnings."""
     numbers = stream_flows(analysis)
     infos, homeless = _info_digits(analysis, numbers)
-    events = Digits(analysis.streams.flows)
+    events = Digits(analysis.streams.flows, analysis.streams.senders)
     sealed = encryption(analysis, numbers)
     streams = [_stream(analysis, flow, events, infos.get(flow, []), encrypted=sealed[flow]) for flow in numbers]
     return streams, homeless, list(notices(analysis, numbers, events, sealed))

@@ -1,11 +1,13 @@
 """Named events (RFC 4733, and 2833 before it) as digits."""
 
+from collections.abc import Callable, Collection
 from math import isnan
 from typing import Final
 
 import numpy as np
 
 from agent.contract.call import DtmfMethod
+from agent.trace.kernel import Table
 from agent.trace.model import Digit
 from agent.trace.streams.flows import Flows
 
@@ -16,14 +18,18 @@ _COLUMNS: Final = (
     *("packets", "ends"),
 )
 _WRAP: Final = 1 << 32
+MAX_PAUSE_NS: Final = 1_000_000_000
+"""Between two packets of one event, where its sender moved to another port meanwhile."""
+Senders = Callable[[int], Collection[object]]
+"""Who sends a flow: sides of calls."""
 
 
 class Digits:
     """The events of all flows, as they were when this was made."""
 
-    def __init__(self, flows: Flows) -> None:
+    def __init__(self, flows: Flows, senders: Senders) -> None:
         found = flows.events[: flows.event_count]
-        found = found[(found["ticks"] > 0) | (found["last_segment"] != found["timestamp"])]
+        found = _joined(found[(found["ticks"] > 0) | (found["last_segment"] != found["timestamp"])], flows, senders)
         order = np.argsort(found["owner"], kind="stable")
         self._flow = found["owner"][order]
         self._columns = [found[name][order].tolist() for name in _COLUMNS]
@@ -56,6 +62,36 @@ class Digits:
         begin, end = np.searchsorted(self._flow, [flow, flow + 1]).tolist()
         moved, again = (int(column[begin:end].sum()) for column in self._odd)
         return moved, again
+
+
+def _joined(events: Table, flows: Flows, senders: Senders) -> Table:
+    """Without those that go on in another flow of the same side and SSRC: a port that moves within a digit."""
+    ssrcs = flows.rows["rest"][events["owner"]] >> np.uint64(32) << np.uint64(32)
+    begins, goes_on = ssrcs | events["timestamp"], ssrcs | events["last_segment"]
+    is_open = events["ends"] == 0
+    open_: dict[int, int] = {}
+    for place, key in zip(np.flatnonzero(is_open).tolist(), goes_on[is_open].tolist(), strict=True):
+        open_.setdefault(key, place)
+    kept = np.ones(len(events), bool)
+    for place in np.flatnonzero(np.isin(begins, goes_on[is_open])).tolist():
+        before = open_[int(begins[place])]
+        one, later = events[before], events[place]
+        if (
+            before != place
+            and _is_rest(one, later)
+            and set(senders(int(one["owner"]))) & set(senders(int(later["owner"])))
+        ):
+            for name in ("last_segment", "ticks", "last_ns"):
+                one[name] = later[name]
+            for name in ("packets", "ends"):
+                one[name] += later[name]
+            kept[place] = False
+    return events[kept]
+
+
+def _is_rest(one: np.void, later: np.void) -> bool:
+    same = one["owner"] != later["owner"] and one["code"] == later["code"]
+    return bool(same and 0 < int(later["first_ns"]) - int(one["last_ns"]) <= MAX_PAUSE_NS)
 
 
 def _duration_ms(ticks: int, tick_ns: float | None) -> float | None:

@@ -1,5 +1,6 @@
 """Whose a stream is: by the SDP of calls, over hops, moves and ends; and what plays again is another's."""
 
+from dataclasses import replace
 from itertools import chain
 
 import pytest
@@ -67,6 +68,43 @@ def test_a_port_that_moves_stays_the_same_side() -> None:
         ([("c1", 1, "A")], "12"),
         ([("c1", 1, "A")], "34"),
     ]
+
+
+def moved_within(at: list[int], packets: list[Packet]) -> list[Packet]:
+    """From each of these packets on by another port."""
+    return [replace(one, sport=4000 + 100 * sum(n >= place for place in at)) for n, one in enumerate(packets)]
+
+
+@pytest.mark.parametrize("said", [True, False])
+@pytest.mark.parametrize("at", [[22], [21, 23], [24]])
+def test_a_digit_within_which_the_port_moves_is_one(at: list[int], *, said: bool) -> None:
+    """RFC 4733 §2.5.1.2: one event has one timestamp, wherever its packets come from."""
+    hop = Hop()
+    hop.set_up()
+    if said:
+        hop.again(0.8, 2, offer=sdp(MOVED), answer=sdp(BOB_RTP))
+    found = traced(hop.packets, moved_within(at, media(0.4, ALICE_RTP, BOB_RTP, "55")))
+    digits = [(keys(stream), [digit.packets for digit in stream.digits]) for stream in found.streams]
+    assert digits == [("5", [5]), *[("", [])] * (len(at) - 1), ("5", [5])]
+    assert found.streams[0].digits[0].duration_ms == 100
+    assert found.streams[0].digits[0].complete
+
+
+def test_what_a_relay_passes_on_of_a_digit_is_its_other_leg_s() -> None:
+    first, second = Hop(a=ALICE, b=PBX), Hop(call_id="c2", a=PBX, b=BOB)
+    first.set_up(answer=sdp(PBX_1))
+    second.set_up(0.05, offer=sdp(PBX_2))
+    cut = [one for n, one in enumerate(media(0.5, ALICE_RTP, PBX_1, "5")) if n != 24]
+    found = traced(first.packets, second.packets, cut, media(0.501, PBX_2, BOB_RTP, "5"))
+    assert [keys(stream) for stream in found.streams] == ["5", "5"]
+
+
+def test_a_key_that_is_pressed_again_on_another_port_is_two() -> None:
+    hop = Hop()
+    hop.set_up()
+    first = media(0.4, ALICE_RTP, BOB_RTP, "5", lose=[24])
+    second = media(1.2, MOVED, BOB_RTP, "5", first=200, timestamp=40_000)
+    assert [keys(stream) for stream in traced(hop.packets, first, second).streams] == ["5", "5"]
 
 
 def test_a_request_of_the_called_side_offers_for_it() -> None:
