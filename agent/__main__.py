@@ -9,6 +9,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
@@ -33,6 +34,8 @@ from agent.tap.call import Captures
 
 UNUSABLE: Final = 2
 CLOSE_LIMIT_S: Final = 5.0
+ORPHAN_LIMIT_S: Final = 10.0
+"""What hanging up gets when whoever started us is gone."""
 
 log = logging.getLogger("agent")
 
@@ -68,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _agent(given: Sequence[str]) -> int:
     """Carries out a plan."""
     options = _agent_options(given)
+    if options.lifeline:
+        threading.Thread(target=_end_with_stdin, name="lifeline", daemon=True).start()
     try:
         raw = options.plan.read_bytes()
         plan = decode_plan(raw)
@@ -179,6 +184,16 @@ def _on_sigterm() -> Callable[[], bool]:
     return asked.is_set
 
 
+def _end_with_stdin() -> None:
+    """Waits for the end of standard input: then nobody is left to tell, calls are hung up, and the process ends."""
+    while os.read(0, 4096):
+        pass
+    log.warning("standard input ended: whoever started this agent is gone")
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(ORPHAN_LIMIT_S)
+    os._exit(1)
+
+
 def _local_address(plan: Plan) -> str:
     """The address that the system would send from to the first stage it has a route to; no packet is sent for that."""
     for stage in plan.stages:
@@ -219,6 +234,7 @@ def _agent_options(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--result", type=Path, required=True, metavar="FILE", help="written in place, 4,000 bytes")
     parser.add_argument("--metrics-port", type=_port, metavar="N", help="serve /metrics there (default: nowhere)")
     parser.add_argument("--bind", metavar="ADDR", help="local address for SIP and RTP (default: towards the target)")
+    parser.add_argument("--lifeline", action="store_true", help="hang up and end when standard input ends")
     return parser.parse_args(given)
 
 

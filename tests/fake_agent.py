@@ -252,6 +252,7 @@ def main() -> None:
     parser.add_argument("--fault", action="append", default=[])
     for name in ("plan", "signal", "result", "bind"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--lifeline", action="store_true")
     arguments = parser.parse_args()
     raw = Path(arguments.plan).read_bytes()
     faults = dict(text.split("=", 1) for text in arguments.fault)

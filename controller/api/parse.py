@@ -10,6 +10,7 @@ from agent.contract.call import Play
 from agent.contract.document import Document
 from agent.contract.field import NAME_PATTERN
 from controller.api import API_VERSION, GROUP, cron
+from controller.api.faults import Fault, schema_faults, shown
 from controller.api.field import without_nulls
 from controller.api.run import MAX_RUN_NAME, CallTestRunSpec, CallTestRunStatus, CallTestStatus
 from controller.api.target import Target, Via
@@ -22,12 +23,12 @@ MAX_REQUESTED_AT = 256
 
 
 class SpecError(ValueError):
-    """An object that cannot be used; the text names field and fault."""
+    """An object that cannot be used; the text names fields and what is wrong with them."""
 
-    def __init__(self, field: str, fault: str) -> None:
-        super().__init__(f"{field}: {fault}")
-        self.field = field
-        self.fault = fault
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__("; ".join(str(fault) for fault in faults))
+        self.faults = faults
+        """One or more."""
 
 
 class CallTest(Document, frozen=True, kw_only=True):
@@ -59,7 +60,7 @@ def parse_test(obj: dict[str, Any]) -> CallTest:
     """Reads a CallTest; raises SpecError."""
     meta = _metadata(obj, "CallTest", MAX_NAME)
     spec = _convert(obj.get("spec"), CallTestSpec, "spec")
-    _check_spec(spec, "spec")
+    _require(_check_spec(spec, "spec"))
     requested_at = str((obj["metadata"].get("annotations") or {}).get(REQUESTED_AT) or "")[:MAX_REQUESTED_AT]
     status = _convert(obj.get("status") or {}, CallTestStatus, "status")
     return CallTest(**meta, requested_at=requested_at, spec=spec, status=status)
@@ -69,22 +70,22 @@ def parse_run(obj: dict[str, Any]) -> CallTestRun:
     """Reads a CallTestRun; raises SpecError."""
     meta = _metadata(obj, "CallTestRun", MAX_RUN_NAME)
     spec = _convert(obj.get("spec"), CallTestRunSpec, "spec")
-    _check_spec(spec.test, "spec.test")
+    _require(_check_spec(spec.test, "spec.test"))
     return CallTestRun(**meta, spec=spec, status=_convert(obj.get("status") or {}, CallTestRunStatus, "status"))
 
 
 def _metadata(obj: dict[str, Any], kind: str, max_name: int) -> dict[str, Any]:
     """Name, namespace, uid, generation; those of a file may be missing."""
     if (got := obj.get("apiVersion")) != API_VERSION:
-        raise SpecError("apiVersion", f"{got!r}, must be {API_VERSION}")
+        raise SpecError(Fault("apiVersion", f"{got!r}, must be {API_VERSION}"))
     if (got := obj.get("kind")) != kind:
-        raise SpecError("kind", f"{got!r}, must be {kind}")
+        raise SpecError(Fault("kind", f"{got!r}, must be {kind}"))
     meta = obj.get("metadata")
     name = meta.get("name") if isinstance(meta, dict) else None
     if not isinstance(meta, dict) or not isinstance(name, str):
-        raise SpecError("metadata.name", "is missing")
+        raise SpecError(Fault("metadata.name", "is missing"))
     if len(name) > max_name or not re.fullmatch(NAME_PATTERN.rstrip("$"), name):
-        raise SpecError("metadata.name", f"{name!r} must be a DNS label of at most {max_name} characters")
+        raise SpecError(Fault("metadata.name", f"{name!r} must be a DNS label of at most {max_name} characters"))
     return {
         "name": name,
         "namespace": str(meta.get("namespace") or "default"),
@@ -95,16 +96,22 @@ def _metadata(obj: dict[str, Any], kind: str, max_name: int) -> dict[str, Any]:
 
 def _convert(raw: object, kind: type[T], field: str) -> T:
     if not isinstance(raw, dict):
-        raise SpecError(field, "is missing")
-    for path, text in _texts(raw, field):
-        # Python's $ matches before a final newline: a control character must never get into a SIP message.
-        if not text.isprintable():
-            raise SpecError(path, f"{text!r} contains a control character")
+        raise SpecError(Fault(field, "is missing" if raw is None else f"{shown(raw)}: a mapping is expected"))
+    # Python's $ matches before a final newline: a control character must never get into a SIP message.
+    controls = [
+        Fault(path, f"{text!r} contains a control character")
+        for path, text in _texts(raw, field)
+        if not text.isprintable()
+    ]
+    if controls:
+        raise SpecError(*controls)
+    given = without_nulls(raw)
     try:
-        return msgspec.convert(without_nulls(raw), kind)
+        return msgspec.convert(given, kind)
     except msgspec.ValidationError as error:
         fault, _, path = str(error).partition(" - at ")
-        raise SpecError(field + path.strip("`").removeprefix("$"), fault) from error
+        first = Fault(field + path.strip("`").removeprefix("$"), fault)
+        raise SpecError(*(tuple(schema_faults(given, kind, field)) or (first,))) from error
 
 
 def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -119,64 +126,70 @@ def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
             yield from _texts(item, f"{path}[{index}]")
 
 
-def _check_spec(spec: CallTestSpec, field: str) -> None:
+def _require(faults: Iterator[Fault]) -> None:
+    if found := tuple(faults):
+        raise SpecError(*found)
+
+
+def _check_spec(spec: CallTestSpec, field: str) -> Iterator[Fault]:
     """The rules that the CRD states in CEL, for objects that no API server has seen."""
-    _check_target(spec.target, f"{field}.target")
+    yield from _check_target(spec.target, f"{field}.target")
     seen: set[str] = set()
     for index, call in enumerate(spec.calls):
         path = f"{field}.calls[{index}]"
         if call.name in seen:
-            raise SpecError(f"{path}.name", f"{call.name!r} is there twice")
+            yield Fault(f"{path}.name", f"{call.name!r} is there twice")
         seen.add(call.name)
-        _one_of(call.caller.play, f"{path}.caller.play", Play.__struct_fields__)
+        yield from _one_of(call.caller.play, f"{path}.caller.play", Play.__struct_fields__)
         if call.to is None and spec.callee is None:
-            raise SpecError(f"{path}.to", "is needed where there is no callee")
+            yield Fault(f"{path}.to", "is needed where there is no callee")
     if spec.trigger is not None:
-        _check_trigger(spec.trigger, f"{field}.trigger")
+        yield from _check_trigger(spec.trigger, f"{field}.trigger")
     if spec.ready_deadline_s >= spec.active_deadline_seconds:
-        raise SpecError(f"{field}.readyDeadlineSeconds", "must be less than activeDeadlineSeconds")
+        yield Fault(f"{field}.readyDeadlineSeconds", "must be less than activeDeadlineSeconds")
     if spec.target.endpoint_parallelism > 1:
-        _check_parallel(spec, field)
+        yield from _check_parallel(spec, field)
 
 
-def _check_trigger(trigger: Trigger, field: str) -> None:
+def _check_trigger(trigger: Trigger, field: str) -> Iterator[Fault]:
     if trigger.schedule is None:
         return
     try:
         cron.read(trigger.schedule, trigger.time_zone, jitter_s=trigger.jitter_seconds, of="")
     except ValueError as error:
-        raise SpecError(f"{field}.schedule", str(error)) from error
+        yield Fault(f"{field}.schedule", str(error))
 
 
-def _check_target(target: Target, field: str) -> None:
-    _one_of(target, field, ("service", "pod_selector", "address"))
+def _check_target(target: Target, field: str) -> Iterator[Fault]:
+    yield from _one_of(target, field, ("service", "pod_selector", "address"))
     if target.via is Via.SERVICE and target.service is None:
-        raise SpecError(f"{field}.via", "Service needs service")
+        yield Fault(f"{field}.via", "Service needs service")
     if target.address is None:
         return
     if not isinstance(target.port, int):
-        raise SpecError(f"{field}.port", "an address needs a port number")
+        yield Fault(f"{field}.port", "an address needs a port number")
     if target.namespace is not None:
-        raise SpecError(f"{field}.namespace", "an address has no namespace")
+        yield Fault(f"{field}.namespace", "an address has no namespace")
 
 
-def _check_parallel(spec: CallTestSpec, field: str) -> None:
+def _check_parallel(spec: CallTestSpec, field: str) -> Iterator[Fault]:
     users = {"caller": spec.caller.uri}
     if spec.callee is not None:
         users["callee"] = spec.callee.uri
         if spec.callee.route is Route.CALLEE_SERVICE:
-            raise SpecError(f"{field}.callee.route", "CalleeService needs endpointParallelism 1")
+            yield Fault(f"{field}.callee.route", "CalleeService needs endpointParallelism 1")
     for role, uri in users.items():
         if "{endpoint}" not in uri:
-            raise SpecError(f"{field}.{role}.uri", "endpointParallelism above 1 needs {endpoint} in it")
+            yield Fault(f"{field}.{role}.uri", "endpointParallelism above 1 needs {endpoint} in it")
     for index, call in enumerate(spec.calls):
         # Every lane would call one and the same callee, and the others' would be missed there: AnsweredElsewhere.
         if spec.callee is not None and call.to is not None and "{endpoint}" not in call.to:
-            raise SpecError(f"{field}.calls[{index}].to", "endpointParallelism above 1 needs {endpoint} in it")
+            yield Fault(f"{field}.calls[{index}].to", "endpointParallelism above 1 needs {endpoint} in it")
 
 
-def _one_of(value: Document, field: str, names: tuple[str, ...]) -> None:
+def _one_of(value: Document, field: str, names: tuple[str, ...]) -> Iterator[Fault]:
     given = [name for name in names if getattr(value, name) is not None]
     if len(given) != 1:
         wanted = ", ".join(value.__struct_encode_fields__[value.__struct_fields__.index(name)] for name in names)
-        raise SpecError(field, f"exactly one of {wanted}")
+        has = ", ".join(value.__struct_encode_fields__[value.__struct_fields__.index(name)] for name in given)
+        yield Fault(field, f"exactly one of {wanted} is needed, and {has or 'none'} is there")

@@ -152,7 +152,7 @@ def progressed(
     """Where the agents are: how many are ready, and how many calls ended, `failed` of them with a fault seen."""
     planned = before.calls.planned if before.calls is not UNSET else 0
     is_ready = ready >= agents
-    text = f"{ended} of {planned} calls ended" + (f", {failed} with a fault" if failed else "")
+    text = ended_of(planned, ended=ended, failed=failed)
     says = (
         *under_way(text if is_ready else f"{ready} of {agents} agents are ready"),
         Say(
@@ -164,6 +164,11 @@ def progressed(
     )
     counts = CallCounts(planned=planned, ended=ended, summary=f"{ended}/{planned}")
     return _with(replace(before, calls=counts), says, clock)
+
+
+def ended_of(planned: int, *, ended: int, failed: int) -> str:
+    """How far a run is, in words."""
+    return f"{ended} of {planned} calls ended" + (f", {failed} with a fault" if failed else "")
 
 
 def concluded(

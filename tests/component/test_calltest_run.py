@@ -2,13 +2,14 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,84 @@ def test_told_to_end_it_hangs_up_and_concludes(tmp_path: Path, sut: Any, interru
         (it["check"], it["reason"], it["note"]) for it in run["status"]["failures"]
     ]
     assert run["status"]["calls"]["inconclusive"] == 2
+
+
+def running_with(text: str) -> list[int]:
+    """Processes that have it in their command line or environment."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            told = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
+            if entry.name.isdigit() and text.encode() in told:
+                found.append(int(entry.name))
+    return found
+
+
+def wait_until(holds: Callable[[], object], limit_s: float) -> None:
+    until_s = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < until_s, "it did not come about"
+        time.sleep(0.1)
+
+
+def test_killed_it_takes_agents_and_secrets_with_it(tmp_path: Path) -> None:
+    secret = "---\nkind: Secret\nmetadata: {name: alice}\nstringData: {username: alice, password: hidden}\n"
+    caller = 'caller: {register: false, credentials: {secretName: alice}, uri: "sip:alice@example.com"}'
+    test = PARROT.replace("holdSeconds: 6", "holdSeconds: 60")
+    test = test.replace('caller: {uri: "sip:alice@example.com"}', caller)
+    (tmp_path / "echo.yaml").write_text(test + secret)
+    (tmp_path / "scratch").mkdir()
+    place = {**os.environ, "TMPDIR": str(tmp_path / "scratch")}
+    with parrot() as target:
+        command = [*CALLTEST, str(tmp_path / "echo.yaml"), "-t", target]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=place) as run:
+            assert run.stderr is not None
+            while "2 up" not in (line := run.stderr.readline()):
+                assert line, "it ended early"
+            agents = [pid for pid in running_with(f"{tmp_path}/scratch/calltest-") if pid != run.pid]
+            assert len(agents) >= 2  # the caller, and who cleans up
+            assert any(b"hidden" in path.read_bytes() for path in (tmp_path / "scratch").rglob("password"))
+            run.kill()
+        # An agent hangs up before it ends: some 3 s.
+        wait_until(lambda: not list((tmp_path / "scratch").rglob("password")), 10)
+        wait_until(lambda: not running_with(f"{tmp_path}/scratch/calltest-"), 40)
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+SHORT = PARROT.replace("holdSeconds: 6", "holdSeconds: 4").replace("count: 2", "count: 1").replace("250", "100")
+
+
+def test_a_reader_that_leaves_changes_neither_run_nor_exit_status(tmp_path: Path) -> None:
+    (tmp_path / "echo.yaml").write_text(SHORT)
+    with parrot() as target:
+        command = [*CALLTEST, str(tmp_path / "echo.yaml"), "-t", target]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+            for pipe in (run.stdout, run.stderr):
+                assert pipe is not None
+                pipe.close()
+            assert run.wait(60) == EXIT["Passed"]
+
+
+def test_a_result_that_has_no_room_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "echo.yaml").write_text(SHORT)
+    with parrot() as target, Path("/dev/full").open("w") as full:
+        command = [*CALLTEST, str(tmp_path / "echo.yaml"), "-t", target]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert "calltest: standard output: No space left on device: the result could not be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_endless_and_exploding_input_is_refused_at_once(tmp_path: Path) -> None:
+    bomb = ["a0: &a0 [x]", *(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12))]
+    (tmp_path / "bomb.yaml").write_text("\n".join(bomb))
+    for name, said in (("/dev/zero", "larger than"), (str(tmp_path / "bomb.yaml"), "unfolds to more than")):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(
+            [*CALLTEST, name, "-t", "127.0.0.1"], capture_output=True, text=True, timeout=60, check=False
+        )
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert done.returncode == 2
+        assert said in done.stderr
+        # Of the processor's time: what else this machine does is not meant.
+        assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2

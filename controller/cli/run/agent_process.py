@@ -46,8 +46,9 @@ class AgentProcess:
         with (directory / "log").open("wb") as log, (directory / "stdout").open("wb") as stdout:
             # A session of its own: Ctrl-C is for us, and the agent is told to stop by its signal.
             self._process = subprocess.Popen(  # noqa: S603
-                [*command, *arguments, f"--bind={bind}"],
-                stdin=subprocess.DEVNULL,
+                [*command, *arguments, f"--bind={bind}", "--lifeline"],
+                # Only we hold its other end, so that it ends when we do, however that comes about.
+                stdin=subprocess.PIPE,
                 stdout=stdout,
                 stderr=log,
                 cwd=directory,

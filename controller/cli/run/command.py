@@ -1,7 +1,7 @@
 """`calltest run FILE…`: its arguments. What it does is in controller/cli/run/runs.py."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -10,7 +10,9 @@ from controller.cli.output import Output
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML files with CallTests; - is stdin.")]
 Targets = Annotated[
     list[str] | None,
-    typer.Option("--target", "-t", metavar="HOST[:PORT]", help="The system under test. Repeat it for each replica."),
+    typer.Option(
+        "--target", "-t", metavar="HOST[:PORT]", help="The system under test (UDP). Repeat it for each replica."
+    ),
 ]
 Format = Annotated[Output, typer.Option("--output", "-o", help="How to print the result.")]
 Secrets = Annotated[
@@ -41,6 +43,8 @@ Evidence = Annotated[
         help="Keep capture, sound and SIP messages of calls in here, as spec.evidence says; default: of failed ones.",
     ),
 ]
+INCONCLUSIVE: Final = 3
+"""1, which is what Ctrl-C is to typer, would be Failed."""
 
 
 def run(
@@ -58,7 +62,7 @@ def run(
     """Run CallTests with agents on this machine, without a cluster.
 
     Secrets and ConfigMaps that a test names are taken from the same files, or from --secret and --config-map.
-    Progress goes to stderr, the result to stdout.
+    All of them are checked before the first call. Progress goes to stderr, the result to stdout.
 
     \b
     Exit status: 0 Passed, 1 Failed, 3 Inconclusive, 2 unusable input.
@@ -70,9 +74,12 @@ def run(
       calltest run pin.yaml -t 10.0.0.5 -t 10.0.0.6 -o junit > report.xml
       calltest run pin.yaml -t sbc.example.com --secret sip-alice=./alice
       calltest run pin.yaml -t 10.0.0.5 --evidence ./evidence
+      kubectl get calltest pin -o yaml | calltest run - -t 10.0.0.5
     """  # noqa: D301 - \b is click's mark for 'do not rewrap'
-    from controller.cli.run import runs  # noqa: PLC0415 - all that it loads is of no use to the other commands
-
+    try:
+        from controller.cli.run import runs  # noqa: PLC0415 - all that it loads is of no use to the other commands
+    except KeyboardInterrupt as error:
+        raise typer.Exit(INCONCLUSIVE) from error
     asked = runs.Asked(
         files=tuple(files),
         targets=tuple(target or ()),

@@ -8,16 +8,14 @@ import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
-import yaml
-
+from controller.cli.run.documents import Document, read_documents
 from controller.faults import UnusableInputError
 
 API_GROUP: Final = "calltest.dev"
-MAX_FILE_BYTES: Final = 4 * 1024 * 1024
-"""A Kubernetes object holds at most 1.5 MB; a file may hold a few of them."""
+_EXPECTED: Final = "a Kubernetes object (kind: CallTest)"
+_KINDS: Final = {list: "a list", int: "a number", float: "a number", bool: "true or false"}
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 
@@ -27,7 +25,19 @@ class Source:
     """One document and where it stands, for messages."""
 
     where: str
-    document: Mapping[str, Any]
+    file: str
+    """In which `where` is."""
+    text: Document
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """Its content."""
+        return cast("Mapping[str, Any]", self.text.value)
+
+    def place(self, field: str) -> str:
+        """File and line of a field, for messages."""
+        line = self.text.line(field)
+        return self.where if line is None else f"{self.file}:{line}"
 
     @property
     def kind(self) -> str:
@@ -87,39 +97,13 @@ def read_inputs(texts: Iterable[tuple[str, bytes]]) -> Inputs:
     )
 
 
-def read_file(path: str, stdin: Iterable[bytes]) -> tuple[str, bytes]:
-    """One file's bytes, `-` for standard input; UnusableInputError where it cannot be read or is too large."""
-    if path == "-":
-        return _bounded("standard input", b"".join(stdin))
-    try:
-        with Path(path).open("rb") as file:
-            return _bounded(path, file.read(MAX_FILE_BYTES + 1))
-    except OSError as error:
-        raise UnusableInputError(f"{path}: {error.strerror}: name a YAML file with a CallTest") from error
-
-
-def _bounded(where: str, raw: bytes) -> tuple[str, bytes]:
-    if len(raw) > MAX_FILE_BYTES:
-        raise UnusableInputError(f"{where}: larger than {MAX_FILE_BYTES} bytes: split the file")
-    return where, raw
-
-
 def _documents(where: str, raw: bytes) -> Iterator[Source]:
-    try:
-        documents = list(yaml.safe_load_all(raw))
-    except yaml.YAMLError as error:
-        raise UnusableInputError(f"{where}: not YAML: {_one_line(error)}") from error
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise UnusableInputError(f"{where}: not YAML: {_one_line(error) or 'nested too deeply'}") from error
+    documents = read_documents(where, raw)
     for index, document in enumerate(documents):
-        if document is None:
-            continue
         at = where if len(documents) == 1 else f"{where}, document {index + 1}"
-        if not isinstance(document, dict):
-            raise UnusableInputError(
-                f"{at}: a {type(document).__name__}, expected a Kubernetes object (kind: CallTest)"
-            )
-        yield from _flattened(Source(where=at, document=document))
+        if not isinstance(document.value, dict):
+            raise UnusableInputError(f"{at}: {_KINDS.get(type(document.value), 'text')}, expected {_EXPECTED}")
+        yield from _flattened(Source(where=at, file=where, text=document))
 
 
 def _flattened(source: Source) -> Iterator[Source]:
@@ -131,7 +115,8 @@ def _flattened(source: Source) -> Iterator[Source]:
     for index, item in enumerate(items):
         if not isinstance(item, dict):
             raise UnusableInputError(f"{source.where}: items[{index}] is no object")
-        yield Source(where=f"{source.where}, items[{index}]", document=item)
+        where = f"{source.where}, items[{index}]"
+        yield Source(where=where, file=source.file, text=source.text.item("items", index))
 
 
 def _require_distinct(tests: Sequence[Source]) -> None:
@@ -172,7 +157,3 @@ def _entries(source: Source, name: str) -> Iterator[tuple[str, str]]:
         if not isinstance(value, str):
             raise UnusableInputError(f"{source.where}: {name}.{key}: text is expected: put it in quotes")
         yield key, value
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import msgspec
@@ -50,64 +49,71 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """A test that was checked as far as that is possible without running it."""
+    """A test of which all was checked that can be without running it: its plans are made, its inputs are in place."""
 
-    source: Source
+    run: RunRef
     test: CallTest
     endpoints: tuple[Endpoint, ...]
     bind: str
+    plans: tuple[Plan, ...]
+    directory: Path
+    """Where its agents get their directories; made when it runs."""
 
 
-def prepare(source: Source, options: Options) -> Ready:
-    """Checks a document and finds its targets; UnusableInputError names the field and what to do."""
+def prepare(source: Source, inputs: Inputs, options: Options, scratch: Path) -> Ready:
+    """Checks a document, finds its targets, puts its inputs into `scratch`.
+
+    UnusableInputError names the field and what to do. OSError where there is no room.
+    """
+    test = _parsed(source, options.limits)
+    target = test.spec.target
+    wanted = destinations(target, options.targets, f"{source.place('spec.target')}: spec.target")
+    found = endpoints(wanted, ipv4_addresses, once=target.via is Via.SERVICE)
+    bind = source_address([endpoint.address for endpoint in found])
+    uid = str(uuid4())
+    run = RunRef(uid=uid, namespace=test.namespace, name=f"{test.name}-{uid[:8]}", call_test=test.name)
+    mounts = provide(test, source.place, inputs, options.directories, scratch / uid)
+    if options.evidence is not None:
+        mounts = replace(mounts, evidence=str(options.evidence.absolute()))
+    try:
+        plans = plan_run(run, _asked(test.spec, mounts), found, options.limits, mounts=mounts)
+    except PlanningError as error:
+        raise _refused(source, error) from error
+    directory = (scratch if options.keep is None else options.keep.absolute()) / run.name
+    return Ready(run=run, test=test, endpoints=found, bind=bind, plans=plans, directory=directory)
+
+
+def _parsed(source: Source, limits: Limits) -> CallTest:
     # A file may come from `kubectl get -o yaml`; of what the API server added, nothing matters here.
     document = {**source.document, "metadata": {"name": source.name, "namespace": source.namespace}}
     document.pop("status", None)
     try:
         test = parse_test(document)
-        check_test(test.spec, options.limits)
+        check_test(test.spec, limits)
     except SpecError as error:
-        raise UnusableInputError(f"{source.where}: {error}") from error
+        faults = (f"{source.place(fault.field)}: {fault}" for fault in error.faults)
+        raise UnusableInputError("\n".join(faults)) from error
     except PlanningError as error:
         raise _refused(source, error) from error
-    target = test.spec.target
-    wanted = destinations(target, options.targets, f"{source.where}: spec.target")
-    found = endpoints(wanted, ipv4_addresses, once=target.via is Via.SERVICE)
-    bind = source_address([endpoint.address for endpoint in found])
-    return Ready(source=source, test=test, endpoints=found, bind=bind)
+    return test
 
 
-def run_test(ready: Ready, inputs: Inputs, options: Options, aborts: Callable[[], int], watch: Watch) -> FinishedRun:
-    """Runs a prepared test to its verdict. UnusableInputError where something it names is missing."""
-    test = ready.test
-    uid = str(uuid4())
-    run = RunRef(uid=uid, namespace=test.namespace, name=f"{test.name}-{uid[:8]}", call_test=test.name)
-    with TemporaryDirectory(prefix="calltest-") as scratch:
-        mounts = provide(test, ready.source.where, inputs, options.directories, Path(scratch))
-        if options.evidence is not None:
-            mounts = replace(mounts, evidence=str(options.evidence.absolute()))
-        plans = _plans(run, ready, options.limits, mounts)
-        directory = (Path(scratch) if options.keep is None else options.keep.absolute()) / run.name
-        directory.mkdir(mode=0o700, parents=True)
-        host = Host(command=options.agent_command, bind=ready.bind, directory=directory)
-        deadlines = Deadlines(start_s=test.spec.ready_deadline_s, active_s=test.spec.active_deadline_seconds)
-        seen = _Seen(watch)
-        status = _begun(ready)
-        reports = run_agents(plans, host, deadlines, aborts=aborts, watch=seen)
+def run_test(ready: Ready, options: Options, aborts: Callable[[], int], watch: Watch) -> FinishedRun:
+    """Runs a prepared test to its verdict. OSError where its agents cannot be started."""
+    spec = ready.test.spec
+    ready.directory.mkdir(mode=0o700, parents=True)
+    host = Host(command=options.agent_command, bind=ready.bind, directory=ready.directory)
+    deadlines = Deadlines(start_s=spec.ready_deadline_s, active_s=spec.active_deadline_seconds)
+    seen = _Seen(watch)
+    status = _begun(ready)
+    reports = run_agents(ready.plans, host, deadlines, aborts=aborts, watch=seen)
     outcome = conclude(reports, ready.endpoints)
     status = statuses.concluded(seen.progressed(status), outcome, _clock())
     assert outcome.verdict is not None  # there were agents
-    finished = FinishedRun(run=run, test=test, status=status, verdict=outcome.verdict)
+    finished = FinishedRun(run=ready.run, test=ready.test, status=status, verdict=outcome.verdict)
     if options.evidence is not None:
         record(options.evidence, finished, reports)
     return finished
-
-
-def _plans(run: RunRef, ready: Ready, limits: Limits, mounts: Mounts) -> tuple[Plan, ...]:
-    try:
-        return plan_run(run, _asked(ready.test.spec, mounts), ready.endpoints, limits, mounts=mounts)
-    except PlanningError as error:
-        raise _refused(ready.source, error) from error
 
 
 def _asked(spec: CallTestSpec, mounts: Mounts) -> CallTestSpec:
@@ -158,7 +164,9 @@ class _Seen:
 
 
 def _refused(source: Source, error: PlanningError) -> UnusableInputError:
-    return UnusableInputError(f"{source.where}: {error.cause.reason}: {error.cause.message}")
+    cause = error.cause
+    place = source.place(f"spec.{cause.message.partition(': ')[0]}")
+    return UnusableInputError(f"{place}: {cause.reason}: {cause.message}")
 
 
 def _clock() -> statuses.Clock:

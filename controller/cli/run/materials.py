@@ -1,6 +1,6 @@
 """What a test names and a cluster would mount: Secrets and ConfigMaps, from the same file or from directories."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,9 @@ from controller.faults import UnusableInputError
 from controller.plan.planning import Mounts
 
 SECRET_KEYS: Final = ("username", "password")
-"""Needed; `realm` may be there too."""
+"""Needed."""
+REALM: Final = "realm"
+"""A key that may be there too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,24 +39,27 @@ def read_directories(texts: Sequence[str], option: str) -> dict[str, Path]:
     return found
 
 
-def provide(test: CallTest, where: str, inputs: Inputs, given: Directories, directory: Path) -> Mounts:
+def provide(test: CallTest, place: Callable[[str], str], inputs: Inputs, given: Directories, directory: Path) -> Mounts:
     """Puts every Secret and ConfigMap that the test names into `directory`, as pods would mount them.
 
-    UnusableInputError names the field and what is missing. `where`: the test's place, for messages.
+    UnusableInputError names the field and what is missing. `place`: where a field stands, for messages.
     """
     secrets, config_maps = directory / "secrets", directory / "config-maps"
     for path, name in _secret_names(test):
-        at = f"{where}: {path}: Secret {name}"
+        at = f"{place(path)}: {path}: Secret {name}"
         held = inputs.secrets.get((test.namespace, name))
         if not _mount(secrets / name, given.secrets.get(name), held):
             raise UnusableInputError(f"{at} is not here: put it into the file, or give --secret {name}=DIR")
-        _require_keys(at, secrets / name, SECRET_KEYS)
+        for key in SECRET_KEYS:
+            _require_text(at, secrets / name, key)
+        if (secrets / name / REALM).exists():
+            _require_text(at, secrets / name, REALM)
     for path, name, key in _wav_files(test):
-        at = f"{where}: {path}: ConfigMap {name}"
+        at = f"{place(path)}: {path}: ConfigMap {name}"
         held = inputs.config_maps.get((test.namespace, name))
         if not _mount(config_maps / name, given.config_maps.get(name), held):
             raise UnusableInputError(f"{at} is not here: put it into the file, or give --config-map {name}=DIR")
-        _require_keys(at, config_maps / name, (key,))
+        _require_playable(at, config_maps / name, key)
     return Mounts(credentials=str(secrets), wav=str(config_maps))
 
 
@@ -82,7 +87,7 @@ def _mount(place: Path, given: Path | None, held: Mapping[str, bytes] | None) ->
     """Links the given directory, else writes the file's document; False where there is neither."""
     if place.exists():  # named twice in the test
         return True
-    place.parent.mkdir(mode=0o700, exist_ok=True)
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if given is not None:
         place.symlink_to(given, target_is_directory=True)
     elif held is not None:
@@ -93,7 +98,30 @@ def _mount(place: Path, given: Path | None, held: Mapping[str, bytes] | None) ->
     return given is not None or held is not None
 
 
-def _require_keys(at: str, directory: Path, keys: Sequence[str]) -> None:
-    for key in keys:
-        if not (directory / key).is_file():
-            raise UnusableInputError(f"{at} has no key {key}")
+def _read(at: str, directory: Path, key: str) -> bytes:
+    try:
+        return (directory / key).read_bytes()
+    except FileNotFoundError:
+        raise UnusableInputError(f"{at} has no key {key}") from None
+    except OSError as error:
+        raise UnusableInputError(f"{at}: key {key}: {error.strerror}") from error
+
+
+def _require_text(at: str, directory: Path, key: str) -> None:
+    """As the agent will read it: a line break would become a line of its own in a SIP message."""
+    try:
+        text = _read(at, directory, key).decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise UnusableInputError(f"{at}: key {key}: is no UTF-8 text") from error
+    if not text.isprintable():
+        raise UnusableInputError(f"{at}: key {key}: contains a control character")
+
+
+def _require_playable(at: str, directory: Path, key: str) -> None:
+    from agent.sound.samples import SoundError, check_playable  # noqa: PLC0415 - numpy, for tests that play files only
+
+    _read(at, directory, key)
+    try:
+        check_playable(directory / key)
+    except SoundError as error:
+        raise UnusableInputError(f"{at}: key {error}") from error

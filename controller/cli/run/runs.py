@@ -2,7 +2,6 @@
 
 import re
 import signal as signals
-import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -13,17 +12,19 @@ from tempfile import TemporaryFile
 from types import FrameType
 from typing import Final
 
-import typer
 from rich.console import Console
 
 from agent.contract.verdict import Result
 from controller.cli.output import WIDE, Output
-from controller.cli.run.inputs import read_file, read_inputs
+from controller.cli.run.inputs import read_inputs
 from controller.cli.run.junit import Suite, junit
-from controller.cli.run.local import Options, evidence_note, prepare, run_test
+from controller.cli.run.local import Options, Ready, evidence_note, prepare, run_test
 from controller.cli.run.materials import Directories, read_directories
 from controller.cli.run.progress import LiveWatch, PlainWatch
+from controller.cli.run.reading import read_file
 from controller.cli.run.render import FinishedRun, as_json, as_table, as_yaml
+from controller.cli.run.saying import say, tell
+from controller.cli.run.scratch import scratch_directory
 from controller.faults import UnusableInputError
 from controller.plan.limits import Limits
 
@@ -50,66 +51,97 @@ class Asked:
 
 def run(asked: Asked) -> int:
     """Runs them; the exit status."""
-    try:
-        secrets, config_maps = (
-            read_directories(asked.secrets, "--secret"),
-            read_directories(asked.config_maps, "--config-map"),
-        )
-        options = Options(
-            targets=asked.targets,
-            directories=Directories(secrets=secrets, config_maps=config_maps),
-            limits=Limits(allow_targets=_networks(asked.allow_targets), allow_dial=_pattern(asked.allow_dial)),
-            keep=asked.keep,
-            evidence=asked.evidence and _writable(asked.evidence),
-        )
-        return _exit_code(_run_all(asked.files, options, asked.output))
-    except Exception as error:  # noqa: BLE001 - it is said, and has an exit status
-        return _fault(error)
-
-
-def _fault(error: Exception) -> int:
-    """Says what went wrong; the exit status."""
-    if isinstance(error, UnusableInputError):
-        typer.echo(f"calltest: {error}", err=True)
-        return UNUSABLE
-    # A fault of ours says nothing about the SUT: it must not look like Failed (1, Python's own choice).
-    traceback.print_exception(error)
-    return EXIT[Result.INCONCLUSIVE]
-
-
-def _run_all(files: Sequence[str], options: Options, output: Output) -> list[FinishedRun | None]:
-    """All tests are checked, then run in turn and printed. None: a test that was not begun."""
-    inputs = read_inputs(read_file(path, sys.stdin.buffer) for path in files)
-    tests = [prepare(source, options) for source in inputs.call_tests]
-    console = Console(stderr=True)
     finished: list[FinishedRun | None] = []
-    with _interrupts() as interrupts:
+    try:
+        with _interrupts() as interrupts:
+            try:
+                _run_all(asked, finished, interrupts)
+            finally:
+                _print_documents([run for run in finished if run is not None], asked.output)
+    except UnusableInputError as error:
+        for line in str(error).splitlines():
+            say(f"calltest: {line}")
+        return UNUSABLE
+    except OSError as error:
+        say(f"calltest: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
+        return UNUSABLE
+    except _Interrupted:
+        say("calltest: interrupted before anything was begun")
+        return EXIT[Result.INCONCLUSIVE]
+    except Exception as error:  # noqa: BLE001 - it is said, and has an exit status
+        # A fault of ours says nothing about the SUT: it must not look like Failed (1, Python's own choice).
+        say("".join(traceback.format_exception(error)).rstrip())
+        finished.append(None)
+    return _exit_code(finished)
+
+
+class _Interrupted(BaseException):
+    """The user wants to end, and nothing was begun."""
+
+
+def _run_all(asked: Asked, finished: list[FinishedRun | None], interrupts: "_Interrupts") -> None:
+    """All tests are checked, then run in turn; what has `finished` is added there. None: a test that was not begun."""
+    options = _options(asked)
+    with scratch_directory() as scratch:
+        tests = _prepared(asked.files, options, scratch)
+        interrupts.are_noted = True
         for ready in tests:
-            if interrupts:
-                typer.echo(f"calltest: {ready.test.name} was not begun", err=True)
+            if interrupts.count():
+                say(f"calltest: {ready.test.name} was not begun")
                 finished.append(None)
                 continue
-            typer.echo(f"calltest: {ready.test.name} via {', '.join(e.address for e in ready.endpoints)}", err=True)
-            if note := evidence_note(ready.test.spec, options):
-                typer.echo(f"calltest: {ready.test.name}: {note}", err=True)
-            redraws = console.is_terminal and not console.is_dumb_terminal
-            live = LiveWatch(console) if redraws else nullcontext(PlainWatch(console))
-            with live as watch:
-                done = run_test(ready, inputs, options, lambda: len(interrupts), watch.show)
-            finished.append(done)
-            if output is Output.TABLE:
-                _print_table(done)
-    _print_documents([run for run in finished if run is not None], output)
-    return finished
+            finished.append(_run_one(ready, options, interrupts, asked.output))
+
+
+def _prepared(files: Sequence[str], options: Options, scratch: Path) -> list[Ready]:
+    """All tests of all files; UnusableInputError has a line for each that cannot be run."""
+    inputs = read_inputs([read_file(path) for path in files])
+    tests: list[Ready] = []
+    faults: list[str] = []
+    for source in inputs.call_tests:
+        try:
+            tests.append(prepare(source, inputs, options, scratch))
+        except UnusableInputError as error:
+            faults.append(str(error))
+    if faults:
+        raise UnusableInputError("\n".join(dict.fromkeys("\n".join(faults).splitlines())))
+    return tests
+
+
+def _run_one(ready: Ready, options: Options, interrupts: "_Interrupts", output: Output) -> FinishedRun:
+    say(f"calltest: {ready.test.name} via {', '.join(e.address for e in ready.endpoints)}")
+    if note := evidence_note(ready.test.spec, options):
+        say(f"calltest: {ready.test.name}: {note}")
+    console = Console(stderr=True)
+    redraws = console.is_terminal and not console.is_dumb_terminal
+    with LiveWatch(console) if redraws else nullcontext(PlainWatch(say)) as watch:
+        done = run_test(ready, options, interrupts.count, watch.show)
+    if output is Output.TABLE:
+        _print_table(done)
+    return done
+
+
+def _options(asked: Asked) -> Options:
+    secrets = read_directories(asked.secrets, "--secret")
+    config_maps = read_directories(asked.config_maps, "--config-map")
+    return Options(
+        targets=asked.targets,
+        directories=Directories(secrets=secrets, config_maps=config_maps),
+        limits=Limits(allow_targets=_networks(asked.allow_targets), allow_dial=_pattern(asked.allow_dial)),
+        keep=asked.keep and _writable(asked.keep, "--keep"),
+        evidence=asked.evidence and _writable(asked.evidence, "--evidence"),
+    )
 
 
 def _print_table(done: FinishedRun) -> None:
     terminal = Console()
     width = terminal.width if terminal.is_terminal else WIDE
-    typer.echo(as_table(done, width=width, color=terminal.is_terminal and not terminal.no_color), color=True)
+    tell(as_table(done, width=width, color=terminal.is_terminal and not terminal.no_color) + "\n")
 
 
 def _print_documents(runs: Sequence[FinishedRun], output: Output) -> None:
+    if not runs:
+        return
     match output:
         case Output.TABLE:
             return
@@ -119,23 +151,25 @@ def _print_documents(runs: Sequence[FinishedRun], output: Output) -> None:
             text = as_json(runs)
         case Output.JUNIT:
             text = junit([Suite(name=run.test.name, status=run.status, verdict=run.verdict) for run in runs])
-    typer.echo(text, nl=False)
+    tell(text)
 
 
 def _exit_code(finished: Sequence[FinishedRun | None]) -> int:
-    """Failed beats Inconclusive beats Passed; a test that was not begun is Inconclusive."""
+    """Failed beats Inconclusive beats Passed; a test that was not begun, or broke down, is Inconclusive."""
     codes = {EXIT[run.status.result if run and run.status.result else Result.INCONCLUSIVE] for run in finished}
     return next(EXIT[result] for result in (Result.FAILED, Result.INCONCLUSIVE, Result.PASSED) if EXIT[result] in codes)
 
 
-def _writable(directory: Path) -> Path:
-    """A directory for evidence, made where it is missing."""
+def _writable(directory: Path, option: str) -> Path:
+    """A directory to write to, made where it is missing."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=directory):
+        with TemporaryFile(dir=directory) as file:
+            file.write(b"x")
+            file.flush()
             return directory
     except OSError as error:
-        raise UnusableInputError(f"--evidence {directory}: {error.strerror}: name a directory to write to") from error
+        raise UnusableInputError(f"{option} {directory}: {error.strerror}: name a directory to write to") from error
 
 
 def _networks(given: Sequence[str] | None) -> tuple[str, ...]:
@@ -153,17 +187,31 @@ def _pattern(text: str) -> re.Pattern[str] | None:
         raise UnusableInputError(f"--allow-dial {text!r}: {error}: give a regular expression") from error
 
 
+class _Interrupts:
+    """How often a signal asked us to end: from the first call on the agents are told, instead of us being ended."""
+
+    def __init__(self) -> None:
+        self.are_noted = False
+        """Else the first one ends what is being done."""
+        self._count = 0
+
+    def note(self, _number: int, _frame: FrameType | None) -> None:
+        """Takes a signal."""
+        if not self.are_noted:
+            raise _Interrupted
+        self._count += 1
+
+    def count(self) -> int:
+        """How often."""
+        return self._count
+
+
 @contextmanager
-def _interrupts() -> Iterator[list[int]]:
-    """The signals that asked us to end, as they come: the agents are told, instead of us being ended."""
-    seen: list[int] = []
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        seen.append(number)
-
+def _interrupts() -> Iterator[_Interrupts]:
+    seen = _Interrupts()
     # What is ignored stays so: `nohup calltest …` must outlive its terminal.
     before = {
-        number: signals.signal(number, note)
+        number: signals.signal(number, seen.note)
         for number in (signals.SIGINT, signals.SIGTERM, signals.SIGHUP)
         if signals.getsignal(number) is not signals.SIG_IGN
     }

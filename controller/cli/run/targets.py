@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import shlex
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from controller.faults import UnusableInputError
 
 SIP_PORT: Final = 5060
 _HOST_PORT = re.compile(r"(?P<host>[A-Za-z0-9]([-A-Za-z0-9.]{0,251}[A-Za-z0-9])?)(:(?P<port>[0-9]{1,5}))?")
+_SIP_URI = re.compile(r"(?:(sips?):)?([^;]*?)(?:;transport=([A-Za-z]+))?", re.IGNORECASE)
 
 Lookup = Callable[[str], Sequence[str]]
 """A host's IPv4 addresses; OSError where it has none."""
@@ -30,15 +32,32 @@ class Destination:
 
 
 def read_destination(text: str, default_port: int) -> Destination:
-    """HOST or HOST:PORT of `--target`; UnusableInputError says what is wrong with it."""
-    found = _HOST_PORT.fullmatch(text)
+    """HOST, HOST:PORT or sip:HOST:PORT of `--target`; UnusableInputError says what is wrong with it."""
+    scheme, plain, transport = _parts(text)
+    if scheme == "sips" or transport not in {"", "udp"}:
+        raise UnusableInputError(f"--target {text!r}: UDP is the only transport yet")
+    found = _HOST_PORT.fullmatch(plain)
     if found is None:
-        kind = "IPv6 is not supported yet: give" if text.count(":") > 1 else "give"
-        raise UnusableInputError(f"--target {text!r}: {kind} HOST or HOST:PORT, such as 127.0.0.1:5060")
+        raise UnusableInputError(f"--target {text!r}: {_advice(plain)}")
     port = int(found["port"] or default_port)
     if not 1 <= port <= 65535:
         raise UnusableInputError(f"--target {text!r}: a port is a number from 1 to 65535")
     return Destination(host=found["host"], port=port)
+
+
+def _parts(text: str) -> tuple[str, str, str]:
+    """Scheme, host and port, transport, the first and last in lower case and '' where they are not there."""
+    found = _SIP_URI.fullmatch(text)
+    return ((found[1] or "").lower(), found[2], (found[3] or "").lower()) if found else ("", text, "")
+
+
+def _advice(text: str) -> str:
+    if "," in text and all(text.split(",")):
+        return f"give each by its own: {' '.join(f'-t {shlex.quote(each.strip())}' for each in text.split(','))}"
+    if "@" in text:
+        return "give HOST or HOST:PORT; whom to call is the test's calls[].to"
+    kind = "IPv6 is not supported yet: " if text.count(":") > 1 or text.startswith("[") else ""
+    return f"{kind}give HOST or HOST:PORT, such as 127.0.0.1:5060"
 
 
 def destinations(target: Target, typed: Sequence[str], field: str) -> tuple[Destination, ...]:

@@ -68,9 +68,9 @@ def test_help_shows_examples_and_exit_status() -> None:
     [
         ((), "no document of kind CallTest to run"),
         ((SECRET,), "no document of kind CallTest to run; found: Secret"),
-        ((changed("spec", "calls", 0, "count", to=0), SECRET), "spec.calls[0].count: Expected `int` >= 1"),
-        ((changed("spec", "calls", 0, "cuont", to=2), SECRET), "spec.calls[0]: Object contains unknown field `cuont`"),
-        ((changed("spec", "caller", to=None), SECRET), "spec: Object missing required field `caller`"),
+        ((changed("spec", "calls", 0, "count", to=0), SECRET), "spec.calls[0].count: 0: a whole number from 1 to 1"),
+        ((changed("spec", "calls", 0, "cuont", to=2), SECRET), "spec.calls[0].cuont: is no field: did you mean count?"),
+        ((changed("spec", "caller", to=None), SECRET), "spec.caller: is missing: a mapping with uri, cred"),
         ((changed("spec", "target", to={}), SECRET), "spec.target: exactly one of service, podSelector, address"),
         ((changed("spec", "caller", "uri", to="sip:a b@x"), SECRET), "spec.caller.uri"),
         ((changed("spec", "callee", "uri", to="sip:alice@example.com"), SECRET), "callee.uri: is the caller's too"),
@@ -112,6 +112,7 @@ def _must_not_run(*_: object, **__: object) -> None:
         (("-t", "127.0.0.1", "--allow-dial", "("), "--allow-dial '(': "),
         (("-t", "127.0.0.1", "--allow-target", "192.0.2.1/24"), "--allow-target: 192.0.2.1/24 has host bits set"),
         (("-t", "127.0.0.1", "--evidence", "/dev/null/x"), "--evidence /dev/null/x: Not a directory: name a directory"),
+        (("-t", "127.0.0.1", "--keep", "/dev/null/x"), "--keep /dev/null/x: Not a directory: name a directory"),
         (("-t", "127.0.0.1", "-o", "xml"), "xml"),
         (("-t", "127.0.0.1", "/nonexistent.yaml"), "/nonexistent.yaml: No such file or directory"),
     ],
@@ -169,7 +170,7 @@ def test_tests_after_an_interrupt_are_not_begun_and_count_as_inconclusive(
 ) -> None:
     def interrupted(*arguments: Any) -> Any:
         os.kill(os.getpid(), signal.SIGINT)
-        assert arguments[3]() == 1
+        assert arguments[2]() == 1
         return finished_run(Result.PASSED)
 
     monkeypatch.setattr(runs, "run_test", interrupted)
@@ -241,3 +242,54 @@ def test_evidence_goes_where_the_user_says_as_the_test_says(
     assert said in result.stderr
     assert ("no evidence" in result.stderr) == bool(said)
     assert directory.is_dir() == has_directory
+
+
+def test_all_tests_of_all_files_are_checked_before_the_first_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controller.cli.run.local.run_agents", _must_not_run)
+    broken = changed("spec", "calls", 0, "count", to=0)
+    broken["metadata"]["name"] = "broken"
+    other = changed("metadata", "name", to="other")
+    other["spec"]["caller"]["credentials"] = {"secretName": "absent"}
+    (tmp_path / "more.yaml").write_text(yaml.safe_dump_all([broken, other]))
+    result = run(tmp_path, TEST, SECRET, arguments=(str(tmp_path / "more.yaml"), "-t", "127.0.0.1"))
+    assert result.exit_code == 2
+    assert f"calltest: {tmp_path}/more.yaml:13: spec.calls[0].count: 0: a whole number" in result.stderr
+    assert ": spec.caller.credentials.secretName: Secret absent is not here" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "said"),
+    [
+        (OSError(28, "No space left on device", "/tmp/x"), 2, "calltest: /tmp/x: No space left on device"),
+        (OSError(11, "Resource temporarily unavailable"), 2, "calltest: Resource temporarily unavailable"),
+        (RuntimeError("a bug"), 1, "RuntimeError: a bug"),
+    ],
+)
+def test_what_ran_is_printed_also_where_the_next_cannot_be_run(
+    tmp_path: Path, fault: Exception, code: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [lambda: finished_run(Result.FAILED)]
+
+    def next_one(*_: object) -> Any:
+        if left:
+            return left.pop()()
+        raise fault
+
+    monkeypatch.setattr(runs, "run_test", next_one)
+    second = changed("metadata", "name", to="second")
+    result = run(tmp_path, TEST, second, SECRET, arguments=("-t", "127.0.0.1", "-o", "json"))
+    assert result.exit_code == code
+    assert said in result.stderr
+    assert yaml.safe_load(result.stdout)["status"]["result"] == "Failed"
+
+
+def test_an_interrupt_before_the_first_call_is_not_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(runs, "prepare", interrupted)
+    result = run(tmp_path, TEST, SECRET)
+    assert result.exit_code == 3
+    assert "interrupted before anything was begun" in result.stderr

@@ -1,6 +1,9 @@
 """Secrets and ConfigMaps without a cluster."""
 
+import io
+import os
 import stat
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,25 @@ from controller.cli.run.materials import Directories, provide
 from controller.faults import UnusableInputError
 
 
+def place(field: str) -> str:
+    return "pin.yaml"
+
+
+def wav(samples: int = 800, *, channels: int = 1) -> bytes:
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(2 * channels * samples))
+    return out.getvalue()
+
+
+SPEECH = wav()
+
+
 def call_test(**spec: Any) -> CallTest:
-    wav = {"wav": {"configMapName": "prompts", "key": "hello.wav"}}
+    play = {"wav": {"configMapName": "prompts", "key": "hello.wav"}}
     return parse_test(
         {
             "apiVersion": "calltest.dev/v1alpha1",
@@ -23,7 +43,7 @@ def call_test(**spec: Any) -> CallTest:
                 "target": {"service": {"name": "sut"}},
                 "caller": {"uri": "sip:alice@x", "credentials": {"secretName": "alice"}},
                 "callee": {"uri": "sip:bob@x", "credentials": {"secretName": "alice"}},
-                "calls": [{"name": "a", "caller": {"play": wav}}, {"name": "b", "caller": {"play": wav}}],
+                "calls": [{"name": "a", "caller": {"play": play}}, {"name": "b", "caller": {"play": play}}],
                 **spec,
             },
         }
@@ -33,16 +53,16 @@ def call_test(**spec: Any) -> CallTest:
 HELD = Inputs(
     call_tests=(),
     secrets={("default", "alice"): {"username": b"alice", "password": b"pw"}},
-    config_maps={("default", "prompts"): {"hello.wav": b"RIFF"}},
+    config_maps={("default", "prompts"): {"hello.wav": SPEECH}},
 )
 
 
 def test_documents_become_files_that_only_we_can_read(tmp_path: Path) -> None:
-    mounts = provide(call_test(), "pin.yaml", HELD, Directories(), tmp_path)
+    mounts = provide(call_test(), place, HELD, Directories(), tmp_path)
     password = Path(mounts.credentials) / "alice" / "password"
     assert password.read_bytes() == b"pw"
     assert stat.S_IMODE(password.stat().st_mode) == 0o600
-    assert (Path(mounts.wav) / "prompts" / "hello.wav").read_bytes() == b"RIFF"
+    assert (Path(mounts.wav) / "prompts" / "hello.wav").read_bytes() == SPEECH
 
 
 def test_given_directories_come_before_the_file_s(tmp_path: Path) -> None:
@@ -51,18 +71,60 @@ def test_given_directories_come_before_the_file_s(tmp_path: Path) -> None:
     (given / "username").write_text("other")
     (given / "password").write_text("pw")
     (tmp_path / "run").mkdir()
-    mounts = provide(call_test(), "pin.yaml", HELD, Directories(secrets={"alice": given}), tmp_path / "run")
+    mounts = provide(call_test(), place, HELD, Directories(secrets={"alice": given}), tmp_path / "run")
     assert (Path(mounts.credentials) / "alice" / "username").read_text() == "other"
 
 
 def test_what_is_missing_is_named_with_its_field(tmp_path: Path) -> None:
     with pytest.raises(UnusableInputError, match=r"spec.caller.credentials.secretName: Secret alice is not here"):
-        provide(call_test(), "pin.yaml", Inputs(call_tests=()), Directories(), tmp_path)
+        provide(call_test(), place, Inputs(call_tests=()), Directories(), tmp_path)
     no_map = Inputs(call_tests=(), secrets=HELD.secrets)
     (tmp_path / "b").mkdir()
     with pytest.raises(UnusableInputError, match=r"spec.calls\[0\].caller.play.wav: ConfigMap prompts is not here"):
-        provide(call_test(), "pin.yaml", no_map, Directories(), tmp_path / "b")
+        provide(call_test(), place, no_map, Directories(), tmp_path / "b")
     no_key = Inputs(call_tests=(), secrets=HELD.secrets, config_maps={("default", "prompts"): {"other.wav": b""}})
     (tmp_path / "c").mkdir()
     with pytest.raises(UnusableInputError, match=r"ConfigMap prompts has no key hello.wav"):
-        provide(call_test(), "pin.yaml", no_key, Directories(), tmp_path / "c")
+        provide(call_test(), place, no_key, Directories(), tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "said"),
+    [
+        ("password", b"a\nb", "key password: contains a control character"),
+        ("username", b"\xff", "key username: is no UTF-8 text"),
+        ("realm", b"a\tb", "key realm: contains a control character"),
+    ],
+)
+def test_credentials_are_read_before_the_first_call(tmp_path: Path, key: str, content: bytes, said: str) -> None:
+    secret = {"username": b"alice", "password": b"pw", key: content}
+    held = Inputs(call_tests=(), secrets={("default", "alice"): secret}, config_maps=HELD.config_maps)
+    with pytest.raises(UnusableInputError, match=f"Secret alice: {said}"):
+        provide(call_test(), place, held, Directories(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"RIFF", "hello.wav: not a readable WAV file"),
+        (wav(10), "hello.wav: 10 samples"),
+        (wav(channels=2), "hello.wav: 2 channels"),
+    ],
+)
+def test_sound_that_cannot_be_played_is_refused_before_the_first_call(
+    tmp_path: Path, content: bytes, said: str
+) -> None:
+    maps = {("default", "prompts"): {"hello.wav": content}}
+    held = Inputs(call_tests=(), secrets=HELD.secrets, config_maps=maps)
+    with pytest.raises(UnusableInputError, match=f"ConfigMap prompts: key {said}"):
+        provide(call_test(), place, held, Directories(), tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_key_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    given = tmp_path / "given"
+    given.mkdir()
+    for key in ("username", "password"):
+        (given / key).touch(mode=0)
+    with pytest.raises(UnusableInputError, match="key username: Permission denied"):
+        provide(call_test(), place, HELD, Directories(secrets={"alice": given}), tmp_path / "run")

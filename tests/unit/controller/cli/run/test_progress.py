@@ -8,8 +8,8 @@ from rich.console import Console
 
 from agent.contract.plan import Signal
 from agent.contract.result import ProgressLine
-from agent.contract.verdict import Reason
-from controller.cli.run.progress import LiveWatch, PlainWatch, describe
+from agent.contract.verdict import Reason, Role
+from controller.cli.run.progress import LiveWatch, PlainWatch, describe, totals
 from controller.plan.cause import Cause
 from controller.run.agent_state import AgentState
 from controller.run.lifecycle import AgentFacts
@@ -46,25 +46,39 @@ def agent(ready: int, done: int, go: int = -1, *, ended: int = 0, over: bool = F
     ],
 )
 def test_an_agent_in_a_line(facts: AgentFacts, doing: str) -> None:
-    assert describe(facts)[0] == doing
+    assert describe(facts).removesuffix(", 1 up") == doing
 
 
-def test_counts_say_what_is_up_and_what_failed() -> None:
-    assert describe(agent(1, 0, ended=3))[1] == "3 calls ended, 1 up, 3 with a failed check"
+def test_a_call_is_counted_once_at_its_caller() -> None:
+    callee = replace(agent(1, 0, ended=4), plan=plan(Role.CALLEE, endpoints=(0, 1)))
+    planned = 2 * PLAN.calls[0].count
+    assert describe(agent(1, 0, ended=3)).endswith(", 1 up")
+    assert totals([agent(1, 0, ended=3), callee]) == f"3 of {planned} calls ended, 3 with a fault"
+    assert totals([STARTING, callee]) == f"0 of {planned} calls ended"
 
 
-def test_plain_lines_say_changes_once_and_counts_now_and_then() -> None:
-    out = io.StringIO()
-    watch = PlainWatch(Console(file=out, width=200))
+def test_plain_lines_say_changes_once_and_now_and_then() -> None:
+    said: list[str] = []
+    watch = PlainWatch(said.append)
+    planned = 2 * PLAN.calls[0].count
     shown = [(STARTING, 0.0), (STARTING, 0.1), (agent(1, 0, 0), 1.0)]
     shown += [(agent(1, 0, 0, ended=n), 1.0 + n * 0.5) for n in range(1, 5)]
     for facts, elapsed_s in shown:
         watch.show([facts], elapsed_s)
-    assert out.getvalue().splitlines() == [
+    assert said == [
         "   0.0 s  caller-0: starting",
-        "   1.0 s  caller-0: calling at 10.0.0.1:5060, endpoint 1 of 2: 0 calls ended, 1 up",
-        "   3.0 s  caller-0: calling at 10.0.0.1:5060, endpoint 1 of 2: 4 calls ended, 1 up, 4 with a failed check",
+        f"   0.0 s  all: 0 of {planned} calls ended",
+        "   2.0 s  caller-0: calling at 10.0.0.1:5060, endpoint 1 of 2, 1 up",
+        f"   2.0 s  all: 2 of {planned} calls ended, 2 with a fault",
     ]
+
+
+def test_a_day_s_run_has_some_hundred_lines() -> None:
+    said: list[str] = []
+    watch = PlainWatch(said.append)
+    for second in range(86_400):
+        watch.show([agent(1, 0, 0, ended=second)], float(second))
+    assert 100 < len(said) < 600
 
 
 def test_a_terminal_is_given_back() -> None:

@@ -16,7 +16,14 @@ def target(**fields: Any) -> Target:
 
 @pytest.mark.parametrize(
     ("text", "host", "port"),
-    [("127.0.0.1:5070", "127.0.0.1", 5070), ("sbc.example.com", "sbc.example.com", 5062), ("x:1", "x", 1)],
+    [
+        ("127.0.0.1:5070", "127.0.0.1", 5070),
+        ("sbc.example.com", "sbc.example.com", 5062),
+        ("x:1", "x", 1),
+        ("sip:x:7", "x", 7),
+        ("SIP:x;transport=UDP", "x", 5062),
+        ("x:7;transport=udp", "x", 7),
+    ],
 )
 def test_target_is_host_and_port(text: str, host: str, port: int) -> None:
     assert read_destination(text, 5062) == Destination(host=host, port=port)
@@ -26,9 +33,18 @@ def test_target_is_host_and_port(text: str, host: str, port: int) -> None:
     ("text", "said"),
     [
         ("", "give HOST or HOST:PORT"),
-        ("sip:a@b", "give HOST or HOST:PORT"),
+        ("sip:a@b", "whom to call is the test's calls[].to"),
         ("host:", "give HOST or HOST:PORT"),
         ("[::1]:5060", "IPv6 is not supported yet"),
+        ("::1", "IPv6 is not supported yet"),
+        ("[::1]", "IPv6 is not supported yet"),
+        ("sips:x", "UDP is the only transport yet"),
+        ("x:5060;transport=tcp", "UDP is the only transport yet"),
+        ("x;lr", "give HOST or HOST:PORT"),
+        ("10.0.0.5,10.0.0.6:7", "give each by its own: -t 10.0.0.5 -t 10.0.0.6:7"),
+        ("a,", "give HOST or HOST:PORT"),
+        ("sip:x:y", "give HOST or HOST:PORT"),
+        ("http://x", "give HOST or HOST:PORT"),
         ("host:0", "a port is a number from 1 to 65535"),
         ("host:65536", "a port is a number from 1 to 65535"),
         ("a b", "give HOST or HOST:PORT"),
