@@ -1,4 +1,6 @@
-"""The command line: `run` runs CallTests without a cluster, `trace` reads captures, `report` makes a page of them.
+"""The command line: `run` runs CallTests without a cluster, `trace` reads captures.
+
+`report` makes a page of either, `detail` prints what the agents of a cluster's run told.
 
 A command's module has its arguments, and imports what it works with when it runs: `--help` is to be there at once.
 """
@@ -7,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from controller.cli.detail.command import detail
 from controller.cli.report.command import report
 from controller.cli.run.command import run
 from controller.cli.trace.command import trace
@@ -35,3 +38,4 @@ def main(
 app.command()(trace)
 app.command()(run)
 app.command()(report)
+app.command()(detail)

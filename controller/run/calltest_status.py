@@ -14,7 +14,7 @@ from controller.api.run import (
     SutStatus,
 )
 from controller.plan.cause import Cause
-from controller.run.status import Clock, Say, done, told, under_way
+from controller.run.status import QUEUED, Clock, Say, done, told, under_way
 
 RUN_DELETED = "RunDeleted"
 """A run was deleted before it had a verdict: nothing is known until the next one."""
@@ -85,12 +85,23 @@ def _says(
 ) -> tuple[Say, ...]:
     """The first of these: a run is under way, none can be, one was deleted, there is a verdict, or none yet."""
     if active is not None:
-        return under_way(f"{active.name} is under way")
+        return under_way(_doing(active))
     if problem is not None:
         return _stuck(problem)
     if gone is not None:
         return _gone(gone)
     return _finished(last_run) if last_run is not UNSET else _waiting(suspended=suspended)
+
+
+def _doing(run: NamedRun) -> str:
+    """That a run is under way, or what it waits for."""
+    said = {condition.type: condition for condition in run.status.conditions}
+    targets, queued = said.get("TargetsResolved"), said.get(QUEUED)
+    if queued is not None and queued.status == "True":
+        return f"{run.name} waits: {queued.reason}: {queued.message}"
+    if targets is not None and targets.status == "False":
+        return f"{run.name} waits for endpoints: {targets.reason}: {targets.message}"
+    return f"{run.name} is under way"
 
 
 def _current(sut: Sut, last_run: LastRun | UnsetType) -> Say:

@@ -13,17 +13,21 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.contract.plan import RunRef
-from agent.contract.verdict import Result
+from agent.contract.verdict import Result, Role
+from agent.judge.checks import asked
 from agent.judge.verdicts import CallVerdict, Flow, RunVerdict
 from controller.api import API_VERSION
 from controller.api.field import without_nulls
 from controller.api.parse import CallTest
 from controller.api.run import CallTestRunStatus
 from controller.cli.output import NOT_MEASURED
+from controller.run.measurements import METRICS, samples
 from controller.run.wording import reference
 from controller.text import plain
 
 _STYLES: Final = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow"}
+REFUSED: Final = 300
+"""This SIP code and those above it: there is no call then."""
 MAX_NOTES: Final = 20
 MAX_NOTE: Final = 512
 """Characters."""
@@ -56,9 +60,22 @@ def run_object(finished: FinishedRun) -> dict[str, Any]:
                 "test": without_nulls(msgspec.to_builtins(finished.test.spec)),
             },
             "status": finished.status,
+            "measurements": _measurements(finished.verdict),
         }
     )
     return built
+
+
+def _measurements(verdict: RunVerdict) -> list[dict[str, str | float]]:
+    """The numbers that /metrics has of a run on a cluster, by the same names; what was not measured is not there."""
+    return [
+        {
+            "metric": sample.metric,
+            **dict(zip(METRICS[sample.metric][1], sample.labels, strict=True)),
+            "value": sample.value,
+        }
+        for sample in samples(verdict)
+    ]
 
 
 def as_yaml(runs: Sequence[FinishedRun]) -> str:
@@ -76,13 +93,13 @@ def as_json(runs: Sequence[FinishedRun]) -> str:
 
 
 def as_table(finished: FinishedRun, *, width: int, color: bool) -> str:
-    """Verdict, endpoints, what did not pass, and the packets of each direction."""
+    """Verdict, what was checked, endpoints, what did not pass, and the packets of each direction."""
     console = Console(
         file=StringIO(), width=width, force_terminal=color, no_color=not color, highlight=False, markup=False
     )
     with console.capture() as capture:
         console.print(_headline(finished))
-        for table in (_endpoints, _failures, _notes, _evidence, _flows):
+        for table in (_checked, _endpoints, _failures, _notes, _evidence, _flows):
             if (part := table(finished)) is not None:
                 console.print()
                 console.print(part)
@@ -108,6 +125,24 @@ def _headline(finished: FinishedRun) -> Text:
     if status.stray_calls is not UNSET and status.stray_calls:
         text.append(f"\n{status.stray_calls} calls reached the callee that nobody of this run placed")
     return text
+
+
+def _checked(finished: FinishedRun) -> Table:
+    """What a Passed is worth: what was expected of each leg, beside what is checked of every call."""
+    table = _table("CALL", "LEG", "CHECKED")
+    has_callee = finished.test.spec.callee is not None
+    for call in finished.test.spec.calls:
+        code = call.expect.sip_code
+        is_up = ["completed", *(["delivered"] if has_callee else [])] if code < REFUSED else []
+        always = ", ".join([f"answered {code}", *is_up])
+        table.add_row(call.name, "", always)
+        for role, expect in ((Role.CALLER, call.expect.caller), (Role.CALLEE, call.expect.callee)):
+            asks = {} if expect is None else asked(expect)
+            if asks:
+                table.add_row("", role, ", ".join(f"{check} {text}" for check, text in asks.items()))
+        if not any(expect is not None and asked(expect) for expect in (call.expect.caller, call.expect.callee)):
+            table.add_row("", "", "nothing was expected of its media: neither audio nor digits nor RTP")
+    return table
 
 
 def _endpoints(finished: FinishedRun) -> Table | None:

@@ -23,8 +23,8 @@ from controller.cli.run.materials import Directories, read_directories
 from controller.cli.run.progress import LiveWatch, PlainWatch
 from controller.cli.run.reading import read_file
 from controller.cli.run.render import FinishedRun, as_json, as_table, as_yaml
-from controller.cli.run.saying import say, tell
 from controller.cli.run.scratch import scratch_directory
+from controller.cli.saying import say, tell
 from controller.faults import UnusableInputError
 from controller.plan.limits import Limits
 

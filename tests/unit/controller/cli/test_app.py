@@ -30,12 +30,13 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", [(), ("run",), ("trace",), ("report",)])
+@pytest.mark.parametrize("command", [(), ("run",), ("trace",), ("report",), ("detail",)])
 def test_help_loads_what_prints_it_and_nothing_of_what_the_commands_do(command: tuple[str, ...]) -> None:
     found = loaded(*command, "--help")
     assert not found & (OF_THE_CLUSTER | OF_RUNS | OF_SOUND | NEVER | FOR_PEOPLE | READERS)
     assert {name for name in found if name.split(".")[0] in ("agent", "controller")} == {
         *("controller", "controller.cli", "controller.cli.app", "controller.cli.output", "controller.faults"),
+        *("controller.cli.detail", "controller.cli.detail.command"),
         *("controller.cli.report", "controller.cli.report.command"),
         *("controller.cli.run", "controller.cli.run.command"),
         *("controller.cli.trace", "controller.cli.trace.command"),

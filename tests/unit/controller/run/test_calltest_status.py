@@ -5,6 +5,7 @@ from msgspec import UNSET
 from agent.contract.verdict import Reason, Result
 from controller.api.run import CallTestRunStatus, CallTestStatus, Revision, SutStatus
 from controller.plan.cause import Cause
+from controller.plan.discovery import Discovery
 from controller.run import status as statuses
 from controller.run.calltest_status import NamedRun, Sut, of_test
 from controller.run.conclude import Outcome, refused
@@ -141,3 +142,20 @@ def test_where_nobody_looks_any_more_nothing_is_said_of_it():
     after = of_test(before, at(70), spec_hash=HASH, active=None, last=finished_run())
     assert after.sut is UNSET
     assert "VerdictCurrent" not in shown(after)
+
+
+def test_it_says_at_once_what_its_run_waits_for():
+    few = Cause(reason=Reason.TOO_FEW_ENDPOINTS, message="1 of 2 endpoints is ready")
+    shared = Cause(reason=Reason.CALLEE_SHARED, message="ivr-g1 has sip:bob@x")
+    begun = statuses.begun(CallTestRunStatus(), at(0))
+    for status, said in (
+        (CallTestRunStatus(), "pin-g4 is under way"),
+        (under_way(), "pin-g4 is under way"),
+        (
+            statuses.unresolved(begun, few, Discovery(), at(1)),
+            "pin-g4 waits for endpoints: TooFewEndpoints: 1 of 2 endpoints is ready",
+        ),
+        (statuses.queued(begun, shared, at(1)), "pin-g4 waits: CalleeShared: ivr-g1 has sip:bob@x"),
+    ):
+        test = of_test(EMPTY, at(2), spec_hash=HASH, active=NamedRun(name="pin-g4", status=status), last=None)
+        assert next(item.message for item in test.conditions if item.type == "Reconciling") == said

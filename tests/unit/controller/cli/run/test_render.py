@@ -6,6 +6,7 @@ import json
 import msgspec
 import yaml
 
+from agent.contract.call import Audio, Call, Expect, ExpectDtmf, ExpectLeg
 from agent.contract.verdict import Result
 from agent.judge.verdicts import Flow
 from controller.api.parse import parse_run
@@ -77,7 +78,7 @@ def test_notes_are_shown_of_calls_that_passed_as_well() -> None:
 def test_passed_run_shows_no_failures() -> None:
     text = as_table(finished_run(Result.PASSED), width=160, color=False)
     assert text.startswith("pin: Passed, 3 of 3 calls passed, 9 s\n\n")
-    assert "CHECK" not in text
+    assert "OBSERVED" not in text
 
 
 def test_evidence_is_named_in_lines_that_can_be_copied() -> None:
@@ -89,3 +90,25 @@ def test_evidence_is_named_in_lines_that_can_be_copied() -> None:
     assert [line for line in lines if line.startswith("pin-")] == [folder, other]
     assert "EVIDENCE" in lines
     assert "EVIDENCE" not in table()
+
+
+def test_a_verdict_says_what_was_checked() -> None:
+    expect = Expect(callee=ExpectLeg(audio=Audio.OWN, dtmf=ExpectDtmf(digits="12#")))
+    spec = msgspec.structs.replace(finished.SPEC, calls=(Call(name="pin", expect=expect), Call(name="bare")))
+    run = finished_run(Result.PASSED)
+    run = dataclasses.replace(run, test=msgspec.structs.replace(run.test, spec=spec))
+    lines = as_table(run, width=160, color=False).splitlines()
+    at = next(index for index, line in enumerate(lines) if "CHECKED" in line)
+    told = [" ".join(line.split()) for line in lines[at + 1 : at + 5]]
+    assert told[0] == "pin answered 200, completed, delivered"
+    assert told[1].startswith("Callee audio this call's signal, dtmf 12#")
+    assert told[2:] == [
+        "bare answered 200, completed, delivered",
+        "nothing was expected of its media: neither audio nor digits nor RTP",
+    ]
+
+
+def test_json_has_the_measurements_that_metrics_have() -> None:
+    found = json.loads(as_json([finished_run(Result.PASSED)]))["measurements"]
+    passed = {"metric": "calltest_last_run_endpoint_calls", "replica": "127.0.0.1:5060", "call": "pin"}
+    assert {**passed, "result": "Passed", "value": 1.0} in found

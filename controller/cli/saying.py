@@ -1,4 +1,4 @@
-"""What the command says: the result on standard output, all else on standard error. Who stops listening ends no run."""
+"""What a command says: the result on standard output, all else on standard error. Who stops listening ends no run."""
 
 import os
 import sys

@@ -1,0 +1,1 @@
+"""`calltest detail`: what the agents of a run told, from the cluster."""
