@@ -6,11 +6,13 @@ import pytest
 
 from controller import __main__ as main
 from controller.__main__ import Operator
+from controller.api.run import CallTestStatus
 from controller.kube.cluster import ClusterError
 from controller.operator.metrics import Metrics
 from controller.operator.reconcile import Reconciler
 from controller.operator.worker import Worker
 from tests.unit.controller.fake_cluster import FakeCluster
+from tests.unit.controller.measured import CREATED, spec
 from tests.unit.controller.world import settings
 
 
@@ -119,5 +121,19 @@ async def test_everything_is_looked_at_again_even_if_no_event_comes(watches: Wat
         if len(seen) == 2:
             break
     assert sorted(seen) == ["a", "b"]
+    made.stop.set()
+    await asyncio.wait_for(task, 5)
+
+
+async def test_a_test_that_was_deleted_while_nobody_watched_leaves_no_series(watches: Watches) -> None:
+    made = operator(FakeCluster())
+    made.metrics.show_test(("voice", "gone"), spec(), CallTestStatus(), created=CREATED)
+    task = asyncio.create_task(made.run())
+    for _ in range(100):
+        await asyncio.sleep(0.02)
+        if not made.metrics.tests:
+            break
+    assert made.metrics.tests == set()
+    assert made.resynced_at is not None
     made.stop.set()
     await asyncio.wait_for(task, 5)
