@@ -229,6 +229,9 @@ class Heard(Document, frozen=True, kw_only=True, omit_defaults=True):
     stretches: tuple[Stretch, ...] = ()
     """In order; what did not fit is not there."""
     stretches_left_out: int = 0
+    pieces_ms: float = 0.0
+    """Of the call's own signal in pieces, where not one frame of it came whole. What it is is not certain then: of
+    another call's signal about a tenth is such a piece too, by chance."""
 
 
 class Negotiated(Document, frozen=True, kw_only=True):

@@ -101,6 +101,22 @@ def under_way(leg: CallLeg, digit: Digit) -> bool:
     return ends_ms is None or digit.last_ms is None or digit.last_ms > ends_ms - UNDER_WAY_MS
 
 
+def overtaken(sender: CallLeg, came: str, wanted: str) -> str | None:
+    """Why no more of the wanted digits came than did: the end of the call overtook the last that were sent, or might.
+
+    An agent that stood still sends what it is behind with at once, and then hangs up. None: it is not that.
+    """
+    ends_ms = sender.call_ms
+    if ends_ms is None or not wanted.startswith(came):
+        return None
+    before_ms = ends_ms - UNDER_WAY_MS
+    sent = [digit for digit in sender.leg.dtmf_sent if digit.last_ms is None or digit.last_ms <= before_ms]
+    in_time = dialled(tuple(sent), DtmfMethod.RFC4733)
+    if in_time == sender.digits_sent or len(came) < len(in_time):
+        return None
+    return f"the {sender.name} sent only {quoted(in_time)} until {UNDER_WAY_MS:.0f} ms before the call was over"
+
+
 # Whether the lost packets are theirs
 
 

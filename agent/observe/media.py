@@ -3,7 +3,7 @@
 `answered_s`: when the leg was answered, on the clock of the tap.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,7 +36,7 @@ class Media:
     """Media time that this end sent, wherever it went; with its pauses: the ends of digits, sent three times (RFC 4733
     §2.5.1.4). What a late agent did not send is no pause: its timestamps stand still meanwhile."""
     lateness_ms: float | None = None
-    """How late our own audio was at worst, by its timestamps; None where none was sent."""
+    """How late our own audio was at worst: by its timestamps, and when it began; None where none was sent."""
 
 
 def media(
@@ -52,7 +52,7 @@ def media(
     received, sent = (as_sources(placed, answered_s, sent=sent) for sent in (False, True))
     missing, more = gaps(placed, answered_s)
     own = [one.row for one in placed if one.row.sent]
-    late = [row.max_late_ms for row in own if row.max_late_ms is not None]
+    late = [row.max_late_ms for row in own if row.max_late_ms is not None] + _began_late_ms(own, sections)
     return Media(
         received=received.sources,
         sent=sent.sources,
@@ -64,6 +64,21 @@ def media(
         sent_ms=total(value for row in own for value in (row.media_ms, row.event_ms, row.pause_ms)),
         lateness_ms=round(max(late), 1) if late else None,
     )
+
+
+def _began_late_ms(own: Collection[TapStream], sections: Sequence[Agreed]) -> list[float]:
+    """How long after its answer our own media began: of a late beginning that is made up for, timestamps tell nothing.
+
+    They say how late a packet was against those before it; none where the answer lets this end send nothing.
+    """
+    answer = next(_since_the_answer(sections), None)
+    if answer is None or not answer.section.sends or not own:
+        return []
+    return [max(0.0, 1000 * (min(row.first_s for row in own) - answer.begin_s))]
+
+
+def _since_the_answer(sections: Iterable[Agreed]) -> Iterator[Agreed]:
+    return (one for one in sections if one.section.begin_ms is not None and one.section.begin_ms >= 0)
 
 
 def digits(placed: Iterable[Placed], answered_s: float | None, *, sent: bool) -> tuple[Digit, ...]:
@@ -94,7 +109,7 @@ def sent_ratio(sent_ms: float | None, sections: Sequence[Agreed], end_s: float |
     """
     if sent_ms is None or end_s is None:
         return None
-    held = [agreed for agreed in sections if agreed.section.begin_ms is not None and agreed.section.begin_ms >= 0]
+    held = [*_since_the_answer(sections)]
     ends_s = [*(agreed.begin_s for agreed in held[1:]), end_s]
     spans = zip(held, ends_s, strict=True) if held else ()
     due_ms = sum(max(0.0, 1000 * (until_s - one.begin_s)) for one, until_s in spans if one.section.sends)

@@ -61,7 +61,8 @@ def hear(samples: Samples, own: int | None = None, others: Sequence[int] = ()) -
     powers = np.mean(parts**2, axis=1)
     active = powers >= _power(ACTIVE_DBFS)
     chosen = powers[active] if active.any() else powers
-    codes, owner = _owners(samples, own, others)
+    seen = symbols(samples)
+    codes, owner = _owners(samples, seen, own, others)
     stretches = in_few(_stretches(codes, owner), MAX_STRETCHES)
     counts = {str(code): len(found) for code, found in codes.items()}
     return Heard(
@@ -71,14 +72,20 @@ def hear(samples: Samples, own: int | None = None, others: Sequence[int] = ()) -
         codes=counts,
         stretches=stretches[:MAX_STRETCHES],
         stretches_left_out=len(stretches[MAX_STRETCHES:]),
+        pieces_ms=0.0 if own is None or own in codes else _pieces_ms(seen, own, owner),
     )
 
 
+def _pieces_ms(heard: Symbols, code: int, owner: NDArray[np.intp]) -> float:
+    """How much of the unknown sound may be pieces of that code's signal."""
+    pieces = np.flatnonzero(remains(heard, code)[: len(owner)])
+    return float(_HOP_MS * np.count_nonzero(owner[pieces] == _UNKNOWN))
+
+
 def _owners(
-    samples: Samples, own: int | None, others: Sequence[int]
+    samples: Samples, heard: Symbols, own: int | None, others: Sequence[int]
 ) -> tuple[dict[int, list[Frame]], NDArray[np.intp]]:
     """The codes that were heard, and for each hop the index of its code; or that it is silent, or of unknown sound."""
-    heard = symbols(samples)
     owner = np.where(_loud(samples, AUDIBLE_DBFS), _UNKNOWN, _SILENT)
     quiet = ~_filled(_loud(samples, ACTIVE_DBFS))
     first = list(dict.fromkeys([*([] if own is None else [own]), *decoded(heard)]))

@@ -39,6 +39,8 @@ CERTAIN_FRAMES: Final = 2
 """A code that was found once may be an error of finding; twice it is a signal."""
 LOOPED_MS: Final = 2000.0
 """A callee that could receive for this long, and got nothing of a signal that came back to its caller."""
+PIECES_SHARE: Final = 0.25
+"""Of what is audible: so much of the call's signal in pieces, and it came, broken; of other sound a tenth is such."""
 
 
 def _asked(expect: ExpectLeg) -> str | None:
@@ -265,11 +267,15 @@ def _heard_no_call(callee: CallLeg) -> bool:
     """Known, not merely not heard: a codec that we cannot decode tells nothing.
 
     One that heard another call is in a path that crosses calls, and its own signal may go round by the other's parrot.
+    One that heard its own in pieces got it, from a path that loses some of it: a parrot's jitter buffer may mend what
+    it plays back.
     """
     if nothing_came(callee):
         return True
     heard = callee.leg.heard
-    return heard is not None and heard.duration_ms > 0 and not any(heard.codes.values())
+    if heard is None or heard.duration_ms <= 0 or any(heard.codes.values()):
+        return False
+    return heard.pieces_ms < PIECES_SHARE * heard.active_ms or not heard.active_ms
 
 
 def _absorbed(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:

@@ -11,7 +11,7 @@ from agent.judge.call_leg import CallLeg, dialled
 from agent.judge.checks.answer import offer_and_answer
 from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Impossible, Row
 from agent.judge.checks.rtp_packets import WHOSE, both_ways, explain_strangers
-from agent.judge.digits import BY, by_method, by_others, fate, is_within, length_ms, named, under_way
+from agent.judge.digits import BY, by_method, by_others, fate, is_within, length_ms, named, overtaken, under_way
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
 from agent.judge.media import nothing_came, strangers
@@ -110,8 +110,11 @@ def _unsent(leg: CallLeg, finding: Finding) -> Finding:
     planned = leg.call.group.caller.dtmf
     if leg.leg.role is Role.CALLEE:
         return finding
-    if planned is None or leg.digits_sent == planned.digits or not planned.digits.startswith(leg.digits_received):
+    if planned is None or not planned.digits.startswith(leg.digits_received):
         return finding
+    if leg.digits_sent == planned.digits:
+        late = overtaken(leg, leg.digits_received, planned.digits)
+        return finding if late is None else inconclusive(finding, Reason.NOT_MEASURED, late)
     note = f"this caller had sent only {quoted(leg.digits_sent)} of {quoted(planned.digits)} when the call ended"
     return inconclusive(finding, Reason.NOT_MEASURED, note)
 
@@ -230,8 +233,10 @@ def _to_callee(ends: CallEnds, finding: Finding) -> Finding:
         return finding
     if sent != planned and _without_telephone_event(caller):
         return _not_negotiated(finding, caller)
-    if _short_of(callee.digits_received, sent, planned):
-        return inconclusive(finding, Reason.NOT_MEASURED, f"the caller had sent only {quoted(sent)}")
+    few = _short_of(callee.digits_received, sent, planned)
+    missing = f"the caller had sent only {quoted(sent)}" if few else overtaken(caller, callee.digits_received, planned)
+    if missing is not None:
+        return inconclusive(finding, Reason.NOT_MEASURED, missing)
     return noted(finding, f"the caller sent {quoted(sent)}: {fate(sent, callee.digits_received, 'callee')}")
 
 
@@ -247,6 +252,8 @@ def _to_caller(ends: CallEnds, finding: Finding) -> Finding:
         return finding
     if callee.digits_received != caller.digits_sent:
         got, sent = callee.digits_received, caller.digits_sent
+        if (late := overtaken(caller, got, sent)) is not None:
+            return inconclusive(finding, Reason.NOT_MEASURED, late)
         return noted(finding, f"the callee had received {quoted(got)} of {quoted(sent)}: {fate(sent, got, 'callee')}")
     return _digits_sent_back(finding, caller, callee)
 
@@ -257,6 +264,8 @@ def _digits_sent_back(finding: Finding, caller: CallLeg, callee: CallLeg) -> Fin
         return _not_negotiated(finding, callee)
     if _short_of(received, sent_back, got):
         return inconclusive(finding, Reason.NOT_MEASURED, f"the callee had sent back only {quoted(sent_back)}")
+    if (late := overtaken(callee, received, got)) is not None:
+        return inconclusive(finding, Reason.NOT_MEASURED, late)
     return noted(finding, f"the callee sent back {quoted(sent_back)}: {fate(sent_back, received, 'caller')}")
 
 

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent.contract.call import Audio, ExpectDtmf, ExpectLeg, ExpectRtp, MediaSource
+from agent.contract.call import Audio, ExpectDtmf, ExpectLeg, ExpectRtp, MediaSource, SendDtmf
 from agent.contract.plan import identity_code
 from agent.contract.verdict import Check, Reason, Result, Role
 from agent.judge.run import CallVerdict
 from agent.sound.identity import encode
-from agent.tap.model import GapKind, TapGap, TapStream
+from agent.tap.model import GapKind, TapDigit, TapGap, TapStream
 from tests.unit.agent.judge.judging import said
 from tests.unit.agent.judge.media_wire import (
     ANSWERED_S,
@@ -296,6 +296,90 @@ ODDNESS = [
 @pytest.mark.parametrize("path", ODDNESS, ids=lambda path: path.__name__)
 def test_what_no_standard_forbids_passes(path):
     passed(path())
+
+
+# What a path breaks is no loop
+
+
+def without_each(packet: int) -> np.ndarray:
+    """The signal as it is behind a path that leaves out each so manieth packet and numbers anew."""
+    parts = SIGNAL[: len(SIGNAL) // 160 * 160].reshape(-1, 160)
+    return np.delete(parts, np.s_[::packet], axis=0).ravel()
+
+
+@pytest.mark.parametrize("packet", [3, 5, 10])
+def test_a_signal_that_came_in_pieces_came_though_its_parrot_mended_it(packet):
+    """The callee finds no whole frame (of each tenth, hardly one), and its jitter buffer's repairs make some of it."""
+    kept = 1 - 1 / packet
+    anew = row(CALLEE, packets=int(400 * kept), media_ms=8000.0 * kept, payload_types={0: int(400 * kept)})
+    broken = callee(anew, sound=without_each(packet))
+    failed(verdict(callee=broken, **LOSS), Check.RTP_LOSS, Reason.PACKET_LOSS)
+    assert Reason.LOOPED not in {reason for _, reason in said(verdict(callee=broken).findings)}
+
+
+def test_other_sound_at_a_callee_is_nothing_of_its_callers_signal():
+    music = np.random.default_rng(3).normal(0, 3000, len(SIGNAL)).astype(np.int16)
+    failed(verdict(callee=callee(sound=music)), Check.AUDIO, Reason.LOOPED)
+
+
+# What our own agent broke
+
+
+def late(role: Role) -> TapStream:
+    """All of it from 3.5 s after the answer on, at once, as a clock that catches up sends it."""
+    return sent(role, first_s=ANSWERED_S + 3.5)
+
+
+def test_media_that_our_agent_began_late_and_made_up_for_is_its_own_fault():
+    few = row(CALLER, packets=19, first_s=ANSWERED_S + 7.6, media_ms=380.0)
+    call = alone(leg(CALLER, few, late(CALLER)), **rtp(min_packets=350))
+    assert (call.result, call.reason) == (Result.INCONCLUSIVE, Reason.AGENT_OVERLOADED)
+    assert "up to 3500 ms late" in (call.findings[0].note or "")
+    opposite = verdict(callee=leg(CALLEE, row(CALLEE), late(CALLEE)), caller=caller(few), **rtp(min_packets=350))
+    assert opposite.result is Result.INCONCLUSIVE
+    failed(alone(caller(few), **rtp(min_packets=350)), Check.RTP_PACKETS, Reason.TOO_FEW_PACKETS)
+
+
+def keys(*ends_s: float) -> tuple[TapDigit, ...]:
+    return tuple(tap_digit(key, ANSWERED_S + at_s - 0.1) for key, at_s in zip("12", ends_s, strict=False))
+
+
+IN_TIME, TOO_LATE = keys(2.0, 2.3), keys(2.0, 7.95)
+DIAL = {"group__caller__dtmf": SendDtmf(digits="12")}
+
+
+@pytest.mark.parametrize("mine", [TOO_LATE, keys(7.9, 7.95)])
+def test_digits_that_the_end_of_the_call_overtook_are_not_the_systems_loss(mine):
+    """An agent that stood still sends what it is behind with at once, and hangs up."""
+    came = IN_TIME[: sum(digit.last_s < ANSWERED_S + 7 for digit in mine)]
+    back = leg(CALLER, row(CALLER, digits=came), sent(CALLER, digits=mine))
+    one = alone(back, **DIAL, group__expect__caller=ExpectLeg(dtmf=ExpectDtmf(digits="12")))
+    assert (one.result, said(one.findings)) == (Result.INCONCLUSIVE, [(Check.DTMF, Reason.NOT_MEASURED)])
+    assert "until 200 ms before the call was over" in (one.findings[0].note or "")
+
+
+DIALLED = DIAL | asked(dtmf=ExpectDtmf(digits="12"))
+ALL, FIRST = IN_TIME, IN_TIME[:1]
+
+
+@pytest.mark.parametrize(
+    ("mine", "there", "its", "back", "result"),
+    [
+        (ALL, ALL, ALL, ALL, Result.PASSED),
+        (TOO_LATE, FIRST, FIRST, FIRST, Result.INCONCLUSIVE),
+        (ALL, ALL, TOO_LATE, FIRST, Result.INCONCLUSIVE),
+        (TOO_LATE, (), (), (), Result.FAILED),
+        (ALL, FIRST, FIRST, FIRST, Result.FAILED),
+        (ALL, ALL, TOO_LATE, (), Result.FAILED),
+    ],
+)
+def test_digits_between_two_ends_are_lost_only_where_they_could_still_arrive(mine, there, its, back, result):
+    call = verdict(
+        caller=leg(CALLER, row(CALLER, digits=back), sent(CALLER, digits=mine)),
+        callee=leg(CALLEE, row(CALLEE, digits=there), sent(CALLEE, digits=its)),
+        **DIALLED,
+    )
+    assert call.result is result, said(call.findings)
 
 
 # What cannot be known

@@ -139,6 +139,20 @@ def test_another_codes_signal_is_no_piece_of_ours():
         assert ms_of(heard, other) >= 0.98 * 20 * FRAME_MS
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_pieces_of_a_signal_without_one_whole_frame_are_told_apart_from_other_sound(seed):
+    """Each third packet is left out, and nothing tells."""
+    packets = signal()[:64_000].reshape(-1, 160)
+    broken = np.delete(packets, np.s_[seed % 3 :: 3], axis=0).ravel()
+    heard = hear(broken, OWN)
+    assert heard.codes == {}
+    assert heard.pieces_ms > 0.8 * heard.active_ms
+    assert hear(signal(), OWN).pieces_ms == 0, "it came whole"
+    assert hear(broken).pieces_ms == 0, "nobody's"
+    noise = rng(seed).normal(0, 3000, 64_000).astype(np.int16)
+    assert hear(noise, OWN).pieces_ms < 0.1 * hear(noise, OWN).active_ms
+
+
 def test_a_tone_of_the_signals_own_grid_is_not_the_signal():
     code = 0x555555
     heard = hear(np.concatenate([encode(code, frames=2), tone(500 + 150 * 5), encode(code, frames=2)]), code)
