@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.component.field import OVERLOADED
+from tests.component.field import BUSY
 from tests.component.peers.running import Case, Runs
 from tests.component.phones import Make, PhoneProcess
 
@@ -29,11 +29,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if reporter is None or hasattr(session.config, "workerinput"):
         return
     skipped = [str(report.longrepr) for report in reporter.stats.get("skipped", ())]
-    overloaded = sum(OVERLOADED in why for why in skipped)
+    overloaded = sum(BUSY in why for why in skipped)
     if overloaded:
-        reporter.write_line(
-            f"{overloaded} cases were not judged: the machine was too busy for agents (AgentOverloaded)"
-        )
+        reporter.write_line(f"{overloaded} cases were not judged: {BUSY} for our agents, or for the peer")
     if overloaded > MAX_OVERLOADED_SHARE * session.testscollected and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

@@ -26,7 +26,7 @@ class PacketTime(Uas):
     case("20 ms", lambda: PacketTime(20)),
     case("10 ms", lambda: PacketTime(10)),
     case("30 ms", lambda: PacketTime(30)),
-    case("40 ms", lambda: PacketTime(40)),
+    case("40 ms", lambda: PacketTime(40), echo(MEDIA.replace("100", "75") + ", audio: Own")),
     case("60 ms", lambda: PacketTime(60), echo('dtmf: {digits: "12#"}, rtp: {minPackets: 50}, audio: Own')),
 )
 def test_the_packet_time_that_an_answer_asks_for_is_no_fault(runs: Runs, case: Case) -> None:

@@ -108,7 +108,8 @@ class Outcome:
         keys = ("leg", "check", "reason", "expected", "observed", "note")
         failures = [{key: each.get(key) for key in keys} for each in self.run["status"].get("failures", ())]
         peer = [message.start for message in (*self.peer.requests, *self.peer.answers)]
-        return "\n".join([self.verdict, str(self.run["status"].get("message")), *map(str, failures), *peer])
+        told = [self.verdict, str(self.run["status"].get("message")), f"the peer: {self.peer.trouble}"]
+        return "\n".join([*told, *map(str, failures), *peer])
 
     @property
     def text(self) -> str:

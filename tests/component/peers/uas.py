@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from tests.component.peers.rtp import Rtp, Source, bound
 from tests.component.peers.sip import Message, branch, event_type, media_target, response, sdp, with_tag, written
+from tests.component.peers.trouble import Trouble, watch
 
 Address = tuple[str, int]
 POLL_S = 0.004
@@ -58,6 +59,7 @@ class Uas:
         self.requests = list[Message]()
         self.fault: BaseException | None = None
         """Of the peer itself: a mistake of its test."""
+        self.trouble = Trouble()
         self._timers = list[tuple[float, Callable[[], object]]]()
         self._selector = selectors.DefaultSelector()
         self.listen(self.sip, self._datagram)
@@ -71,8 +73,10 @@ class Uas:
     def __exit__(self, *_: object) -> None:
         self._open = False
         self._thread.join(5)
-        for key in list(self._selector.get_map().values()):
-            key.fileobj.close()  # type: ignore[union-attr]
+        sockets: list[socket.socket] = [key.fileobj for key in self._selector.get_map().values()]  # type: ignore[misc]
+        self.trouble.closing(sockets)
+        for sock in sockets:
+            sock.close()
         if self.fault is not None:
             raise self.fault
 
@@ -81,6 +85,7 @@ class Uas:
     def listen(self, sock: socket.socket, take: Callable[[bytes, Address], object]) -> socket.socket:
         """Gives what comes to that socket to `take`, on the peer's thread."""
         sock.setblocking(False)
+        watch(sock)
         self._selector.register(sock, selectors.EVENT_READ, take)
         return sock
 
@@ -98,12 +103,13 @@ class Uas:
         now_s = time.monotonic()
         due = [timer for timer in self._timers if timer[0] <= now_s]
         self._timers = [timer for timer in self._timers if timer[0] > now_s]
-        for _, what in sorted(due, key=lambda timer: timer[0]):
+        for due_s, what in sorted(due, key=lambda timer: timer[0]):
+            self.trouble.was_due(due_s)
             what()
         for key, _ in self._selector.select(POLL_S):
             for _ in range(50):
                 try:
-                    data, peer = key.fileobj.recvfrom(65_535)  # type: ignore[union-attr]
+                    data, peer = self.trouble.receive(key.fileobj)  # type: ignore[arg-type]
                 except BlockingIOError:
                     break
                 except OSError:  # an ICMP error of what was sent before
