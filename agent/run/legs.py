@@ -1,11 +1,9 @@
 """The legs that are up: which event belongs to which, and what is made of a leg once it is over."""
 
-import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -33,10 +31,9 @@ from agent.phone.protocol import (
 from agent.report.evidence import Evidence
 from agent.run.health import HealthMonitor, Window, health_of
 from agent.run.leg_events import LegEvents
+from agent.run.leg_files import delete_files, tracks_of
 from agent.run.tones import tones_heard
 from agent.sip.text import CALL_ID, SipHead, parse_head
-from agent.sound.identity import Samples
-from agent.sound.samples import SoundError, read_wav
 from agent.timers import Timers
 
 SETTLE_S: Final = 0.2
@@ -54,8 +51,6 @@ MAX_PAST: Final = 1024
 """Legs that are over and whose INVITE is known again: a client sends it for 32 s (RFC 3261, Timer B)."""
 MAX_ACTIONS: Final = 64
 """Of one leg: a parrot may send digits back again and again."""
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -146,7 +141,7 @@ class LegBook:
         if leg is None or leg.handle is None:
             return False
         if (ended := leg.events.go_on()) is not None:
-            _delete_files(ended)
+            delete_files(ended)
         del self._by_handle[leg.handle]
         leg.handle = event.call
         self._by_handle[event.call] = leg
@@ -196,7 +191,7 @@ class LegBook:
                 if (leg := self._by_handle.get(event.call)) is not None:
                     self._record_call_event(leg, event)
                 elif isinstance(event, CallEnded):  # of a leg that was given up before
-                    _delete_files(event)
+                    delete_files(event)
 
     def abandon(self, handle: CallHandle, reason: str) -> None:
         """Ends a leg that the phone never ended."""
@@ -297,7 +292,7 @@ class LegBook:
 
     def _end(self, leg: Leg, event: CallEnded) -> None:
         if leg.events.ended is not None:
-            _delete_files(event)
+            delete_files(event)
             return
         leg.events.add(event)
         self._measure(leg, event.at_s)
@@ -313,7 +308,7 @@ class LegBook:
         leg.concluded = True
         self._forget(leg)
         self._over += 1
-        tracks = _tracks(leg.events.ended)
+        tracks = tracks_of(leg.events.ended)
         observation = observe_leg(
             leg.facts,
             leg.events,
@@ -369,18 +364,6 @@ def _own_code(facts: LegFacts) -> int | None:
     return identity_code(facts.call_key) if facts.call is not None and facts.call_key is not None else None
 
 
-def _tracks(ended: CallEnded | None) -> dict[str, Samples]:
-    """What was recorded of each remote address; the files are deleted. Without those that cannot be read."""
-    tracks: dict[str, Samples] = {}
-    for address, file in ended.recordings.items() if ended else ():
-        try:
-            tracks[address] = read_wav(file)
-        except SoundError as error:
-            log.warning("recording of what was heard: %s", error)
-        _delete(file)
-    return tracks
-
-
 def _actions(leg: Leg) -> tuple[Action, ...]:
     """With times since the leg's first message, as everything that tells of its signalling."""
     began_s = next((event.at_s for event in leg.events if isinstance(event, MessageSeen)), None)
@@ -390,18 +373,3 @@ def _actions(leg: Leg) -> tuple[Action, ...]:
         )
         for name, at_s, error in leg.actions
     )
-
-
-def _delete(file: Path | None) -> None:
-    if file is not None:
-        file.unlink(missing_ok=True)
-
-
-def _delete_recordings(event: CallEnded) -> None:
-    for file in event.recordings.values():
-        _delete(file)
-
-
-def _delete_files(event: CallEnded) -> None:
-    _delete_recordings(event)
-    _delete(event.capture)

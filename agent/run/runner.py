@@ -89,31 +89,9 @@ class Runner:
         self._on_leg = on_leg
         self._timers = Timers()
         self._evidence = evidence
-        self._book = LegBook(
-            plan=plan,
-            clock=clock,
-            timers=self._timers,
-            health=health,
-            evidence=evidence,
-            on_leg=self._leg_over,
-            on_invite=self._invite_came,
-        )
+        self._book = self._new_book()
         self._party = Party(phone=phone, clock=clock, timers=self._timers, ledger=self._book, on_over=self._call_over)
-        self._caller = Caller(
-            plan=plan,
-            phone=phone,
-            party=self._party,
-            book=self._book,
-            clock=clock,
-            timers=self._timers,
-            playlist=playlist,
-        )
-        self._callee = Callee(
-            party=self._party,
-            steps=steps_of(None, Role.CALLEE, plan.behaviour),
-            capacity=calls_at_once(plan),
-            on_call=self._call_came,
-        )
+        self._caller, self._callee = self._new_caller(playlist), self._new_callee()
         self._registration: Registration | None = None
         self._phase = Phase.WAITING
         self._index = 0
@@ -122,6 +100,36 @@ class Runner:
         self._stopped: Stop | None = None
         self._blocked = False
         """The current stage's address is not allowed."""
+
+    def _new_book(self) -> LegBook:
+        return LegBook(
+            plan=self._plan,
+            clock=self._clock,
+            timers=self._timers,
+            health=self._health,
+            evidence=self._evidence,
+            on_leg=self._leg_over,
+            on_invite=self._invite_came,
+        )
+
+    def _new_caller(self, playlist: Playlist) -> Caller:
+        return Caller(
+            plan=self._plan,
+            phone=self._phone,
+            party=self._party,
+            book=self._book,
+            clock=self._clock,
+            timers=self._timers,
+            playlist=playlist,
+        )
+
+    def _new_callee(self) -> Callee:
+        return Callee(
+            party=self._party,
+            steps=steps_of(None, Role.CALLEE, self._plan.behaviour),
+            capacity=calls_at_once(self._plan),
+            on_call=self._call_came,
+        )
 
     def run(self) -> bool:
         """Until finished; then writes the final result. Whether the plan was done to its end."""
