@@ -87,6 +87,12 @@ RUN_COLUMNS = [
 ]
 
 
+TEST_SELECTABLE = [".spec.suspend", ".status.lastRun.result", ".status.lastRun.reason"]
+RUN_SELECTABLE = [".spec.callTestName", ".spec.cause.type", ".status.result", ".status.reason", ".status.revisionHash"]
+"""For `kubectl get --field-selector` (Kubernetes 1.32; KEP-4358): plain fields outside lists, at most 8; one that is
+absent is the empty text."""
+
+
 def structural(schema: Schema) -> Schema:
     """A structural schema (apiextensions.k8s.io/v1) from a msgspec JSON schema."""
     return _convert(schema, schema.get("$defs", {}))
@@ -139,7 +145,7 @@ def _int_or_string(node: Schema) -> Schema:
     return {"x-kubernetes-int-or-string": True} | bounds | kept
 
 
-def _crd(kind: str, short: str, type_: type, columns: list[Schema], max_name: int) -> Schema:
+def _crd(kind: str, short: str, type_: type, *, columns: list[Schema], selectable: list[str], max_name: int) -> Schema:
     """One CRD; its status is a subresource, and `observedGeneration: -1` until the operator has seen it (kstatus)."""
     root = structural(msgspec.json.schema(type_))
     plural = kind.lower() + "s"
@@ -174,6 +180,7 @@ def _crd(kind: str, short: str, type_: type, columns: list[Schema], max_name: in
                     "storage": True,
                     "subresources": {"status": {}},
                     "additionalPrinterColumns": columns,
+                    "selectableFields": [{"jsonPath": path} for path in selectable],
                     "schema": {"openAPIV3Schema": root},
                 }
             ],
@@ -184,8 +191,12 @@ def _crd(kind: str, short: str, type_: type, columns: list[Schema], max_name: in
 def crds() -> dict[str, Schema]:
     """File name → CRD."""
     return {
-        "calltests.yaml": _crd("CallTest", "ct", CallTest, TEST_COLUMNS, MAX_NAME),
-        "calltestruns.yaml": _crd("CallTestRun", "ctr", CallTestRun, RUN_COLUMNS, MAX_RUN_NAME),
+        "calltests.yaml": _crd(
+            "CallTest", "ct", CallTest, columns=TEST_COLUMNS, selectable=TEST_SELECTABLE, max_name=MAX_NAME
+        ),
+        "calltestruns.yaml": _crd(
+            "CallTestRun", "ctr", CallTestRun, columns=RUN_COLUMNS, selectable=RUN_SELECTABLE, max_name=MAX_RUN_NAME
+        ),
     }
 
 

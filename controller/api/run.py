@@ -127,6 +127,13 @@ class MediaPath(StrEnum):
     MIXED = "Mixed"
 
 
+class NodePath(StrEnum):
+    """Whether SIP to an endpoint left the node."""
+
+    SAME_NODE = "SameNode"
+    OTHER_NODE = "OtherNode"
+
+
 class Endpoint(StatusValue, frozen=True, kw_only=True):
     """One address of the SUT found by discovery, with what is behind it, and its result once the run is judged."""
 
@@ -160,6 +167,17 @@ class Endpoint(StatusValue, frozen=True, kw_only=True):
     summary: Annotated[str, about("Calls passed of planned.", example="10/10", max_length=32)] | UnsetType = UNSET
     media: (
         Annotated[MediaPath, about("Relayed by the SUT, or Direct between the agents.", example="Relayed")] | UnsetType
+    ) = UNSET
+    path: (
+        Annotated[
+            NodePath,
+            about(
+                "Whether the calling agent ran on the endpoint's node, or on another one. Absent: one of the two nodes"
+                " is not known.",
+                example="OtherNode",
+            ),
+        ]
+        | UnsetType
     ) = UNSET
     change: (
         Annotated[

@@ -43,6 +43,8 @@ class Left:
 
     report: AgentReport
     log: Log
+    node: str = ""
+    """Where its pod ran; empty: nobody knows."""
 
 
 @dataclass(slots=True)
@@ -172,14 +174,16 @@ class Agents:
         self._read_to_the_end(seen.values(), pods)
         left = []
         for plan in plans:
-            sighting = seen.get(plan.agent)
+            sighting, node = seen.get(plan.agent), ""
             if sighting is None:
                 log, result, raw_plan = Log(), None, plan.encode()
             else:
                 facts = pod_facts(sighting.pod, now=self.now())
                 log, result = read_log(sighting.log.lines), facts.result
                 raw_plan = _annotation(sighting.pod, PLAN_ANNOTATION).encode()
-            left.append(Left(report=collect(plan, raw_plan, result, log, endings[plan.agent]), log=log))
+                node = str((sighting.pod.get("spec") or {}).get("nodeName") or "")
+            report = collect(plan, raw_plan, result, log, endings[plan.agent])
+            left.append(Left(report=report, log=log, node=node))
         return left
 
     def _seen(self, run: CallTestRun, pods: Sequence[Raw]) -> dict[str, Sighting]:

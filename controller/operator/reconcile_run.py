@@ -319,7 +319,8 @@ class _OneRun:
         """Reads what the agents left behind, stores the detail, and concludes."""
         plans = [agent.plan for agent in facts.agents]
         left = self.parent.agents.collect(self.run, plans, step.endings)
-        outcome = conclude([item.report for item in left], self.endpoints, self.changes())
+        nodes = {plan.agent: item.node for plan, item in zip(plans, left, strict=True)}
+        outcome = conclude([item.report for item in left], self.endpoints, self.changes(), nodes)
         self.finish(outcome, self.store([line for item in left for line in item.log.raw], outcome))
 
     def changes(self) -> dict[int, Reason]:

@@ -7,13 +7,13 @@ import msgspec
 from msgspec import UNSET
 
 from agent.contract.observation import LegObservation, RegistrationObservation
-from agent.contract.verdict import Check, Finding, Reason, Result
+from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.rank import worst_first
 from agent.judge.reasons import result_of
 from agent.judge.run import calls_by_endpoint, judge_run
 from agent.judge.verdicts import AgentReport, CallVerdict, EndpointVerdict, RunVerdict
 from agent.judge.words import many
-from controller.api.run import MAX_FAILURES, CallCounts, Endpoint, Failure, MediaPath
+from controller.api.run import MAX_FAILURES, CallCounts, Endpoint, Failure, MediaPath, NodePath
 from controller.api.test import CallTestSpec
 from controller.plan.cause import Cause
 from controller.run.wording import located
@@ -44,10 +44,17 @@ class Outcome:
 
 
 def conclude(
-    reports: Sequence[AgentReport], endpoints: Sequence[Endpoint], changes: Mapping[int, Reason] | None = None
+    reports: Sequence[AgentReport],
+    endpoints: Sequence[Endpoint],
+    changes: Mapping[int, Reason] | None = None,
+    nodes: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """The outcome of a run whose agents reported. `changes`: what became of endpoints meanwhile (discovery.changes)."""
+    """The outcome of a run whose agents reported.
+
+    `changes`: what became of endpoints meanwhile (discovery.changes). `nodes`: where each agent ran, as far as known.
+    """
     verdict = judge_run(reports)
+    endpoints = _with_paths(endpoints, reports, nodes or {})
     changes = changes or {}
     by_index = {endpoint.index: endpoint for endpoint in endpoints}
     findings = _one_of_each_call_first(verdict.calls)
@@ -170,6 +177,25 @@ def _fault_note(item: LegObservation | RegistrationObservation) -> str:
 
 def _bounded(text: str | None, limit: int) -> str | msgspec.UnsetType:
     return UNSET if text is None else plain(text, limit)
+
+
+def _with_paths(
+    endpoints: Sequence[Endpoint], reports: Sequence[AgentReport], nodes: Mapping[str, str]
+) -> tuple[Endpoint, ...]:
+    """The endpoints, with the way to each from the agent that called it."""
+    callers = {
+        stage.endpoint: nodes.get(report.plan.agent)
+        for report in reports
+        if report.plan.role is Role.CALLER
+        for stage in report.plan.stages
+    }
+    return tuple(msgspec.structs.replace(item, path=_path(item, callers.get(item.index))) for item in endpoints)
+
+
+def _path(endpoint: Endpoint, node: str | None) -> NodePath | msgspec.UnsetType:
+    if not node or endpoint.node is UNSET:
+        return UNSET
+    return NodePath.SAME_NODE if node == endpoint.node else NodePath.OTHER_NODE
 
 
 def _judged(endpoints: Sequence[Endpoint], verdict: RunVerdict, changes: Mapping[int, Reason]) -> tuple[Endpoint, ...]:

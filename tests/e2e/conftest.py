@@ -42,12 +42,12 @@ def cluster() -> Iterator[None]:
     status = subprocess.run([CLUSTER, "status"], capture_output=True, text=True, timeout=60, check=False)
     if status.returncode:
         pytest.exit(f"no development cluster: run `make cluster` first\n{status.stdout}{status.stderr}", returncode=3)
-    with _alone(), _without_demo():
+    with alone(), without_demo():
         yield
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """The cluster is the machine's, and namespaces have names: two clones' suites take turns."""
     with (Path(tempfile.gettempdir()) / "calltest-e2e.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -55,7 +55,7 @@ def _alone() -> Iterator[None]:
 
 
 @contextmanager
-def _without_demo() -> Iterator[None]:
+def without_demo() -> Iterator[None]:
     """The demo's operator serves all namespaces, ours too: it rests meanwhile."""
     demo = Namespace("calltest-system")
     try:

@@ -96,6 +96,27 @@ def test_the_largest_status_is_accepted(api: Namespace) -> None:
     assert parse_run(api.get("ctr", "largest")).status == status
 
 
+def test_objects_are_found_by_their_fields(api: Namespace) -> None:
+    for name, result in (("found-a", "Failed"), ("found-b", "Passed"), ("found-c", None)):
+        create(api, changed(as_sent(RUN), {"metadata.name": name, "spec.callTestName": name[:5]}))
+        if result is not None:
+            status = json.dumps({"status": {"result": result, "revisionHash": "3f9c51aa"}})
+            api.kubectl("patch", "ctr", name, "--subresource=status", "--type=merge", "-p", status)
+
+    def found(selector: str) -> list[str]:
+        items = api.items("calltestruns", "--field-selector", f"spec.callTestName=found,{selector}")
+        return [item["metadata"]["name"] for item in items]
+
+    assert found("status.result=Failed") == ["found-a"]
+    assert found("status.result!=Failed") == ["found-b", "found-c"]
+    assert found("status.revisionHash=3f9c51aa") == ["found-a", "found-b"]
+    assert found("spec.cause.type=Schedule") == []
+    assert api.items("calltestruns", "--field-selector", "spec.callTestName=other") == []
+    assert api.items("calltests", "--field-selector", "spec.suspend=true") == []
+    with pytest.raises(KubectlError, match="field label not supported"):
+        found("status.message=x")
+
+
 def test_explain_reads_well(api: Namespace) -> None:
     text = " ".join(api.kubectl("explain", "calltest.spec.target").split())
     assert "The system under test (SUT): exactly one of service, podSelector, address." in text

@@ -224,6 +224,18 @@ def test_endpoints_that_cannot_be_read_again_do_not_spoil_the_verdict() -> None:
     assert world.run_status()["result"] == "Passed"
 
 
+def test_a_run_says_which_endpoints_were_on_the_callers_node() -> None:
+    world = World()
+    world.cluster.objects[PODS, NS, "sut-1"]["spec"]["nodeName"] = "n2"
+    world.apply()
+    world.ticks(3)
+    for (kind, _, name), pod in world.cluster.objects.items():
+        if kind == PODS and name.startswith("pin-g1-"):
+            pod["spec"]["nodeName"] = "n0" if "caller" in name else "n1"
+    world.ticks(12)
+    assert [item["path"] for item in world.run_status()["endpoints"]] == ["SameNode", "OtherNode"]
+
+
 def test_an_operator_with_tighter_limits_does_not_end_a_run_that_began() -> None:
     world = World()
     world.apply()

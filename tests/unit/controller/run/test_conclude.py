@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from agent.contract.observation import RegistrationOutcome
 from agent.contract.verdict import Reason, Result, Role
-from controller.api.run import MAX_FAILURES, Endpoint, MediaPath
+from controller.api.run import MAX_FAILURES, Endpoint, MediaPath, NodePath
 from controller.plan.cause import Cause
 from controller.run import conclude as module
 from controller.run.conclude import conclude, refused
@@ -40,6 +40,16 @@ def test_a_run_where_all_is_well_has_passed():
     ] * 2
     assert (outcome.failures, outcome.stray_calls, outcome.is_complete) == ((), 0, True)
     assert outcome.verdict.planned == 4
+
+
+def test_the_way_to_an_endpoint_is_told_where_both_nodes_are_known():
+    endpoints = tuple(change(item, node=node) for item, node in zip(ENDPOINTS, ("n0", "n1"), strict=True))
+    told = reports()
+    names = [report.plan.agent for report in told]
+    outcome = conclude(told, endpoints, nodes=dict(zip(names, ("n0", "n1"), strict=True)))
+    assert [item.path for item in outcome.endpoints] == [NodePath.SAME_NODE, NodePath.OTHER_NODE]
+    assert [item.path for item in conclude(told, endpoints, nodes={names[1]: "n0"}).endpoints] == [UNSET, UNSET]
+    assert [item.path for item in conclude(told, ENDPOINTS, nodes={names[0]: "n0"}).endpoints] == [UNSET, UNSET]
 
 
 def test_the_message_names_endpoint_call_expected_observed_and_how_many():
