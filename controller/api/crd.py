@@ -16,8 +16,9 @@ from msgspec import UNSET, UnsetType
 
 from agent.contract.field import about, rule
 from controller.api import API_VERSION, GROUP, VERSION
+from controller.api.calltest_status import CallTestStatus
 from controller.api.field import StatusValue, without_nulls
-from controller.api.run import MAX_RUN_NAME, CallTestRunSpec, CallTestRunStatus, CallTestStatus
+from controller.api.run import MAX_RUN_NAME, CallTestRunSpec, CallTestRunStatus
 from controller.api.test import MAX_NAME, TEST_RULES, CallTestSpec
 
 Schema = dict[str, Any]

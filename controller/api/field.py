@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import Meta
 
 LABEL_PATTERN = r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$"
 
@@ -33,3 +34,8 @@ class StatusValue(msgspec.Struct, frozen=True, kw_only=True, rename=_field_name)
 
     Absent fields are UNSET: in a merge patch a null deletes what is there.
     """
+
+
+ReasonWord = Annotated[str, Meta(max_length=64, pattern=r"^[A-Z][A-Za-z0-9]*$")]
+"""Not an enum in the schema: an operator that knows one reason more must still be able to write it."""
+Count = Annotated[int, Meta(ge=0)]

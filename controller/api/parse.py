@@ -10,11 +10,13 @@ from agent.contract.call import Play
 from agent.contract.document import Document
 from agent.contract.field import NAME_PATTERN
 from controller.api import API_VERSION, GROUP, cron
+from controller.api.calltest_status import CallTestStatus
 from controller.api.faults import Fault, schema_faults, shown
 from controller.api.field import without_nulls
-from controller.api.run import MAX_RUN_NAME, CallTestRunSpec, CallTestRunStatus, CallTestStatus
+from controller.api.run import MAX_RUN_NAME, CallTestRunSpec, CallTestRunStatus
 from controller.api.target import Target, Via
-from controller.api.test import MAX_NAME, CallTestSpec, Route, Trigger
+from controller.api.test import MAX_NAME, CallTestSpec, Route
+from controller.api.trigger import Trigger
 
 T = TypeVar("T")
 REQUESTED_AT = f"{GROUP}/requested-at"

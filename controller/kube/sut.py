@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from agent.contract.verdict import Reason
 from controller.api.target import RevisionsWanted, Target, Via
-from controller.api.test import AlsoSut, CallTestSpec
+from controller.api.test import CallTestSpec
+from controller.api.trigger import AlsoSut
 from controller.kube.cluster import PODS, Cluster, ClusterError, Raw
 from controller.kube.names import Names
 from controller.kube.snapshot import selector, snapshot

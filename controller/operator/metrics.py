@@ -14,7 +14,8 @@ from prometheus_client.registry import Collector
 from agent.contract.verdict import Reason, Result
 from agent.judge.verdicts import RunVerdict
 from controller import VERSION
-from controller.api.run import CallTestStatus, Endpoint, ScheduleStatus, SkipReason
+from controller.api.calltest_status import CallTestStatus, ScheduleStatus, SkipReason
+from controller.api.run import Endpoint
 from controller.api.test import CallTestSpec
 from controller.operator.workqueue import Key
 from controller.run.measurements import METRICS, Sample, samples

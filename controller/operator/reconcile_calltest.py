@@ -12,9 +12,10 @@ from msgspec.structs import replace
 
 from agent.contract.verdict import Reason, Result
 from controller.api import API_VERSION
+from controller.api.calltest_status import CallTestStatus, SutStatus
 from controller.api.field import without_nulls
 from controller.api.parse import REQUESTED_AT, CallTest, SpecError, parse_run, parse_test
-from controller.api.run import CallTestStatus, CauseType, RunCause, SutStatus
+from controller.api.run import CauseType, RunCause
 from controller.kube.cluster import RUNS, TESTS, Cluster, ClusterError, Raw, is_owned
 from controller.kube.events import Events
 from controller.kube.labels import TEST_LABEL

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import UNSET
 
 from controller.api.parse import CallTestRun, SpecError, parse_run
-from controller.api.test import ConcurrencyPolicy
+from controller.api.trigger import ConcurrencyPolicy
 from controller.kube.cluster import RUNS, Cluster, Raw, is_owned
 from controller.kube.labels import TEST_LABEL
 from controller.run.lifecycle import Replaced

@@ -4,17 +4,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any
 
 from msgspec import UNSET
 
 from agent.contract.verdict import Reason
-from controller.api.run import MAX_ENDPOINTS, MAX_IMAGES, Endpoint, LeftOut
+from controller.api.run import MAX_ENDPOINTS, Endpoint, LeftOut
 from controller.api.target import Target, Via
 from controller.plan.cause import Cause
+from controller.plan.pods import Object, container_port, image_ids, is_going, meta, pod_ips, pod_unready, restarts
 from controller.text import plain
-
-Object = dict[str, Any]
 
 SERVICE_NAME = "kubernetes.io/service-name"
 ZONE = "topology.kubernetes.io/zone"
@@ -87,15 +85,15 @@ def changes(before: Sequence[Endpoint], pods: Iterable[Object]) -> dict[int, Rea
 
     An endpoint without a pod (an address, a ClusterIP) has none. Losing readiness is no change of this kind.
     """
-    by_uid = {_meta(pod).get("uid"): pod for pod in pods}
+    by_uid = {meta(pod).get("uid"): pod for pod in pods}
     changed: dict[int, Reason] = {}
     for endpoint in before:
         if endpoint.pod_uid is UNSET:
             continue
         pod = by_uid.get(endpoint.pod_uid)
-        if pod is None or _is_going(pod):
+        if pod is None or is_going(pod):
             changed[endpoint.index] = Reason.ENDPOINT_REMOVED
-        elif endpoint.restarts is not UNSET and _restarts(pod) > endpoint.restarts:
+        elif endpoint.restarts is not UNSET and restarts(pod) > endpoint.restarts:
             changed[endpoint.index] = Reason.ENDPOINT_RESTARTED
     return changed
 
@@ -157,11 +155,11 @@ def _endpoint(index: int, candidate: _Candidate) -> Endpoint:
         index=index,
         address=address,
         pod=candidate.name,
-        pod_uid=str(_meta(candidate.pod).get("uid") or "") or UNSET,
-        restarts=_restarts(candidate.pod),
+        pod_uid=str(meta(candidate.pod).get("uid") or "") or UNSET,
+        restarts=restarts(candidate.pod),
         node=(candidate.pod.get("spec") or {}).get("nodeName") or UNSET,
         zone=zone,
-        image_ids=_image_ids(candidate.pod),
+        image_ids=image_ids(candidate.pod),
     )
 
 
@@ -169,7 +167,7 @@ def _endpoint(index: int, candidate: _Candidate) -> Endpoint:
 
 
 def _service(target: Target, name: str, snapshot: Snapshot, allowed: Sequence[IPv4Network]) -> Discovery:
-    service = next((item for item in _local(snapshot.services, snapshot) if _meta(item).get("name") == name), None)
+    service = next((item for item in _local(snapshot.services, snapshot) if meta(item).get("name") == name), None)
     if service is None:
         message = f"Service {snapshot.namespace}/{name} does not exist"
         return Discovery(problem=Cause(reason=Reason.NO_ENDPOINTS, message=message))
@@ -179,7 +177,7 @@ def _service(target: Target, name: str, snapshot: Snapshot, allowed: Sequence[IP
     slices = [
         item
         for item in _local(snapshot.endpoint_slices, snapshot)
-        if (_meta(item).get("labels") or {}).get(SERVICE_NAME) == name
+        if (meta(item).get("labels") or {}).get(SERVICE_NAME) == name
     ]
     candidates = [c for item in slices for c in _slice_candidates(target, item, port, snapshot, allowed)]
     seen = {c.name for c in candidates}
@@ -201,7 +199,7 @@ def _through_cluster_ip(service: Object, port: Object, replicas: Discovery) -> D
     spec = service.get("spec") or {}
     ips = [ip for ip in spec.get("clusterIPs") or [spec.get("clusterIP")] if ip and _is_ipv4(ip)]
     if not ips:
-        name = _meta(service).get("name")
+        name = meta(service).get("name")
         message = (
             f"target.via: Service needs an IPv4 ClusterIP, and Service {name} has none (headless?); use EachEndpoint"
         )
@@ -222,7 +220,7 @@ def _service_port(target: Target, service: Object) -> Object | Cause:
     for port in named:
         if port.get("protocol", "TCP") == target.transport:
             return port
-    where = f"Service {_meta(service).get('name')}"
+    where = f"Service {meta(service).get('name')}"
     message = f"target.port: {where} has no port {target.port} for {target.transport}"
     if named:
         message += f": that port is {named[0].get('protocol', 'TCP')}"
@@ -241,7 +239,7 @@ def _slice_candidates(
         ),
         None,
     )
-    pods = {str(_meta(pod).get("name")): pod for pod in _local(snapshot.pods, snapshot)}
+    pods = {str(meta(pod).get("name")): pod for pod in _local(snapshot.pods, snapshot)}
     for endpoint in item.get("endpoints") or ():
         reference = endpoint.get("targetRef") or {}
         pod = pods.get(str(reference.get("name"))) if reference.get("kind") == "Pod" else None
@@ -253,14 +251,14 @@ def _slice_candidate(
     endpoint: Object, ip: str, port: int | None, pod: Object | None, allowed: Sequence[IPv4Network]
 ) -> _Candidate:
     # A slice can claim any address for any pod: only an address that the pod has is its own.
-    if pod is not None and ip not in _pod_ips(pod):
+    if pod is not None and ip not in pod_ips(pod):
         pod = None
-    name = str(_meta(pod).get("name")) if pod is not None else ip
+    name = str(meta(pod).get("name")) if pod is not None else ip
     conditions = endpoint.get("conditions") or {}
     fault: tuple[Why, str] | None = None
     if not _is_ipv4(ip):
         fault = (Why.NOT_IPV4, f"{ip} is no IPv4 address")
-    elif conditions.get("terminating") or (pod is not None and _is_going(pod)):
+    elif conditions.get("terminating") or (pod is not None and is_going(pod)):
         fault = (Why.TERMINATING, "is being deleted")
     elif unready := _unready(conditions, pod):
         fault = (Why.NOT_READY, unready)
@@ -288,7 +286,7 @@ def _unready(conditions: Object, pod: Object | None) -> str | None:
     """
     if conditions.get("ready") is False or conditions.get("serving") is False:
         return "its EndpointSlice says that it is not ready"
-    return _pod_unready(pod) if pod is not None else None
+    return pod_unready(pod) if pod is not None else None
 
 
 # Pods and addresses
@@ -300,32 +298,25 @@ def _selected(target: Target, labels: dict[str, str], snapshot: Snapshot) -> Ite
 
 
 def _pod_candidate(target: Target, pod: Object) -> _Candidate:
-    name = str(_meta(pod).get("name"))
-    ips = _pod_ips(pod)
+    name = str(meta(pod).get("name"))
+    ips = pod_ips(pod)
     ip = next((ip for ip in ips if _is_ipv4(ip)), "")
-    port = _container_port(target, pod)
+    port = container_port(target, pod)
     fault: tuple[Why, str] | None = None
-    if _is_going(pod):
+    if is_going(pod):
         fault = (Why.TERMINATING, "is being deleted")
     elif not ips:
         phase = (pod.get("status") or {}).get("phase")
         fault = (Why.NO_ADDRESS, f"has no address yet (phase {phase})")
     elif not ip:
         fault = (Why.NOT_IPV4, f"{ips[0]} is no IPv4 address")
-    elif unready := _pod_unready(pod):
+    elif unready := pod_unready(pod):
         fault = (Why.NOT_READY, unready)
     elif port is None:
         fault = (Why.NO_PORT, f"no container has a port {target.port} for {target.transport}")
     why, message = fault or (None, "")
-    zone = (_meta(pod).get("labels") or {}).get(ZONE)
+    zone = (meta(pod).get("labels") or {}).get(ZONE)
     return _Candidate(name=name, ip=ip, port=port or 0, why=why, message=plain(message, 512), pod=pod, zone=zone)
-
-
-def _pod_unready(pod: Object) -> str | None:
-    """What a pod says of why it is not ready; None: it is."""
-    conditions = {c.get("type"): c for c in (pod.get("status") or {}).get("conditions") or ()}
-    ready = conditions.get("Ready") or {}
-    return None if ready.get("status") == "True" else str(ready.get("message") or "is not ready")
 
 
 def _address(target: Target, snapshot: Snapshot, allowed: Sequence[IPv4Network]) -> Discovery:
@@ -353,28 +344,11 @@ def _resolved(target: Target, snapshot: Snapshot, allowed: Sequence[IPv4Network]
             yield _Candidate(name=ip, ip=ip, port=port)
 
 
-def _container_port(target: Target, pod: Object) -> int | None:
-    """The target's port of a pod: a number as it is, a name among its containers' ports."""
-    if isinstance(target.port, int):
-        return target.port
-    spec = pod.get("spec") or {}
-    for container in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:
-        for port in container.get("ports") or ():
-            if port.get("name") == target.port and port.get("protocol", "TCP") == target.transport:
-                return int(port["containerPort"])
-    return None
-
-
 # Reading objects
 
 
-def _meta(item: Object) -> Object:
-    found: Object = item.get("metadata") or {}
-    return found
-
-
 def _local(items: Iterable[Object], snapshot: Snapshot) -> Iterator[Object]:
-    return (item for item in items if _meta(item).get("namespace") == snapshot.namespace)
+    return (item for item in items if meta(item).get("namespace") == snapshot.namespace)
 
 
 def _matching(labels: dict[str, str], snapshot: Snapshot) -> Iterator[Object]:
@@ -382,30 +356,8 @@ def _matching(labels: dict[str, str], snapshot: Snapshot) -> Iterator[Object]:
     for pod in _local(snapshot.pods, snapshot):
         if (pod.get("status") or {}).get("phase") in {"Succeeded", "Failed"}:
             continue
-        if labels.items() <= (_meta(pod).get("labels") or {}).items():
+        if labels.items() <= (meta(pod).get("labels") or {}).items():
             yield pod
-
-
-def _pod_ips(pod: Object) -> list[str]:
-    status = pod.get("status") or {}
-    ips = [entry.get("ip") for entry in status.get("podIPs") or ()] or [status.get("podIP")]
-    return [str(ip) for ip in ips if ip]
-
-
-def _is_going(pod: Object) -> bool:
-    return bool(_meta(pod).get("deletionTimestamp"))
-
-
-def _restarts(pod: Object) -> int:
-    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-    return sum(int(status.get("restartCount") or 0) for status in statuses)
-
-
-def _image_ids(pod: Object) -> tuple[str, ...]:
-    """What its containers run, by digest, each once."""
-    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-    ids = dict.fromkeys(str(status["imageID"])[:256] for status in statuses if status.get("imageID"))
-    return tuple(ids)[:MAX_IMAGES]
 
 
 def _is_ipv4(text: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from controller.api.run import MAX_ENDPOINTS, Container, Revision
+from controller.api.revision import MAX_PODS, Container, Revision
 
 Object = Mapping[str, Any]
 MAX_REVISIONS: Final = 16
@@ -86,7 +86,7 @@ def revisions(present: Sequence[Replica]) -> tuple[Revision, ...]:
             revision=revision,
             containers=containers,
             replicas=len(uids),
-            pods=tuple(sorted(uids)[:MAX_ENDPOINTS]),
+            pods=tuple(sorted(uids)[:MAX_PODS]),
         )
         for (workload, revision, containers), uids in ordered
     )

@@ -5,14 +5,9 @@ from dataclasses import dataclass
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from controller.api.run import (
-    CallTestRunStatus,
-    CallTestStatus,
-    LastRun,
-    Revision,
-    Running,
-    SutStatus,
-)
+from controller.api.calltest_status import CallTestStatus, LastRun, Running, SutStatus
+from controller.api.revision import Revision
+from controller.api.run import CallTestRunStatus
 from controller.plan.cause import Cause
 from controller.run.status import QUEUED, Clock, Say, done, told, under_way
 

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from msgspec import UNSET
 
 from controller.api.parse import CallTest
-from controller.api.run import CauseType, Revision, RunCause
-from controller.api.test import Replaced
+from controller.api.revision import Revision
+from controller.api.run import CauseType, RunCause
+from controller.api.trigger import Replaced
 from controller.plan.revisions import Replica, of_pods, replaced, revision_hash, revisions, untested
 from controller.run.runs import RunSeen, Start, tested_hash
 

@@ -9,9 +9,11 @@ from typing import Any
 from msgspec import UNSET, UnsetType
 
 from agent.contract.verdict import Result
+from controller.api.calltest_status import ScheduleStatus
 from controller.api.parse import CallTest, CallTestRun
-from controller.api.run import CauseType, Revision, RunCause, ScheduleStatus
-from controller.api.test import ConcurrencyPolicy
+from controller.api.revision import Revision
+from controller.api.run import CauseType, RunCause
+from controller.api.trigger import ConcurrencyPolicy
 from controller.run.rollouts import SutSeen, is_replaced, not_tested, rollout_run
 from controller.run.runs import RunSeen, Start, is_of, run_token, tested_hash
 from controller.run.slots import at_slot, moved, skipped, slot_of, until

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 import msgspec
 from msgspec import UNSET
 
+from controller.api.calltest_status import ScheduleStatus, SkipReason
 from controller.api.cron import Cron, read
 from controller.api.parse import CallTest
-from controller.api.run import CauseType, RunCause, ScheduleStatus, SkipReason
+from controller.api.run import CauseType, RunCause
 from controller.run.runs import RunSeen, Start
 
 

@@ -10,8 +10,10 @@ from datetime import datetime
 from msgspec import UNSET, UnsetType
 
 from agent.contract.verdict import Result
-from controller.api.run import CallTestStatus, Condition, Endpoint, LastRun, ScheduleStatus, SkipReason
-from controller.api.test import CallTestSpec, Trigger
+from controller.api.calltest_status import CallTestStatus, LastRun, ScheduleStatus, SkipReason
+from controller.api.run import Condition, Endpoint
+from controller.api.test import CallTestSpec
+from controller.api.trigger import Trigger
 from controller.run.calltest_status import VERDICT_CURRENT
 from controller.run.measurements import Sample
 from controller.run.runs import RunSeen

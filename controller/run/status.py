@@ -13,18 +13,9 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from agent.contract.verdict import Reason, Result
-from controller.api.run import (
-    MAX_CONFIG_MAPS,
-    MAX_LEFT_OUT,
-    MAX_REVISIONS,
-    CallCounts,
-    CallTestRunStatus,
-    CallTestStatus,
-    Condition,
-    Detail,
-    LeftOut,
-    Revision,
-)
+from controller.api.calltest_status import CallTestStatus
+from controller.api.revision import MAX_REVISIONS, Revision
+from controller.api.run import MAX_CONFIG_MAPS, MAX_LEFT_OUT, CallCounts, CallTestRunStatus, Condition, Detail, LeftOut
 from controller.plan.cause import Cause
 from controller.plan.discovery import Discovery
 from controller.plan.revisions import revision_hash

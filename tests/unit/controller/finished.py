@@ -9,8 +9,9 @@ from agent.contract.call import Call
 from agent.contract.plan import RunRef
 from agent.contract.verdict import Result, Role
 from agent.judge.verdicts import CallVerdict, EndpointVerdict, Flow, RunVerdict
+from controller.api.calltest_status import CallTestStatus
 from controller.api.parse import CallTest
-from controller.api.run import CallCounts, CallTestRunStatus, CallTestStatus, Endpoint, Failure
+from controller.api.run import CallCounts, CallTestRunStatus, Endpoint, Failure
 from controller.api.target import ServiceTarget, Target
 from controller.api.test import Callee, Caller, CallTestSpec
 from controller.cli.run.render import FinishedRun

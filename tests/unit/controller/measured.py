@@ -8,18 +8,9 @@ import msgspec
 from agent.contract.observation import LegObservation, Progress
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.verdicts import CallVerdict, EndpointVerdict, Flow, RunVerdict
+from controller.api.calltest_status import CallTestStatus, LastRun, ScheduleStatus, SkipReason
 from controller.api.parse import CallTestRun
-from controller.api.run import (
-    CallCounts,
-    CallTestRunSpec,
-    CallTestRunStatus,
-    CallTestStatus,
-    Condition,
-    Endpoint,
-    LastRun,
-    ScheduleStatus,
-    SkipReason,
-)
+from controller.api.run import CallCounts, CallTestRunSpec, CallTestRunStatus, Condition, Endpoint
 from controller.api.test import CallTestSpec
 from controller.operator.metrics import Metrics
 from controller.operator.workqueue import Key

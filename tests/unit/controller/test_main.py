@@ -6,7 +6,7 @@ import pytest
 
 from controller import __main__ as main
 from controller.__main__ import Operator
-from controller.api.run import CallTestStatus
+from controller.api.calltest_status import CallTestStatus
 from controller.kube.cluster import ClusterError
 from controller.operator.metrics import Metrics
 from controller.operator.reconcile import Reconciler

@@ -10,7 +10,8 @@ import yaml
 from msgspec import UNSET, Meta
 
 from controller.api import crd
-from controller.api.run import CallTestRunStatus, CallTestStatus
+from controller.api.calltest_status import CallTestStatus
+from controller.api.run import CallTestRunStatus
 from controller.api.test import CallTestSpec
 
 CRD_FOLDER = Path(crd.__file__).parents[2] / "deploy" / "crd"

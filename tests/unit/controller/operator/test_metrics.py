@@ -13,7 +13,8 @@ from agent.contract.verdict import Reason, Result, Role
 from agent.judge.verdicts import RunVerdict
 from agent.report.metrics import AgentMetrics
 from controller import VERSION
-from controller.api.run import CallTestStatus, Endpoint
+from controller.api.calltest_status import CallTestStatus
+from controller.api.run import Endpoint
 from controller.operator.metrics import TEST_LABELS, Metrics
 from controller.operator.workqueue import Key
 from controller.run.measurements import METRICS

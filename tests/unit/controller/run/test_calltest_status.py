@@ -3,7 +3,9 @@
 from msgspec import UNSET
 
 from agent.contract.verdict import Reason, Result
-from controller.api.run import CallTestRunStatus, CallTestStatus, Revision, SutStatus
+from controller.api.calltest_status import CallTestStatus, SutStatus
+from controller.api.revision import Revision
+from controller.api.run import CallTestRunStatus
 from controller.plan.cause import Cause
 from controller.plan.discovery import Discovery
 from controller.run import status as statuses

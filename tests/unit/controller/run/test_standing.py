@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from agent.contract.verdict import Result
-from controller.api.run import CallTestStatus, Endpoint, Running, SkipReason
+from controller.api.calltest_status import CallTestStatus, Running, SkipReason
+from controller.api.run import Endpoint
 from controller.run.standing import STANDING, Ended, History, endpoint_results, known_runs, skips, standing
 from tests.unit.controller.measured import CREATED, FULL, SCHEDULE, SCHEDULED, at, condition, ended, spec, status
 

@@ -7,11 +7,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from agent.contract.verdict import Reason, Result
-from controller.api.run import (
-    MAX_CONFIG_MAPS,
-    CallTestRunStatus,
-    Detail,
-)
+from controller.api.run import MAX_CONFIG_MAPS, CallTestRunStatus, Detail
 from controller.plan.cause import Cause
 from controller.plan.discovery import Discovery
 from controller.run import status as statuses
