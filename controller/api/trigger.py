@@ -46,7 +46,7 @@ class OnRollout(Document, frozen=True, kw_only=True):
             le=3600,
         ),
     ] = 600
-    on: Annotated[
+    change: Annotated[
         Replaced,
         about(
             "Revision: what runs and was not tested, by the workload's revision and the images; scaling and the loss of"

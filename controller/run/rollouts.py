@@ -41,7 +41,7 @@ def is_replaced(test: CallTest, sut: SutSeen, last: RunSeen | None) -> bool:
     Of what history keeps no run nobody knows the pods: there it needs a new revision.
     """
     rollout = test.spec.trigger.on_rollout if test.spec.trigger else None
-    if rollout is None or rollout.on is not Replaced.REPLACEMENT or last is None:
+    if rollout is None or rollout.change is not Replaced.REPLACEMENT or last is None:
         return False
     return replaced(revisions(sut.present), last.run.status.revisions or ())
 

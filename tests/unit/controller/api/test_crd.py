@@ -128,3 +128,11 @@ def test_the_columns_are_those_people_ask_for():
     shown = [column["name"].upper() for column in columns if not column.get("priority")]
     assert shown == ["RESULT", "REASON", "RUNNING", "CALLS", "ENDPOINTS", "SUSPEND", "LAST RUN", "AGE"]
     assert UNSET not in columns
+
+
+def test_no_word_that_people_write_means_something_else_to_yaml():
+    """kubectl reads YAML 1.1, where on, off, yes, no, y and n are booleans: such a field could not be typed."""
+    written = [node for path, node in every_node() if ".spec" in path]
+    words = {word for node in written for word in (*node.get("properties", {}), *node.get("enum", ()))}
+    assert {"onRollout", "Replacement"} <= words
+    assert [word for word in sorted(words) if word in {"y", "n", "Y", "N"} or yaml.safe_load(word) != word] == []

@@ -573,7 +573,7 @@ def test_where_new_pods_count_a_replacement_is_tested_and_scaling_is_not() -> No
         rolled(world, "a")
         world.cluster.objects[SERVICES, NS, "sut"]["spec"]["clusterIP"] = "10.96.0.9"
         relay(world, "relay-0")
-        trigger = {"onRollout": {"settleSeconds": 5, "on": "Replacement", **more}}
+        trigger = {"onRollout": {"settleSeconds": 5, "change": "Replacement", **more}}
         world.apply(trigger=trigger, **target)
         world.ticks(30)
         assert world.runs() == ["pin-g1"]
@@ -608,7 +608,7 @@ def relay(world: World, name: str) -> None:
 def test_the_same_pods_are_tested_once_also_where_history_keeps_no_run(more: dict) -> None:
     world = World()
     rolled(world, "a")
-    trigger = {"onRollout": {"settleSeconds": 5, "on": "Replacement", **more}}
+    trigger = {"onRollout": {"settleSeconds": 5, "change": "Replacement", **more}}
     world.apply(trigger=trigger, successfulRunsHistoryLimit=0)
     world.ticks(120)
     created = [write for write in world.cluster.writes if write.startswith("create calltestruns")]
