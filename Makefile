@@ -5,7 +5,7 @@
 help: ## list the targets (minutes on 2 idle cores: the first time / later)
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## system packages, Python environment, pjsua2 (6 min / 10 s)
+setup: ## system packages, Python environment, pjsua2 (5 min / 10 s)
 	@dev/steps setup
 
 check: ## linters, types, unit and component tests; no cluster (15 / 8 min)
