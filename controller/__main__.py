@@ -78,7 +78,10 @@ class Operator:
         """Asks for every permission; says what is missing, once here and on /readyz until it is granted."""
         try:
             lacking = await asyncio.to_thread(preflight.missing, self.cluster, self.settings.namespaces)
-            fault, self.was_asked = preflight.report(lacking), True
+            fault = preflight.report(lacking)
+            if not fault:
+                fault = await asyncio.to_thread(preflight.uninstalled, self.cluster, self.settings.namespaces)
+            self.was_asked = True
         except ClusterError as error:
             self.was_asked = False
             fault = f"cannot ask for our permissions: {error}"

@@ -2,8 +2,26 @@
 
 from collections.abc import Iterable
 
-from controller.kube.cluster import Cluster
+from controller.kube.cluster import RUNS, TESTS, Cluster, ClusterError
 from controller.operator.access import Permission, permissions
+
+NOBODY = "calltest.dev/nobody=1"
+
+
+def uninstalled(cluster: Cluster, namespaces: tuple[str, ...]) -> str:
+    """What to tell the administrator where the CRDs are not installed; '' where they are.
+
+    A Role may permit what does not exist, and kopf would watch nothing, and say nothing. Needs those permissions.
+    """
+    lacking = []
+    for kind in (TESTS, RUNS):
+        try:
+            cluster.list(kind, (namespaces or ("",))[0], NOBODY)
+        except ClusterError as error:
+            if not error.gone:
+                raise
+            lacking.append(f"{kind.plural}.{kind.group}")
+    return f"the CRDs {' and '.join(lacking)} are not installed: kubectl apply -k deploy/crd" if lacking else ""
 
 
 def missing(cluster: Cluster, namespaces: tuple[str, ...]) -> tuple[Permission, ...]:
