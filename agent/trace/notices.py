@@ -13,7 +13,6 @@ def notices(
     analysis: Analysis, numbers: list[int], events: Digits, encrypted: Mapping[int, bool | None]
 ) -> Iterator[Warning]:
     """Of the flows that are streams, then of the whole."""
-    flows = analysis.streams.flows
     yield from _changes(analysis, numbers)
     for flow in numbers:
         yield from _stream_warnings(analysis, flow)
@@ -21,7 +20,15 @@ def notices(
         if encrypted[flow] is False:
             yield from _digit_warnings(analysis, flow, events)
     yield from _infos(analysis)
-    for code, count, message in (
+    for code, count, message in _beyond(analysis):
+        if count:
+            yield Warning(code=code, message=f"{count} {message}")
+
+
+def _beyond(analysis: Analysis) -> tuple[tuple[str, int, str], ...]:
+    """What was too much, cut or missing: code, how often, and what that means."""
+    flows = analysis.streams.flows
+    return (
         ("EventsCut", flows.cut_events, "packets of telephone events were cut before their payload (snap length)"),
         ("TooManyEvents", flows.refused_events, "packets of telephone events beyond a million digits are not shown"),
         ("TooManyAddresses", analysis.wire.addresses.refused, "packets of more addresses than are told apart"),
@@ -65,9 +72,7 @@ def notices(
             "SIP connections over TCP were captured from within a message: its rest is not read",
         ),
         ("SipUnreadable", analysis.sip.unreadable, "messages begin like SIP and cannot be read: no Call-ID or CSeq?"),
-    ):
-        if count:
-            yield Warning(code=code, message=f"{count} {message}")
+    )
 
 
 def _stream_warnings(analysis: Analysis, flow: int) -> Iterator[Warning]:

@@ -148,18 +148,7 @@ def _int_or_string(node: Schema) -> Schema:
 
 def _crd(kind: str, short: str, type_: type, *, columns: list[Schema], selectable: list[str], max_name: int) -> Schema:
     """One CRD; its status is a subresource, and `observedGeneration: -1` until the operator has seen it (kstatus)."""
-    root = structural(msgspec.json.schema(type_))
     plural = kind.lower() + "s"
-    root["properties"]["status"]["default"] = {"observedGeneration": -1}
-    root["properties"] = {
-        "apiVersion": {"type": "string", "description": f"{API_VERSION}."},
-        "kind": {"type": "string", "description": f"{kind}."},
-        "metadata": {"type": "object"},
-    } | root["properties"]
-    root["x-kubernetes-validations"] = [
-        rule(f"size(self.metadata.name) <= {max_name}", f"metadata.name: at most {max_name} characters"),
-        rule("!self.metadata.name.contains('.')", "metadata.name: no dots (pods and Services are named from it)"),
-    ]
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -182,11 +171,26 @@ def _crd(kind: str, short: str, type_: type, *, columns: list[Schema], selectabl
                     "subresources": {"status": {}},
                     "additionalPrinterColumns": columns,
                     "selectableFields": [{"jsonPath": path} for path in selectable],
-                    "schema": {"openAPIV3Schema": root},
+                    "schema": {"openAPIV3Schema": _schema(kind, type_, max_name)},
                 }
             ],
         },
     }
+
+
+def _schema(kind: str, type_: type, max_name: int) -> Schema:
+    root = structural(msgspec.json.schema(type_))
+    root["properties"]["status"]["default"] = {"observedGeneration": -1}
+    root["properties"] = {
+        "apiVersion": {"type": "string", "description": f"{API_VERSION}."},
+        "kind": {"type": "string", "description": f"{kind}."},
+        "metadata": {"type": "object"},
+    } | root["properties"]
+    root["x-kubernetes-validations"] = [
+        rule(f"size(self.metadata.name) <= {max_name}", f"metadata.name: at most {max_name} characters"),
+        rule("!self.metadata.name.contains('.')", "metadata.name: no dots (pods and Services are named from it)"),
+    ]
+    return root
 
 
 def crds() -> dict[str, Schema]:

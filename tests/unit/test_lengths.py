@@ -6,8 +6,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 MAX_LINES = 40
 TABLES = {
-    "agent/run/runner.py:__init__",
     "agent/tap/__init__.py:_stream",
+    "agent/trace/notices.py:_beyond",
     "controller/cli/report/command.py:report",
     "controller/cli/run/command.py:run",
     "controller/cli/trace/command.py:trace",
