@@ -18,8 +18,8 @@ _SILENT: Final = (4, 5, 7, 8, 9, 10, 0xBAD, 0x40000BAD, 0x80000001)
 """Name resolution, statistics, clocks, journals, secrets, custom blocks, Apple's processes: nothing to hear in them."""
 _ORDERS: Final = {b"\x4d\x3c\x2b\x1a": "<u4", b"\x1a\x2b\x3c\x4d": ">u4"}
 _MIN_BLOCK: Final = 12
-_SEARCH: Final = 1 << 16
-"""Bytes searched at once after damage."""
+_SEARCH: Final = (1 << 10, 1 << 16)
+"""Bytes searched at once after damage; few first, as a file of small damaged blocks has the next one near."""
 _TSRESOL, _TSOFFSET = 9, 14
 MAX_INTERFACES: Final = 65_536
 """Of one section."""
@@ -112,7 +112,7 @@ class Pcapng:
 
     def _records(self, data: Bytes, positions: Ints, lengths: Ints) -> Iterator[Records]:
         """The packets among these blocks, as one batch however many sections and interfaces stand between them."""
-        types = np.ndarray((len(data) - 3,), self._order, data, strides=(1,))[positions]
+        types = self._words(data)[positions]
         packets = (types == ENHANCED) | (types == OLD_PACKET)
         sections, described = types == SECTION, types == INTERFACE
         others = types[~packets & ~sections & ~described & (types != SIMPLE)]
@@ -178,8 +178,15 @@ class Pcapng:
         table["captured"], table["wire"] = words[:, 2], np.maximum(words[:, 2], words[:, 3])
         yield Records(data=data, table=table)
 
+    def _words(self, data: Bytes) -> npt.NDArray[np.uint32]:
+        """The 32 bits that begin at each byte."""
+        return np.ndarray((len(data) - 3,), self._order, data, strides=(1,))
+
+    def _packets_like(self, data: Bytes, near: int) -> Ints:
+        return np.flatnonzero(self._words(data)[: max(0, near - _MIN_BLOCK + 1)] == ENHANCED)
+
     def _plausible(self, data: Bytes, at: Ints, end: int) -> npt.NDArray[np.bool_]:
-        every = np.ndarray((len(data) - 3,), self._order, data, strides=(1,))
+        every = self._words(data)
         lengths = every[at + 4].astype(np.int64)
         good = (lengths >= 32) & (lengths % 4 == 0) & (lengths <= MAX_RECORD) & (at + lengths <= end)
         same: npt.NDArray[np.bool_] = every[np.where(good, at + lengths - 4, 0)] == lengths
@@ -188,25 +195,31 @@ class Pcapng:
 
     def _searched(self, data: Bytes, end: int) -> tuple[int, bool]:
         """After damage: bytes to drop up to the next plausible packet or section, and whether still lost."""
-        every = np.ndarray((len(data) - 3,), self._order, data, strides=(1,))
-        near = min(end, _SEARCH)
-        at = np.flatnonzero(every[: max(0, near - _MIN_BLOCK + 1)] == ENHANCED)
-        whole = at[self._plausible(data, at, end)]
-        window = data[:near].tobytes()
-        section = window.find(MAGIC)
-        while section >= 0 and window[section + 8 : section + 12] not in _ORDERS:
-            section = window.find(MAGIC, section + 1)
-        places = [int(place) for place in (whole[:1].tolist() + [section] * (section >= 0))]
-        if places:
-            return min(places), False
+        for size in _SEARCH:
+            near = min(end, size)
+            at = self._packets_like(data, near)
+            places = [*at[self._plausible(data, at, end)][:1].tolist(), *_sections(data[:near].tobytes())]
+            if places:
+                return min(places), False
+            if near == end:
+                break
         if near < end:
             return near - _MIN_BLOCK + 1, True
         if self._source.ended:
             return end, True
         # A block longer than what is left of the window is looked at again with the next.
-        lengths = every[at + 4].astype(np.int64)
+        lengths = self._words(data)[at + 4].astype(np.int64)
         open_ = at[(lengths >= 32) & (lengths % 4 == 0) & (lengths <= MAX_RECORD) & (at + lengths > end)]
         return (int(open_[0]) if len(open_) else max(1, end - _MIN_BLOCK + 1)), True
+
+
+def _sections(window: bytes) -> Iterator[int]:
+    """Where the first section begins, if one does."""
+    at = window.find(MAGIC)
+    while at >= 0 and window[at + 8 : at + 12] not in _ORDERS:
+        at = window.find(MAGIC, at + 1)
+    if at >= 0:
+        yield at
 
 
 def _clock(options: bytes, order: str) -> tuple[int, int]:

@@ -135,3 +135,20 @@ def test_a_window_that_is_too_large_is_said_with_what_to_do() -> None:
     packer = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     with pytest.raises(UnusableCaptureError, match=r"window above 128 MB: unpack it first \(zstd -d --long=31\)"):
         read(packer.compress(pcap(FRAMES)) + packer.flush())
+
+
+def test_what_is_searched_after_damage_is_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each small damaged block of many was followed by a search through 64 KiB: a hundred times the file."""
+    searched = 0
+
+    def counted(window: bytes, sections=pcapng._sections):
+        nonlocal searched
+        searched += len(window)
+        return sections(window)
+
+    monkeypatch.setattr(pcapng, "_sections", counted)
+    damaged = struct.pack("<III", 6, 7, 0)  # a length that is none
+    unit = damaged + enhanced(FRAME, TICKS)
+    content = section() + interface() + unit * 5000
+    assert bounded(content).files[0].skipped == {"damaged block": 5000}
+    assert searched < 12 * len(content)
