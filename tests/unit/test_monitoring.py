@@ -1,6 +1,7 @@
 """deploy/monitoring beside the operator's own manifests: what it selects is there, and what it needs is granted."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +77,10 @@ def test_every_alert_says_how_bad_it_is_and_what_it_means() -> None:
         assert summary.endswith("."), rule["alert"]
         assert "$" not in summary, "one text for a group of alerts"
         assert description.endswith("."), rule["alert"]
+
+
+def test_the_demo_shows_metrics_that_there_are() -> None:
+    named = set(re.findall(r"calltest_[a-z_]+", (DEPLOY.parent / "dev" / "demo").read_text()))
+    described = set(re.findall(r"^\| `(calltest_[a-z_]+)`", (DEPLOY.parent / "docs" / "metrics.md").read_text(), re.M))
+    assert len(named) > 3
+    assert named <= described
