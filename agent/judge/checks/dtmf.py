@@ -252,8 +252,6 @@ def _to_caller(ends: CallEnds, finding: Finding) -> Finding:
         return finding
     if callee.digits_received != caller.digits_sent:
         got, sent = callee.digits_received, caller.digits_sent
-        if (late := overtaken(caller, got, sent)) is not None:
-            return inconclusive(finding, Reason.NOT_MEASURED, late)
         return noted(finding, f"the callee had received {quoted(got)} of {quoted(sent)}: {fate(sent, got, 'callee')}")
     return _digits_sent_back(finding, caller, callee)
 

@@ -382,6 +382,16 @@ def test_digits_between_two_ends_are_lost_only_where_they_could_still_arrive(min
     assert call.result is result, said(call.findings)
 
 
+def test_a_digit_that_nobody_sent_is_a_fault_also_where_the_call_overtook_others():
+    call = verdict(
+        caller=leg(CALLER, row(CALLER, digits=(tap_digit("9", ANSWERED_S + 3),)), sent(CALLER, digits=TOO_LATE)),
+        callee=leg(CALLEE, row(CALLEE, digits=FIRST), sent(CALLEE, digits=FIRST)),
+        **DIAL,
+        group__expect__caller=ExpectLeg(dtmf=ExpectDtmf(digits="12")),
+    )
+    assert said(call.findings) == [(Check.DTMF, Reason.DTMF_MISMATCH)]
+
+
 # What cannot be known
 
 

@@ -79,6 +79,8 @@ class Odd(msgspec.Struct, forbid_unknown_fields=True):
     plain: Annotated[str, msgspec.Meta(pattern="^a$")] = "a"
     mixed: int | bool = 3
     share: float = 0.5
+    one_or_more: int | list[int] = 3
+    one_or_named: int | dict[str, int] = 3
 
 
 @pytest.mark.parametrize(
@@ -91,6 +93,8 @@ class Odd(msgspec.Struct, forbid_unknown_fields=True):
         ({"many": []}, "x.many: a list of 0: 1 or more entries are expected"),
         ({"many": [1, "a"]}, 'x.many[1]: "a": a whole number is expected'),
         ({"plain": "b"}, 'x.plain: "b": other text is expected, by the pattern ^a$'),
+        ({"one_or_more": "a"}, 'x.one_or_more: "a": a whole number or a list is expected'),
+        ({"one_or_named": "a"}, 'x.one_or_named: "a": a whole number or a mapping is expected'),
         ({"mixed": "a"}, 'x.mixed: "a": a whole number or true or false is expected'),
     ],
 )
@@ -108,3 +112,17 @@ def test_what_fits_has_no_fault() -> None:
 
 def test_long_values_are_cut() -> None:
     assert len(shown("x" * 1000)) == MAX_SHOWN
+
+
+class Needed(msgspec.Struct):
+    """What has no default."""
+
+    word: Literal["A", "B"]
+    mixed: int | bool
+
+
+def test_what_is_missing_is_said_with_what_is_needed() -> None:
+    assert [str(fault) for fault in schema_faults({}, Needed, "x")] == [
+        "x.word: is missing: A or B is needed",
+        "x.mixed: is missing: a whole number or true or false is needed",
+    ]
