@@ -95,8 +95,8 @@ def _stream_warnings(analysis: Analysis, flow: int) -> Iterator[Warning]:
         often = "once" if restarts == 1 else f"{restarts} times"
         yield Warning(
             code="SourceRestarted",
-            message=f"{name}: its source began its sequence numbers or timestamps anew {often}: nothing is "
-            "counted as lost by that",
+            message=f"{name}: its source began its sequence numbers or timestamps anew {often}: from one life of it "
+            "to the next nothing is counted as lost, but where its numbers went on",
         )
     if jumps := int(sequence["jumps"]):
         yield Warning(

@@ -1,15 +1,10 @@
 """`calltest detail RUN`: its arguments and exit status. What it does is in controller/cli/detail/details.py."""
 
-import traceback
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from controller.faults import UnusableInputError
-
-UNUSABLE: Final = 2
-FAULT_OF_OURS: Final = 3
-INTERRUPTED: Final = 130
+from controller.cli.exits import exit_status
 
 
 def detail(
@@ -34,15 +29,7 @@ def detail(
       calltest detail pin-g3 -n voice | jq 'select(.findings != [])'
       calltest detail pin-g3 --call pin/4
     """  # noqa: D301 - \b is click's mark for 'do not rewrap'
-    try:
+    with exit_status():
         from controller.cli.detail import details  # noqa: PLC0415 - the cluster's client is of no use to the others
 
         details.run(details.Asked(run=run, namespace=namespace, call=call))
-    except UnusableInputError as error:
-        typer.echo(f"calltest: {error}", err=True)
-        raise typer.Exit(UNUSABLE) from error
-    except KeyboardInterrupt as error:
-        raise typer.Exit(INTERRUPTED) from error
-    except Exception as error:
-        traceback.print_exc()
-        raise typer.Exit(FAULT_OF_OURS) from error

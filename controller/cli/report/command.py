@@ -1,16 +1,11 @@
 """`calltest report SOURCE…`: its arguments and exit status. What it does is in controller/cli/report/reports.py."""
 
-import traceback
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from controller.faults import IncompleteInstallationError, UnusableInputError
-
-UNUSABLE: Final = 2
-FAULT_OF_OURS: Final = 3
-INTERRUPTED: Final = 130
+from controller.cli.exits import exit_status
 
 
 def report(
@@ -44,7 +39,7 @@ def report(
       calltest report call.pcap --no-sound -o - > call.html
       calltest report --run pin-g3 -n voice --force
     """  # noqa: D301 - \b is click's mark for 'do not rewrap'
-    try:
+    with exit_status():
         from controller.cli.report import reports  # noqa: PLC0415 - numpy, the readers and Jinja2 are of no use to the others
 
         reports.run(
@@ -57,14 +52,3 @@ def report(
                 sound=not no_sound,
             )
         )
-    except UnusableInputError as error:
-        typer.echo(f"calltest: {error}", err=True)
-        raise typer.Exit(UNUSABLE) from error
-    except IncompleteInstallationError as error:
-        typer.echo(f"calltest: {error}", err=True)
-        raise typer.Exit(FAULT_OF_OURS) from error
-    except KeyboardInterrupt as error:
-        raise typer.Exit(INTERRUPTED) from error
-    except Exception as error:
-        traceback.print_exc()
-        raise typer.Exit(FAULT_OF_OURS) from error

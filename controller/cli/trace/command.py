@@ -1,21 +1,13 @@
 """`calltest trace FILE…`: its arguments and exit status. What it does is in controller/cli/trace/traces.py."""
 
-import os
-import sys
-import traceback
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from controller.faults import IncompleteInstallationError, UnusableInputError
+from controller.cli.exits import exit_status
 
 BROKEN: Final = 1
-UNUSABLE: Final = 2
-FAULT_OF_OURS: Final = 3
-INTERRUPTED: Final = 130
-UNREAD: Final = 141
-"""As of a program that SIGPIPE ended: `| head` had seen enough."""
 
 
 def trace(
@@ -66,7 +58,7 @@ def trace(
       calltest trace call.pcap --wav listen --inband --json
       tcpdump -i eth0 -w - -c 10000 udp | calltest trace - --digits
     """  # noqa: D301 - \b is click's mark for 'do not rewrap'
-    try:
+    with exit_status():
         from controller.cli.trace import traces  # noqa: PLC0415 - numpy and the readers are of no use to the other commands
 
         broken = traces.run(
@@ -83,24 +75,4 @@ def trace(
                 json=json,
             )
         )
-    except UnusableInputError as error:
-        typer.echo(f"calltest: {error}", err=True)
-        raise typer.Exit(UNUSABLE) from error
-    except IncompleteInstallationError as error:
-        typer.echo(f"calltest: {error}", err=True)
-        raise typer.Exit(FAULT_OF_OURS) from error
-    except BrokenPipeError as error:
-        _abandon_stdout()
-        raise typer.Exit(UNREAD) from error
-    except KeyboardInterrupt as error:
-        raise typer.Exit(INTERRUPTED) from error
-    except Exception as error:
-        # Python's own exit status would say that an expectation does not hold.
-        traceback.print_exc()
-        raise typer.Exit(FAULT_OF_OURS) from error
     raise typer.Exit(BROKEN if broken else 0)
-
-
-def _abandon_stdout() -> None:
-    """What is still buffered would fail once more when Python ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -19,9 +19,9 @@ from typer.testing import CliRunner
 from agent.trace.audio.codecs import mulaw_table
 from agent.trace.kernel import KernelError
 from agent.trace.model import Stream, Trace, Warning  # noqa: A004
+from controller.cli import exits
 from controller.cli.app import app
 from controller.cli.trace import answer as trace_answer
-from controller.cli.trace import command as trace_command
 from controller.cli.trace import traces
 from controller.cli.trace.table import as_table
 from tests.unit.agent.trace import keypad
@@ -392,7 +392,7 @@ def test_a_reader_that_went_away_does_not_look_like_a_broken_expectation(capture
 
     path = capture(call("1"))
     monkeypatch.setattr(traces, "_print", gone)
-    monkeypatch.setattr(trace_command, "_abandon_stdout", lambda: None)
+    monkeypatch.setattr(exits, "_abandon_stdout", lambda: None)
     result = trace(path, "--expect", "1")
     assert (result.exit_code, result.output) == (141, "")
 
