@@ -21,7 +21,7 @@ def from_cluster(name: str, namespace: str) -> Known:
     try:
         return read_cluster(connect(), name, namespace)
     except ClusterError as error:
-        raise UnusableInputError(f"--run {name}: {error}") from error
+        raise UnusableInputError(f"{name}: {error}") from error
 
 
 def read_cluster(cluster: Cluster, name: str, namespace: str) -> Known:
@@ -29,13 +29,13 @@ def read_cluster(cluster: Cluster, name: str, namespace: str) -> Known:
     raw = cluster.get(RUNS, namespace, name)
     if raw is None:
         raise UnusableInputError(
-            f"--run {name}: there is no CallTestRun of this name in namespace {namespace}: "
+            f"{name}: there is no CallTestRun of this name in namespace {namespace}: "
             "kubectl get calltestruns lists them; name the namespace with -n"
         )
     try:
         (facts,) = runs_of({**raw, "kind": "CallTestRun"})
     except NoRunError as error:
-        raise UnusableInputError(f"--run {name}: {error}") from error
+        raise UnusableInputError(f"{name}: {error}") from error
     detail = told(facts.status.detail)
     seen: list[Observation] = []
     left_out = []
