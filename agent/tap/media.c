@@ -7,10 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "tap.h"
 #include "types.h"
+
+#define MAX_WAITING 4096 /* datagrams: a flood shall not hold up the end of its call */
 
 struct line {
     pjmedia_transport base; /* first: pjsip knows us by it */
@@ -52,6 +55,23 @@ static void saw(struct line *line, bool sent, bool rtcp, const pj_sockaddr *remo
     if (remote) from = tap_address_of(remote);
     int64_t at_ns = sent || rtcp ? 0 : arrival_ns(atomic_load(&line->rtp_socket));
     tap_call_media(call, &line->path, sent, rtcp, remote ? &from : NULL, at_ns, packet, (size_t)length);
+}
+
+/* Counts what came and was not read yet: the SIP messages are read by a thread of their own, so that on a busy machine a
+ * BYE overtakes the media that came before it. To be called once nothing else reads any more. */
+static void drain(struct line *line) {
+    pj_sock_t socket = atomic_load(&line->rtp_socket);
+    if (!atomic_load(&line->call) || socket == PJ_INVALID_SOCKET) return;
+    for (int left = MAX_WAITING; left > 0; left--) {
+        _Alignas(8) uint8_t packet[PJMEDIA_MAX_MRU]; /* all that the slave reads of one */
+        pj_ssize_t got = sizeof packet;
+        pj_sockaddr from;
+        int from_length = sizeof from;
+        if (pj_sock_recvfrom(socket, packet, &got, MSG_DONTWAIT, &from, &from_length) != PJ_SUCCESS) return;
+        int length = (int)got;
+        if (length > 0 && pjmedia_transport_srtp_decrypt_pkt(line->slave, PJ_TRUE, packet, &length) == PJ_SUCCESS)
+            saw(line, false, false, &from, packet, length);
+    }
 }
 
 static void on_rtp(pjmedia_tp_cb_param *param) {
@@ -214,7 +234,9 @@ static pj_status_t encode_sdp(pjmedia_transport *transport, pj_pool_t *pool, pjm
 }
 
 static pj_status_t media_stop(pjmedia_transport *transport) {
-    return pjmedia_transport_media_stop(((struct line *)transport)->slave);
+    struct line *line = (struct line *)transport;
+    drain(line);
+    return pjmedia_transport_media_stop(line->slave);
 }
 
 static pj_status_t simulate_lost(pjmedia_transport *transport, pjmedia_dir dir, unsigned percent) {

@@ -24,6 +24,9 @@ from tests.component.test_pjsua_phone import (
 )
 from tests.component.test_tap import hang_up, one
 
+WAITING = 250
+"""Datagrams that a socket's buffer holds."""
+
 
 def test_media_before_the_answer_is_seen_and_counted_apart(phone: Make) -> None:
     invites: list[str] = []
@@ -72,6 +75,27 @@ def test_a_packet_came_when_the_kernel_had_it_however_late_it_was_read(phone: Ma
     assert there["max_gap_ms"] < 300
     read_back = [p.at_ns for p in rtp(answered["capture"], source=there["remote"])]
     assert max(b - a for a, b in pairwise(read_back)) < 300_000_000
+
+
+def test_what_waits_unread_while_the_bye_is_read_is_counted(phone: Make) -> None:
+    """The process stands still until the call is over: its media and then the BYE wait, for a thread each.
+
+    Which of the two is first is up to the kernel, so several times.
+    """
+    caller = phone()
+    for number in range(1, 7):
+        with peer(answering(sdp(NOBODY))) as server:
+            call = dial(caller, server)
+            caller.wait("CallConfirmed", call=call)
+            invite = next(text for text in server.got if text.startswith("INVITE "))
+            caller.process.send_signal(signal.SIGSTOP)
+            try:
+                send_rtp(server.socket, invite, range(WAITING))
+                server.send(in_dialog(server, "BYE", number))
+            finally:
+                caller.process.send_signal(signal.SIGCONT)
+            stream = one(caller.wait("CallEnded", call=call), sent=False, mark=1)
+        assert (stream["packets"], stream["lost"]) == (WAITING, 0)
 
 
 def test_a_recording_has_each_packet_at_its_place_in_time_and_silence_where_none_came(phone: Make) -> None:
