@@ -261,6 +261,7 @@ def _bytes(call_id: str) -> bytes:
 
 def _stream(raw: _Stream) -> TapStream:
     measured, timed = raw.jitter_samples > 0, raw.timed > 0
+    clocked = timed or raw.event_ns or raw.lost_ns or raw.pause_ns
     return TapStream(
         sent=bool(raw.sent),
         local=raw.local.decode(),
@@ -280,10 +281,10 @@ def _stream(raw: _Stream) -> TapStream:
         empty=raw.empty,
         noise=raw.noise,
         media_ms=raw.media_ns / 1e6 if timed else None,
-        lost_ms=raw.lost_ns / 1e6 if timed else None,
-        pause_ms=raw.pause_ns / 1e6 if timed else None,
+        lost_ms=raw.lost_ns / 1e6 if clocked else None,
+        pause_ms=raw.pause_ns / 1e6 if clocked else None,
         event_ms=raw.event_ns / 1e6,
-        span_ms=raw.span_ns / 1e6 if timed or raw.event_ns else None,
+        span_ms=raw.span_ns / 1e6 if clocked else None,
         jitter_samples=raw.jitter_samples,
         jitter_ms=raw.jitter_ms if measured else None,
         mean_jitter_ms=raw.mean_jitter_ms if measured else None,

@@ -104,14 +104,14 @@ class TapStream:
     """How long the audio lasts, copies left out: of G.711 by its octets, of other codecs by timestamps. None: there was
     none of a known clock."""
     lost_ms: float | None = None
-    """Media time that is missing: GapKind.LOST. None as media_ms."""
+    """Media time that is missing: GapKind.LOST. None: no packet told of time, neither audio nor a named event."""
     pause_ms: float | None = None
-    """Media time that its sender left out: GapKind.PAUSE. None as media_ms."""
+    """Media time that its sender left out: GapKind.PAUSE. None as lost_ms."""
     event_ms: float = 0.0
     """Time covered by named events (RFC 4733) where there is no audio."""
     span_ms: float | None = None
     """From the first packet of audio or events to the end of the last, by timestamps, of all lives: media, events, lost
-    and pauses. None as media_ms, where there are no events either."""
+    and pauses. None as lost_ms."""
     jitter_samples: int
     jitter_ms: float | None
     """RFC 3550 A.8 after the last audio packet; None before the second one of a known clock rate."""

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from agent.tap import Tap
@@ -221,6 +221,7 @@ def networks(draw: st.DrawFn) -> list[Packet]:
 
 
 @given(networks(), st.lists(st.integers(0, 300), max_size=6))
+@example([*speech(1), *press(1, 160, 20), *press(9, 1440, 180)], [1])
 @settings(max_examples=200, deadline=None)
 def test_epochs_change_no_sum(packets: list[Packet], cuts: list[int]) -> None:
     whole = counted(packets)
