@@ -38,8 +38,7 @@ BESIDE: Final = (Reason.ENDPOINT_REMOVED, Reason.ENDPOINT_RESTARTED)
 RULE: Final = CheckRule(
     check=Check.RUN,
     ends=_unreported,
-    # What a person must mend first, then our agents' own troubles, then what follows from those.
-    # What a person must mend first, then our agents' own troubles, then what follows from those.
+    # What a person must mend or has done, then our agents' own troubles, then what follows from those.
     rows=(
         _row(
             Reason.INVALID_TEST,
@@ -174,6 +173,13 @@ RULE: Final = CheckRule(
             look="The image of the agent's pod against the operator's.",
         ),
         _row(
+            Reason.ABORTED,
+            "the run was stopped, by its deletion or its user, or an agent was told to end (SIGTERM)",
+            seen="An agent was told to stop before its plan was done.",
+            usually="The run or test was deleted, Ctrl-C, a node that was drained.",
+            look="Events of the run and of the node at that time.",
+        ),
+        _row(
             Reason.AGENT_OVERLOADED,
             "an agent was throttled, late, or dropped packets itself; give agents more CPU or lower `concurrency`",
             seen="Something was broken that the agent may have broken itself, or was measured by an agent in trouble. "
@@ -189,13 +195,6 @@ RULE: Final = CheckRule(
             usually="More calls than fit: count ÷ concurrency × (hold + set-up), times the endpoints; or calls that "
             "hang until their timeout.",
             look="How many calls were done; `activeDeadlineSeconds`, `concurrency`, `endpointParallelism`.",
-        ),
-        _row(
-            Reason.ABORTED,
-            "the run was stopped, by its deletion or its user, or an agent was told to end (SIGTERM)",
-            seen="An agent was told to stop before its plan was done.",
-            usually="The run or test was deleted, Ctrl-C, a node that was drained.",
-            look="Events of the run and of the node at that time.",
         ),
         _row(
             Reason.PEER_LOST,

@@ -46,6 +46,12 @@ def test_at_the_bound_and_unmeasured_is_no_overload(health):
     assert overload(health, 8000.0) is None
 
 
+def test_of_a_short_call_a_late_beginning_is_a_twentieth_and_no_overload():
+    """A second of media that began 60 ms after the answer."""
+    assert overload(Health(sent_ratio=0.94), 1000.0) is None
+    assert overload(Health(sent_ratio=0.75), 1000.0) is not None
+
+
 def test_several_troubles_are_all_named():
     assert overload(media(lateness_ms=3000.0, socket_drops=1), 8000.0) == (
         "up to 3000 ms late, where 1000 are allowed; 1 datagram dropped at its own sockets"

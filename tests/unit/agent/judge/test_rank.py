@@ -37,6 +37,7 @@ def test_what_failed_comes_before_what_was_not_measured():
         (Reason.PACKET_LOSS, Reason.TOO_FEW_PACKETS),
         (Reason.PACKET_LOSS, Reason.DTMF_MISMATCH),
         (Reason.WRONG_AUDIO, Reason.DTMF_MISMATCH),
+        (Reason.ABORTED, Reason.AGENT_OVERLOADED),
         (Reason.DTMF_NOT_NEGOTIATED, Reason.DTMF_MISMATCH),
         (Reason.DTMF_MISMATCH, Reason.BYE_MISSING),
         (Reason.JITTER, Reason.AGENT_LOST),
