@@ -9,6 +9,7 @@ from typing import Final
 
 import typer
 
+from controller.cli.saying import say
 from controller.faults import IncompleteInstallationError, UnusableInputError
 
 UNUSABLE: Final = 2
@@ -24,19 +25,28 @@ def exit_status() -> Iterator[None]:
     try:
         yield
     except UnusableInputError as error:
-        typer.echo(f"calltest: {error}", err=True)
+        for line in str(error).splitlines():
+            say(f"calltest: {line}")
         raise typer.Exit(UNUSABLE) from error
     except IncompleteInstallationError as error:
-        typer.echo(f"calltest: {error}", err=True)
+        say(f"calltest: {error}")
         raise typer.Exit(FAULT_OF_OURS) from error
     except BrokenPipeError as error:
         _abandon_stdout()
         raise typer.Exit(UNREAD) from error
     except KeyboardInterrupt as error:
         raise typer.Exit(INTERRUPTED) from error
+    except OSError as error:  # a full disk, say: of this machine, and whoever reads it can do something about it
+        say(f"calltest: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
+        raise typer.Exit(UNUSABLE) from error
     except Exception as error:
-        traceback.print_exc()
+        show(error)
         raise typer.Exit(FAULT_OF_OURS) from error
+
+
+def show(fault: Exception) -> None:
+    """Where a fault of ours is."""
+    say("".join(traceback.format_exception(fault)).rstrip())
 
 
 def _abandon_stdout() -> None:

@@ -1,10 +1,11 @@
 """`calltest run FILE…`: its arguments. What it does is in controller/cli/run/runs.py."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
+from controller.cli.exits import exit_status
 from controller.cli.output import Output
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML files with CallTests; - is stdin.")]
@@ -43,8 +44,6 @@ Evidence = Annotated[
         help="Keep capture, sound and SIP messages of calls in here, as spec.evidence says; default: of failed ones.",
     ),
 ]
-INCONCLUSIVE: Final = 3
-"""1, which is what Ctrl-C is to typer, would be Failed."""
 
 
 def run(
@@ -66,7 +65,8 @@ def run(
 
     \b
     Exit status: 0 Passed, 1 Failed, 3 Inconclusive, 2 unusable input.
-    Ctrl-C hangs up and concludes; twice, it ends the agents at once.
+    Ctrl-C hangs up and concludes; twice, it ends the agents at once;
+    before the first call, it is 130.
 
     \b
     Examples:
@@ -76,19 +76,20 @@ def run(
       calltest run pin.yaml -t 10.0.0.5 --evidence ./evidence
       kubectl get calltest pin -o yaml | calltest run - -t 10.0.0.5
     """  # noqa: D301 - \b is click's mark for 'do not rewrap'
-    try:
+    with exit_status():
         from controller.cli.run import runs  # noqa: PLC0415 - all that it loads is of no use to the other commands
-    except KeyboardInterrupt as error:
-        raise typer.Exit(INCONCLUSIVE) from error
-    asked = runs.Asked(
-        files=tuple(files),
-        targets=tuple(target or ()),
-        output=output,
-        secrets=tuple(secret or ()),
-        config_maps=tuple(config_map or ()),
-        allow_targets=None if allow_target is None else tuple(allow_target),
-        allow_dial=allow_dial,
-        keep=keep,
-        evidence=evidence,
-    )
-    raise typer.Exit(runs.run(asked))
+
+        status = runs.run(
+            runs.Asked(
+                files=tuple(files),
+                targets=tuple(target or ()),
+                output=output,
+                secrets=tuple(secret or ()),
+                config_maps=tuple(config_map or ()),
+                allow_targets=None if allow_target is None else tuple(allow_target),
+                allow_dial=allow_dial,
+                keep=keep,
+                evidence=evidence,
+            )
+        )
+    raise typer.Exit(status)

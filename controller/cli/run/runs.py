@@ -2,7 +2,6 @@
 
 import re
 import signal as signals
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Final
 from rich.console import Console
 
 from agent.contract.verdict import Result
+from controller.cli.exits import show
 from controller.cli.output import WIDE, Output
 from controller.cli.run.inputs import read_inputs
 from controller.cli.run.junit import Suite, junit
@@ -29,7 +29,6 @@ from controller.faults import UnusableInputError
 from controller.plan.limits import Limits
 
 EXIT: Final = {Result.PASSED: 0, Result.FAILED: 1, Result.INCONCLUSIVE: 3}
-UNUSABLE: Final = 2
 EVERYWHERE: Final = ("0.0.0.0/0", "::/0")
 
 
@@ -50,33 +49,19 @@ class Asked:
 
 
 def run(asked: Asked) -> int:
-    """Runs them; the exit status."""
+    """Runs them; the exit status by their verdicts. UnusableInputError, OSError; KeyboardInterrupt before the first."""
     finished: list[FinishedRun | None] = []
-    try:
-        with _interrupts() as interrupts:
-            try:
-                _run_all(asked, finished, interrupts)
-            finally:
-                _print_documents([run for run in finished if run is not None], asked.output)
-    except UnusableInputError as error:
-        for line in str(error).splitlines():
-            say(f"calltest: {line}")
-        return UNUSABLE
-    except OSError as error:
-        say(f"calltest: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
-        return UNUSABLE
-    except _Interrupted:
-        say("calltest: interrupted before anything was begun")
-        return EXIT[Result.INCONCLUSIVE]
-    except Exception as error:  # noqa: BLE001 - it is said, and has an exit status
-        # A fault of ours says nothing about the SUT: it must not look like Failed (1, Python's own choice).
-        say("".join(traceback.format_exception(error)).rstrip())
-        finished.append(None)
+    with _interrupts() as interrupts:
+        try:
+            _run_all(asked, finished, interrupts)
+        except (UnusableInputError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - what ran before has its verdict, which may be worse
+            show(error)
+            finished.append(None)
+        finally:
+            _print_documents([run for run in finished if run is not None], asked.output)
     return _exit_code(finished)
-
-
-class _Interrupted(BaseException):
-    """The user wants to end, and nothing was begun."""
 
 
 def _run_all(asked: Asked, finished: list[FinishedRun | None], interrupts: "_Interrupts") -> None:
@@ -198,7 +183,8 @@ class _Interrupts:
     def note(self, _number: int, _frame: FrameType | None) -> None:
         """Takes a signal."""
         if not self.are_noted:
-            raise _Interrupted
+            say("calltest: interrupted before anything was begun")
+            raise KeyboardInterrupt
         self._count += 1
 
     def count(self) -> int:

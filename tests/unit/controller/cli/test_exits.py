@@ -12,6 +12,9 @@ from controller.faults import IncompleteInstallationError, UnusableInputError
     ("raised", "status", "said"),
     [
         (UnusableInputError("x.pcap: no such file"), 2, "calltest: x.pcap: no such file\n"),
+        (UnusableInputError("a: one\nb: another"), 2, "calltest: a: one\ncalltest: b: another\n"),
+        (OSError(28, "No space left on device", "/tmp/x"), 2, "calltest: /tmp/x: No space left on device\n"),
+        (OSError("a word"), 2, "calltest: a word\n"),
         (IncompleteInstallationError("run make setup"), 3, "calltest: run make setup\n"),
         (BrokenPipeError(), 141, ""),
         (KeyboardInterrupt(), 130, ""),

@@ -285,11 +285,13 @@ def test_what_ran_is_printed_also_where_the_next_cannot_be_run(
     assert yaml.safe_load(result.stdout)["status"]["result"] == "Failed"
 
 
-def test_an_interrupt_before_the_first_call_is_not_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_before_the_first_call_ends_as_it_ends_any_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(runs, "prepare", interrupted)
     result = run(tmp_path, TEST, SECRET)
-    assert result.exit_code == 3
+    assert result.exit_code == 130
     assert "interrupted before anything was begun" in result.stderr
