@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import yaml
 from kubernetes import client, config
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, MaxRetryError
 
 from agent.contract.room import DETAIL_BYTES, PROGRESS_BYTES
 from controller.kube.labels import AGENT_CONTAINER
@@ -232,6 +233,8 @@ class KubernetesCluster:
             data = bytes(response.read() or b"")  # type: ignore[no-untyped-call]
         except client.ApiException as error:
             raise ClusterError(method, resource, int(error.status or 0), str(error.reason)) from error
+        except MaxRetryError as error:
+            raise ClusterError(method, resource, 0, str(error.reason)) from error
         except (HTTPError, OSError) as error:
             raise ClusterError(method, resource, 0, str(error)) from error
         if not 200 <= response.status <= 299:
@@ -246,13 +249,20 @@ def connect() -> KubernetesCluster:
     except config.ConfigException:
         try:
             config.load_kube_config()  # type: ignore[no-untyped-call]
-        except (config.ConfigException, OSError) as error:
-            raise ClusterError("connect", "cluster", 0, f"no ServiceAccount, no usable kubeconfig: {error}") from error
+        except Exception as error:  # the client says of odd files in many ways that they are none
+            fault = f"no ServiceAccount, no usable kubeconfig: {_about_kubeconfig(error)}"
+            raise ClusterError("connect", "cluster", 0, fault) from error
     configuration = client.Configuration.get_default_copy()
     # The work queue tries again, with a growing delay; urllib3's own retries would multiply TIMEOUT_S.
     configuration.retries = 0
     configuration.connection_pool_maxsize = 2 * READERS
     return KubernetesCluster(client.ApiClient(configuration))
+
+
+def _about_kubeconfig(error: Exception) -> str:
+    said = " ".join(str(error).split())
+    is_told = isinstance(error, config.ConfigException | OSError | yaml.YAMLError)
+    return said if is_told else f"what is in it is none ({type(error).__name__}: {said})"
 
 
 def is_owned(obj: Raw, uid: str) -> bool:

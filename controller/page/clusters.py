@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import os
 import zlib
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from controller.page.calls import Known, Observation
 from controller.page.evidence import read_legs
 from controller.page.run import NoRunError, runs_of, told
 
+UNANSWERED, UNAUTHORIZED, FORBIDDEN = 0, 401, 403
 MAX_DETAIL_BYTES: Final = 64 << 20
 """Of a ConfigMap's detail lines, unpacked."""
 
@@ -21,7 +23,23 @@ def from_cluster(name: str, namespace: str) -> Known:
     try:
         return read_cluster(connect(), name, namespace)
     except ClusterError as error:
-        raise UnusableInputError(f"{name}: {error}") from error
+        raise UnusableInputError(f"{name}: {_advice(error)}") from error
+
+
+def _advice(error: ClusterError) -> str:
+    """What is wrong, and what to do."""
+    file = os.environ.get("KUBECONFIG") or "~/.kube/config"
+    if error.verb == "connect":
+        return f"no cluster to ask: {error.message}: set KUBECONFIG to a file that kubectl works with (it is {file})"
+    if error.status == UNANSWERED:
+        return (
+            f"the cluster does not answer: {error.message}: is it up, and is {file} its kubeconfig? else set KUBECONFIG"
+        )
+    if error.status == UNAUTHORIZED:
+        return f"the cluster does not take the credentials in {file}: {error.message}: renew them, or set KUBECONFIG"
+    if error.status == FORBIDDEN:
+        return f"{error.message}: ask for a Role that may get {error.resource} there, or name another namespace with -n"
+    return str(error)
 
 
 def read_cluster(cluster: Cluster, name: str, namespace: str) -> Known:

@@ -14,7 +14,7 @@ from controller.cli.run.render import as_json, run_object
 from controller.faults import IncompleteInstallationError, UnusableInputError
 from controller.kube.cluster import CONFIG_MAPS, RUNS
 from controller.page import sources
-from controller.page.clusters import detail_lines, from_cluster, read_cluster
+from controller.page.clusters import detail_lines, read_cluster
 from controller.page.sources import Request, page_of
 from tests.unit.builders import good_reports
 from tests.unit.controller.fake_cluster import FakeCluster
@@ -182,13 +182,6 @@ def test_a_run_that_is_not_there_or_none_is_said(cluster):
 def test_a_run_without_detail_has_no_legs(cluster):
     del cluster.objects[RUNS, "default", "pin-1"]["status"]["detail"]
     assert read_cluster(cluster, "pin-1", "default").seen == ()
-
-
-def test_a_cluster_that_is_not_there_is_said(monkeypatch, tmp_path):
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-    with pytest.raises(UnusableInputError, match=r"^pin-1: connect cluster"):
-        from_cluster("pin-1", "default")
-    assert "connect cluster" in refused(run="pin-1")
 
 
 @pytest.mark.parametrize(
