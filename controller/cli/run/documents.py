@@ -51,8 +51,27 @@ def read_documents(where: str, raw: bytes) -> list[Document]:
     try:
         _weigh(where, raw)
         return list(_built(where, raw))
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+    except yaml.MarkedYAMLError as error:
+        raise UnusableInputError(_marked(where, raw, error)) from error
+    except (yaml.reader.ReaderError, UnicodeDecodeError) as error:
+        raise UnusableInputError(f"{where}: not YAML: {error.reason} at byte {_place(error)}: is it text?") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UnusableInputError(f"{where}: not YAML: {' '.join(str(error).split())}") from error
+
+
+def _place(error: yaml.reader.ReaderError | UnicodeDecodeError) -> int:
+    return error.start if isinstance(error, UnicodeDecodeError) else error.position
+
+
+def _marked(where: str, raw: bytes, error: yaml.MarkedYAMLError) -> str:
+    """With its line, and the word for what editors do unasked: a tab, where YAML has spaces only."""
+    said = ", ".join(part for part in (error.context, error.problem) if part)
+    mark = error.problem_mark or error.context_mark
+    if mark is None:
+        return f"{where}: not YAML: {said}"
+    line = raw.split(b"\n")[mark.line : mark.line + 1]
+    tabs = ": there is a tab: indent with spaces" if line and b"\t" in line[0] else ""
+    return f"{where}:{mark.line + 1}: not YAML: {said}{tabs}"
 
 
 def _weigh(where: str, raw: bytes) -> None:

@@ -14,7 +14,10 @@ from controller.cli.run.documents import Document, read_documents
 from controller.faults import UnusableInputError
 
 API_GROUP: Final = "calltest.dev"
-_EXPECTED: Final = "a Kubernetes object (kind: CallTest)"
+TEST_KIND, RUN_KIND = "CallTest", "CallTestRun"
+MAX_TOLD: Final = 8
+"""Documents that are named where none of them is a test."""
+_EXPECTED: Final = f"a Kubernetes object (kind: {TEST_KIND})"
 _KINDS: Final = {list: "a list", int: "a number", float: "a number", bool: "true or false"}
 NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
@@ -50,8 +53,10 @@ class Source:
         """Name from metadata; UnusableInputError where there is none that Kubernetes would take."""
         name = self._metadata.get("name")
         if not isinstance(name, str) or not NAME.fullmatch(name):
+            said = "is missing" if name is None else f"is {name!r}"
             raise UnusableInputError(
-                f"{self.where}: metadata.name is {name!r}: give it a name of lower-case letters, digits, '-' and '.'"
+                f"{self.place('metadata.name')}: metadata.name {said}: "
+                "give it a name of lower-case letters, digits, '-' and '.'"
             )
         return name
 
@@ -78,23 +83,37 @@ class Inputs:
     config_maps: Mapping[tuple[str, str], Mapping[str, bytes]] = field(default_factory=dict)
 
 
-def read_inputs(texts: Iterable[tuple[str, bytes]]) -> Inputs:
+def read_inputs(texts: Sequence[tuple[str, bytes]]) -> Inputs:
     """Picks the CallTests, Secrets and ConfigMaps out of (file name, bytes); other kinds are passed over."""
     sources = [source for where, raw in texts for source in _documents(where, raw)]
-    tests = tuple(source for source in sources if source.kind == "CallTest")
+    if not sources:
+        raise UnusableInputError(f"{', '.join(where for where, _ in texts)}: empty, expected {_EXPECTED}")
+    tests = tuple(source for source in sources if source.kind == TEST_KIND)
     if not tests:
-        kinds = ", ".join(sorted({source.kind or "no kind" for source in sources})) or "nothing"
-        raise UnusableInputError(f"no document of kind CallTest to run; found: {kinds}")
+        raise UnusableInputError(_no_test(sources))
     for source in tests:
         version = source.document.get("apiVersion")
         if not isinstance(version, str) or version.partition("/")[0] != API_GROUP:
-            raise UnusableInputError(f"{source.where}: apiVersion is {version!r}, expected {API_GROUP}/v1alpha1")
+            said = "is missing" if version is None else f"is {version!r}"
+            raise UnusableInputError(f"{source.place('apiVersion')}: apiVersion {said}, expected {API_GROUP}/v1alpha1")
     _require_distinct(tests)
     return Inputs(
         call_tests=tests,
         secrets=dict(_materials(sources, "Secret", text_field="stringData", base64_field="data")),
         config_maps=dict(_materials(sources, "ConfigMap", text_field="data", base64_field="binaryData")),
     )
+
+
+def _no_test(sources: Sequence[Source]) -> str:
+    """What there is in its place, and where; what was meant, where that can be told."""
+    found = ", ".join(f"{source.kind or 'no kind'} ({source.place('kind')})" for source in sources[:MAX_TOLD])
+    kinds = {source.kind.lower() for source in sources}
+    advice = ""
+    if RUN_KIND.lower() in kinds:
+        advice = f": a {RUN_KIND} is what a cluster makes of a test: give the {TEST_KIND}"
+    elif TEST_KIND.lower() in kinds:
+        advice = f": kind is {TEST_KIND}, letter for letter"
+    return f"no document of kind {TEST_KIND} to run; found: {found}{advice}"
 
 
 def _documents(where: str, raw: bytes) -> Iterator[Source]:
@@ -122,10 +141,10 @@ def _flattened(source: Source) -> Iterator[Source]:
 def _require_distinct(tests: Sequence[Source]) -> None:
     seen: dict[tuple[str, str], str] = {}
     for source in tests:
-        key = (source.namespace, source.name)
+        key, place = (source.namespace, source.name), source.place("metadata.name")
         if key in seen:
-            raise UnusableInputError(f"{source.where}: CallTest {source.name} is in {seen[key]} already: rename one")
-        seen[key] = source.where
+            raise UnusableInputError(f"{place}: CallTest {source.name} is at {seen[key]} already: rename one")
+        seen[key] = place
 
 
 def _materials(
@@ -140,7 +159,10 @@ def _materials(
                 # Folded over lines, as `base64` and `openssl` print it.
                 files[key] = base64.b64decode("".join(value.split()), validate=True)
             except (binascii.Error, ValueError) as error:
-                raise UnusableInputError(f"{source.where}: {base64_field}.{key}: not base64: {error}") from error
+                place = source.place(f"{base64_field}.{key}")
+                raise UnusableInputError(
+                    f"{place}: {base64_field}.{key}: not base64 ({error}): what is no base64 goes into {text_field}"
+                ) from error
         for key, value in _entries(source, text_field):
             files[key] = value.encode()
         yield (source.namespace, source.name), files

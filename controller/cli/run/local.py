@@ -30,6 +30,7 @@ from controller.run import status as statuses
 from controller.run.conclude import conclude
 from controller.run.lifecycle import AgentFacts
 
+FIELDS = frozenset({"apiVersion", "kind", "metadata", "spec"})
 AGENT_COMMAND = (sys.executable, "-m", "agent")
 
 
@@ -87,14 +88,21 @@ def _parsed(source: Source, limits: Limits) -> CallTest:
     # A file may come from `kubectl get -o yaml`; of what the API server added, nothing matters here.
     document = {**source.document, "metadata": {"name": source.name, "namespace": source.namespace}}
     document.pop("status", None)
+    misplaced = [
+        f"{source.place(field)}: {field}: is no field of a CallTest: what it tests is below spec"
+        for field in document
+        if field not in FIELDS
+    ]
     try:
         test = parse_test(document)
         check_test(test.spec, limits)
     except SpecError as error:
         faults = (f"{source.place(fault.field)}: {fault}" for fault in error.faults)
-        raise UnusableInputError("\n".join(faults)) from error
+        raise UnusableInputError("\n".join([*misplaced, *faults])) from error
     except PlanningError as error:
         raise _refused(source, error) from error
+    if misplaced:
+        raise UnusableInputError("\n".join(misplaced))
     return test
 
 

@@ -1,6 +1,7 @@
 """What a test names and a cluster would mount: Secrets and ConfigMaps, from the same file or from directories."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -42,25 +43,47 @@ def read_directories(texts: Sequence[str], option: str) -> dict[str, Path]:
 def provide(test: CallTest, place: Callable[[str], str], inputs: Inputs, given: Directories, directory: Path) -> Mounts:
     """Puts every Secret and ConfigMap that the test names into `directory`, as pods would mount them.
 
-    UnusableInputError names the field and what is missing. `place`: where a field stands, for messages.
+    UnusableInputError has a line for each field, with what is missing. `place`: where a field stands, for messages.
     """
     secrets, config_maps = directory / "secrets", directory / "config-maps"
+    faults: list[str] = []
     for path, name in _secret_names(test):
         at = f"{place(path)}: {path}: Secret {name}"
         held = inputs.secrets.get((test.namespace, name))
-        if not _mount(secrets / name, given.secrets.get(name), held):
-            raise UnusableInputError(f"{at} is not here: put it into the file, or give --secret {name}=DIR")
-        for key in SECRET_KEYS:
-            _require_text(at, secrets / name, key)
-        if (secrets / name / REALM).exists():
-            _require_text(at, secrets / name, REALM)
+        with _noting(faults):
+            _provide_secret(at, secrets / name, given.secrets.get(name), held)
     for path, name, key in _wav_files(test):
         at = f"{place(path)}: {path}: ConfigMap {name}"
         held = inputs.config_maps.get((test.namespace, name))
-        if not _mount(config_maps / name, given.config_maps.get(name), held):
-            raise UnusableInputError(f"{at} is not here: put it into the file, or give --config-map {name}=DIR")
-        _require_playable(at, config_maps / name, key)
+        with _noting(faults):
+            _provide_sound(at, config_maps / name, given.config_maps.get(name), held, key=key)
+    if faults:
+        raise UnusableInputError("\n".join(faults))
     return Mounts(credentials=str(secrets), wav=str(config_maps))
+
+
+@contextmanager
+def _noting(faults: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except UnusableInputError as error:
+        faults.append(str(error))
+
+
+def _provide_secret(at: str, place: Path, given: Path | None, held: Mapping[str, bytes] | None) -> None:
+    if not _mount(place, given, held):
+        files = f"with the files {' and '.join(SECRET_KEYS)}"
+        raise UnusableInputError(f"{at} is not here: put it into the file, or give --secret {place.name}=DIR, {files}")
+    for key in SECRET_KEYS:
+        _require_text(at, place, key)
+    if (place / REALM).exists():
+        _require_text(at, place, REALM)
+
+
+def _provide_sound(at: str, place: Path, given: Path | None, held: Mapping[str, bytes] | None, *, key: str) -> None:
+    if not _mount(place, given, held):
+        raise UnusableInputError(f"{at} is not here: put it into the file, or give --config-map {place.name}=DIR")
+    _require_playable(at, place, key)
 
 
 def _secret_names(test: CallTest) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """The bytes of the files that `calltest run` is given, also of pipes and devices: bounded in size and in time."""
 
 import os
+import re
 import select
 import stat
 import time
@@ -14,6 +15,8 @@ READ_LIMIT_S: Final = 60.0
 """For what writes into a pipe, such as `kubectl get`, to end; who types at a terminal has all the time."""
 _CHUNK: Final = 256 * 1024
 _STDIN: Final = 0
+_TARGET: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3}){3}(:[0-9]+)?|[A-Za-z0-9.-]+:[0-9]+")
+"""An address, or a host with its port, as nobody names a file."""
 
 
 def read_file(path: str, *, limit_s: float = READ_LIMIT_S) -> tuple[str, bytes]:
@@ -28,7 +31,8 @@ def read_file(path: str, *, limit_s: float = READ_LIMIT_S) -> tuple[str, bytes]:
             os.close(file)
     except (OSError, ValueError) as error:
         said = error.strerror if isinstance(error, OSError) else error
-        raise UnusableInputError(f"{where}: {said}: name a YAML file with a CallTest") from error
+        advice = "a target is given with -t" if _TARGET.fullmatch(path) else "name a YAML file with a CallTest"
+        raise UnusableInputError(f"{where}: {said}: {advice}") from error
 
 
 def _read(where: str, file: int, limit_s: float) -> bytes:

@@ -56,6 +56,8 @@ def _advice(text: str) -> str:
         return f"give each by its own: {' '.join(f'-t {shlex.quote(each.strip())}' for each in text.split(','))}"
     if "@" in text:
         return "give HOST or HOST:PORT; whom to call is the test's calls[].to"
+    if "://" in text:
+        return "it is no URL: give HOST or HOST:PORT, such as 127.0.0.1:5060"
     kind = "IPv6 is not supported yet: " if text.count(":") > 1 or text.startswith("[") else ""
     return f"{kind}give HOST or HOST:PORT, such as 127.0.0.1:5060"
 
@@ -88,7 +90,10 @@ def _resolved(destination: Destination, lookup: Lookup) -> list[str]:
     try:
         found = lookup(destination.host)
     except (OSError, UnicodeError) as error:
-        raise UnusableInputError(f"target {destination}: no IPv4 address for this host: {error}") from error
+        said = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise UnusableInputError(
+            f"target {destination}: no IPv4 address for this host: {said}: is the name right, and known here?"
+        ) from error
     for ip in found:
         address = ipaddress.IPv4Address(ip)
         if address.is_multicast or address.is_unspecified or ip == "255.255.255.255":

@@ -75,6 +75,17 @@ def test_given_directories_come_before_the_file_s(tmp_path: Path) -> None:
     assert (Path(mounts.credentials) / "alice" / "username").read_text() == "other"
 
 
+def test_all_that_is_missing_is_said_at_once(tmp_path: Path) -> None:
+    test = call_test(callee={"uri": "sip:bob@x", "credentials": {"secretName": "bob"}})
+    with pytest.raises(UnusableInputError) as caught:
+        provide(test, place, Inputs(call_tests=()), Directories(), tmp_path)
+    said = str(caught.value).splitlines()
+    assert [line.partition(" is not here")[0].rpartition(": ")[2] for line in said] == [
+        "Secret alice", "Secret bob", "ConfigMap prompts", "ConfigMap prompts",
+    ]  # fmt: skip
+    assert said[1].endswith("put it into the file, or give --secret bob=DIR, with the files username and password")
+
+
 def test_what_is_missing_is_named_with_its_field(tmp_path: Path) -> None:
     with pytest.raises(UnusableInputError, match=r"spec.caller.credentials.secretName: Secret alice is not here"):
         provide(call_test(), place, Inputs(call_tests=()), Directories(), tmp_path)
