@@ -22,7 +22,15 @@ class LastRun(StatusValue, frozen=True, kw_only=True):
     result: Annotated[Result, about("Its verdict.", example="Failed")]
     reason: Annotated[ReasonWord, about("Reason of the worst check.", example="DtmfMismatch")] | UnsetType = UNSET
     message: (
-        Annotated[str, about("The worst finding.", example="2 of 20 calls failed", max_length=1024)] | UnsetType
+        Annotated[
+            str,
+            about(
+                "The worst finding.",
+                example='callee received "124#", expected "1234#" (18 of 20 calls passed, 2 failed)',
+                max_length=1024,
+            ),
+        ]
+        | UnsetType
     ) = UNSET
     start_time: Annotated[datetime, about("When it started.", example="2026-01-31T12:00:00Z", tz=True)] | UnsetType = (
         UNSET
@@ -43,7 +51,7 @@ class Running(StatusValue, frozen=True, kw_only=True):
     start_time: Annotated[datetime, about("When it started.", example="2026-01-31T12:00:00Z", tz=True)] | UnsetType = (
         UNSET
     )
-    summary: Annotated[str, about("Calls ended of planned.", example="7/20", max_length=32)]
+    progress: Annotated[str, about("Calls ended of planned.", example="7/20", max_length=32)]
 
 
 class SkipReason(StrEnum):

@@ -65,7 +65,7 @@ _AGE = _column("Age", ".metadata.creationTimestamp", "date")
 TEST_COLUMNS = [
     _column("Result", ".status.lastRun.result", about="Verdict of the last finished run of its spec."),
     _column("Reason", ".status.lastRun.reason", about="Reason of the worst check."),
-    _column("Running", ".status.running.summary", about="Calls ended of planned, of the run under way."),
+    _column("Running", ".status.running.progress", about="Calls ended of planned, of the run under way."),
     _column("Calls", ".status.lastRun.calls.summary", about="Calls passed of planned."),
     _column("Endpoints", ".status.lastRun.endpoints", "integer", about="Endpoints called."),
     _column("Suspend", ".spec.suspend", "boolean", about="No new runs are started."),
@@ -80,7 +80,8 @@ RUN_COLUMNS = [
     _column("Test", ".spec.callTestName", about="The CallTest."),
     _column("Result", ".status.result", about="Verdict; empty until finished."),
     _column("Reason", ".status.reason", about="Reason of the worst check."),
-    _column("Calls", ".status.calls.summary", about="Calls passed of planned; ended of planned while running."),
+    _column("Running", ".status.calls.progress", about="Calls ended of planned, while it is under way."),
+    _column("Calls", ".status.calls.summary", about="Calls passed of planned."),
     _column("Started", ".status.startTime", "date"),
     _AGE,
     _column("Cause", ".spec.cause.type", wide=True),

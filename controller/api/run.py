@@ -84,7 +84,14 @@ class Condition(StatusValue, frozen=True, kw_only=True):
     type: Annotated[str, about("Name of the condition.", example="Finished", max_length=64)]
     status: Annotated[Literal["True", "False", "Unknown"], about("True, False or Unknown.", example="True")]
     reason: Annotated[ReasonWord, about("One word for the status.", example="CallsFailed")]
-    message: Annotated[str, about("The status in a sentence.", example="2 of 20 calls failed", max_length=1024)]
+    message: Annotated[
+        str,
+        about(
+            "The status in a sentence.",
+            example='callee received "124#", expected "1234#" (18 of 20 calls passed, 2 failed)',
+            max_length=1024,
+        ),
+    ]
     last_transition_time: Annotated[
         datetime, about("When the status last changed.", example="2026-01-31T12:00:00Z", tz=True)
     ]
@@ -112,7 +119,12 @@ class CallCounts(StatusValue, frozen=True, kw_only=True):
     failed: Annotated[Count, about("Calls with a check that was measured and broken.", example=2)] = 0
     inconclusive: Annotated[Count, about("Calls that could not be judged.", example=0)] = 0
     ended: Annotated[Count, about("Calls that have ended so far; shown while running.", example=7)] | UnsetType = UNSET
-    summary: Annotated[str, about("Passed of planned; ended of planned while running.", example="18/20", max_length=32)]
+    progress: Annotated[str, about("Ended of planned; shown while running.", example="7/20", max_length=32)] | (
+        UnsetType
+    ) = UNSET
+    summary: Annotated[str, about("Passed of planned; absent until finished.", example="18/20", max_length=32)] | (
+        UnsetType
+    ) = UNSET
 
 
 class MediaPath(StrEnum):

@@ -16,6 +16,7 @@ from controller.page.model import Call, Fact, Page, Place, Said, Track
 from controller.page.recording import Recording
 from controller.page.run import RunFacts, broken_by, said_by, said_of, told
 from controller.page.tracks import answer_s, hop_of, judged, name_of, observed_tracks, recorded_track, way_of
+from controller.run.wording import passed_of
 
 REGISTRATION: Final = "registration"
 STRAY: Final = "stray"
@@ -190,7 +191,7 @@ def _run_facts(run: RunFacts) -> Iterator[Fact]:
     status = run.status
     yield Fact(name="run", value=f"{run.namespace}/{run.name}")
     if (counts := told(status.calls)) is not None:
-        value = _counted(counts.planned, counts.passed, counts.failed, counts.inconclusive)
+        value = passed_of(counts.planned, passed=counts.passed, failed=counts.failed, inconclusive=counts.inconclusive)
         yield Fact(name="calls", value=value)
     started, done = told(status.start_time), told(status.completion_time)
     if started is not None:
@@ -218,13 +219,6 @@ def _place(endpoint: Endpoint) -> Place:
         reason=told(endpoint.change) or told(endpoint.reason) or "",
         calls=told(endpoint.summary) or "",
     )
-
-
-def _counted(planned: int, passed: int, failed: int, inconclusive: int) -> str:
-    words = [f"{passed} of {planned} passed"]
-    words += [f"{failed} failed"] if failed else []
-    words += [f"{inconclusive} inconclusive"] if inconclusive else []
-    return ", ".join(words)
 
 
 def _place_name(endpoint: Endpoint | None) -> str:

@@ -141,7 +141,7 @@ def _running(run: NamedRun) -> Running:
     return Running(
         name=run.name,
         start_time=run.status.start_time,
-        summary=counts.summary if counts is not UNSET else "starting",
+        progress=counts.progress if counts is not UNSET and counts.progress is not UNSET else "starting",
     )
 
 

@@ -16,7 +16,7 @@ from agent.judge.words import many
 from controller.api.run import MAX_FAILURES, CallCounts, Endpoint, Failure, MediaPath, NodePath
 from controller.api.test import CallTestSpec
 from controller.plan.cause import Cause
-from controller.run.wording import located
+from controller.run.wording import located, passed_of
 from controller.text import plain
 
 MAX_MESSAGE = 1024
@@ -106,18 +106,13 @@ def refused(cause: Cause, test: CallTestSpec, endpoints: Sequence[Endpoint] = ()
 
 
 def _message(verdict: RunVerdict, endpoints: Mapping[int, Endpoint], changes: Mapping[int, Reason]) -> str:
+    calls = passed_of(verdict.planned, passed=verdict.passed, failed=verdict.failed, inconclusive=verdict.inconclusive)
     if verdict.worst is None:
-        through = many(len(verdict.endpoints), "endpoint")
-        return f"{verdict.passed} of {verdict.planned} calls passed, through {through}"
+        return f"{calls}, through {many(len(verdict.endpoints), 'endpoint')}"
     text = plain(located(verdict.worst, endpoints.get(verdict.worst.endpoint)), MAX_MESSAGE - 120)
     if change := changes.get(verdict.worst.endpoint):
         text += f"; {_change_note(change)}"
-    count = verdict.failed if verdict.result is Result.FAILED else verdict.inconclusive
-    return f"{text} ({count} of {verdict.planned} calls {_word(verdict.result)})"
-
-
-def _word(result: Result) -> str:
-    return result.lower()
+    return f"{text} ({calls})"
 
 
 def _change_note(change: Reason) -> str:

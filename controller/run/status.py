@@ -20,6 +20,7 @@ from controller.plan.cause import Cause
 from controller.plan.discovery import Discovery
 from controller.plan.revisions import revision_hash
 from controller.run.conclude import Outcome
+from controller.run.wording import ended_of
 from controller.text import plain
 
 Truth = Literal["True", "False", "Unknown"]
@@ -117,7 +118,7 @@ def resolved(before: CallTestRunStatus, found: Discovery, planned: int, clock: C
         before,
         endpoints=found.endpoints,
         left_out=_left_out(found.left_out),
-        calls=CallCounts(planned=planned, ended=0, summary=f"0/{planned}"),
+        calls=CallCounts(planned=planned, ended=0, progress=f"0/{planned}"),
     )
     return _with(after, says, clock)
 
@@ -153,13 +154,8 @@ def progressed(
             message=f"{ready} of {agents} agents are ready",
         ),
     )
-    counts = CallCounts(planned=planned, ended=ended, summary=f"{ended}/{planned}")
+    counts = CallCounts(planned=planned, ended=ended, progress=f"{ended}/{planned}")
     return _with(replace(before, calls=counts), says, clock)
-
-
-def ended_of(planned: int, *, ended: int, failed: int) -> str:
-    """How far a run is, in words."""
-    return f"{ended} of {planned} calls ended" + (f", {failed} with a fault" if failed else "")
 
 
 def concluded(

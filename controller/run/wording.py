@@ -25,6 +25,17 @@ def sentence(finding: Finding) -> str:
     return f"{text}; inconclusive: {finding.note or ROW_OF[finding.reason].meaning}"
 
 
+def ended_of(planned: int, *, ended: int, failed: int) -> str:
+    """How far a run is; `failed` of the ended calls had a fault at one end alone."""
+    return f"{ended} of {planned} calls ended" + (f", {failed} with a fault" if failed else "")
+
+
+def passed_of(planned: int, *, passed: int, failed: int, inconclusive: int) -> str:
+    """What the calls of a finished run, or of one of its endpoints, came to."""
+    rest = ((failed, "failed"), (inconclusive, "inconclusive"))
+    return ", ".join([f"{passed} of {planned} calls passed", *(f"{count} {word}" for count, word in rest if count)])
+
+
 def reference(reason: str) -> str:
     """Where it stands what a reason usually is, and what to look at next."""
     return f"docs/reasons.md#{reason.lower()}"

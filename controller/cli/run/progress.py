@@ -11,7 +11,7 @@ from rich.text import Text
 
 from agent.contract.verdict import Role
 from controller.run.lifecycle import AgentFacts
-from controller.run.status import ended_of
+from controller.run.wording import ended_of
 
 PLAIN_EVERY_S: Final = 2.0
 """Without a terminal, what changed is said at most this often."""

@@ -22,7 +22,7 @@ from controller.api.parse import CallTest
 from controller.api.run import CallTestRunStatus
 from controller.cli.output import NOT_MEASURED
 from controller.run.measurements import METRICS, samples
-from controller.run.wording import reference
+from controller.run.wording import passed_of, reference
 from controller.text import plain
 
 _STYLES: Final = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow"}
@@ -113,9 +113,8 @@ def _headline(finished: FinishedRun) -> Text:
         text.append(f"/{status.reason}")
     if status.calls is not UNSET:
         counts = status.calls
-        text.append(f", {counts.passed} of {counts.planned} calls passed")
-        text.append(f", {counts.failed} failed" if counts.failed else "")
-        text.append(f", {counts.inconclusive} inconclusive" if counts.inconclusive else "")
+        told = passed_of(counts.planned, passed=counts.passed, failed=counts.failed, inconclusive=counts.inconclusive)
+        text.append(f", {told}")
     if status.start_time is not UNSET and status.completion_time is not UNSET:
         text.append(f", {(status.completion_time - status.start_time).total_seconds():.0f} s")
     if status.message is not UNSET and status.result is not Result.PASSED:

@@ -123,6 +123,13 @@ def test_a_port_is_a_number_or_a_name():
     assert "65535" in port["x-kubernetes-validations"][0]["rule"]
 
 
+@pytest.mark.parametrize("file", ["calltests.yaml", "calltestruns.yaml"])
+def test_calls_are_counted_in_one_way_in_every_column(file):
+    columns = crd.crds()[file]["spec"]["versions"][0]["additionalPrinterColumns"]
+    path = {column["name"]: column["jsonPath"] for column in columns}
+    assert (path["Running"].rpartition(".")[2], path["Calls"].rpartition(".")[2]) == ("progress", "summary")
+
+
 def test_the_columns_are_those_people_ask_for():
     columns = crd.crds()["calltests.yaml"]["spec"]["versions"][0]["additionalPrinterColumns"]
     shown = [column["name"].upper() for column in columns if not column.get("priority")]

@@ -57,7 +57,7 @@ def test_a_failed_run_says_what_broke_where_and_in_which_direction():
     (call,) = found.calls
     assert (call.name, call.result, call.said[0].reason) == ("pin/0", Result.FAILED, "DtmfMismatch")
     assert found.left_out == ("2 of 3 calls: nothing of them was kept, or given",)
-    assert {fact.name: fact.value for fact in found.facts}["calls"] == "1 of 3 passed, 2 failed"
+    assert {fact.name: fact.value for fact in found.facts}["calls"] == "1 of 3 calls passed, 2 failed"
 
 
 def test_a_passed_run_has_no_worst_and_its_calls_passed():

@@ -50,7 +50,7 @@ def test_it_keeps_showing_it_while_the_next_one_runs():
         before, at(70, 2), spec_hash=HASH, active=NamedRun(name="pin-g4", status=under_way()), last=finished_run()
     )
     assert status.last_run == before.last_run
-    assert (status.running.name, status.running.summary) == ("pin-g4", "7/20")
+    assert (status.running.name, status.running.progress) == ("pin-g4", "7/20")
     assert shown(status)["Finished"] == ("False", "Running")
     assert shown(status)["Succeeded"] == ("Unknown", "Running")
     assert kstatus(status) == "InProgress"
@@ -82,7 +82,7 @@ def test_after_a_deleted_run_nothing_is_known_until_the_next_one():
 
 def test_a_run_that_has_just_begun_counts_nothing():
     status = of_test(EMPTY, at(1), spec_hash=HASH, active=NamedRun(name="pin-g1", status=NEW), last=None)
-    assert status.running.summary == "starting"
+    assert status.running.progress == "starting"
 
 
 def test_a_stalled_last_run_stalls_the_test():

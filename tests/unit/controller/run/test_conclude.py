@@ -56,7 +56,7 @@ def test_the_message_names_endpoint_call_expected_observed_and_how_many():
     outcome = conclude(reports(wrong=((1, 0), (1, 1)), dtmf_received=digits("124#")), ENDPOINTS)
     assert (outcome.result, outcome.reason) == (Result.FAILED, Reason.DTMF_MISMATCH)
     assert outcome.message.startswith('pin via sut-1 (10.0.0.2:5060): callee received "124#", expected "1234#"')
-    assert outcome.message.endswith("(2 of 4 calls failed)")
+    assert outcome.message.endswith("(2 of 4 calls passed, 2 failed)")
     assert [(item.result, item.reason, item.summary) for item in outcome.endpoints] == [
         (Result.PASSED, UNSET, "2/2"),
         (Result.FAILED, "DtmfMismatch", "0/2"),
@@ -145,7 +145,7 @@ def test_a_lost_agent_is_inconclusive_and_said():
     )
     outcome = conclude([caller, lost], ENDPOINTS)
     assert outcome.result is Result.INCONCLUSIVE
-    assert outcome.message.endswith("(4 of 4 calls inconclusive)")
+    assert outcome.message.endswith("(0 of 4 calls passed, 4 inconclusive)")
     assert not outcome.is_complete
 
 

@@ -84,7 +84,7 @@ def test_what_a_status_leaves_out_has_no_series() -> None:
     full = status(result=P)
     assert full.last_run is not UNSET
     bare = msgspec.structs.replace(full.last_run, start_time=UNSET, calls=UNSET)
-    found = shown(given_status=CallTestStatus(last_run=bare, running=Running(name="r", summary="0/1")))
+    found = shown(given_status=CallTestStatus(last_run=bare, running=Running(name="r", progress="0/1")))
     assert {key[0] for key in found if key[0].startswith("last_run")} == {
         "last_run_result",
         "last_run_timestamp_seconds",

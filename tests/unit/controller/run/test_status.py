@@ -49,7 +49,7 @@ def test_resolved_endpoints_are_fixed_in_the_status():
     status = statuses.resolved(statuses.begun(NEW, at(0)), FOUND, 20, at(1))
     assert status.endpoints == FOUND.endpoints
     assert shown(status)["TargetsResolved"] == ("True", "Resolved")
-    assert (status.calls.planned, status.calls.summary) == (20, "0/20")
+    assert (status.calls.planned, status.calls.progress, status.calls.summary) == (20, "0/20", UNSET)
     message = next(item.message for item in status.conditions if item.type == "TargetsResolved")
     assert message == "2 endpoints, 1 left out"
     assert not statuses.is_created(status)
@@ -66,7 +66,7 @@ def test_progress_is_shown():
     assert statuses.is_created(starting)
     calling = statuses.progressed(starting, agents=2, ready=2, ended=7, failed=1, clock=at(5))
     assert shown(calling)["AgentsReady"] == ("True", "Ready")
-    assert (calling.calls.ended, calling.calls.summary) == (7, "7/20")
+    assert (calling.calls.ended, calling.calls.progress, calling.calls.summary) == (7, "7/20", UNSET)
     message = next(item.message for item in calling.conditions if item.type == "Finished")
     assert message == "7 of 20 calls ended, 1 with a fault"
     calling = statuses.progressed(starting, agents=2, ready=2, ended=7, failed=0, clock=at(5))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from agent.contract.verdict import Check, Finding, Reason, Role
 from controller.api.reference import DOCS
 from controller.api.run import Endpoint
-from controller.run.wording import located, reference, sentence
+from controller.run.wording import ended_of, located, passed_of, reference, sentence
 from controller.text import plain
 
 
@@ -87,3 +87,22 @@ def test_text_that_fits_is_kept():
     assert plain("Busy  Here\r\n", 20) == "Busy Here"
     assert plain("a\x00b\x1b[31m", 20) == "a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}[31m"
     assert plain("x" * 21, 20) == "x" * 19 + "…"
+
+
+@pytest.mark.parametrize(
+    ("counts", "text"),
+    [
+        ((20, 20, 0, 0), "20 of 20 calls passed"),
+        ((20, 18, 2, 0), "18 of 20 calls passed, 2 failed"),
+        ((20, 0, 0, 20), "0 of 20 calls passed, 20 inconclusive"),
+        ((20, 15, 2, 3), "15 of 20 calls passed, 2 failed, 3 inconclusive"),
+    ],
+)
+def test_what_a_finished_run_s_calls_came_to_adds_up(counts: tuple[int, ...], text: str) -> None:
+    planned, passed, failed, inconclusive = counts
+    assert passed_of(planned, passed=passed, failed=failed, inconclusive=inconclusive) == text
+
+
+def test_what_is_under_way_has_ended_and_not_passed() -> None:
+    assert ended_of(20, ended=7, failed=0) == "7 of 20 calls ended"
+    assert ended_of(20, ended=7, failed=2) == "7 of 20 calls ended, 2 with a fault"

@@ -4,13 +4,20 @@ import dataclasses
 import json
 
 import msgspec
+import pytest
 import yaml
 
 from agent.contract.call import Audio, Call, Expect, ExpectDtmf, ExpectLeg
 from agent.contract.verdict import Result
-from agent.judge.verdicts import Flow
+from agent.judge.verdicts import AgentReport, Flow
 from controller.api.parse import parse_run
-from controller.cli.run.render import as_json, as_table, as_yaml
+from controller.cli.run.junit import Suite, junit
+from controller.cli.run.render import as_json, as_table, as_yaml, run_object
+from controller.page.calls import Known, run_page
+from controller.page.run import runs_of
+from controller.run.conclude import conclude
+from tests.unit.agent.judge.judging import reports_of
+from tests.unit.builders import good_reports
 from tests.unit.controller import finished
 from tests.unit.controller.finished import call, finished_run
 
@@ -112,3 +119,27 @@ def test_json_has_the_measurements_that_metrics_have() -> None:
     found = json.loads(as_json([finished_run(Result.PASSED)]))["measurements"]
     passed = {"metric": "calltest_last_run_endpoint_calls", "replica": "127.0.0.1:5060", "call": "pin"}
     assert {**passed, "result": "Passed", "value": 1.0} in found
+
+
+@pytest.mark.parametrize(
+    ("reports", "said", "summary"),
+    [
+        (good_reports(), "1 of 1 calls passed", "1/1"),
+        (reports_of(caller={"final_code": 503}, callee={"final_code": 503}), "0 of 1 calls passed, 1 ", "0/1"),
+    ],
+    ids=["passed", "not passed"],
+)
+def test_the_table_the_page_and_the_message_count_calls_alike(
+    reports: list[AgentReport], said: str, summary: str
+) -> None:
+    """Of one run, by the functions that make each."""
+    outcome = conclude(reports, FAILED.status.endpoints or ())
+    status = msgspec.structs.replace(FAILED.status, result=outcome.result, calls=outcome.calls)
+    run = dataclasses.replace(FAILED, status=status, verdict=outcome.verdict)
+    (facts,) = runs_of(run_object(run))
+    page = run_page(Known(facts=facts, seen=(), made_of=("x",)), ())
+    assert said in outcome.message
+    assert said in as_table(run, width=300, color=False).splitlines()[0]
+    assert said in {fact.name: fact.value for fact in page.facts}["calls"]
+    assert outcome.calls.summary == summary
+    assert junit([Suite(name="pin", status=status, verdict=outcome.verdict)]).count("<testcase") == 1
