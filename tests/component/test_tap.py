@@ -47,6 +47,11 @@ def one(ended: Fields, *, sent: bool, mark: int) -> Fields:
     return stream
 
 
+def early(ended: Fields, *, sent: bool, mark: int) -> int:
+    """Packets before that mark: media of a callee may be read before its 200 is."""
+    return sum(row["packets"] for row in ended["tapped"] if row["sent"] is sent and row["mark"] < mark)
+
+
 def hang_up(caller: PhoneProcess, callee: PhoneProcess, call: int) -> tuple[Fields, Fields]:
     caller.do("hang_up", call=call)
     return caller.wait("CallEnded", call=call), callee.wait("CallEnded")
@@ -89,7 +94,9 @@ def sniffer(path: Path) -> Iterator[None]:
     if shutil.which("tcpdump") is None:
         yield
         return
-    command = ["tcpdump", "-i", "lo", "-w", path, "-U", "--immediate-mode", "--time-stamp-precision=nano", "-B", "8192"]
+    # Its buffer (KiB) has a place of -s for each packet: with the usual 256 KiB it would hold 32.
+    command = ["tcpdump", "-i", "lo", "-w", path, "-U", "--immediate-mode", "--time-stamp-precision=nano"]
+    command += ["-B", "8192", "-s", "2048"]
     with subprocess.Popen([*command, "udp and ip"], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         process.stderr.readline()  # that it listens, or why not
@@ -164,6 +171,7 @@ def test_each_end_counts_what_it_wrote(talk: Talk) -> None:
         for sent in (True, False):
             stream = one(end, sent=sent, mark=mark)
             packets = rtp(end["capture"], source=stream["local" if sent else "remote"])
+            packets = packets[early(end, sent=sent, mark=mark) :]
             assert stream["packets"] == stream["expected"] == len(packets) > 60
             assert stream["bytes"] == sum(12 + len(p.payload) for p in packets)
             assert [stream[name] for name in ("lost", "duplicates", "reordered")] == [0, 0, 0]
@@ -176,10 +184,11 @@ def test_each_end_counts_what_it_wrote(talk: Talk) -> None:
             assert stream["max_gap_ms"] == pytest.approx(gap_ms, abs=0.5)
 
 
-def test_the_stack_and_the_tap_agree(talk: Talk) -> None:
+def test_the_stack_counts_what_the_tap_does_but_what_it_did_not_read_before_the_bye(talk: Talk) -> None:
     assert talk.ended["stack_sent"]["packets"] == talk.sent["packets"]
     received = talk.answered["stack_received"]
-    assert (received["packets"], received["lost"]) == (talk.sent["packets"], 0)
+    assert 60 < received["packets"] <= talk.sent["packets"]
+    assert received["lost"] == 0
 
 
 def behind_ms(packets: Sequence[Rtp]) -> list[float]:
@@ -193,7 +202,8 @@ def test_lateness_is_what_the_capture_shows(talk: Talk) -> None:
     for end, mark in ((talk.ended, 1), (talk.answered, 0)):
         for sent in (True, False):
             stream = one(end, sent=sent, mark=mark)
-            behind = behind_ms(rtp(end["capture"], source=stream["local" if sent else "remote"]))
+            packets = rtp(end["capture"], source=stream["local" if sent else "remote"])
+            behind = behind_ms(packets[early(end, sent=sent, mark=mark) :])
             late_ms = max(at - min(behind[: i + 1]) for i, at in enumerate(behind))
             assert stream["max_late_ms"] == pytest.approx(late_ms, abs=0.5)
 
