@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -24,6 +25,7 @@ from agent.phone.protocol import Phone, PhoneError
 from agent.report.evidence import Evidence, capture_bytes
 from agent.report.lines import Report, claim_stdout, open_result
 from agent.report.metrics import AgentMetrics
+from agent.run.closed_ports import UdpDoor
 from agent.run.health import HealthMonitor, Sentinel, SocketDrops, throttled_ms
 from agent.run.inputs import InputMissingError, SignalFile
 from agent.run.parrot import run_parrot
@@ -102,8 +104,7 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
         bind = options.bind or _local_address(plan)
         captures = Captures(directory=scratch, max_bytes=capture_bytes(calls_at_once(plan))) if plan.evidence else None
         phone = _open_phone(bind, plan.sip_port, scratch, captures=captures)
-        clock = SystemClock()
-        evidence = Evidence(plan, clock)
+        evidence = Evidence(plan, clock := SystemClock())
         is_done = False
         try:
             metrics = AgentMetrics()
@@ -118,6 +119,7 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
                 playlist=Playlist(scratch, plan.wav_directory),
                 evidence=evidence,
                 report=report,
+                open_door=partial(UdpDoor, phone.address),
                 on_leg=metrics.leg_over,
             )
             metrics.watch(lambda: runner.active)

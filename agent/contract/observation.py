@@ -116,6 +116,15 @@ class Target(Document, frozen=True, kw_only=True, omit_defaults=True):
     """Its Route headers: the Record-Route that came."""
 
 
+class Refused(Document, frozen=True, kw_only=True, omit_defaults=True):
+    """Nobody listened where a request went: ICMP said so (RFC 1122 §4.1.3.1) to keep-alives that went there too."""
+
+    times: int
+    """One after the other."""
+    over_ms: float
+    """From the first of them to the last."""
+
+
 class Asked(Document, frozen=True, kw_only=True, omit_defaults=True):
     """An INVITE or a REGISTER with all its tries: what was answered, and what the answers say of why."""
 
@@ -133,6 +142,8 @@ class Asked(Document, frozen=True, kw_only=True, omit_defaults=True):
     """The challenge of the final response, where our SIP stack cannot answer it: another scheme, algorithm, qop."""
     why: tuple[str, ...] = ()
     """Headers of the final response that say why: Warning, Reason, Retry-After, Unsupported …, as they were."""
+    refused: Refused | None = None
+    """Where no response came at all. None: not known to be so."""
 
 
 class Fork(Document, frozen=True, kw_only=True, omit_defaults=True):

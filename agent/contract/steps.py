@@ -76,6 +76,8 @@ class HangUp(Document, frozen=True, kw_only=True, tag_field="do"):
 
     because: str | None = None
     """Why, where the call does not end as planned by it."""
+    unheard: bool = False
+    """Nobody is there to hear it: the call is over here and now, whatever our own stack still sends."""
 
 
 Do = Place | Ring | Answer | PlayBack | SendDigits | RepeatDigits | HangUp

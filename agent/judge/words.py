@@ -53,6 +53,14 @@ def destination(target: Target) -> str:
     return f"to {target.peer} (Request-URI {target.uri}, from the Contact; {routes})"
 
 
+def refused(asked: Asked) -> str | None:
+    """Whose word it is that nobody listened where a request went; None where that is not known."""
+    if asked.refused is None:
+        return None
+    probes = f"{many(asked.refused.times, 'keep-alive')} in {seconds(asked.refused.over_ms)}"
+    return f"the port is closed: ICMP port unreachable came back to {probes}"
+
+
 UNAUTHORIZED: Final = (401, 403, 407)
 """Refusals that credentials, or their lack, may have brought about."""
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from agent.contract.observation import Asked, Target
+from agent.contract.observation import Asked, Refused, Target
+from agent.phone.protocol import PortClosed
 from agent.sip.transactions import Times, Transaction
 
 MAX_ROUTES: Final = 4
@@ -34,8 +35,11 @@ _QOP: Final = re.compile(r'\bqop\s*=\s*("[^"]*"|[^,\s]+)', re.IGNORECASE)
 _REALM: Final = re.compile(r'\brealm\s*=\s*("[^"]*"|[^,\s]+)', re.IGNORECASE)
 
 
-def tries_told(tries: Sequence[Transaction], final: Times | None) -> Asked:
-    """A request with all its tries, and what its final response, if any, says of why."""
+def tries_told(tries: Sequence[Transaction], final: Times | None, closed: PortClosed | None = None) -> Asked:
+    """A request with all its tries, and what its final response, if any, says of why.
+
+    `closed`: what a closed port told of it; a response tells more.
+    """
     responses = [response for t in tries for response in t.responses]
     return Asked(
         peer=tries[-1].request.first.peer if tries and tries[-1].sent else None,
@@ -45,7 +49,12 @@ def tries_told(tries: Sequence[Transaction], final: Times | None) -> Asked:
         credentials=sum(any(t.request.first.head.header(name) for name in _CREDENTIALS) for t in tries),
         unanswerable=None if final is None else _unanswerable(final),
         why=why(final),
+        refused=None if closed is None or responses else _refused(closed),
     )
+
+
+def _refused(closed: PortClosed) -> Refused:
+    return Refused(times=closed.times, over_ms=round(1000 * closed.over_s, 1))
 
 
 def target(request: Times) -> Target:

@@ -6,7 +6,7 @@ from agent.contract.observation import Asked, RegistrationObservation, Registrat
 from agent.contract.verdict import Role
 from agent.observe.asking import tries_told
 from agent.observe.signalling import crossings, kept_messages, ms
-from agent.phone.protocol import MessageSeen, NotSent, RegistrationConcluded
+from agent.phone.protocol import MessageSeen, NotSent, PortClosed, RegistrationConcluded
 from agent.sip.dialogs import Registering, registrations
 from agent.sip.transactions import Conversation
 
@@ -18,9 +18,11 @@ def observe_registration(
     endpoint: int,
     messages: Sequence[MessageSeen],
     concluded: RegistrationConcluded | None,
+    *,
     unsent: NotSent | None = None,
+    closed: PortClosed | None = None,
 ) -> RegistrationObservation:
-    """By the last attempt (a refresh is one), and its last try; `concluded` None: the stack never gave its word.
+    """By the last attempt (a refresh is one), and its last try; `concluded` None: the stack did not give its word.
 
     401, then silence, is no rejection; and an unregistering is no attempt.
     """
@@ -34,15 +36,18 @@ def observe_registration(
         outcome=_outcome(last, concluded),
         code=final.code if final else None,
         phrase=final.first.head.phrase if final else None,
-        asked=tries_told(last.tries, final) if last else Asked(),
-        local_reason=_local_reason(concluded, unsent),
+        asked=tries_told(last.tries, final, closed) if last else Asked(),
+        local_reason=_local_reason(concluded, unsent, closed),
         duration_ms=ms(last.began_s, final.at_s) if last and final else None,
         messages=kept_messages(register),
     )
 
 
-def _local_reason(concluded: RegistrationConcluded | None, unsent: NotSent | None) -> str | None:
-    said = (concluded.local_reason or None) if concluded else NEVER
+def _local_reason(
+    concluded: RegistrationConcluded | None, unsent: NotSent | None, closed: PortClosed | None
+) -> str | None:
+    never = None if closed else NEVER
+    said = (concluded.local_reason or None) if concluded else never
     return f"REGISTER not sent: {unsent.reason}" if unsent else said
 
 

@@ -7,7 +7,16 @@ from typing import Final
 from agent.contract.call import DtmfMethod
 from agent.contract.observation import Action, Asked, Bye, Dialog, Digit, Fork, Progress, Side, SipMessage, Target
 from agent.observe.asking import target, tries_told, why
-from agent.phone.protocol import CallConfirmed, CallEnded, Event, MessageSeen, NotSent, StackRefused, Unparsed
+from agent.phone.protocol import (
+    CallConfirmed,
+    CallEnded,
+    Event,
+    MessageSeen,
+    NotSent,
+    PortClosed,
+    StackRefused,
+    Unparsed,
+)
 from agent.sip.dialogs import HangUp, Signalling, signalling
 from agent.sip.info import info_digit
 from agent.sip.text import blank_digests
@@ -188,7 +197,8 @@ class LegWire:
 
     def asked(self) -> Asked:
         """Its INVITE, with all its tries."""
-        return tries_told(self.leg.tries, self.final)
+        closed = next((event for event in self.events if isinstance(event, PortClosed)), None)
+        return tries_told(self.leg.tries, self.final, closed)
 
     def _bye(self, bye: HangUp, began_s: float) -> Bye:
         ours = bye is self.leg.bye_sent

@@ -101,6 +101,18 @@ class StackRefused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PortClosed:
+    """Nobody listens where a request of ours went, as ICMP said to keep-alives that went there beside it."""
+
+    at_s: float
+    sip_call_id: str
+    times: int
+    """Keep-alives that were refused, one after the other."""
+    over_s: float
+    """From the first of them to the last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrationConcluded:
     """The stack's word that a REGISTER ended; the code is in the messages."""
 
@@ -206,6 +218,7 @@ Event = (
     | NotSent
     | Unparsed
     | StackRefused
+    | PortClosed
     | RegistrationConcluded
     | IncomingCall
     | CallConfirmed

@@ -6,7 +6,8 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Protocol
 
-from agent.contract.plan import PlanError, Signal, decode_signal
+from agent.contract.plan import Plan, PlanError, Signal, Stage, decode_signal
+from agent.contract.verdict import Check, Finding, Reason
 
 log = logging.getLogger(__name__)
 
@@ -65,3 +66,18 @@ def is_allowed(address: str, allowed_targets: Sequence[str]) -> bool:
     except ValueError:
         return False
     return bool(colon) and port.isdigit() and any(ip in network for network in networks)
+
+
+def not_allowed(plan: Plan, stage: Stage) -> Finding:
+    """The finding on a stage whose address the operator does not allow."""
+    return Finding(
+        call="",
+        number=0,
+        endpoint=stage.endpoint,
+        leg=plan.role,
+        check=Check.RUN,
+        reason=Reason.TARGET_NOT_ALLOWED,
+        expected=", ".join(plan.allowed_targets),
+        observed=stage.address,
+        note="nothing was sent there; the operator allows targets by --allow-target",
+    )

@@ -24,6 +24,7 @@ from agent.phone.protocol import (
     IncomingCall,
     MessageSeen,
     NotSent,
+    PortClosed,
     RegistrationConcluded,
     StackRefused,
     Unparsed,
@@ -116,6 +117,10 @@ class LegBook:
         """Legs up or settling."""
         return len(self._by_handle) + len(self._waiting)
 
+    def calls(self, call_id: str) -> list[CallHandle]:
+        """Those of a Call-ID that are up."""
+        return [leg.handle for leg in self._by_call_id.get(call_id, ()) if leg.handle is not None]
+
     def begin(self, facts: LegFacts, handle: CallHandle) -> None:
         """A call was placed, or came in with an INVITE that could not be read."""
         self._by_handle[handle] = self._new(facts, handle)
@@ -183,7 +188,7 @@ class LegBook:
             case Unparsed():
                 found = CALL_ID.search(event.text)
                 self._record_of(found[1] if found else "", event)
-            case StackRefused():
+            case StackRefused() | PortClosed():
                 self._record_of(event.sip_call_id, event)
             case RegistrationConcluded() | IncomingCall():
                 pass
@@ -267,7 +272,7 @@ class LegBook:
         else:
             self._timers.at(now_s + REFUSED_S, lambda: self._watch(leg, began_s))
 
-    def _record_of(self, call_id: str, event: NotSent | Unparsed | StackRefused) -> None:
+    def _record_of(self, call_id: str, event: NotSent | Unparsed | StackRefused | PortClosed) -> None:
         for leg in self._by_call_id.get(call_id, ()):
             leg.events.add(event)
 

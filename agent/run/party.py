@@ -100,6 +100,14 @@ class Party:
         self._perform(call, leg, HangUp())
         return True
 
+    def leave_unheard(self, call: CallHandle) -> None:
+        """Ends a call whose INVITE nobody was there to hear, also one that is about to end."""
+        leg = self._legs.get(call)
+        if leg is not None and leg.ending:
+            self._try(call, HangUp(unheard=True))
+        elif leg is not None:
+            self._take(call, leg, Step(do=HangUp(because="the port is closed", unheard=True)))
+
     def _confirmed(self, call: CallHandle, at_s: float) -> None:
         leg = self._legs[call]
         if leg.ending and leg.is_caller:  # the answer crossed our CANCEL: it is a call now, and needs a BYE

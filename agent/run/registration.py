@@ -17,6 +17,7 @@ from agent.phone.protocol import (
     NotSent,
     Phone,
     PhoneError,
+    PortClosed,
     RegistrationConcluded,
     SipAccount,
 )
@@ -76,6 +77,7 @@ class Registration:
         """Of all REGISTERs so far."""
         self._messages: list[MessageSeen] = []
         self._unsent: NotSent | None = None
+        self._closed: PortClosed | None = None
         self._word: RegistrationConcluded | None = None
         self._told: RegistrationConcluded | None = None
         """The word that `observation` is made of."""
@@ -111,6 +113,8 @@ class Registration:
                     del self._messages[KEPT_MESSAGES : KEPT_MESSAGES + 1]
             case NotSent(head=head) if head and head.method == "REGISTER":
                 self._unsent = self._unsent or event
+            case PortClosed(sip_call_id=call_id) if call_id in self.call_ids - self._past_call_ids:
+                self._closed = event
             case RegistrationConcluded() if event.account == self.account:
                 self._word = event
 
@@ -128,7 +132,12 @@ class Registration:
 
     def _observe(self) -> RegistrationObservation:
         return observe_registration(
-            self._plan.role, self._stage.endpoint, self._messages, self._word, unsent=self._unsent
+            self._plan.role,
+            self._stage.endpoint,
+            self._messages,
+            self._word,
+            unsent=self._unsent,
+            closed=self._closed,
         )
 
     def concluded(self) -> bool:
@@ -141,7 +150,7 @@ class Registration:
                     outcome=RegistrationOutcome.ERROR,
                     local_reason=self._failure,
                 )
-            elif self._word or self._clock.monotonic_s() >= self._began_s + REGISTER_LIMIT_S:
+            elif self._word or self._closed or self._clock.monotonic_s() >= self._began_s + REGISTER_LIMIT_S:
                 self.observation = self._observe()
                 self._told = self._word
         return self.observation is not None or self._is_idle

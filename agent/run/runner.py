@@ -8,17 +8,18 @@ from typing import Final
 
 from agent.clock import Clock
 from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome
-from agent.contract.plan import CALLEE_SHARED, REFUSED_HEADER, Plan, Signal, Stage
+from agent.contract.plan import CALLEE_SHARED, REFUSED_HEADER, Plan, Signal
 from agent.contract.steps import Answer, steps_of
-from agent.contract.verdict import Check, Finding, Reason, Role
+from agent.contract.verdict import Role
 from agent.observe.leg import LegFacts, read_invite
-from agent.phone.protocol import CallHandle, Event, IncomingCall, MessageSeen, Phone, PhoneError
+from agent.phone.protocol import CallHandle, Event, IncomingCall, MessageSeen, Phone, PhoneError, PortClosed
 from agent.report.evidence import Evidence
 from agent.report.lines import Report
 from agent.run.callee import Callee
 from agent.run.caller import Caller, Dialling
+from agent.run.closed_ports import ClosedPorts, Door
 from agent.run.health import HealthMonitor
-from agent.run.inputs import SignalSource, is_allowed
+from agent.run.inputs import SignalSource, is_allowed, not_allowed
 from agent.run.legs import LegBook
 from agent.run.party import HANG_UP_LIMIT_S, Party
 from agent.run.playlist import Playlist
@@ -74,9 +75,10 @@ class Runner:
         playlist: Playlist,
         evidence: Evidence,
         report: Report,
+        open_door: Callable[[str], Door],
         on_leg: Callable[[LegObservation], None],
     ) -> None:
-        """`stop_asked`: whether SIGTERM came. `on_leg`: for metrics."""
+        """`stop_asked`: whether SIGTERM came. `open_door`: to an `ip:port`. `on_leg`: for metrics."""
         self._plan = plan
         self._phone = phone
         self._login = login
@@ -92,9 +94,9 @@ class Runner:
         self._book = self._new_book()
         self._party = Party(phone=phone, clock=clock, timers=self._timers, ledger=self._book, on_over=self._call_over)
         self._caller, self._callee = self._new_caller(playlist), self._new_callee()
+        self._ports = ClosedPorts(open_door=open_door, clock=clock, timers=self._timers, on_closed=self._handle)
         self._registration: Registration | None = None
-        self._phase = Phase.WAITING
-        self._index = 0
+        self._phase, self._index = Phase.WAITING, 0
         self._allow()
         self._until_s = 0.0
         self._stopped: Stop | None = None
@@ -179,7 +181,11 @@ class Runner:
             self._registration.handle(event)
             if (lapsed := self._registration.lapsed()) is not None:
                 self._registered(lapsed)
+        self._ports.handle(event)
         self._party.handle(event)
+        if isinstance(event, PortClosed):
+            for handle in self._book.calls(event.sip_call_id):
+                self._party.leave_unheard(handle)
         if isinstance(event, IncomingCall):
             self._incoming(event)
 
@@ -382,18 +388,3 @@ class Runner:
 def calls_at_once(plan: Plan) -> int:
     """So many are up at most, strays included."""
     return max((group.concurrency for group in plan.calls), default=0) + SPARE_CALLS
-
-
-def not_allowed(plan: Plan, stage: Stage) -> Finding:
-    """The finding on a stage whose address the operator does not allow."""
-    return Finding(
-        call="",
-        number=0,
-        endpoint=stage.endpoint,
-        leg=plan.role,
-        check=Check.RUN,
-        reason=Reason.TARGET_NOT_ALLOWED,
-        expected=", ".join(plan.allowed_targets),
-        observed=stage.address,
-        note="nothing was sent there; the operator allows targets by --allow-target",
-    )

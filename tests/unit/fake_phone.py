@@ -59,6 +59,8 @@ class Peer:
     telephone_event: int | None = 120
     acknowledges: bool = True
     """Our 2xx gets its ACK."""
+    sent_again_s: tuple[float, ...] = ()
+    """When our INVITE or REGISTER is sent again."""
 
 
 @dataclass(kw_only=True)
@@ -128,7 +130,7 @@ class FakePhone:
             playback=playback,
         )
         self.calls[handle] = call
-        self.sent(request("INVITE", call.call_id, key=headers.get("X-Calltest-Call"), **with_sdp(sdp(OURS))))
+        self._send(request("INVITE", call.call_id, key=headers.get("X-Calltest-Call"), **with_sdp(sdp(OURS))))
         self._be_called(call)
         return handle, call.call_id
 
@@ -149,7 +151,7 @@ class FakePhone:
                 self._send_digits(call, action.digits, action.tone_ms)
             case HangUp():
                 self._asked("hang_up", call)
-                self._hang_up(fake)
+                self._hang_up(fake, unheard=action.unheard)
 
     def _answer(self, fake: FakeCall, action: Answer) -> None:
         fake.headers = dict(action.headers)
@@ -170,8 +172,10 @@ class FakePhone:
             for turn in range(self.peer.repeats_digits):
                 self.receive_digits(call, digits, after_s=(turn + 1) * (len(digits) * DIGIT_S + 0.7))
 
-    def _hang_up(self, fake: FakeCall) -> None:
+    def _hang_up(self, fake: FakeCall, *, unheard: bool) -> None:
         again, fake.hung_up = fake.hung_up, True
+        if unheard:
+            self.end(fake, after_s=0.0)
         if fake.over:
             return
         if fake.answered_s is not None or not fake.outgoing:
@@ -199,6 +203,10 @@ class FakePhone:
 
     def sent(self, text: str, after_s: float = 0.0) -> None:
         self.at(after_s, message, text=text, sent=True)
+
+    def _send(self, text: str) -> None:
+        for after_s in (0.0, *self.peer.sent_again_s):
+            self.sent(text, after_s)
 
     def received(self, text: str, after_s: float = 0.0) -> None:
         self.at(after_s, message, text=text, sent=False)
@@ -276,7 +284,7 @@ class FakePhone:
 
     def _register(self, account: AccountId) -> None:
         call_id = f"reg-{account}"
-        self.sent(request("REGISTER", call_id))
+        self._send(request("REGISTER", call_id))
         code = self.peer.register_code
         if code is None:
             self.at(

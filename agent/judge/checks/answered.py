@@ -9,7 +9,7 @@ from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
 from agent.judge.ends import CallEnds, Gone
 from agent.judge.findings import inconclusive, noted
 from agent.judge.refusals import PATH_CODES, changed_on_the_way
-from agent.judge.words import beyond_us, challenged, joined, listed, often, seconds, spoken
+from agent.judge.words import beyond_us, challenged, joined, listed, often, refused, seconds, spoken
 
 TIMER_B_MS: Final = 32_000.0
 """A UAC gives up on an INVITE without any response after 64 × T1 (RFC 3261 §17.1.1.2), whatever we would wait."""
@@ -113,14 +113,15 @@ def _not_answered(leg: CallLeg) -> Finding:
         return _found(leg, Reason.NOT_MEASURED, None, note)
     silent = times.first_response_ms is None and leg.leg.final_code is None
     needed_ms = min(_limit_ms(leg), TIMER_B_MS) if silent else _limit_ms(leg)
-    if waited_ms < needed_ms - WAIT_TOLERANCE_MS:
+    nobody = refused(leg.leg.asked) if silent else None  # which is as good as a 503 (RFC 3261 §8.1.3.1)
+    if nobody is None and waited_ms < needed_ms - WAIT_TOLERANCE_MS:
         gave_up = own_words(leg, f"the agent gave up after {seconds(waited_ms)}")
         return _found(leg, Reason.NOT_MEASURED, None, gave_up, _rang(leg))
     if not silent:
         return _late(leg, f"no final response in {seconds(waited_ms)}")
     asked = leg.leg.asked
     sent = None if asked.peer is None else f"the INVITE was sent {often(asked.times)} to {asked.peer}"
-    return _found(leg, Reason.NO_RESPONSE, f"no response in {seconds(waited_ms)}, not even 100", sent)
+    return _found(leg, Reason.NO_RESPONSE, f"no response in {seconds(waited_ms)}, not even 100", sent, nobody)
 
 
 def _callee_answered(leg: CallLeg) -> list[Finding]:
@@ -245,8 +246,12 @@ RULE: Final = CheckRule(
             reason=Reason.NO_RESPONSE,
             meaning="not one response to the INVITE within the answer timeout",
             seen="The INVITE crossed the agent's socket, again and again, and not one response came, not even 100 "
-            "Trying, for the answer timeout or 32 s (RFC 3261 §17.1.1.2). The note says where it went and how often.",
-            usually="Nothing listens at that address or port, a policy or firewall drops UDP there or on the way "
+            "Trying, for the answer timeout or 32 s (RFC 3261 §17.1.1.2). The note says where it went and how often. "
+            "Where it says that the port is closed, the call was ended early: from the first retransmission on a "
+            "keep-alive (CRLF CRLF) went to the same port each second, and for 5 s ICMP port unreachable came back to "
+            "every one (RFC 3261 §8.1.3.1, §18.4). A port that is closed for a shorter time is waited for.",
+            usually="Nothing listens at that address or port (ICMP says so, or a firewall does in its name; a Service "
+            "without ready endpoints as well), a policy or firewall drops UDP there or on the way "
             "back, or the SUT drops the INVITE without a word (an ACL, a filter of User-Agents, an overloaded "
             "process).",
             look="A capture at the SUT's pod: does the INVITE arrive? If so, its log for this Call-ID; if not, "

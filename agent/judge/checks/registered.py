@@ -7,7 +7,7 @@ from agent.contract.observation import RegistrationObservation, RegistrationOutc
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import PlannedCall
 from agent.judge.checks.check import CheckRule, Row
-from agent.judge.words import beyond_us, challenged, joined, often, spoken
+from agent.judge.words import beyond_us, challenged, joined, often, refused, spoken
 
 
 def registered(call: PlannedCall, role: Role, observations: Sequence[RegistrationObservation]) -> list[Finding]:
@@ -48,6 +48,7 @@ def _notes(seen: RegistrationObservation) -> list[str | None]:
     silent = seen.outcome is RegistrationOutcome.TIMEOUT and seen.asked.peer is not None
     return [
         f"sent {often(seen.asked.times)} to {seen.asked.peer}" if silent else None,
+        refused(seen.asked),
         challenged(seen.code, seen.asked),
         *seen.asked.why,
         seen.local_reason if seen.outcome is RegistrationOutcome.ERROR or seen.code is None else None,
@@ -73,7 +74,8 @@ RULE: Final = CheckRule(
             reason=Reason.REGISTRATION_TIMEOUT,
             meaning="a REGISTER got no final response",
             seen="No final response to the last try of an agent's REGISTER in 32 s (RFC 3261 §17.1.2.2). The note "
-            "says to which address it went, how often, and whether a challenge had come before.",
+            "says to which address it went, how often, and whether a challenge had come before; or that the port "
+            "is closed, which is known as it is for NoResponse, and ends the try early.",
             usually="Nothing listens at that address, a NetworkPolicy or firewall drops UDP, the answer goes to "
             "another address than it came from, or the registrar waits for its database.",
             look="Whether the endpoint's pod answers OPTIONS from the agent's node; policies between the two "

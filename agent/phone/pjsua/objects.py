@@ -114,6 +114,8 @@ class Leg:
     stream_began_s: dict[int, float] = field(default_factory=dict)
     streams: list[StreamCount] = field(default_factory=list)
     over: Over | None = None
+    unheard: bool = False
+    """Nobody is there who would answer what we sent last."""
 
 
 def guarded(callback: Callable[P, None]) -> Callable[P, None]:

@@ -21,17 +21,7 @@ from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.phone.pjsua.configuration import NO_HEADERS, account_config, call_settings, start
 from agent.phone.pjsua.digits import DigitSender
 from agent.phone.pjsua.facts import Digits, Epochs, media_s, rtp_received, rtp_sent, rtt_ms, seen_message
-from agent.phone.pjsua.objects import (
-    Account,
-    Call,
-    Endpoint,
-    Invited,
-    Item,
-    Leg,
-    Log,
-    Over,
-    Queue,
-)
+from agent.phone.pjsua.objects import Account, Call, Endpoint, Invited, Item, Leg, Log, Over, Queue
 from agent.phone.protocol import (
     AccountId,
     Action,
@@ -99,7 +89,7 @@ class PjsuaPhone:
         self._legs: dict[CallHandle, Leg] = {}
         self._by_call_id: dict[str, Leg] = {}
         self._lines: dict[AccountId, _Line] = {}
-        self._dropped: list[Account] = []
+        self._dropped: list[Account | Call] = []
         self._bind, self._recordings, self._captures, self._settle_s = bind, recordings, captures, settle_s
         self._log = Log()
         self._endpoint = Endpoint(self._items)
@@ -224,7 +214,10 @@ class PjsuaPhone:
                 self._digits.send(leg, action.digits, action.tone_ms)
             case HangUp():
                 leg.to_send.clear()
-                self._hang_up(leg.call, 0 if leg.outgoing else 480)
+                call = leg.call
+                if action.unheard:
+                    self._leave(leg, call)
+                self._hang_up(call, 0 if leg.outgoing else 480)
 
     def _respond(self, call: Call, code: int, headers: Mapping[str, str] = NO_HEADERS) -> None:
         """A response, unless the caller has gone meanwhile."""
@@ -241,6 +234,12 @@ class PjsuaPhone:
         except pj.Error as error:
             if call.isActive():
                 raise PhoneError(f"cannot hang up: {_why(error)}") from error
+
+    def _leave(self, leg: Leg, call: Call) -> None:
+        """Ends a call without any response. pjsip sends the INVITE on until Timer B, and has the call for as long."""
+        self._dropped.append(call)
+        leg.unheard = True
+        self._over(Over(time.monotonic(), leg, ""))
 
     def _equip(self, leg: Leg, playback: Playback) -> None:
         """Opens what the call plays, and what is recorded of it, before its media starts."""
@@ -334,7 +333,7 @@ class PjsuaPhone:
         """Ends the leg once its last request is answered, or the time for that is up."""
         if leg.over is None:
             return
-        done = settled(leg.messages, outgoing=leg.outgoing, branch=leg.branch)
+        done = leg.unheard or settled(leg.messages, outgoing=leg.outgoing, branch=leg.branch)
         if not done and time.monotonic() - leg.over.at_s < self._settle_s:
             self._after(SETTLE_POLL_S, lambda: self._settle(leg))
             return

@@ -1,5 +1,6 @@
 """A runner with everything around it fake: plan, phone, clock, signal; and what came out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,6 +66,26 @@ def one_stage(until_s: float = 60.0) -> list[tuple[float, Signal]]:
     return [(0.0, Signal(go=0)), (until_s, Signal(prepare=1, go=0, keep=()))]
 
 
+class FakeDoor:
+    """A port that is closed when the test says so."""
+
+    def __init__(self, peer: str, clock: FakeClock, refuses_at: Callable[[float], bool]):
+        self.peer = peer
+        self.knocks: list[float] = []
+        self.closed = False
+        self._clock, self._refuses_at = clock, refuses_at
+
+    def knock(self) -> None:
+        assert not self.closed
+        self.knocks.append(self._clock.now_s - 1000)
+
+    def refused(self) -> bool:
+        return self._refuses_at(self.knocks[-1])
+
+    def close(self) -> None:
+        self.closed = True
+
+
 class World:
     """A runner with everything around it."""
 
@@ -77,6 +98,9 @@ class World:
         self.phone = FakePhone(self.clock, tmp_path, peer)
         self.terminated_s = float("inf")
         self.plan = the_plan
+        self.doors: list[FakeDoor] = []
+        self.refuses_at = lambda _at_s: False
+        """Whether a keep-alive that is sent then (since the start) comes back as ICMP port unreachable."""
         self.runner = Runner(
             plan=the_plan,
             phone=self.phone,
@@ -88,8 +112,16 @@ class World:
             playlist=Playlist(tmp_path, the_plan.wav_directory),
             evidence=Evidence(the_plan, self.clock),
             report=Report(plan=the_plan, plan_sha256="digest", write_line=self._line, write_result=self._result),
+            open_door=self._open_door,
             on_leg=lambda _: None,
         )
+
+    def _open_door(self, peer: str) -> FakeDoor:
+        self.doors.append(FakeDoor(peer, self.clock, self._refused))
+        return self.doors[-1]
+
+    def _refused(self, at_s: float) -> bool:
+        return self.refuses_at(at_s)
 
     def _line(self, line: bytes) -> None:
         self.lines.append(line)

@@ -12,7 +12,7 @@ import numpy as np
 from agent.contract.call import Audio, Behaviour, ExpectDtmf, ExpectLeg
 from agent.contract.verdict import Role
 from agent.judge.reasons import result_of
-from agent.phone.protocol import Event, Unparsed
+from agent.phone.protocol import Event, PortClosed, Unparsed
 from agent.sound.identity import Samples, encode
 from controller.run.wording import sentence
 from tests.unit.agent.judge.test_reasons import NO_DIGITS, NO_EVENTS, WIRE, both_streams, info, registering
@@ -37,6 +37,7 @@ from tests.unit.taps import tap_digit
 GOLDEN: Final = Path(__file__).parent / "sentences.golden.txt"
 ROUTE: Final = "Route: <sip:10.0.0.1;lr>\r\n"
 LOST: Final = {"packets": 100, "expected": 200, "lost": 100, "media_ms": 2000.0, "lost_ms": 2000.0}
+CLOSED: Final = PortClosed(at_s=16.5, sip_call_id="c1", times=6, over_s=5.0)
 NOTHING: Final[dict[str, Any]] = NO_DIGITS | {
     "group__expect__caller": ExpectLeg(), "group__expect__callee": ExpectLeg()
 }  # fmt: skip
@@ -65,7 +66,13 @@ CASES: Final[dict[str, Case]] = {
         caller(code=486), None, registrations=[registering(503, headers={"Retry-After": "120"})]
     ),
     "no REGISTER was reported": lambda: verdict(caller(code=404), None, registrations=[]),
+    "REGISTER to a closed port": lambda: verdict(
+        caller(code=486), None, registrations=[registering(None, closed=CLOSED)]
+    ),
     # answered
+    "the port is closed": lambda: verdict(
+        caller(code=None, ringing=False, tries=4, ended_s=16.5, extra=(CLOSED,)), None
+    ),
     "nothing at all": lambda: verdict(caller(code=None, ringing=False, tries=7, ended_s=42.0), None),
     "100 only": lambda: verdict(caller(code=None, ringing=False, trying=True, ended_s=40.1), None),
     "100 and 180, the callee never had it": lambda: verdict(caller(code=None, trying=True, ended_s=40.1), None),

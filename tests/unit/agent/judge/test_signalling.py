@@ -6,7 +6,7 @@ import pytest
 
 from agent.contract.call import Audio, ExpectDtmf, ExpectLeg, ExpectRtp
 from agent.contract.media import Section
-from agent.contract.observation import Asked, Fork, RegistrationOutcome, Side
+from agent.contract.observation import Asked, Fork, Refused, RegistrationOutcome, Side
 from agent.contract.plan import Account, Credentials
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.call_leg import calls_at
@@ -62,6 +62,24 @@ def test_a_code_without_phrase_is_observed_as_it_is():
 
 def test_no_response_at_all_is_no_response():
     assert caller_alone(**GAVE_UP, progress__first_response_ms=None) == [(Check.ANSWERED, Reason.NO_RESPONSE)]
+
+
+def test_a_closed_port_is_no_response_however_soon_that_was_known():
+    leg = GAVE_UP | {"progress__ended_ms": 6500.0, "asked__refused": Refused(times=6, over_ms=5000.0)}
+
+    assert caller_alone(**leg, progress__first_response_ms=None) == [(Check.ANSWERED, Reason.NO_RESPONSE)]
+    assert caller_alone(**leg) == [(Check.ANSWERED, Reason.NOT_MEASURED)]  # something had answered
+
+
+def test_a_closed_port_is_the_cause_of_a_registration_timeout():
+    call = next(iter(calls_at(plan(), 0)))
+    silent = Asked(peer="10.0.0.1:5060", times=5, refused=Refused(times=6, over_ms=5000.0))
+    seen = registration(CALLER, outcome=RegistrationOutcome.TIMEOUT, code=None, asked=silent)
+    [finding] = registered(call, CALLER, [seen])
+    assert finding.reason is Reason.REGISTRATION_TIMEOUT
+    assert finding.note == (
+        "sent 5 times to 10.0.0.1:5060; the port is closed: ICMP port unreachable came back to 6 keep-alives in 5.0 s"
+    )
 
 
 def test_the_stack_gives_up_after_timer_b_whatever_the_answer_timeout():

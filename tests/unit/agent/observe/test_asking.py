@@ -2,11 +2,11 @@
 
 import pytest
 
-from agent.contract.observation import Asked, RegistrationOutcome, Target
+from agent.contract.observation import Asked, Refused, RegistrationOutcome, Target
 from agent.contract.verdict import Role
 from agent.observe.leg import LegFacts, observe_leg
 from agent.observe.registration import observe_registration
-from agent.phone.protocol import AccountId, RegistrationConcluded
+from agent.phone.protocol import AccountId, PortClosed, RegistrationConcluded
 from tests.unit.agent.judge.wire import HEALTHY
 from tests.unit.sip_messages import message, request, response
 
@@ -28,6 +28,25 @@ def leg(*messages, role: Role = Role.CALLER):
         role=role, endpoint=0, call="pin", number=0, call_key=None, sip_call_id="c1", started_at=1e9
     )  # fmt: skip
     return observe_leg(facts, messages, own_reason=None, health=HEALTHY)
+
+
+CLOSED = PortClosed(at_s=7.5, sip_call_id="c1", times=6, over_s=5.0004)
+
+
+def test_a_closed_port_is_told_where_no_response_came():
+    seen = leg(message(1.0, request(), sent=True), message(1.5, request(), sent=True), CLOSED)
+    assert (seen.asked.refused, seen.asked.times) == (Refused(times=6, over_ms=5000.4), 2)
+    registered = observe_registration(
+        Role.CALLER, 0, [message(1.0, request("REGISTER"), sent=True)], None, closed=CLOSED
+    )
+    assert (registered.outcome, registered.local_reason) == (RegistrationOutcome.TIMEOUT, None)
+    assert registered.asked.refused == Refused(times=6, over_ms=5000.4)
+
+
+@pytest.mark.parametrize("said", [response(100, to_tag=""), response(486)], ids=["100", "486"])
+def test_a_response_tells_more_than_a_closed_port(said):
+    seen = leg(message(1.0, request(), sent=True), CLOSED, message(7.6, said, sent=False))
+    assert seen.asked.refused is None
 
 
 def test_provisional_responses_are_told_each_code_once():

@@ -99,7 +99,7 @@ def test_taking_the_binding_back_changes_nothing():
 
 def test_a_register_that_could_not_be_sent_is_our_own_error():
     unsent = NotSent(at_s=1.0, peer="p", head=None, reason="Permission denied")
-    seen = observe_registration(Role.CALLER, 2, [], concluded(active=False, reason="503"), unsent)
+    seen = observe_registration(Role.CALLER, 2, [], concluded(active=False, reason="503"), unsent=unsent)
     assert (seen.outcome, seen.local_reason) == (RegistrationOutcome.ERROR, "REGISTER not sent: Permission denied")
 
 

@@ -1,0 +1,171 @@
+"""A port where nobody listens is known as such by the kernel's word, and a call to it does not take Timer B."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.contract.observation import RegistrationObservation, RegistrationOutcome
+from agent.contract.plan import Credentials
+from agent.contract.verdict import Check, Reason, Role
+from agent.run.closed_ports import CLOSED_S, KEEP_ALIVE, UdpDoor
+from tests.component.agents import Agent, make_group, make_plan
+
+SOON_S = 0.2
+LIMIT_S = 15.0
+"""It took 32 s before, and takes 6.5 s; the rest is for a busy machine."""
+
+
+def bound(family: socket.AddressFamily, host: str) -> socket.socket:
+    sut = socket.socket(family, socket.SOCK_DGRAM)
+    sut.bind((host, 0))
+    sut.settimeout(5)
+    return sut
+
+
+@pytest.fixture(params=[(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")], ids=["IPv4", "IPv6"])
+def port(request: pytest.FixtureRequest) -> Iterator[socket.socket]:
+    with bound(*request.param) as sut:
+        yield sut
+
+
+def door_to(sut: socket.socket) -> UdpDoor:
+    host, number = sut.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    return UdpDoor(f"{shown}:5060", f"{shown}:{number}")
+
+
+def test_a_closed_port_is_refused_and_an_open_one_is_not(port: socket.socket) -> None:
+    door = door_to(port)
+    door.knock()
+    assert port.recv(64) == KEEP_ALIVE
+    time.sleep(SOON_S)
+    assert not door.refused()
+    port.close()
+    for _ in range(2):
+        door.knock()
+        time.sleep(SOON_S)
+        assert door.refused()
+    door.close()
+
+
+def test_a_port_that_answers_a_keep_alive_is_open(port: socket.socket) -> None:
+    door = door_to(port)
+    door.knock()
+    _, sender = port.recvfrom(64)
+    port.sendto(b"\r\n", sender)
+    port.close()
+    time.sleep(SOON_S)
+    assert not door.refused()
+    door.close()
+
+
+def test_each_keep_alive_is_a_flow_of_its_own(port: socket.socket) -> None:
+    door = door_to(port)
+    senders = set()
+    for _ in range(3):
+        door.knock()
+        senders.add(port.recvfrom(64)[1])
+    assert len(senders) == 3
+    door.close()
+
+
+@pytest.mark.parametrize(
+    ("local", "peer"),
+    [("192.0.2.1:5060", "127.0.0.1:5060"), ("127.0.0.1:5060", "192.0.2.1:5060"), ("127.0.0.1:5060", "[::1]:5060")],
+    ids=["not from here", "no way there", "another family"],
+)
+def test_what_cannot_be_asked_is_not_refused(local: str, peer: str) -> None:
+    door = UdpDoor(local, peer)
+    door.knock()
+    time.sleep(SOON_S)
+    assert not door.refused()
+    door.close()
+
+
+# The agent
+
+pytest.importorskip("pjsua2")
+
+
+def address_of(sut: socket.socket) -> str:
+    return "{}:{}".format(*sut.getsockname())
+
+
+def closed_address() -> str:
+    with bound(socket.AF_INET, "127.0.0.1") as sut:
+        return address_of(sut)
+
+
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[Callable[..., Agent]]:
+    made: list[Agent] = []
+
+    def start(address: str, *, credentials: Credentials | None = None) -> Agent:
+        group = make_group(answer_timeout_seconds=30)
+        made.append(Agent(tmp_path / "caller", make_plan(Role.CALLER, group, address=address, credentials=credentials)))
+        return made[-1]
+
+    yield start
+    for each in made:
+        if each.process.poll() is None:
+            each.process.kill()
+            each.process.wait()
+
+
+def test_a_call_to_a_closed_port_is_failed_soon_and_the_agent_goes_on(agent: Callable[..., Agent]) -> None:
+    caller = agent(address := closed_address())
+    caller.signal(go=0)
+    caller.wait_for(lambda progress: progress.done == 1)
+    caller.signal(prepare=1, go=0)
+    assert caller.exit_code() == 0
+    (leg,) = caller.legs
+    assert leg.progress.ended_ms is not None
+    assert leg.progress.ended_ms < LIMIT_S * 1000
+    assert leg.asked.refused is not None
+    assert leg.asked.refused.over_ms >= CLOSED_S * 1000
+    (finding,) = leg.findings
+    assert (finding.check, finding.reason) == (Check.ANSWERED, Reason.NO_RESPONSE)
+    assert f"to {address}; the port is closed" in (finding.note or "")
+    assert "Traceback" not in caller.errors
+
+
+def test_a_port_that_opens_meanwhile_is_called(agent: Callable[..., Agent]) -> None:
+    """As a system that restarts: closed for 2.5 s, and then it refuses the retransmission that it gets."""
+    address = closed_address()
+    caller = agent(address)
+    caller.wait_for(lambda progress: progress.ready == 1)
+    caller.signal(go=0)
+    time.sleep(2.5)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sut:
+        sut.bind(("127.0.0.1", int(address.rpartition(":")[2])))
+        sut.settimeout(10)
+        invite, sender = KEEP_ALIVE, ("", 0)
+        while not invite.startswith(b"INVITE"):
+            invite, sender = sut.recvfrom(65535)
+        head = [line for line in invite.decode().split("\r\n") if line.startswith(("Via", "From", "Call-ID", "CSeq"))]
+        to = next(line for line in invite.decode().split("\r\n") if line.startswith("To:"))
+        answer = ["SIP/2.0 486 Busy Here", *head, f"{to};tag=t", "Content-Length: 0", "", ""]
+        sut.sendto("\r\n".join(answer).encode(), sender)
+        caller.wait_for(lambda progress: progress.done == 1)
+    (leg,) = caller.legs
+    assert (leg.final_code, leg.asked.refused) == (486, None)
+
+
+def test_a_register_to_a_closed_port_is_concluded_soon(agent: Callable[..., Agent], tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    for key in ("username", "password"):
+        (secret / key).write_text("alice")
+    caller = agent(closed_address(), credentials=Credentials(directory=str(secret), secret_name="alice"))
+    began_s = time.monotonic()
+    caller.wait_for(lambda progress: progress.ready == 1)
+    assert time.monotonic() - began_s < LIMIT_S
+    caller.signal(prepare=1, go=0)
+    assert caller.exit_code() == 0
+    (seen,) = caller.detail
+    assert isinstance(seen, RegistrationObservation)
+    assert (seen.outcome, seen.local_reason) == (RegistrationOutcome.TIMEOUT, None)
+    assert seen.asked.refused is not None
