@@ -56,6 +56,9 @@ def run(asked: Asked) -> int:
             _run_all(asked, finished, interrupts)
         except (UnusableInputError, OSError):
             raise
+        except KeyboardInterrupt:
+            say("calltest: interrupted before anything was begun")
+            raise
         except Exception as error:  # noqa: BLE001 - what ran before has its verdict, which may be worse
             show(error)
             finished.append(None)
@@ -183,7 +186,6 @@ class _Interrupts:
     def note(self, _number: int, _frame: FrameType | None) -> None:
         """Takes a signal."""
         if not self.are_noted:
-            say("calltest: interrupted before anything was begun")
             raise KeyboardInterrupt
         self._count += 1
 
