@@ -1,4 +1,4 @@
-"""The operator: settings, then /healthz and the preflight, then kopf's watches and the reconcile loop."""
+"""The operator: settings, then /healthz and the preflight, then kopf, our own watches and the reconcile loop."""
 
 import asyncio
 import contextlib
@@ -6,19 +6,25 @@ import logging
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from controller.kube.cluster import RUNS, TESTS, Cluster, ClusterError, connect
+from controller.kube.cluster import PODS, Cluster, ClusterError, Kind, Raw, connect
+from controller.kube.look import Look
+from controller.kube.watch import Scope, Watch
 from controller.operator import handlers, preflight, web
 from controller.operator.metrics import Metrics
 from controller.operator.reconcile import Reconciler
 from controller.operator.settings import Settings, from_process
+from controller.operator.wake import Wake
 from controller.operator.worker import Worker
 from controller.operator.workqueue import Key
 
 LOG = logging.getLogger("controller")
 PREFLIGHT_EVERY_S = 60.0
 UNREACHABLE_EVERY_S = 5.0
+SYNC_EVERY_S = 0.1
+READING = "reading what there is"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,12 +36,22 @@ class Operator:
     metrics: Metrics
     reconciler: Reconciler
     worker: Worker
-    not_ready: str = "starting"
+    lacking: str = "starting"
+    """What the preflight found; '' when every permission is granted."""
+    is_synced: bool = False
+    """All was read once."""
+    watches: list[Watch] = field(default_factory=list)
+    kopf: handlers.Listening | None = None
     was_asked: bool = False
     """The API server answered the last preflight."""
     resynced_at: float | None = None
     """Unix time; None: not yet."""
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def not_ready(self) -> str:
+        """For /readyz."""
+        return self.lacking or ("" if self.is_synced else READING)
 
     async def run(self) -> None:
         """Until stopped."""
@@ -46,22 +62,56 @@ class Operator:
             granted.cancel()
             return
         granted.result()
-        ready = asyncio.Event()
-        background = [
-            asyncio.create_task(self.worker.run(), name="worker"),
-            asyncio.create_task(self._resync(), name="resync"),
+        background: list[asyncio.Task[None]] = [
+            asyncio.create_task(self._work(), name="worker"),
             asyncio.create_task(self._preflight(), name="preflight"),
         ]
-        watches = handlers.registry(self.worker.add, self.reconciler.saw_pod)
-        watching = asyncio.create_task(handlers.watch(self.settings.namespaces, watches, self.stop, ready))
         # Whichever ends, the process ends: the kubelet starts a fresh one.
-        done, _ = await asyncio.wait([watching, *background], return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait([stopped, *background], return_when=asyncio.FIRST_COMPLETED)
         self.stop.set()
         for task in background:
             task.cancel()
-        await asyncio.gather(watching, *background, return_exceptions=True)
-        for task in done:
-            task.result()
+        await asyncio.gather(*background, return_exceptions=True)
+        self._end_watches()
+        for task in background:
+            if task in done:
+                task.result()
+
+    async def _work(self) -> None:
+        """Watches, and once all was read, reconciles: what is not known yet must not be taken for absent."""
+        loop = asyncio.get_running_loop()
+        wake = self.reconciler.wake(lambda key: _call(loop, self.worker.add, key))
+        store = self.reconciler.store
+        for scope in self.reconciler.scopes:
+            # kopf tells of the other kinds.
+            watching = Watch if scope.kind == PODS else Look
+            watch = watching(cluster=self.cluster, scope=scope, sink=store)
+            self.watches.append(watch)
+            watch.start()
+            # One after the other: pods of finished runs are none of ours.
+            while not store.is_synced(scope):  # noqa: ASYNC110 - a thread fills it
+                await asyncio.sleep(SYNC_EVERY_S)
+        self.kopf = handlers.Listening(namespaces=self.settings.namespaces, heard=self._heard, ended=self._list_again)
+        self.kopf.start()
+        self.is_synced = True
+        LOG.info("all was read")
+        await asyncio.gather(self.worker.run(), self._resync(wake))
+
+    def _heard(self, kind: Kind, what: str, obj: Raw) -> None:
+        """From kopf, in its thread."""
+        namespace = str(obj["metadata"].get("namespace") or "") if self.settings.namespaces else ""
+        self.reconciler.store.changed(Scope(kind=kind, namespace=namespace), what, obj)
+
+    def _list_again(self) -> None:
+        for watch in self.watches:
+            if isinstance(watch, Look):
+                watch.again()
+
+    def _end_watches(self) -> None:
+        for watch in self.watches:
+            watch.stop.set()
+        if self.kopf is not None:
+            self.kopf.stop()
 
     async def _until_granted(self) -> None:
         while True:
@@ -80,36 +130,44 @@ class Operator:
             lacking = await asyncio.to_thread(preflight.missing, self.cluster, self.settings.namespaces)
             fault = preflight.report(lacking)
             if not fault:
-                fault = await asyncio.to_thread(preflight.uninstalled, self.cluster, self.settings.namespaces)
+                fault = self._vanished() if self.is_synced else await self._uninstalled()
             self.was_asked = True
         except ClusterError as error:
             self.was_asked = False
             fault = f"cannot ask for our permissions: {error}"
         if fault:
             LOG.error("%s", fault)
-        elif self.not_ready:
+        elif self.lacking:
             LOG.info("every permission is granted")
-        self.not_ready = fault
+            if self.kopf is not None:  # it has given up on what did not exist
+                self.kopf.restart()
+        self.lacking = fault
         return not fault
 
-    async def _resync(self) -> None:
-        """Everything again, every so often: an event can be lost, and deletions during a restart always are."""
+    async def _uninstalled(self) -> str:
+        return await asyncio.to_thread(preflight.uninstalled, self.cluster, self.settings.namespaces)
+
+    def _vanished(self) -> str:
+        """Kinds that are no longer there, as the looks say; asking would be two lists a minute."""
+        errors = [self.reconciler.store.error(scope) for scope in self.reconciler.scopes]
+        return "; ".join(sorted({str(error) for error in errors if error is not None and error.gone}))
+
+    async def _resync(self, wake: Wake) -> None:
+        """Everything again, every so often, by what the store has: time passes, and an event can be lost."""
         while True:
-            try:
-                shown = self.metrics.tests
-                for namespace in self.settings.namespaces or ("",):
-                    for item in await asyncio.to_thread(self.cluster.list, TESTS, namespace):
-                        test = (item["metadata"]["namespace"], item["metadata"]["name"])
-                        shown.discard(test)
-                        self.worker.add(Key("CallTest", *test))
-                    for item in await asyncio.to_thread(self.cluster.list, RUNS, namespace):
-                        self.worker.add(Key("CallTestRun", item["metadata"]["namespace"], item["metadata"]["name"]))
-                for test in shown:  # deleted while nobody watched
-                    self.worker.add(Key("CallTest", *test))
-                self.resynced_at = time.time()
-            except ClusterError as error:
-                LOG.warning("resync: %s", error)
+            for key in wake.everything():
+                self.worker.add(key)
+            for test in self.metrics.tests:  # deleted while nobody watched
+                self.worker.add(Key("CallTest", *test))
+            self.reconciler.targets.forget_unused()
+            self.resynced_at = time.time()
             await asyncio.sleep(self.settings.resync_s)
+
+
+def _call(loop: asyncio.AbstractEventLoop, add: Callable[[Key], None], key: Key) -> None:
+    """From a watch's or worker's thread; the loop may have ended."""
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(add, key)
 
 
 def _health(worker: Worker) -> str:

@@ -25,6 +25,7 @@ from controller.kube.logs import LogReader
 from controller.kube.manifests import Owner, agent_pod, callee_service, pod_name
 from controller.kube.podfacts import PodFacts, pod_facts
 from controller.kube.sightings import Sighting, Sightings
+from controller.kube.store import Store
 from controller.plan.cause import Cause
 from controller.run.agent_state import AgentState
 from controller.run.collect import Log, collect, read_log
@@ -52,6 +53,7 @@ class Agents:
     """All agents that we know of. In memory are only things that can be read, or tried, again."""
 
     cluster: Cluster
+    store: Store
     image: str
     now: Callable[[], float]
     sightings: Sightings = field(default_factory=Sightings)
@@ -64,9 +66,24 @@ class Agents:
         self.logs = LogReader(self.cluster, self.now)
 
     def pods(self, run: CallTestRun) -> list[Raw]:
-        """The agents' pods of a run that exist now."""
-        found = self.cluster.list(PODS, run.namespace, f"{RUN_LABEL}={run.name}")
-        return [pod for pod in found if is_owned(pod, run.uid) and AGENT_LABEL in pod["metadata"]["labels"]]
+        """The agents' pods of a run under way that exist now, by name: what they say is stored in this order.
+
+        One that the watches no longer have is asked for by its name: a run may end for it.
+        """
+        here = {item.uid for item in self.store.selected(PODS, run.namespace, f"{RUN_LABEL}={run.name}")}
+        seen = [each.pod for each in self.sightings.of_run(run.namespace, run.name) if _is_agent(each.pod, run.uid)]
+        found = [pod if pod["metadata"]["uid"] in here else self._again(pod) for pod in seen]
+        return sorted((pod for pod in found if pod is not None), key=lambda pod: str(pod["metadata"]["name"]))
+
+    def left(self, run: CallTestRun) -> list[Raw]:
+        """The same of a finished run; without plans, signals and results."""
+        found = self.store.list(PODS, run.namespace, f"{RUN_LABEL}={run.name}")
+        return [pod for pod in found if _is_agent(pod, run.uid)]
+
+    def _again(self, pod: Raw) -> Raw | None:
+        meta = pod["metadata"]
+        found = self.cluster.get(PODS, meta["namespace"], meta["name"])
+        return found if found is not None and found["metadata"]["uid"] == meta["uid"] else None
 
     def forget(self, namespace: str, name: str) -> None:
         """The run is finished, or gone."""
@@ -135,6 +152,8 @@ class Agents:
             if held is not None and self._is_going(held):
                 text, is_final = "one from before is about to be deleted; waiting until it is gone", False
             elif held is not None and is_ours(held):
+                if agent:  # the watch may not have been there yet, and who was created and is absent is lost
+                    self.sightings.saw(run.namespace, run.name, held)
                 return []
             elif held is not None:
                 reason, text, is_final = Reason.NAME_CONFLICT, "is there already, and is not ours", True
@@ -192,9 +211,7 @@ class Agents:
             self.sightings.saw(run.namespace, run.name, pod)
         found = self.sightings.of_run(run.namespace, run.name)
         return {
-            str(seen.pod["metadata"]["labels"][AGENT_LABEL]): seen
-            for seen in found
-            if is_owned(seen.pod, run.uid) and AGENT_LABEL in seen.pod["metadata"]["labels"]
+            str(seen.pod["metadata"]["labels"][AGENT_LABEL]): seen for seen in found if _is_agent(seen.pod, run.uid)
         }
 
     def _facts(self, run: CallTestRun, plan: Plan, seen: Sighting | None, facts: PodFacts | None) -> AgentFacts:
@@ -228,6 +245,10 @@ class Agents:
             if not error.gone and self.now() < (facts[uid].ended_at or 0.0) + LOG_PATIENCE_S:
                 raise error
             LOG.warning("log of pod %s: %s; going on without", over[uid].pod["metadata"]["name"], error)
+
+
+def _is_agent(pod: Raw, run_uid: str) -> bool:
+    return is_owned(pod, run_uid) and AGENT_LABEL in (pod["metadata"].get("labels") or {})
 
 
 def _key(run: CallTestRun, agent: str) -> tuple[str, str, str, str]:

@@ -1,13 +1,14 @@
 """The Kubernetes API as the controller needs it: a few verbs on raw dicts. The only importer of `kubernetes`."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
 import yaml
 from kubernetes import client, config
-from urllib3.exceptions import HTTPError, MaxRetryError
+from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
 
 from agent.contract.room import DETAIL_BYTES, PROGRESS_BYTES
 from controller.kube.labels import AGENT_CONTAINER
@@ -21,7 +22,10 @@ LOG_TIMEOUT_S = (5, 10)
 """For a pod's log, which a kubelet gives: one that is gone must not hold up the other agents of a run for long."""
 READERS = 64
 """Logs that are read at a time (kube/logs.py): there are connections for as many."""
-PAGE = 500
+WATCH_MARGIN_S = 10
+"""A watch says something, at the latest its last bookmark, before its time is over; a dead one never does."""
+PAGE = 100
+"""Objects in one answer: a run with all its failures has some 10 kB, and becomes ten times as much in Python."""
 MAX_LOG_BYTES = DETAIL_BYTES + PROGRESS_BYTES + 1024 * 1024
 """What an agent says of its calls and of its progress, with room for the time before each line and for what it logs."""
 
@@ -53,8 +57,10 @@ ENDPOINT_SLICES = Kind("discovery.k8s.io", "v1", "endpointslices")
 class ClusterError(Exception):
     """The API server refused, or could not be reached (status 0)."""
 
-    def __init__(self, verb: str, resource: str, status: int, message: str) -> None:
+    def __init__(self, verb: str, resource: str, status: int, message: str, *, silent: bool = False) -> None:
         super().__init__(f"{verb} {resource}: {status or 'no answer'}: {message}")
+        self.silent = silent
+        """A watch that said nothing for too long."""
         self.verb = verb
         self.resource = resource
         self.status = status
@@ -81,6 +87,15 @@ class ClusterError(Exception):
         return self.status in {400, 413, 422}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A part of a list."""
+
+    items: list[Raw]
+    version: str
+    """Resource version of the whole list."""
+
+
 class Cluster(Protocol):
     """What reconcile needs of the API; `KubernetesCluster` is the real one, the tests have one in memory."""
 
@@ -92,6 +107,18 @@ class Cluster(Protocol):
         """All objects, of a label selector if given; namespace '' means every one."""
         ...
 
+    def pages(self, kind: Kind, namespace: str, selector: str = "") -> Iterator[Page]:
+        """The same in parts, so that not all of them need to be in memory at once."""
+        ...
+
+    def watch(self, kind: Kind, namespace: str, version: str, selector: str, timeout_s: int) -> Iterator[Raw]:
+        """What happens after a version (`type`, `object`), bookmarks too, for at most `timeout_s`.
+
+        It is under way once this returns. ClusterError, now or later: 410 where the version is too old, `silent` where
+        nothing came for longer than `timeout_s`.
+        """
+        ...
+
     def create(self, kind: Kind, namespace: str, body: Raw) -> Raw:
         """Creates; ClusterError.conflict where the name is taken."""
         ...
@@ -100,8 +127,8 @@ class Cluster(Protocol):
         """Writes `.status`, if nobody else wrote since `body` was read (else ClusterError.conflict)."""
         ...
 
-    def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
-        """Sets annotations, and leaves the others."""
+    def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> Raw:
+        """Sets annotations, and leaves the others; the object as it is then."""
         ...
 
     def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
@@ -133,16 +160,31 @@ class KubernetesCluster:
             raise
 
     def list(self, kind: Kind, namespace: str, selector: str = "") -> list[Raw]:
-        """See Cluster. Read in pages."""
+        """See Cluster."""
+        return [item for page in self.pages(kind, namespace, selector) for item in page.items]
+
+    def pages(self, kind: Kind, namespace: str, selector: str = "") -> Iterator[Page]:
+        """See Cluster."""
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
-        items: list[Raw] = []
         while True:
-            page = self._json("GET", kind, kind.path(namespace), query=query)
-            items.extend(page.get("items") or [])
-            token = page.get("metadata", {}).get("continue")
-            if not token:
-                return items
-            query["continue"] = token
+            answer = self._json("GET", kind, kind.path(namespace), query=query)
+            meta = answer.get("metadata", {})
+            yield Page(items=answer.get("items") or [], version=str(meta.get("resourceVersion") or ""))
+            if not meta.get("continue"):
+                return
+            query["continue"] = meta["continue"]
+
+    def watch(self, kind: Kind, namespace: str, version: str, selector: str, timeout_s: int) -> Iterator[Raw]:
+        """See Cluster."""
+        query = {"watch": "true", "resourceVersion": version, "allowWatchBookmarks": "true"}
+        query |= {"timeoutSeconds": str(timeout_s)} | ({"labelSelector": selector} if selector else {})
+        limit_s = timeout_s + WATCH_MARGIN_S
+        response = self._open(
+            "WATCH", kind.plural, kind.path(namespace), query=query, timeout_s=(TIMEOUT_S[0], limit_s)
+        )
+        if not 200 <= response.status <= 299:
+            raise ClusterError("WATCH", kind.plural, response.status, _message(bytes(response.read() or b"")))
+        return _events(response.response, kind, limit_s)
 
     def create(self, kind: Kind, namespace: str, body: Raw) -> Raw:
         """See Cluster."""
@@ -153,11 +195,11 @@ class KubernetesCluster:
         meta = body["metadata"]
         return self._json("PUT", kind, kind.path(meta["namespace"], meta["name"], "status"), body=body)
 
-    def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
+    def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> Raw:
         """See Cluster."""
         patch = {"metadata": {"annotations": dict(annotations)}}
         content = "application/merge-patch+json"
-        self._json("PATCH", kind, kind.path(namespace, name), body=patch, content_type=content)
+        return self._json("PATCH", kind, kind.path(namespace, name), body=patch, content_type=content)
 
     def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
         """See Cluster. Another object of the same name (409) is left alone."""
@@ -202,8 +244,8 @@ class KubernetesCluster:
     ) -> Raw:
         raw = self._request(method, kind.plural, path, query=query, body=body, content_type=content_type)
         try:
-            decoded = json.loads(raw)
-        except ValueError as error:
+            decoded = msgspec.json.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ClusterError(method, kind.plural, 0, f"an answer that is no JSON: {error}") from error
         if not isinstance(decoded, dict):
             raise ClusterError(method, kind.plural, 0, "an answer that is no object")
@@ -220,8 +262,31 @@ class KubernetesCluster:
         content_type: str = "application/json",
         timeout_s: tuple[int, int] = TIMEOUT_S,
     ) -> bytes:
+        response = self._open(
+            method, resource, path, query=query, body=body, content_type=content_type, timeout_s=timeout_s
+        )
+        try:
+            data = bytes(response.read() or b"")
+        except (HTTPError, OSError) as error:
+            raise ClusterError(method, resource, 0, str(error)) from error
+        if not 200 <= response.status <= 299:
+            raise ClusterError(method, resource, response.status, _message(data))
+        return data
+
+    def _open(
+        self,
+        method: str,
+        resource: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Raw | None = None,
+        content_type: str = "application/json",
+        timeout_s: tuple[int, int],
+    ) -> Any:
+        """The answer, its head read and its body not yet."""
         request = self._api.param_serialize(
-            method,
+            "GET" if method == "WATCH" else method,
             path,
             query_params=list((query or {}).items()),
             header_params={"Accept": "application/json", "Content-Type": content_type},
@@ -229,17 +294,13 @@ class KubernetesCluster:
             auth_settings=["BearerToken"],
         )
         try:
-            response = self._api.call_api(*request, _request_timeout=timeout_s)
-            data = bytes(response.read() or b"")  # type: ignore[no-untyped-call]
+            return self._api.call_api(*request, _request_timeout=timeout_s)
         except client.ApiException as error:
             raise ClusterError(method, resource, int(error.status or 0), str(error.reason)) from error
         except MaxRetryError as error:
             raise ClusterError(method, resource, 0, str(error.reason)) from error
         except (HTTPError, OSError) as error:
             raise ClusterError(method, resource, 0, str(error)) from error
-        if not 200 <= response.status <= 299:
-            raise ClusterError(method, resource, response.status, _message(data))
-        return data
 
 
 def connect() -> KubernetesCluster:
@@ -276,3 +337,35 @@ def _message(body: bytes) -> str:
         return str(json.loads(body)["message"])
     except (ValueError, KeyError, TypeError):
         return body[:200].decode(errors="replace")
+
+
+def _lines(stream: Any) -> Iterator[bytes]:
+    """The lines of a response, each as soon as it is whole."""
+    rest = b""
+    while chunk := stream.read1():
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (line for line in lines if line.strip())
+    if rest.strip():
+        yield rest
+
+
+def _event(line: bytes, kind: Kind) -> Raw:
+    try:
+        event = msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ClusterError("WATCH", kind.plural, 0, f"an event that is no JSON: {error}") from error
+    if not isinstance(event, dict):
+        raise ClusterError("WATCH", kind.plural, 0, "an event that is no object")
+    return event
+
+
+def _events(stream: Any, kind: Kind, limit_s: int) -> Iterator[Raw]:
+    try:
+        for line in _lines(stream):
+            yield _event(line, kind)
+    except ReadTimeoutError as error:
+        raise ClusterError("WATCH", kind.plural, 0, f"silent for {limit_s} s", silent=True) from error
+    except (HTTPError, OSError) as error:
+        raise ClusterError("WATCH", kind.plural, 0, str(error)) from error
+    finally:
+        stream.close()

@@ -7,11 +7,12 @@ from agent.contract.verdict import Reason
 from controller.api.target import RevisionsWanted, Target, Via
 from controller.api.test import CallTestSpec
 from controller.api.trigger import AlsoSut
-from controller.kube.cluster import PODS, Cluster, ClusterError, Raw
+from controller.kube.cluster import ENDPOINT_SLICES, PODS, SERVICES, Cluster, ClusterError, Kind, Raw
 from controller.kube.names import Names
-from controller.kube.snapshot import selector, snapshot
+from controller.kube.snapshot import Reader, selector, snapshot
+from controller.kube.targets import TargetWatches
 from controller.plan.cause import Cause
-from controller.plan.discovery import Discovery, Snapshot, discover, not_permitted
+from controller.plan.discovery import SERVICE_NAME, Discovery, Snapshot, discover, not_permitted
 from controller.plan.limits import Limits
 from controller.plan.revisions import Replica, Still, replicas, stands_still, unsettled
 
@@ -43,22 +44,54 @@ class Seen:
         return tuple(replica for replica in ready if replica.uid in called | self.beside)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Interest:
+    """What whoever looked last wants to hear of."""
+
+    who: tuple[str, str, str]
+    namespace: str
+    service: str
+    selectors: tuple[frozenset[tuple[str, str]], ...]
+
+    def covers(self, kind: Kind, namespace: str, name: str, labels: frozenset[tuple[str, str]]) -> bool:
+        if namespace != self.namespace:
+            return False
+        if kind == SERVICES:
+            return name == self.service
+        if kind == ENDPOINT_SLICES:
+            return (SERVICE_NAME, self.service) in labels
+        return any(wanted <= labels for wanted in self.selectors)
+
+
 @dataclass(slots=True)
 class Suts:
-    """Looks at targets. Holds only since when their pods are the same: a restart makes that begin anew."""
+    """Looks at targets. Holds only since when their pods are the same, and who looks: both begin anew at a restart."""
 
     cluster: Cluster
+    targets: TargetWatches
     limits: Limits
     now: Callable[[], float]
     names: Names = field(default_factory=Names)
     _still: dict[str, Still] = field(default_factory=dict)
     """By who looks."""
+    _interests: dict[str, _Interest] = field(default_factory=dict)
+    """By who looks."""
 
-    def look(self, test: CallTestSpec, namespace: str, *, by: str, settle_s: int = 0) -> Seen:
+    def look(
+        self,
+        test: CallTestSpec,
+        namespace: str,
+        *,
+        by: str,
+        who: tuple[str, str, str],
+        settle_s: int = 0,
+        is_certain: bool = False,
+    ) -> Seen:
         """The target, now, and what else is the system.
 
-        That we may not look is a problem of the run, not ours to retry forever. `by` names who looks, again and
-        again. `settle_s`: how long all must stand still, if the target says no more.
+        That we may not look is a problem of the run, not ours to retry forever. `by` is the UID of who looks, again and
+        again, `who` its kind, namespace and name. `settle_s`: how long all must stand still, if the target says no
+        more. `is_certain`: as the API server has it, and not as the watches have it until now.
         """
         target, rollout = test.target, test.trigger.on_rollout if test.trigger is not None else None
         if refusal := not_permitted(target, namespace, self.limits.target_namespaces):
@@ -66,14 +99,17 @@ class Suts:
         if target.address is not None and not self.limits.allow_targets:
             return Seen(discovery=discover(target, Snapshot(namespace=namespace)))  # refused, and not looked up
         try:
-            seen = snapshot(self.cluster, self.names, target, namespace)
-            also = [pod for each in (rollout.also if rollout else ()) for pod in self._pods(seen.namespace, each)]
+            reader = self._reader(target, namespace, is_certain=is_certain)
+            seen = snapshot(reader, self.names, target, namespace)
+            others = tuple(rollout.also if rollout else ())
+            also = [pod for each in others for pod in _pods(reader, seen.namespace, each)]
         except ClusterError as error:
             if error.status != 403:
                 raise
             message = f"{error}; the target's namespace needs the Role of deploy/target-access, bound to the operator's"
             message += " ServiceAccount (docs/operator.md, Install)"
             return Seen(discovery=Discovery(problem=Cause(reason=Reason.ACCESS_DENIED, message=message)))
+        self._interests[by] = _interest(target, seen, others, who)
         present = replicas([*seen.pods, *also])
         return Seen(
             discovery=discover(target, seen, self.limits.allow_targets),
@@ -82,8 +118,22 @@ class Suts:
             unsettled=self._unsettled(target, present, by, max(target.settle_seconds, settle_s)),
         )
 
-    def _pods(self, namespace: str, of: AlsoSut) -> list[Raw]:
-        return self.cluster.list(PODS, namespace, selector(of.pod_selector.match_labels))
+    def _reader(self, target: Target, namespace: str, *, is_certain: bool) -> Reader:
+        if is_certain or target.address is not None:
+            return self.cluster
+        return self.targets.reader(target.namespace if target.namespace is not None else namespace)
+
+    def is_told(self, test: CallTestSpec, namespace: str) -> bool:
+        """Whoever looks at this target is told of its changes."""
+        target = test.target
+        return self.targets.is_watched(target.namespace if target.namespace is not None else namespace)
+
+    def interested(
+        self, kind: Kind, namespace: str, name: str, labels: frozenset[tuple[str, str]]
+    ) -> set[tuple[str, str, str]]:
+        """Who looked at something that this object is a part of."""
+        interests = list(self._interests.values())
+        return {each.who for each in interests if each.covers(kind, namespace, name, labels)}
 
     def _unsettled(self, target: Target, present: tuple[Replica, ...], by: str, settle_s: int) -> str:
         single = target.revisions is RevisionsWanted.SINGLE
@@ -95,8 +145,26 @@ class Suts:
         if why := unsettled(present, minimum=target.min_endpoints, single=single):
             return why
         waited_s = self.now() - still.since
-        return "" if waited_s >= settle_s else f"its replicas are the same for {waited_s:.0f} of {settle_s} s"
+        # No counting: each second would be a write of the status.
+        return "" if waited_s >= settle_s else f"its replicas have not been the same for {settle_s} s yet"
 
     def forget(self, by: str) -> None:
         """Whoever looked is gone."""
         self._still.pop(by, None)
+        self._interests.pop(by, None)
+
+
+def _pods(reader: Reader, namespace: str, of: AlsoSut) -> list[Raw]:
+    return reader.list(PODS, namespace, selector(of.pod_selector.match_labels))
+
+
+def _interest(target: Target, seen: Snapshot, also: tuple[AlsoSut, ...], who: tuple[str, str, str]) -> _Interest:
+    selected = [target.pod_selector.match_labels] if target.pod_selector is not None else []
+    behind = [(service.get("spec") or {}).get("selector") or {} for service in seen.services]
+    labels = [*selected, *(each for each in behind if each), *(each.pod_selector.match_labels for each in also)]
+    return _Interest(
+        who=who,
+        namespace=seen.namespace,
+        service=target.service.name if target.service is not None else "",
+        selectors=tuple(frozenset(each.items()) for each in labels),
+    )

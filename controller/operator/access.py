@@ -51,20 +51,25 @@ OWN_RULES = (
         group="",
         resource="pods",
         verbs=("get", "list", "watch", "create", "patch", "delete"),
-        why="agents; patch gives them their signal; list finds the SUT's",
+        why="agents; patch gives them their signal; list and watch find the SUT's",
     ),
     Rule(group="", resource="pods/log", verbs=("get",), why="progress and detail of the agents"),
     Rule(group="", resource="configmaps", verbs=("get", "create"), why="detail of the calls"),
-    Rule(group="", resource="services", verbs=("get", "create"), why="the SUT's, and <calltest>-callee"),
+    Rule(
+        group="",
+        resource="services",
+        verbs=("get", "list", "watch", "create"),
+        why="the SUT's, and <calltest>-callee",
+    ),
     Rule(group="", resource="events", verbs=("create",), why="what happened, beside the object"),
-    Rule(group="discovery.k8s.io", resource="endpointslices", verbs=("list",), why="the SUT's replicas"),
+    Rule(group="discovery.k8s.io", resource="endpointslices", verbs=("list", "watch"), why="the SUT's replicas"),
 )
 """In each namespace that is served."""
 
 TARGET_RULES = (
-    Rule(group="", resource="pods", verbs=("list",), why="who is behind an endpoint"),
-    Rule(group="", resource="services", verbs=("get",), why="the SUT's Service"),
-    Rule(group="discovery.k8s.io", resource="endpointslices", verbs=("list",), why="its replicas"),
+    Rule(group="", resource="pods", verbs=("list", "watch"), why="who is behind an endpoint"),
+    Rule(group="", resource="services", verbs=("get", "list", "watch"), why="the SUT's Service"),
+    Rule(group="discovery.k8s.io", resource="endpointslices", verbs=("list", "watch"), why="its replicas"),
 )
 """In a namespace that only has the system under test (spec.target.namespace)."""
 

@@ -1,13 +1,14 @@
 """Who registers which URIs now: of two runs that would take each other's calls, the second waits."""
 
-import contextlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from msgspec import UNSET
+
 from agent.contract.verdict import Reason
-from controller.api.parse import CallTestRun, SpecError, parse_run
-from controller.kube.cluster import RUNS, Cluster, Raw
+from controller.api.parse import CallTestRun
+from controller.kube.store import Store
 from controller.plan.cause import Cause
 from controller.plan.sharing import shared, uses
 
@@ -16,9 +17,7 @@ from controller.plan.sharing import shared, uses
 class Claims:
     """The runs under way, by what the API server has of them, and those that this process has just let go on."""
 
-    cluster: Cluster
-    namespaces: tuple[str, ...]
-    """Empty: all of them."""
+    store: Store
     max_active: int
     """Runs under way at once."""
     _taken: set[tuple[str, str]] = field(default_factory=set)
@@ -40,26 +39,22 @@ class Claims:
 
     def _others_under_way(self, run: CallTestRun) -> Iterator[CallTestRun]:
         """Runs whose agents register: those that this process let go on, and those of the one before."""
-        for raw in self._runs():
-            status = raw.get("status") or {}
-            name = (raw["metadata"]["namespace"], raw["metadata"]["name"])
-            is_under_way = "result" not in status and ("endpoints" in status or name in self._taken)
-            if raw["metadata"]["uid"] == run.uid or not is_under_way:
+        for kept in self.store.unfinished():
+            other = kept.run
+            if other is None or other.uid == run.uid:
                 continue
-            with contextlib.suppress(SpecError):  # its own reconcile says so
-                yield parse_run(raw)
-
-    def _runs(self) -> Iterator[Raw]:
-        for namespace in self.namespaces or ("",):
-            yield from self.cluster.list(RUNS, namespace)
+            if other.status.endpoints is not UNSET or (other.namespace, other.name) in self._taken:
+                yield other
 
     def turn(self, run: CallTestRun, created: str) -> Cause | None:
         """Whether a run may begin; the problem where as many as there may be are under way, or were there before it."""
         before = 0
-        for raw in self._runs():
-            status, meta = raw.get("status") or {}, raw["metadata"]
-            is_older = (meta["creationTimestamp"], meta["namespace"], meta["name"]) < (created, run.namespace, run.name)
-            before += "result" not in status and meta["uid"] != run.uid and ("startTime" in status or is_older)
+        for kept in self.store.unfinished():
+            other = kept.run
+            if other is None or other.uid == run.uid:
+                continue
+            is_older = (kept.created, other.namespace, other.name) < (created, run.namespace, run.name)
+            before += other.status.start_time is not UNSET or is_older
         if before < self.max_active:
             return None
         message = f"{before} runs are before it, and the operator's --max-active-runs is {self.max_active}"

@@ -1,46 +1,49 @@
-"""What changed in the cluster becomes keys on the queue. The only importer of kopf, which only watches for us.
+"""kopf watches CallTests and runs, and what it hears goes into the store. The only importer of kopf.
 
 kopf keeps no state in our objects this way: no annotations, no finalizers, and nothing that a restart could lose.
 """
 
 import asyncio
+import contextlib
+import logging
+import random
+import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import kopf
 
-from controller.kube.cluster import RUNS, TESTS, Raw
-from controller.kube.labels import AGENT_SELECTOR, RUN_LABEL
-from controller.operator.workqueue import Key
+from controller.kube.cluster import RUNS, TESTS, Kind, Raw
 
-Enqueue = Callable[[Key], None]
-SawPod = Callable[[str, str, Raw], None]
-"""Namespace, run, pod."""
+LOG = logging.getLogger(__name__)
+TOLD_BY_US: Final = ("kopf._core.reactor.orchestration", "kopf._core.reactor.running")
+"""kopf's loggers with two tracebacks of what ended it, and a word each time that it leaves signals to us."""
+Heard = Callable[[Kind, str, Raw], None]
+"""Of a kind: ADDED, MODIFIED or DELETED, and the object."""
 IDENTITY: Final = "calltest-operator"
 REQUEST_TIMEOUT_S: Final = 30.0
 CONNECT_TIMEOUT_S: Final = 5.0
+FIRST_DELAY_S: Final = 1.0
+LAST_DELAY_S: Final = 60.0
+STEADY_S: Final = 300.0
+"""After so long without a fault, the next one is a first one."""
 
 
-def registry(enqueue: Enqueue, saw_pod: SawPod) -> kopf.OperatorRegistry:
-    """The watches: tests, runs, and the agents' pods."""
+def registry(heard: Heard) -> kopf.OperatorRegistry:
+    """The watches: tests and runs."""
     handlers = kopf.OperatorRegistry()
     # The same credentials as `controller.kube.cluster` uses: a pod's ServiceAccount, else the kubeconfig.
     kopf.on.login(registry=handlers)(kopf.login_via_client)
 
     @kopf.on.event(TESTS.group, TESTS.version, TESTS.plural, registry=handlers)
-    async def test_changed(namespace: str | None, name: str | None, **_: Any) -> None:
-        enqueue(Key("CallTest", namespace or "", name or ""))
+    async def test_changed(event: kopf.RawEvent, **_: Any) -> None:
+        heard(TESTS, event["type"] or "ADDED", dict(event["object"]))
 
     @kopf.on.event(RUNS.group, RUNS.version, RUNS.plural, registry=handlers)
-    async def run_changed(namespace: str | None, name: str | None, spec: kopf.Spec, **_: Any) -> None:
-        enqueue(Key("CallTestRun", namespace or "", name or ""))
-        enqueue(Key("CallTest", namespace or "", str(spec.get("callTestName", ""))))
-
-    @kopf.on.event("", "v1", "pods", registry=handlers)
-    async def pod_changed(namespace: str | None, labels: kopf.Labels, body: kopf.Body, **_: Any) -> None:
-        if run := labels.get(RUN_LABEL):
-            saw_pod(namespace or "", run, dict(body))
-            enqueue(Key("CallTestRun", namespace or "", run))
+    async def run_changed(event: kopf.RawEvent, **_: Any) -> None:
+        heard(RUNS, event["type"] or "ADDED", dict(event["object"]))
 
     return handlers
 
@@ -52,21 +55,20 @@ def settings() -> kopf.OperatorSettings:
     tuned.peering.standalone = True
     tuned.networking.request_timeout = REQUEST_TIMEOUT_S
     tuned.networking.connect_timeout = CONNECT_TIMEOUT_S
-    tuned.watching.server_timeout = 240
-    tuned.watching.client_timeout = 270
+    # A watch that says nothing for a minute is dead: the server ends a live one before that.
+    tuned.watching.server_timeout = 50
+    tuned.watching.client_timeout = 60
     tuned.watching.connect_timeout = 10
     tuned.watching.reconnect_backoff = 1
-    tuned.watching.chunk_size = 500
-    # Filtered by the API server. It holds for every watch of that kind, so the SUT's pods are listed, never watched.
-    tuned.watching.label_selectors["pods"] = AGENT_SELECTOR
+    # kopf lists everything as it starts, and its worker of each object holds the body for as long as it idles.
+    tuned.watching.chunk_size = 100
+    tuned.queueing.idle_timeout = 0.1
     tuned.posting.enabled = False
     return tuned
 
 
-async def watch(
-    namespaces: tuple[str, ...], handlers: kopf.OperatorRegistry, stop: asyncio.Event, ready: asyncio.Event
-) -> None:
-    """Watches until `stop`; no namespaces given: all of them."""
+async def watch(namespaces: tuple[str, ...], handlers: kopf.OperatorRegistry, stop: asyncio.Event) -> None:
+    """Watches until `stop`, or until kopf gives up; no namespaces given: all of them."""
     await kopf.operator(
         registry=handlers,
         settings=settings(),
@@ -76,5 +78,75 @@ async def watch(
         clusterwide=not namespaces,
         namespaces=namespaces,
         stop_flag=stop,
-        ready_flag=ready,
     )
+
+
+@dataclass(slots=True, kw_only=True)
+class Listening:
+    """kopf, started again whenever it ends, in a thread and loop of its own.
+
+    As it ends, it cancels whatever was started in its loop since it began; and an HTTP 410 to its watch ends it.
+    """
+
+    namespaces: tuple[str, ...]
+    heard: Heard
+    ended: Callable[[], None]
+    """Told each time that kopf ended by itself: what happens until it is back, only a list tells."""
+    jitter: Callable[[], float] = random.random
+    """0 to 1."""
+    stopped: threading.Event = field(default_factory=threading.Event)
+    _running: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+
+    def start(self) -> None:
+        """In the background; the process does not wait for it."""
+        threading.Thread(target=self.run, name="kopf", daemon=True).start()
+
+    def stop(self) -> None:
+        """For good; from any thread."""
+        self.stopped.set()
+        self.restart()
+
+    def restart(self) -> None:
+        """What it watches is looked up anew, where that may have changed; from any thread."""
+        if self._running is not None:
+            loop, flag = self._running
+            with contextlib.suppress(RuntimeError):  # it has ended already
+                loop.call_soon_threadsafe(flag.set)
+
+    def run(self) -> None:
+        """Until stopped."""
+        for name in TOLD_BY_US:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        failures = 0
+        while not self.stopped.is_set():
+            begun_s = time.monotonic()
+            fault = self._once()
+            if self.stopped.is_set():
+                return
+            failures = 1 if time.monotonic() - begun_s > STEADY_S else failures + 1
+            delay_s = delay(failures, self.jitter())
+            LOG.warning("kopf ended: %s; all is listed again, and kopf started in %.1f s", fault, delay_s)
+            self.ended()
+            self.stopped.wait(delay_s)
+
+    def _once(self) -> str:
+        """Why it ended."""
+        try:
+            asyncio.run(self._watch())
+        except Exception as error:
+            LOG.debug("kopf ended", exc_info=True)
+            return f"{type(error).__name__}: {error}"
+        return "it was told to, or nobody knows why"
+
+    async def _watch(self) -> None:
+        flag = asyncio.Event()
+        self._running = asyncio.get_running_loop(), flag
+        if self.stopped.is_set():
+            return
+        await watch(self.namespaces, registry(self.heard), flag)
+
+
+def delay(failures: int, jitter: float) -> float:
+    """Seconds until the next start, longer each time, half of it by chance (`jitter`, 0 to 1)."""
+    longest_s: float = min(FIRST_DELAY_S * 2 ** min(failures - 1, 10), LAST_DELAY_S)
+    return longest_s * (0.5 + jitter / 2)

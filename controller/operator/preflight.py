@@ -1,4 +1,4 @@
-"""May we do what we are about to do? Asked before kopf starts: it would retry each refusal for 54 s, and exit."""
+"""May we do what we are about to do? Asked before anything is watched, so that what is missing is said at once."""
 
 from collections.abc import Iterable
 

@@ -4,38 +4,53 @@ import time
 from collections.abc import Callable
 
 from controller.kube.agents import Agents
-from controller.kube.cluster import Cluster, Raw
+from controller.kube.cluster import PODS, RUNS, TESTS, Cluster
 from controller.kube.events import Events
+from controller.kube.labels import AGENT_SELECTOR
+from controller.kube.store import Known, Store
 from controller.kube.sut import Suts
+from controller.kube.targets import TargetWatches
+from controller.kube.watch import Scope
 from controller.operator.claims import Claims
 from controller.operator.metrics import Metrics
 from controller.operator.reconcile_calltest import TestReconciler
 from controller.operator.reconcile_run import RunReconciler
 from controller.operator.replacing import Replacements
 from controller.operator.settings import Settings
+from controller.operator.wake import Wake
 from controller.operator.workqueue import Key
 
 
 class Reconciler:
-    """Level-triggered: it acts on what exists, not on what happened, and can be repeated or interrupted anywhere."""
+    """Level-triggered: it acts on what exists, not on what happened, and can be repeated or interrupted anywhere.
+
+    It reads what the watches saw, and writes to the API server.
+    """
 
     def __init__(
         self, *, cluster: Cluster, settings: Settings, metrics: Metrics, now: Callable[[], float] = time.time
     ) -> None:
-        events = Events(cluster=cluster, now=now)
-        self._agents = Agents(cluster=cluster, image=settings.agent_image, now=now)
-        suts = Suts(cluster=cluster, limits=settings.limits, now=now)
-        self._tests = TestReconciler(cluster=cluster, suts=suts, metrics=metrics, events=events, now=now)
+        self.store = Store()
+        self.scopes = scopes(settings.namespaces)
+        self.targets = TargetWatches(cluster=cluster, store=self.store, always=frozenset(self.scopes))
+        known = Known(cluster, self.store)
+        events = Events(cluster=known, now=now)
+        self._agents = Agents(cluster=known, store=self.store, image=settings.agent_image, now=now)
+        self._suts = Suts(cluster=known, targets=self.targets, limits=settings.limits, now=now)
+        self._tests = TestReconciler(
+            cluster=known, store=self.store, suts=self._suts, metrics=metrics, events=events, now=now
+        )
         self._runs = RunReconciler(
-            cluster=cluster,
+            cluster=known,
+            store=self.store,
             settings=settings,
             metrics=metrics,
             events=events,
             agents=self._agents,
             now=now,
-            suts=suts,
-            replacements=Replacements(cluster=cluster, now=now),
-            claims=Claims(cluster=cluster, namespaces=settings.namespaces, max_active=settings.limits.max_active_runs),
+            suts=self._suts,
+            replacements=Replacements(store=self.store, now=now),
+            claims=Claims(store=self.store, max_active=settings.limits.max_active_runs),
         )
 
     def reconcile(self, key: Key) -> float | None:
@@ -43,6 +58,18 @@ class Reconciler:
         kind = self._tests if key.kind == "CallTest" else self._runs
         return kind.reconcile(key.namespace, key.name)
 
-    def saw_pod(self, namespace: str, run: str, pod: Raw) -> None:
-        """The watch saw an agent's pod."""
-        self._agents.sightings.saw(namespace, run, pod)
+    def wake(self, enqueue: Callable[[Key], None]) -> Wake:
+        """From now on, changes of the store are put on a queue."""
+        wake = Wake(store=self.store, suts=self._suts, sightings=self._agents.sightings, enqueue=enqueue)
+        self.store.tell = wake
+        return wake
+
+
+def scopes(namespaces: tuple[str, ...]) -> tuple[Scope, ...]:
+    """What is watched all the time, runs before their pods. None given: all namespaces, and there only our pods."""
+    selector = "" if namespaces else AGENT_SELECTOR
+    return tuple(
+        Scope(kind=kind, namespace=namespace, selector=selector if kind == PODS else "")
+        for kind in (TESTS, RUNS, PODS)
+        for namespace in namespaces or ("",)
+    )

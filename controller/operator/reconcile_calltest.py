@@ -1,6 +1,6 @@
 """One CallTest: starts its runs, shows the last one, drops those that history has no room for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import replace as changed
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from controller.api.run import CauseType, RunCause
 from controller.kube.cluster import RUNS, TESTS, Cluster, ClusterError, Raw, is_owned
 from controller.kube.events import Events
 from controller.kube.labels import TEST_LABEL
+from controller.kube.store import Store
 from controller.kube.sut import Suts
 from controller.operator.metrics import Metrics
 from controller.operator.reconcile_run import runs_of
@@ -36,44 +37,84 @@ LOOK_EVERY_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What is due, and what it follows from."""
+
+    sut: SutSeen | None
+    runs: tuple[RunSeen, ...]
+    plan: Schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TestReconciler:
     """Everything a CallTest needs."""
 
     cluster: Cluster
+    store: Store
     suts: Suts
     metrics: Metrics
     events: Events
     now: Callable[[], float]
 
     def reconcile(self, namespace: str, name: str) -> float | None:
-        """Does what is due now; returns the seconds to the next slot. Otherwise the next look comes with an event."""
-        raw = self.cluster.get(TESTS, namespace, name)
-        if raw is None:
+        """Does what is due now; returns the seconds to the next look. Others come with events.
+
+        Where the store says that nothing is due, nothing is asked of the API server.
+        """
+        kept = self.store.test(namespace, name)
+        if kept is None:
             self.metrics.forget((namespace, name))
             return None
-        if raw["metadata"].get("deletionTimestamp"):
+        if kept.is_going:
             return None
+        if kept.test is not None and (again_s := self._is_quiet(kept.test, kept.created)) is not None:
+            return again_s or None
+        raw = self.cluster.get(TESTS, namespace, name)
+        if raw is None or raw["metadata"].get("deletionTimestamp"):
+            return None  # the watch will say so
         try:
             test = parse_test(raw)
         except SpecError as error:
             self._stall(raw, Cause(reason=Reason.INVALID_TEST, message=str(error), is_final=True))
             return None
-        runs = runs_of(self.cluster, namespace, name, owner_uid=test.uid)
-        now = datetime.fromtimestamp(self.now(), UTC)
-        sut = self._look(test, now)
-        plan = schedule(test, runs, now, sut)
-        active = _named(plan.active)
+        seen = self._see(test)
+        plan, active = seen.plan, _named(seen.plan.active)
         if plan.start:
             active = self._start(raw, test, plan.start)
             if active is None:
                 plan = changed(plan, start=None, is_acted_on=False, conflict=plan.start.name)
-        after = self._show(raw, test, plan, active, sut)
-        ended = [seen for seen in runs if seen.is_ours and seen.finished and is_of(seen.run, test)]
-        self._measure(raw, test, after, ended, plan)
-        for seen in plan.drop:
-            self.cluster.delete(RUNS, namespace, seen.run.name, seen.run.uid)
-        waits = [wait_s for wait_s in (plan.again_s, LOOK_EVERY_S if sut else None) if wait_s is not None]
-        return min(waits, default=None)
+        after = self._show(raw, test, changed(seen, plan=plan), active)
+        self._measure(test, after, seen, _created(raw))
+        for each in plan.drop:
+            self.cluster.delete(RUNS, namespace, each.run.name, each.run.uid)
+        return self._again_s(test, seen)
+
+    def _see(self, test: CallTest) -> _Seen:
+        """What is due, by what the store has."""
+        runs = runs_of(self.store, test.namespace, test.name, owner_uid=test.uid)
+        now = datetime.fromtimestamp(self.now(), UTC)
+        sut = self._look(test, now)
+        return _Seen(sut=sut, runs=tuple(runs), plan=schedule(test, runs, now, sut))
+
+    def _is_quiet(self, test: CallTest, created: datetime) -> float | None:
+        """Seconds to the next look where there is nothing to do (0: none is needed); None: there is something."""
+        seen = self._see(test)
+        plan = seen.plan
+        if plan.start or plan.drop or plan.conflict or plan.skipped or plan.deleted:
+            return None
+        after = self._after(test, seen, _named(plan.active), problem=None)
+        if after != test.status:
+            return None
+        self._measure(test, after, seen, created)
+        return self._again_s(test, seen) or 0.0
+
+    def _again_s(self, test: CallTest, seen: _Seen) -> float | None:
+        """A SUT that does not stand still, or that nobody tells us of, is looked at again."""
+        waits = [seen.plan.again_s]
+        if seen.sut is not None:
+            is_awaited = seen.sut.unsettled or seen.plan.untested or not self.suts.is_told(test.spec, test.namespace)
+            waits.append(LOOK_EVERY_S if is_awaited else None)
+        return min((wait_s for wait_s in waits if wait_s is not None), default=None)
 
     def _look(self, test: CallTest, now: datetime) -> SutSeen | None:
         """What the SUT runs now; None: the test does not ask."""
@@ -81,7 +122,8 @@ class TestReconciler:
         if rollout is None:
             self.suts.forget(test.uid)
             return None
-        seen = self.suts.look(test.spec, test.namespace, by=test.uid, settle_s=rollout.settle_seconds)
+        who = ("CallTest", test.namespace, test.name)
+        seen = self.suts.look(test.spec, test.namespace, by=test.uid, who=who, settle_s=rollout.settle_seconds)
         found, known = revision_hash(revisions(seen.present)), test.status.sut
         is_known = known is not UNSET and known.revision_hash == found
         since = known.since if is_known and known is not UNSET else now.replace(microsecond=0)
@@ -103,9 +145,8 @@ class TestReconciler:
         self.events.normal(raw, "RunCreated", f"run {start.name}: {_why(start.cause)}", run=start.name)
         return NamedRun(name=start.name, status=parse_run(made).status)
 
-    def _show(
-        self, raw: Raw, test: CallTest, plan: Schedule, active: NamedRun | None, sut: SutSeen | None
-    ) -> CallTestStatus:
+    def _after(self, test: CallTest, seen: _Seen, active: NamedRun | None, *, problem: Cause | None) -> CallTestStatus:
+        plan = seen.plan
         after = of_test(
             test.status,
             statuses.Clock(now=datetime.fromtimestamp(self.now(), UTC), generation=test.generation),
@@ -114,26 +155,27 @@ class TestReconciler:
             last=_named(plan.last),
             deleted=plan.deleted,
             suspended=test.spec.suspend,
-            problem=self._say(raw, plan),
-            sut=_sut(sut, test, plan) if sut else None,
+            problem=problem,
+            sut=_sut(seen.sut, test, plan) if seen.sut else None,
         )
-        after = _acted_on(after, test, plan)
+        return _acted_on(after, test, plan)
+
+    def _show(self, raw: Raw, test: CallTest, seen: _Seen, active: NamedRun | None) -> CallTestStatus:
+        after = self._after(test, seen, active, problem=self._say(raw, seen.plan))
         if after != test.status:
             self.cluster.replace_status(TESTS, raw | {"status": statuses.as_dict(after)})
-        if plan.last:
-            self._tell(raw, test, plan.last)
+        if seen.plan.last:
+            self._tell(raw, test, seen.plan.last)
         return after
 
-    def _measure(
-        self, raw: Raw, test: CallTest, after: CallTestStatus, ended: Sequence[RunSeen], plan: Schedule
-    ) -> None:
+    def _measure(self, test: CallTest, after: CallTestStatus, seen: _Seen, created: datetime) -> None:
         """What /metrics shows of the test, also after a restart."""
-        of = (test.namespace, test.name)
-        self.metrics.show_test(of, test.spec, after, created=_created(raw), of=test.uid, runs=ended)
+        of, last = (test.namespace, test.name), seen.plan.last
+        ended = [each for each in seen.runs if each.is_ours and each.finished and is_of(each.run, test)]
+        self.metrics.show_test(of, test.spec, after, created=created, of=test.uid, runs=ended)
         self.metrics.skipped(of, test.status.schedule, after.schedule)
-        endpoints = plan.last.run.status.endpoints if plan.last else UNSET
-        if endpoints is not UNSET:
-            self.metrics.show_endpoints(of, endpoints)
+        if last is not None and last.run.status.endpoints is not UNSET:
+            self.metrics.show_endpoints(of, last.run.status.endpoints)
 
     def _say(self, raw: Raw, plan: Schedule) -> Cause | None:
         """The events of what was not run; the problem that stands in the way."""

@@ -20,6 +20,7 @@ from controller.kube.events import Events
 from controller.kube.manifests import Owner, store_detail
 from controller.kube.podfacts import pod_facts
 from controller.kube.snapshot import snapshot
+from controller.kube.store import Store
 from controller.kube.sut import Seen, Suts
 from controller.operator.claims import Claims
 from controller.operator.metrics import Metrics
@@ -52,6 +53,7 @@ class RunReconciler:
     """Everything a run needs; holds nothing that a restart must not lose."""
 
     cluster: Cluster
+    store: Store
     settings: Settings
     metrics: Metrics
     events: Events
@@ -67,11 +69,22 @@ class RunReconciler:
 
     def reconcile(self, namespace: str, name: str) -> float | None:
         """Takes all steps that can be taken now; returns the seconds until it should look again, if it should."""
-        raw = self.cluster.get(RUNS, namespace, name)
+        kept = self.store.run(namespace, name)
+        if kept is None or kept.is_going:
+            self._forget(namespace, name)
+        elif kept.is_finished:
+            if kept.run is not None:
+                self._tidy(kept.run)
+        elif kept.run is not None and kept.run.status.start_time is UNSET and not self._is_next(kept.run, kept.created):
+            return WAIT_S
+        else:
+            return self._under_way(namespace, name)
+        return None
+
+    def _under_way(self, namespace: str, name: str) -> float | None:
+        raw = self.cluster.get(RUNS, namespace, name)  # what is written builds on what the API server has
         if raw is None or raw["metadata"].get("deletionTimestamp"):
-            self.agents.forget(namespace, name)
-            self._made.pop((namespace, name), None)
-            self.claims.release(namespace, name)
+            self._forget(namespace, name)
             return None
         try:
             run = parse_run(raw)
@@ -82,17 +95,20 @@ class RunReconciler:
         if run.status.result is not UNSET:
             self._tidy(run)
             return None
-        if run.status.start_time is UNSET and not self._is_next(run, raw):
-            return WAIT_S
         created = str(raw["metadata"]["creationTimestamp"])
         if run.status.start_time is UNSET and (busy := self.claims.turn(run, created)):
             self._write(raw, run.status, statuses.queued(run.status, busy, self.clock(run.generation)))
             return WAIT_S
         return _OneRun(self, raw, run).advance()
 
-    def _is_next(self, run: CallTestRun, raw: Raw) -> bool:
-        others = runs_of(self.cluster, run.namespace, run.spec.call_test_name, owner_uid="")
-        return is_next(run, str(raw["metadata"]["creationTimestamp"]), others)
+    def _forget(self, namespace: str, name: str) -> None:
+        self.agents.forget(namespace, name)
+        self._made.pop((namespace, name), None)
+        self.claims.release(namespace, name)
+
+    def _is_next(self, run: CallTestRun, created: str) -> bool:
+        others = runs_of(self.store, run.namespace, run.spec.call_test_name, owner_uid="")
+        return is_next(run, created, others)
 
     def _unreadable(self, error: SpecError) -> CallTestRunStatus:
         outcome = Outcome(
@@ -105,8 +121,10 @@ class RunReconciler:
 
     def _tidy(self, run: CallTestRun) -> None:
         """Pods of a Passed run go; of another run they stay for whoever looks into it, unless they still run."""
-        for pod in self.agents.pods(run):
+        for pod in self.agents.left(run):
             state = pod_facts(pod, now=self.now()).state
+            if pod["metadata"].get("deletionTimestamp"):
+                continue
             if run.status.result is Result.PASSED or state is not AgentState.ENDED:
                 self.cluster.delete(PODS, run.namespace, pod["metadata"]["name"], pod["metadata"]["uid"])
         self.agents.forget(run.namespace, run.name)
@@ -248,15 +266,21 @@ class _OneRun:
             return ()
         return self.look().discovery.addresses
 
-    def look(self) -> Seen:
-        """The target, now."""
+    def look(self, *, is_certain: bool = False) -> Seen:
+        """The target, now; certain where something is concluded from it."""
         rollout = self.test.trigger.on_rollout if self.test.trigger is not None else None
         settle_s = rollout.settle_seconds if rollout and self.run.spec.cause.type is CauseType.ROLLOUT else 0
-        return self.parent.suts.look(self.test, self.run.namespace, by=self.run.uid, settle_s=settle_s)
+        who = ("CallTestRun", self.run.namespace, self.run.name)
+        return self.parent.suts.look(
+            self.test, self.run.namespace, by=self.run.uid, who=who, settle_s=settle_s, is_certain=is_certain
+        )
 
     def resolve(self, *, is_last_try: bool) -> bool:
         """Writes the endpoints down; True: there are not enough of them yet, or the run is over for lack of them."""
         seen = self.look()
+        problem = seen.discovery.problem
+        if is_last_try or (problem.is_final if problem is not None else not seen.unsettled):
+            seen = self.look(is_certain=True)  # these are called, or the run ends for lack of them
         found = seen.discovery
         if found.problem is None and seen.unsettled:
             found = Discovery(problem=Cause(reason=Reason.NOT_SETTLED, message=seen.unsettled))
@@ -378,16 +402,10 @@ class _OneRun:
         return any(owner["kind"] == "CallTest" and owner.get("controller") for owner in owners)
 
 
-def runs_of(cluster: Cluster, namespace: str, test: str, *, owner_uid: str) -> list[RunSeen]:
+def runs_of(store: Store, namespace: str, test: str, *, owner_uid: str) -> list[RunSeen]:
     """The runs of a test that can be read; `owner_uid`: of the CallTest, to tell its own from others."""
-    found = []
-    for raw in cluster.list(RUNS, namespace):
-        if raw["spec"].get("callTestName") != test or raw["metadata"].get("deletionTimestamp"):
-            continue
-        try:
-            run = parse_run(raw)
-        except SpecError:
-            continue  # Its own reconcile says so.
-        created = str(raw["metadata"]["creationTimestamp"])
-        found.append(RunSeen(run=run, created=created, is_ours=is_owned(raw, owner_uid)))
-    return found
+    return [
+        RunSeen(run=kept.run, created=kept.created, is_ours=owner_uid in kept.owners)
+        for kept in store.runs_of(namespace, test)
+        if kept.run is not None and not kept.is_going  # what cannot be read is said by its own reconcile
+    ]

@@ -7,10 +7,10 @@ from typing import Final
 
 from msgspec import UNSET
 
-from controller.api.parse import CallTestRun, SpecError, parse_run
+from controller.api.parse import CallTestRun
 from controller.api.trigger import ConcurrencyPolicy
-from controller.kube.cluster import RUNS, Cluster, Raw, is_owned
-from controller.kube.labels import TEST_LABEL
+from controller.kube.cluster import Raw
+from controller.kube.store import Store
 from controller.run.lifecycle import Replaced
 from controller.run.runs import RunSeen
 from controller.run.scheduling import replacing
@@ -22,7 +22,7 @@ LOOK_EVERY_S: Final = 2.0
 class Replacements:
     """Of all runs."""
 
-    cluster: Cluster
+    store: Store
     now: Callable[[], float]
     _found: dict[str, tuple[float, Replaced | None]] = field(default_factory=dict)
     """By run UID: when it was looked, and what came of it."""
@@ -52,14 +52,9 @@ class Replacements:
         return Replaced(by=other.run.name, at_s=at_s)
 
     def _others(self, run: CallTestRun, owner_uid: str) -> list[RunSeen]:
-        """The runs that the operator made of the same CallTest: they carry its label."""
-        found = []
-        for raw in self.cluster.list(RUNS, run.namespace, f"{TEST_LABEL}={run.spec.call_test_name}"):
-            if raw["metadata"].get("deletionTimestamp") or not is_owned(raw, owner_uid):
-                continue
-            try:
-                other = parse_run(raw)
-            except SpecError:
-                continue  # its own reconcile says so
-            found.append(RunSeen(run=other, created=str(raw["metadata"]["creationTimestamp"]), is_ours=True))
-        return found
+        """The runs that the operator made of the same CallTest."""
+        return [
+            RunSeen(run=kept.run, created=kept.created, is_ours=True)
+            for kept in self.store.runs_of(run.namespace, run.spec.call_test_name)
+            if kept.run is not None and not kept.is_going and owner_uid in kept.owners
+        ]

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = {"latency", "tap", "trace/fuzz", "trace/run"}
+COMMANDS = {"latency", "operator/run", "tap", "trace/fuzz", "trace/run"}
 """Those that have a test here."""
 SCAPY = '''
 import struct
@@ -219,3 +219,19 @@ def api_server() -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_operator_is_idle_and_small_with_a_few_tests() -> None:
+    said = bench(
+        "operator/run",
+        *("--tests", "4", "--idle", "12", "--quiet", "25", "--active", "1", "--active-seconds", "8"),
+    )
+    rows = {row[0]: row[1] for row in table(said)}
+    # Permissions are asked for once a minute, at once: in a short time they are many or none.
+    each = rows["idle: requests per minute"].partition("(")[2].rstrip(")").split(", ")
+    rates = {what: int(rate) for what, rate in (part.rsplit(" ", 1) for part in each if part)}
+    rates.pop("create selfsubjectaccessreviews", None)
+    assert not [what for what in rates if what.startswith("list")], said
+    assert sum(rates.values()) <= 60, said
+    assert "(0 times)" not in rows["the same, 1 runs under way"], said
+    assert int(rows["memory"].split()[0]) < 150, said

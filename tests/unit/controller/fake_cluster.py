@@ -2,10 +2,10 @@
 
 import copy
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from controller.kube.cluster import PODS, ClusterError, Kind
+from controller.kube.cluster import PODS, ClusterError, Kind, Page
 
 Raw = dict[str, Any]
 
@@ -27,19 +27,31 @@ class FakeCluster:
         self.refuse: Callable[[str, Kind, Raw], ClusterError | None] = lambda *_: None
         self.denied: set[tuple[str, str]] = set()
         """(verb, resource) that an access review refuses."""
-        self._versions = itertools.count(1)
+        self.version = 0
+        """Of what was written last."""
+        self.asked: list[str] = []
+        """What was read."""
         self._clock = itertools.count()
 
     def get(self, kind: Kind, namespace: str, name: str) -> Raw | None:
+        self.asked.append(f"get {kind.plural} {name}")
         return copy.deepcopy(self.objects.get((kind, namespace, name)))
 
     def list(self, kind: Kind, namespace: str, selector: str = "") -> list[Raw]:
+        self.asked.append(f"list {kind.plural}")
         wanted = dict(part.split("=", 1) for part in selector.split(",") if part)
         return [
             copy.deepcopy(item)
             for (k, ns, _), item in sorted(self.objects.items(), key=lambda entry: entry[0][1:])
             if k == kind and namespace in {"", ns} and wanted.items() <= item["metadata"].get("labels", {}).items()
         ]
+
+    def pages(self, kind: Kind, namespace: str, selector: str = "") -> Iterator[Page]:
+        yield Page(items=self.list(kind, namespace, selector), version=str(self.version))
+
+    def watch(self, kind: Kind, namespace: str, version: str, selector: str, timeout_s: int) -> Iterator[Raw]:
+        """None: its tests list again."""
+        return iter(())
 
     def create(self, kind: Kind, namespace: str, body: Raw) -> Raw:
         if error := self.refuse("create", kind, body):
@@ -68,11 +80,11 @@ class FakeCluster:
         self._store(kind, held)
         return self._wrote(f"status {kind.plural} {meta['name']}", held)
 
-    def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> None:
+    def annotate(self, kind: Kind, namespace: str, name: str, annotations: Mapping[str, str]) -> Raw:
         held = self._held(kind, namespace, name)
         held["metadata"].setdefault("annotations", {}).update(annotations)
         self._store(kind, held)
-        self._wrote(f"annotate {kind.plural} {name}", held)
+        return self._wrote(f"annotate {kind.plural} {name}", held)
 
     def delete(self, kind: Kind, namespace: str, name: str, uid: str) -> None:
         held = self.objects.get((kind, namespace, name))
@@ -128,7 +140,8 @@ class FakeCluster:
 
     def _store(self, kind: Kind, item: Raw) -> None:
         meta = item["metadata"]
-        meta["resourceVersion"] = str(next(self._versions))
+        self.version += 1
+        meta["resourceVersion"] = str(self.version)
         self.objects[kind, meta["namespace"], meta["name"]] = copy.deepcopy(item)
 
     def _wrote(self, what: str, item: Raw) -> Raw:

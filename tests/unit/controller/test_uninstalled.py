@@ -7,7 +7,7 @@ import pytest
 from controller import __main__ as main
 from controller.kube.cluster import RUNS, ClusterError, Kind, Raw
 from tests.unit.controller.fake_cluster import FakeCluster
-from tests.unit.controller.test_main import Watches, operator
+from tests.unit.controller.test_main import operator, until
 
 
 class Unprepared(FakeCluster):
@@ -22,16 +22,14 @@ class Unprepared(FakeCluster):
 
 
 async def test_without_the_crds_it_says_which_and_starts_when_they_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster, watches = Unprepared(), Watches()
-    monkeypatch.setattr(main.handlers, "watch", watches.watch)
+    cluster = Unprepared()
     monkeypatch.setattr(main, "PREFLIGHT_EVERY_S", 0.02)
     made = operator(cluster)
     task = asyncio.create_task(made.run())
     await asyncio.sleep(0.1)
-    assert not watches.started.is_set()
+    assert not made.watches
     assert made.not_ready == "the CRDs calltestruns.calltest.dev are not installed: kubectl apply -k deploy/crd"
     cluster.installed = True
-    await asyncio.wait_for(watches.started.wait(), 5)
-    assert made.not_ready == ""
+    await until(lambda: made.not_ready == "")
     made.stop.set()
     await asyncio.wait_for(task, 5)

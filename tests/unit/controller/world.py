@@ -3,7 +3,8 @@
 from typing import Any
 
 from controller.api import API_VERSION
-from controller.kube.cluster import ENDPOINT_SLICES, PODS, RUNS, SERVICES, TESTS, Raw
+from controller.kube.cluster import ENDPOINT_SLICES, PODS, RUNS, SERVICES, TESTS, ClusterError, Raw
+from controller.kube.watch import Scope, Watch
 from controller.operator.metrics import Metrics
 from controller.operator.reconcile import Reconciler
 from controller.operator.settings import Settings, read
@@ -51,6 +52,32 @@ class World:
         self.operator = Reconciler(
             cluster=self.cluster, settings=settings(*self.flags), metrics=self.metrics, now=lambda: self.time_s
         )
+        self.scopes = list(self.operator.scopes)
+        self.operator.targets.start = self.start_watch
+        self.woken: list[Key] = []
+        self.operator.wake(self.woken.append)
+        self.watch()
+
+    def start_watch(self, watch: Watch) -> None:
+        """Of a target's namespace."""
+        self.scopes.append(watch.scope)
+
+    def watch(self) -> None:
+        """What the watches bring now: all that is there."""
+        for scope in self.scopes:
+            self.bring(scope)
+
+    def bring(self, scope: Scope) -> None:
+        """All of one scope, or why not."""
+        store = self.operator.store
+        try:
+            found = self.cluster.list(scope.kind, scope.namespace, scope.selector)
+        except ClusterError as error:
+            store.failed(scope, error)
+            return
+        store.begin(scope)
+        store.listed(scope, found)
+        store.end(scope, self.cluster.version)
 
     def sut(self, endpoints: int) -> None:
         port = {"name": "sip", "port": 5060, "protocol": "UDP"}
@@ -87,6 +114,7 @@ class World:
         self.kubelet.tick()
         try:
             for _ in range(3):  # what a write changes is seen in the same second
+                self.watch()
                 for kind, plural in (("CallTest", TESTS), ("CallTestRun", RUNS)):
                     for item in self.cluster.list(plural, NS):
                         self.operator.reconcile(Key(kind, NS, item["metadata"]["name"]))  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from controller.kube.cluster import CONFIG_MAPS, PODS, RUNS, SERVICES, ClusterError
+from controller.operator.workqueue import Key
 from tests.unit.controller.world import EPOCH, NS, World, condition, impatient
 
 CALLEE = {"uri": "sip:bob@example.com", "route": "CalleeService"}
@@ -242,5 +243,29 @@ def test_an_operator_with_tighter_limits_does_not_end_a_run_that_began() -> None
     world.ticks(3)
     world.flags = ("--max-calls", "1")
     world.start_operator()
+    world.ticks(12)
+    assert world.run_status()["result"] == "Passed"
+
+
+def test_a_pod_whose_creation_was_not_answered_is_adopted_before_the_watch_has_it() -> None:
+    world = World()
+    real, lost = world.cluster.create, ["pin-g1-callee-0"]
+
+    def create(kind, namespace, body):
+        made = real(kind, namespace, body)
+        if body["metadata"]["name"] in lost:
+            lost.clear()
+            raise ClusterError("POST", kind.plural, 0, "no answer")
+        return made
+
+    world.cluster.create = create  # type: ignore[method-assign]
+    world.apply()
+    world.watch()
+    world.operator.reconcile(Key("CallTest", NS, "pin"))
+    world.watch()
+    with pytest.raises(ClusterError, match="no answer"):
+        world.operator.reconcile(Key("CallTestRun", NS, "pin-g1"))
+    world.operator.reconcile(Key("CallTestRun", NS, "pin-g1"))  # and nothing was heard meanwhile
+    assert "result" not in world.run_status()
     world.ticks(12)
     assert world.run_status()["result"] == "Passed"

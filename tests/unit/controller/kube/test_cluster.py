@@ -78,7 +78,7 @@ def test_an_object_is_read_or_is_not_there(server: Server, cluster: KubernetesCl
 def test_a_list_is_read_to_its_last_page(server: Server, cluster: KubernetesCluster) -> None:
     server.answers = [(200, {"items": [1], "metadata": {"continue": "next"}}), (200, {"items": [2], "metadata": {}})]
     assert cluster.list(RUNS, "", "a=b") == [1, 2]
-    assert server.requests[0][1] == "/apis/calltest.dev/v1alpha1/calltestruns?limit=500&labelSelector=a%3Db"
+    assert server.requests[0][1] == "/apis/calltest.dev/v1alpha1/calltestruns?limit=100&labelSelector=a%3Db"
     assert server.requests[1][1].endswith("&continue=next")
 
 

@@ -25,7 +25,7 @@ def test_no_rule_has_a_wildcard_or_touches_secrets(name: str) -> None:
 
 
 def test_access_to_a_target_is_reading_only() -> None:
-    assert {verb for rule in TARGET_RULES for verb in rule.verbs} <= {"get", "list"}
+    assert {verb for rule in TARGET_RULES for verb in rule.verbs} <= {"get", "list", "watch"}
 
 
 def test_every_rule_is_asked_for_in_every_namespace() -> None:

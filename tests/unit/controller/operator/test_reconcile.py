@@ -730,7 +730,7 @@ def test_a_pod_that_vanished_after_its_result_was_seen_keeps_its_verdict() -> No
         world.time_s += 1
         world.kubelet.tick()
         for pod in world.cluster.list(PODS, NS, "calltest.dev/run=pin-g1"):
-            world.operator.saw_pod(NS, "pin-g1", pod)
+            world.watch()
             if pod.get("status", {}).get("phase") == "Succeeded" and pod["metadata"]["name"].endswith("callee-0"):
                 world.cluster.remove(PODS, NS, "pin-g1-callee-0")
         world.tick(0)
@@ -880,14 +880,14 @@ def test_a_number_that_is_not_allowed_is_refused_before_anything_starts() -> Non
 
 def test_a_target_namespace_that_we_may_not_read_is_named() -> None:
     world = World()
-    real = world.cluster.get
+    real = world.cluster.list
 
-    def get(kind, namespace, name):
+    def list_(kind, namespace, selector=""):
         if namespace == "secret":
             raise ClusterError("GET", kind.plural, 403, "forbidden")
-        return real(kind, namespace, name)
+        return real(kind, namespace, selector)
 
-    world.cluster.get = get
+    world.cluster.list = list_
     world.apply(**impatient(), target={"service": {"name": "sut"}, "namespace": "secret"})
     world.ticks(13)
     assert world.run_status()["reason"] == "AccessDenied"

@@ -14,6 +14,7 @@ def shown(world: World, name: str, **labels: str) -> float | None:
 
 
 def reconcile(world: World) -> None:
+    world.watch()
     world.operator.reconcile(Key("CallTest", NS, "pin"))
 
 

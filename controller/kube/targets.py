@@ -1,0 +1,75 @@
+"""The namespaces of targets, watched while somebody looks at them; read directly as long as they cannot be watched."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from controller.kube.cluster import ENDPOINT_SLICES, PODS, SERVICES, Cluster
+from controller.kube.snapshot import Reader
+from controller.kube.store import Store
+from controller.kube.watch import Scope, Watch
+
+KEPT_S: Final = 600.0
+"""How long a namespace is watched after the last look at it."""
+KINDS: Final = (PODS, SERVICES, ENDPOINT_SLICES)
+
+
+@dataclass(slots=True)
+class _Watched:
+    wanted_s: float
+    watches: tuple[Watch, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class TargetWatches:
+    """By namespace. Thread-safe."""
+
+    cluster: Cluster
+    store: Store
+    always: frozenset[Scope] = frozenset()
+    """Those that are watched anyway."""
+    now: Callable[[], float] = time.monotonic
+    start: Callable[[Watch], None] = Watch.start
+    _held: dict[str, _Watched] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def reader(self, namespace: str) -> Reader:
+        """Where to read what is in a namespace now: the store, or the API server until all of it is there.
+
+        ClusterError where we may not read it: it is asked for by its watch, now and then, and not by each look.
+        """
+        self._want(namespace)
+        scopes = [Scope(kind=kind, namespace=namespace) for kind in KINDS]
+        if all(self.store.is_synced(scope) for scope in scopes):
+            return self.store
+        for scope in scopes:
+            error = self.store.error(scope)
+            if error is not None and error.status == 403 and error.verb == "GET":
+                raise error
+        return self.cluster
+
+    def is_watched(self, namespace: str) -> bool:
+        """What changes there is heard of."""
+        return all(self.store.is_synced(Scope(kind=kind, namespace=namespace)) for kind in KINDS)
+
+    def forget_unused(self) -> None:
+        """Ends watches that nobody needs any more."""
+        with self._lock:
+            old = [name for name, held in self._held.items() if self.now() > held.wanted_s + KEPT_S]
+            ended = [watch for name in old for watch in self._held.pop(name).watches]
+        for watch in ended:
+            watch.stop.set()
+            self.store.drop(watch.scope)
+
+    def _want(self, namespace: str) -> None:
+        with self._lock:
+            if held := self._held.get(namespace):
+                held.wanted_s = self.now()
+                return
+            scopes = {Scope(kind=kind, namespace=namespace) for kind in KINDS} - self.always
+            watches = tuple(Watch(cluster=self.cluster, scope=scope, sink=self.store) for scope in scopes)
+            self._held[namespace] = _Watched(self.now(), watches)
+        for watch in watches:
+            self.start(watch)
