@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from controller.kube.cluster import PODS, Cluster, ClusterError, Kind, Raw, connect
+from controller.kube.cluster import PODS, TESTS, Cluster, ClusterError, Kind, Raw, connect
 from controller.kube.look import Look
 from controller.kube.watch import Scope, Watch
 from controller.operator import handlers, preflight, web
@@ -153,15 +153,20 @@ class Operator:
         return "; ".join(sorted({str(error) for error in errors if error is not None and error.gone}))
 
     async def _resync(self, wake: Wake) -> None:
-        """Everything again, every so often, by what the store has: time passes, and an event can be lost."""
+        """Everything again, every so often, by what the store has: time passes, and an event can be lost.
+
+        One after the other over that time: a run under way must not wait each time until a thousand were looked at.
+        """
+        over_s = 0.0
         while True:
-            for key in wake.everything():
+            deleted = self.metrics.tests - set(self.reconciler.store.names(TESTS))  # while nobody watched
+            keys = [*wake.everything(), *(Key("CallTest", *test) for test in deleted)]
+            for key in keys:
                 self.worker.add(key)
-            for test in self.metrics.tests:  # deleted while nobody watched
-                self.worker.add(Key("CallTest", *test))
+                await asyncio.sleep(over_s / len(keys))
+            await asyncio.sleep(0.0 if keys else over_s)
             self.reconciler.targets.forget_unused()
-            self.resynced_at = time.time()
-            await asyncio.sleep(self.settings.resync_s)
+            self.resynced_at, over_s = time.time(), self.settings.resync_s
 
 
 def _call(loop: asyncio.AbstractEventLoop, add: Callable[[Key], None], key: Key) -> None:

@@ -65,18 +65,32 @@ class Agents:
         """Reads logs by the same cluster and clock."""
         self.logs = LogReader(self.cluster, self.now)
 
-    def pods(self, run: CallTestRun) -> list[Raw]:
+    def pods(self, run: CallTestRun, *, is_certain: bool = False) -> list[Raw]:
         """The agents' pods of a run under way that exist now, by name: what they say is stored in this order.
 
-        One that the watches no longer have is asked for by its name: a run may end for it.
+        One that by the watches is gone or lost is asked for by its name: a run may end for it. So is one that they
+        told of before they told of its run; and, to be certain, each that has not ended.
         """
-        here = {item.uid for item in self.store.selected(PODS, run.namespace, f"{RUN_LABEL}={run.name}")}
-        seen = [each.pod for each in self.sightings.of_run(run.namespace, run.name) if _is_agent(each.pod, run.uid)]
-        found = [pod if pod["metadata"]["uid"] in here else self._again(pod) for pod in seen]
-        return sorted((pod for pod in found if pod is not None), key=lambda pod: str(pod["metadata"]["name"]))
+        here = {str(pod["metadata"]["uid"]): pod for pod in self.left(run)}
+        seen = {
+            str(each.pod["metadata"]["uid"]): each.pod
+            for each in self.sightings.of_run(run.namespace, run.name)
+            if _is_agent(each.pod, run.uid)
+        }
+        known = [
+            pod if uid in here and self._is_believed(pod, is_certain=is_certain) else self._again(pod)
+            for uid, pod in seen.items()
+        ]
+        missed = [self._again(pod) for uid, pod in here.items() if uid not in seen]
+        found = [pod for pod in (*known, *missed) if pod is not None]
+        return sorted(found, key=lambda pod: str(pod["metadata"]["name"]))
+
+    def _is_believed(self, pod: Raw, *, is_certain: bool) -> bool:
+        state = pod_facts(pod, now=self.now()).state
+        return state is AgentState.ENDED or not (is_certain or state is AgentState.LOST)
 
     def left(self, run: CallTestRun) -> list[Raw]:
-        """The same of a finished run; without plans, signals and results."""
+        """Those that the watches have; without plans, signals and results."""
         found = self.store.list(PODS, run.namespace, f"{RUN_LABEL}={run.name}")
         return [pod for pod in found if _is_agent(pod, run.uid)]
 

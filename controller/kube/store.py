@@ -199,7 +199,7 @@ class Store:
     # What we wrote
 
     def wrote(self, kind: Kind, raw: Raw) -> None:
-        """Takes in what the API server answered, where a watch covers it and has not been there yet."""
+        """Takes in what the API server answered us, where a watch covers it and has not been there yet."""
         if "metadata" not in raw or (kind not in OBJECTS and kind not in {TESTS, RUNS}):
             return
         name, version, found = _name(raw), _version(raw), labels_of(raw)
@@ -273,7 +273,7 @@ class Store:
             del self._gone[next(iter(self._gone))]
 
     def _others(self, scope: Scope) -> list[Scope]:
-        return [other for other in self._heard if other != scope and other.kind == scope.kind]
+        return [other for other in list(self._heard) if other != scope and other.kind == scope.kind]
 
     def list(self, kind: Kind, namespace: str, selector: str = "") -> list[Raw]:
         """As Cluster.list, of these."""

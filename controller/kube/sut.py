@@ -153,6 +153,11 @@ class Suts:
         self._still.pop(by, None)
         self._interests.pop(by, None)
 
+    def forget_named(self, who: tuple[str, str, str]) -> None:
+        """The same, where it is gone with its UID."""
+        for by in [by for by, each in list(self._interests.items()) if each.who == who]:
+            self.forget(by)
+
 
 def _pods(reader: Reader, namespace: str, of: AlsoSut) -> list[Raw]:
     return reader.list(PODS, namespace, selector(of.pod_selector.match_labels))

@@ -66,10 +66,6 @@ class Sink(Protocol):
         ...
 
 
-class GoneError(Exception):
-    """The version is too old to go on from."""
-
-
 @dataclass(slots=True, kw_only=True)
 class Watch:
     """One scope, watched in a thread of its own until `stop`."""
@@ -103,12 +99,11 @@ class Watch:
             # A server that ends each watch at once, and says nothing in it, must not be asked in a tight loop. One that
             # has nothing to say sends no bookmark either, where nothing of that kind happened since it started.
             return 0.0 if self.turn() else self._delay_s()
-        except GoneError:
-            LOG.info("watch of %s: its version is too old; listing again", self.scope)
         except ClusterError as error:
             return self._after(error)
-        except Exception:
+        except Exception as error:
             LOG.exception("watch of %s", self.scope)
+            self.sink.failed(self.scope, ClusterError("WATCH", self.scope.kind.plural, 0, repr(error)))
         self._version = ""
         return self._delay_s()
 
@@ -165,8 +160,8 @@ class Watch:
     def _after(self, error: ClusterError) -> float:
         """How long to wait before it goes on."""
         self.sink.failed(self.scope, error)
-        level = logging.DEBUG if str(error) == self._said else logging.WARNING
-        LOG.log(level, "watch of %s: %s", self.scope, error)
+        level = logging.INFO if error.status == 410 else logging.WARNING  # it was away for long: nothing is wrong
+        LOG.log(logging.DEBUG if str(error) == self._said else level, "watch of %s: %s", self.scope, error)
         self._said = str(error)
         # Connections end, and servers restart: the next one goes on. Whether a silent one had missed something, only
         # a new list tells.
@@ -183,10 +178,8 @@ class Watch:
 
 def raise_status(status: Raw, kind: Kind) -> None:
     """What an ERROR event says; a 410 comes in a stream of status 200 too."""
-    code = int(status.get("code") or 0)
-    if code == 410:
-        raise GoneError
-    raise ClusterError("WATCH", kind.plural, code, str(status.get("message") or "an error without a message"))
+    message = str(status.get("message") or "an error without a message")
+    raise ClusterError("WATCH", kind.plural, int(status.get("code") or 0), message)
 
 
 def number(version: object) -> int:

@@ -22,7 +22,7 @@ from controller.kube.labels import TEST_LABEL
 from controller.kube.store import Store
 from controller.kube.sut import Suts
 from controller.operator.metrics import Metrics
-from controller.operator.reconcile_run import runs_of
+from controller.operator.runs import runs_of
 from controller.plan.cause import Cause
 from controller.plan.revisions import of_pods, revision_hash, revisions
 from controller.run import status as statuses
@@ -34,6 +34,8 @@ from controller.text import plain
 
 LOOK_EVERY_S: Final = 10.0
 """At what the SUT of a test with onRollout runs."""
+UNHEARD_S: Final = 0.5
+"""Until a test is looked at again of which a run was not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,7 @@ class TestReconciler:
         kept = self.store.test(namespace, name)
         if kept is None:
             self.metrics.forget((namespace, name))
+            self.suts.forget_named(("CallTest", namespace, name))
             return None
         if kept.is_going:
             return None
@@ -77,7 +80,12 @@ class TestReconciler:
         except SpecError as error:
             self._stall(raw, Cause(reason=Reason.INVALID_TEST, message=str(error), is_final=True))
             return None
+        return self._act(raw, test)
+
+    def _act(self, raw: Raw, test: CallTest) -> float | None:
         seen = self._see(test)
+        if seen.plan.deleted and self._is_unheard_of(test, seen.plan.deleted):
+            return UNHEARD_S
         plan, active = seen.plan, _named(seen.plan.active)
         if plan.start:
             active = self._start(raw, test, plan.start)
@@ -86,8 +94,17 @@ class TestReconciler:
         after = self._show(raw, test, changed(seen, plan=plan), active)
         self._measure(test, after, seen, _created(raw))
         for each in plan.drop:
-            self.cluster.delete(RUNS, namespace, each.run.name, each.run.uid)
+            self.cluster.delete(RUNS, test.namespace, each.run.name, each.run.uid)
         return self._again_s(test, seen)
+
+    def _is_unheard_of(self, test: CallTest, run: str) -> bool:
+        """Another operator made a run (one that ends while this one begins), and no watch has told of it yet."""
+        if self.store.run(test.namespace, run) is not None:
+            return False
+        held = self.cluster.get(RUNS, test.namespace, run)
+        if held is not None:
+            self.store.wrote(RUNS, held)
+        return held is not None
 
     def _see(self, test: CallTest) -> _Seen:
         """What is due, by what the store has."""
@@ -142,6 +159,7 @@ class TestReconciler:
             if not is_owned(held, test.uid):
                 return None
             made = held
+            self.store.wrote(RUNS, held)  # the watch may not have been there yet
         self.events.normal(raw, "RunCreated", f"run {start.name}: {_why(start.cause)}", run=start.name)
         return NamedRun(name=start.name, status=parse_run(made).status)
 

@@ -25,6 +25,7 @@ from controller.kube.sut import Seen, Suts
 from controller.operator.claims import Claims
 from controller.operator.metrics import Metrics
 from controller.operator.replacing import Replacements
+from controller.operator.runs import runs_of, write_status
 from controller.operator.settings import Settings
 from controller.plan.cause import Cause, PlanningError
 from controller.plan.discovery import Discovery, changes
@@ -35,7 +36,6 @@ from controller.run import status as statuses
 from controller.run.agent_state import AgentState
 from controller.run.conclude import Outcome, conclude, refused
 from controller.run.lifecycle import Collect, Create, GiveUp, Resolve, RunFacts, Send, next_step
-from controller.run.runs import RunSeen
 from controller.run.scheduling import is_next
 
 LOG = logging.getLogger(__name__)
@@ -105,6 +105,7 @@ class RunReconciler:
         self.agents.forget(namespace, name)
         self._made.pop((namespace, name), None)
         self.claims.release(namespace, name)
+        self.suts.forget_named(("CallTestRun", namespace, name))
 
     def _is_next(self, run: CallTestRun, created: str) -> bool:
         others = runs_of(self.store, run.namespace, run.spec.call_test_name, owner_uid="")
@@ -139,24 +140,7 @@ class RunReconciler:
         return statuses.Clock(now=datetime.fromtimestamp(self.now(), UTC), generation=generation)
 
     def _write(self, raw: Raw, before: CallTestRunStatus, after: CallTestRunStatus) -> Raw:
-        if after == before:
-            return raw
-        try:
-            return self.cluster.replace_status(RUNS, raw | {"status": statuses.as_dict(after)})
-        except ClusterError as error:
-            if not error.final:
-                raise
-            return self._write_shorter(raw, after, error)
-
-    def _write_shorter(self, raw: Raw, after: CallTestRunStatus, refusal: ClusterError) -> Raw:
-        """The same status would be refused again, for ever."""
-        for shorter in statuses.shorter(after, str(refusal)):
-            try:
-                return self.cluster.replace_status(RUNS, raw | {"status": statuses.as_dict(shorter)})
-            except ClusterError as error:
-                if not error.final:
-                    raise
-        raise refusal
+        return raw if after == before else write_status(self.cluster, raw, after)
 
 
 class _OneRun:
@@ -187,6 +171,9 @@ class _OneRun:
         """One step; the seconds until the next look, and whether there is nothing more to do now."""
         facts = self.facts()
         step = next_step(facts)
+        if isinstance(step, Collect) and not all(agent.state is AgentState.ENDED for agent in facts.agents):
+            facts = self.facts(is_certain=True)  # of the watches alone, nothing is concluded
+            step = next_step(facts)
         match step:
             case Resolve():
                 return WAIT_S, self.resolve(is_last_try=step.is_last_try)
@@ -227,13 +214,13 @@ class _OneRun:
         self.raw = self.parent._write(self.raw, self.run.status, after)  # noqa: SLF001 - two halves of one thing
         self.run = parse_run(self.raw)
 
-    def facts(self) -> RunFacts:
-        """What is known of the run now."""
+    def facts(self, *, is_certain: bool = False) -> RunFacts:
+        """What is known of the run now; `is_certain`: as the API server has it, and not only the watches."""
         started = self.run.status.start_time
         assert started is not UNSET  # `begun` was written
         is_resolved = self.run.status.endpoints is not UNSET
         is_created = statuses.is_created(self.run.status)
-        pods = self.parent.agents.pods(self.run) if is_resolved else []
+        pods = self.parent.agents.pods(self.run, is_certain=is_certain) if is_resolved else []
         plans = self.plans(pods, is_created=is_created) if is_resolved else ()
         return RunFacts(
             waited_s=self.parent.now() - started.timestamp(),
@@ -400,12 +387,3 @@ class _OneRun:
         """The operator made it for a CallTest: one by hand shows for itself, and is no part of the test's metrics."""
         owners = self.raw["metadata"].get("ownerReferences") or ()
         return any(owner["kind"] == "CallTest" and owner.get("controller") for owner in owners)
-
-
-def runs_of(store: Store, namespace: str, test: str, *, owner_uid: str) -> list[RunSeen]:
-    """The runs of a test that can be read; `owner_uid`: of the CallTest, to tell its own from others."""
-    return [
-        RunSeen(run=kept.run, created=kept.created, is_ours=owner_uid in kept.owners)
-        for kept in store.runs_of(namespace, test)
-        if kept.run is not None and not kept.is_going  # what cannot be read is said by its own reconcile
-    ]

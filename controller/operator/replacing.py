@@ -11,8 +11,8 @@ from controller.api.parse import CallTestRun
 from controller.api.trigger import ConcurrencyPolicy
 from controller.kube.cluster import Raw
 from controller.kube.store import Store
+from controller.operator.runs import runs_of
 from controller.run.lifecycle import Replaced
-from controller.run.runs import RunSeen
 from controller.run.scheduling import replacing
 
 LOOK_EVERY_S: Final = 2.0
@@ -44,17 +44,10 @@ class Replacements:
         self._found.pop(uid, None)
 
     def _look(self, run: CallTestRun, raw: Raw, owner_uid: str) -> Replaced | None:
-        other = replacing(run, str(raw["metadata"]["creationTimestamp"]), self._others(run, owner_uid))
+        known = runs_of(self.store, run.namespace, run.spec.call_test_name, owner_uid=owner_uid)
+        other = replacing(run, str(raw["metadata"]["creationTimestamp"]), known)
         started = run.status.start_time
         if other is None or started is UNSET:
             return None
         at_s = (datetime.fromisoformat(other.created) - started).total_seconds()
         return Replaced(by=other.run.name, at_s=at_s)
-
-    def _others(self, run: CallTestRun, owner_uid: str) -> list[RunSeen]:
-        """The runs that the operator made of the same CallTest."""
-        return [
-            RunSeen(run=kept.run, created=kept.created, is_ours=True)
-            for kept in self.store.runs_of(run.namespace, run.spec.call_test_name)
-            if kept.run is not None and not kept.is_going and owner_uid in kept.owners
-        ]

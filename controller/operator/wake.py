@@ -73,7 +73,7 @@ class Wake:
         before, after = change.before, change.after
         if before is not None and after is not None and before.value == after.value:
             return
-        for item in (before, after):
-            labels = frozenset(item.found) if item is not None else frozenset[tuple[str, str]]()
-            for kind, *name in sorted(self.suts.interested(change.kind, *change.name, labels) if item else ()):
-                yield Key(cast("Literal['CallTest', 'CallTestRun']", kind), *name)
+        labels = {frozenset(item.found) for item in (before, after) if item is not None}
+        concerned = {who for each in labels for who in self.suts.interested(change.kind, *change.name, each)}
+        for kind, *name in sorted(concerned):
+            yield Key(cast("Literal['CallTest', 'CallTestRun']", kind), *name)

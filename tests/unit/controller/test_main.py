@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import pytest
 
@@ -17,11 +18,11 @@ from tests.unit.controller.measured import CREATED, spec
 from tests.unit.controller.world import settings
 
 
-def operator(cluster: FakeCluster) -> Operator:
-    metrics = Metrics()
-    reconciler = Reconciler(cluster=cluster, settings=settings(), metrics=metrics)
+def operator(cluster: FakeCluster, *flags: str) -> Operator:
+    metrics, made = Metrics(), settings(*flags)
+    reconciler = Reconciler(cluster=cluster, settings=made, metrics=metrics)
     worker = Worker(reconcile=reconciler.reconcile, observe=metrics.observe_reconcile)
-    return Operator(settings=settings(), cluster=cluster, metrics=metrics, reconciler=reconciler, worker=worker)
+    return Operator(settings=made, cluster=cluster, metrics=metrics, reconciler=reconciler, worker=worker)
 
 
 async def watch(namespaces, registry, stop) -> None:
@@ -194,6 +195,22 @@ async def test_everything_is_looked_at_again_even_if_no_event_comes() -> None:
     assert {"a", "b"} <= set(seen)
     made.stop.set()
     await asyncio.wait_for(task, 5)
+
+
+async def test_everything_is_not_looked_at_all_at_once_but_at_the_start() -> None:
+    cluster = FakeCluster()
+    made = operator(cluster, "--resync-seconds", "0.4")
+    seen: list[tuple[str, float]] = []
+    made.worker.reconcile = lambda key: seen.append((key.name, time.monotonic()))  # type: ignore[assignment, func-returns-value]
+    for name in "abcd":
+        cluster.apply(TESTS, {"metadata": {"name": name, "namespace": "voice"}, "spec": {}})
+    task = asyncio.create_task(made.run())
+    await until(lambda: made.resynced_at is not None)
+    seen.clear()
+    await until(lambda: {name for name, _ in seen} == set("abcd"))
+    made.stop.set()
+    await asyncio.wait_for(task, 5)
+    assert seen[3][1] - seen[0][1] >= 0.2
 
 
 async def test_a_test_that_was_deleted_while_nobody_watched_leaves_no_series() -> None:

@@ -131,6 +131,17 @@ def test_a_version_that_is_too_old_makes_it_list_again(gone: Answer) -> None:
     assert delays_s[0] <= 0.5
 
 
+@pytest.mark.parametrize(
+    "trouble", [EXPIRED, {"type": "ADDED", "object": {"metadata": {}}}], ids=["too old", "nonsense"]
+)
+def test_until_all_is_listed_again_what_is_known_is_not_taken_for_what_is_there(trouble: dict[str, Any]) -> None:
+    server, store = Server([page(5, "a")], [[trouble]]), Store()
+    watch = Watch(cluster=server, scope=SCOPE, sink=store)  # type: ignore[arg-type]
+    assert watch.attempt() > 0
+    assert not watch.is_going_on
+    assert not store.is_synced(SCOPE)
+
+
 def test_a_silent_watch_is_given_up_and_all_is_listed_again() -> None:
     silent = ClusterError("WATCH", "calltests", 0, "silent for 60 s", silent=True)
     store, asked, _ = watched([page(5), page(9, "a")], [silent])

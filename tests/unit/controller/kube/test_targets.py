@@ -1,0 +1,97 @@
+"""A target's namespace is read from its watches as soon as they have all of it, and directly until then."""
+
+import pytest
+
+from controller.kube.cluster import ENDPOINT_SLICES, PODS, SERVICES, ClusterError
+from controller.kube.store import Store
+from controller.kube.targets import KEPT_S, KINDS, TargetWatches
+from controller.kube.watch import Scope, Watch
+from tests.unit.controller.fake_cluster import FakeCluster
+
+VOICE = [Scope(kind=kind, namespace="voice") for kind in KINDS]
+
+
+class Targets:
+    """Watches that bring what they are told to."""
+
+    def __init__(self, *always: Scope) -> None:
+        self.cluster, self.store = FakeCluster(), Store()
+        self.started: list[Watch] = []
+        self.time_s = 0.0
+        self.watches = TargetWatches(
+            cluster=self.cluster,
+            store=self.store,
+            always=frozenset(always),
+            now=lambda: self.time_s,
+            start=self.started.append,
+        )
+
+    def bring(self, *scopes: Scope) -> None:
+        for scope in scopes:
+            self.store.begin(scope)
+            self.store.listed(scope, [])
+            self.store.end(scope, 1)
+
+    @property
+    def scopes(self) -> set[Scope]:
+        return {watch.scope for watch in self.started}
+
+
+def test_it_is_read_directly_until_all_of_it_was_heard_of() -> None:
+    targets = Targets()
+    assert targets.watches.reader("voice") is targets.cluster
+    targets.bring(*VOICE[:2])
+    assert targets.watches.reader("voice") is targets.cluster
+    assert not targets.watches.is_watched("voice")
+    targets.bring(VOICE[2])
+    assert targets.watches.reader("voice") is targets.store
+    assert targets.watches.is_watched("voice")
+    assert targets.scopes == set(VOICE)
+    assert len(targets.started) == 3, "each once"
+
+
+def test_while_one_watch_is_broken_it_is_read_directly() -> None:
+    targets = Targets()
+    targets.bring(*VOICE)
+    targets.store.failed(VOICE[0], ClusterError("WATCH", "pods", 0, "connection reset"))
+    assert targets.watches.reader("voice") is targets.cluster
+    targets.store.opened(VOICE[0])
+    assert targets.watches.reader("voice") is targets.store
+
+
+def test_where_lists_are_permitted_and_watches_are_not_it_is_read_directly() -> None:
+    targets = Targets()
+    targets.bring(*VOICE)
+    targets.store.failed(VOICE[1], ClusterError("WATCH", "services", 403, "forbidden"))
+    assert targets.watches.reader("voice") is targets.cluster
+    assert not targets.watches.is_watched("voice")
+
+
+def test_what_may_not_be_read_is_not_asked_for_by_each_look() -> None:
+    targets = Targets()
+    targets.bring(*VOICE)
+    targets.store.failed(VOICE[2], ClusterError("GET", "endpointslices", 403, "forbidden"))
+    with pytest.raises(ClusterError, match="forbidden"):
+        targets.watches.reader("voice")
+    assert targets.cluster.asked == []
+
+
+def test_what_is_watched_anyway_is_not_watched_twice() -> None:
+    targets = Targets(Scope(kind=PODS, namespace="voice"))
+    targets.watches.reader("voice")
+    assert targets.scopes == {Scope(kind=kind, namespace="voice") for kind in (SERVICES, ENDPOINT_SLICES)}
+
+
+def test_watches_that_nobody_needs_end_and_others_go_on() -> None:
+    targets = Targets()
+    targets.watches.reader("voice")
+    targets.watches.reader("other")
+    targets.bring(*VOICE)
+    targets.time_s = KEPT_S
+    targets.watches.reader("other")
+    targets.time_s = KEPT_S + 1
+    targets.watches.forget_unused()
+    assert {watch.scope.namespace for watch in targets.started if watch.stop.is_set()} == {"voice"}
+    assert not targets.store.is_synced(VOICE[0])
+    assert targets.watches.reader("voice") is targets.cluster
+    assert len(targets.started) == 9, "it is watched anew"

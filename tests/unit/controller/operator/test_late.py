@@ -1,0 +1,130 @@
+"""What the watches bring late, or never: nothing false is said of it, and nothing is done twice."""
+
+from typing import Any
+
+import pytest
+
+from controller.kube.cluster import EVENTS, PODS, RUNS, TESTS, ClusterError, Kind
+from controller.operator.workqueue import Key
+from tests.unit.controller.kube.test_agents import stamp
+from tests.unit.controller.world import NS, World, impatient
+
+TEST, RUN = Key("CallTest", NS, "pin"), Key("CallTestRun", NS, "pin-g1")
+
+
+def events(world: World) -> list[str]:
+    return [event["reason"] for event in world.cluster.list(EVENTS, NS)]
+
+
+def bring(world: World, *kinds: Kind) -> None:
+    """What the watches of these kinds saw; those of the others are silent."""
+    for scope in world.scopes:
+        if scope.kind in kinds:
+            world.bring(scope)
+
+
+def begun() -> World:
+    """A run whose agents run."""
+    world = World()
+    world.apply()
+    world.ticks(3)
+    assert len(world.agents()) == 2
+    return world
+
+
+def test_a_run_whose_creation_was_not_answered_is_adopted_before_the_watch_has_it() -> None:
+    world = World()
+    real, lost = world.cluster.create, [RUNS]
+
+    def create(kind: Kind, namespace: str, body: Any) -> Any:
+        made = real(kind, namespace, body)
+        if kind in lost:
+            lost.clear()
+            raise ClusterError("POST", kind.plural, 0, "no answer")
+        return made
+
+    world.cluster.create = create  # type: ignore[method-assign]
+    world.apply()
+    world.watch()
+    with pytest.raises(ClusterError, match="no answer"):
+        world.operator.reconcile(TEST)
+    for _ in range(3):
+        world.operator.reconcile(TEST)  # and nothing was heard meanwhile
+    assert world.test_status()["running"]["name"] == "pin-g1"
+    assert "RunDeleted" not in events(world)
+    world.ticks(12)
+    assert world.runs() == ["pin-g1"]
+
+
+def test_a_run_that_another_operator_made_just_now_is_not_called_deleted() -> None:
+    world = World()
+    world.apply()
+    world.watch()
+    other = world.operator
+    world.start_operator()
+    other.reconcile(TEST)
+    bring(world, TESTS)
+    assert world.operator.reconcile(TEST) is not None, "it looks again soon"
+    assert "RunDeleted" not in events(world)
+    world.ticks(12)
+    assert (world.runs(), world.run_status()["result"]) == (["pin-g1"], "Passed")
+    world.cluster.remove(RUNS, NS, "pin-g1")
+    world.apply(trigger={"runToken": "again"})
+    world.ticks(3)
+    world.cluster.remove(RUNS, NS, "pin-g2")
+    world.ticks(2)
+    assert "RunDeleted" in events(world), "one that is deleted is"
+
+
+def test_agents_that_the_watch_told_of_before_it_told_of_their_run_are_not_lost() -> None:
+    world = begun()
+    world.operator.wake(lambda _: None).sightings.forget(NS, "pin-g1")
+    world.ticks(12)
+    assert world.run_status()["result"] == "Passed"
+
+
+def test_an_agent_that_only_the_watch_has_as_lost_is_not() -> None:
+    world = begun()
+    pod = world.cluster.get(PODS, NS, "pin-g1-callee-0")
+    assert pod is not None
+    marked = {"conditions": [{"type": "Ready", "status": "False", "lastTransitionTime": stamp(world.time_s - 60)}]}
+    world.cluster.set_status(PODS, NS, "pin-g1-callee-0", pod["status"] | marked)
+    bring(world, PODS)
+    world.cluster.set_status(PODS, NS, "pin-g1-callee-0", pod["status"])
+    world.operator.reconcile(RUN)  # and that it came back was not heard
+    world.ticks(12)
+    assert world.run_status()["result"] == "Passed"
+
+
+def stopped(*, is_silent: bool) -> dict[str, Any]:
+    """A run whose agents end only when they are told to, at its deadline; `is_silent`: and no watch tells of it."""
+    world = World()
+    world.kubelet.fault_of = lambda _: "slow"
+    world.apply(**impatient(), activeDeadlineSeconds=20)
+    world.ticks(19)
+    if is_silent:
+        world.scopes = [scope for scope in world.scopes if scope.kind != PODS]
+    world.ticks(60)
+    return world.run_status()
+
+
+def test_what_agents_left_behind_counts_though_the_watch_has_not_told_of_their_end() -> None:
+    heard, silent = stopped(is_silent=False), stopped(is_silent=True)
+    assert heard["reason"] == "DeadlineExceeded"
+    assert heard["detail"]["complete"]
+    for name in ("result", "reason", "message", "calls", "endpoints", "detail"):
+        assert silent[name] == heard[name]
+
+
+def test_who_is_gone_hears_of_nothing_any_more() -> None:
+    world = World()
+    world.apply(trigger={"onRollout": {}})
+    world.ticks(2)
+    suts, labels = world.operator.wake(lambda _: None).suts, frozenset({("app", "sut")})
+    assert suts.interested(PODS, NS, "sut-0", labels) == {("CallTest", NS, "pin"), ("CallTestRun", NS, "pin-g1")}
+    for kind, name in ((RUNS, "pin-g1"), (TESTS, "pin")):
+        world.cluster.remove(kind, NS, name)
+    world.watch()
+    for key in (TEST, RUN):
+        world.operator.reconcile(key)
+    assert suts.interested(PODS, NS, "sut-0", labels) == set()
