@@ -12,6 +12,7 @@ from controller.api.test import CallTestSpec
 
 NOT_TESTED = ("trigger", "concurrency_policy", "suspend", "successful_runs_history_limit", "failed_runs_history_limit")
 """Fields of a spec that say when it is run, not what: changing them starts nothing and leaves the verdict."""
+_DEFAULTS = {field.name: field.default for field in msgspec.structs.fields(CallTestSpec) if field.name in NOT_TESTED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +52,7 @@ class Start:
 
 def tested_hash(spec: CallTestSpec) -> str:
     """Of what is tested: a verdict on one spec is one on every spec of this hash."""
-    left_out = {field.name: field.default for field in msgspec.structs.fields(CallTestSpec) if field.name in NOT_TESTED}
-    bare = msgspec.structs.replace(spec, **left_out)
+    bare = msgspec.structs.replace(spec, **_DEFAULTS)
     return hashlib.sha256(msgspec.json.encode(bare)).hexdigest()[:16]
 
 
