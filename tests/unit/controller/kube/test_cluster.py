@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 from kubernetes import client
 
+from controller.kube import cluster as client_of
 from controller.kube.cluster import EVENTS, PODS, RUNS, TESTS, ClusterError, KubernetesCluster, is_owned
+
+UNFINISHED, BROKEN = b"\n\n", b"{"
+"""An answer with these ends never, or in the middle."""
 
 
 class Server(ThreadingHTTPServer):
@@ -16,6 +20,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers: list[tuple[int, Any]] = []
         self.requests: list[tuple[str, str, str | None, Any]] = []
+        self.end = threading.Event()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -28,9 +33,12 @@ class Handler(BaseHTTPRequestHandler):
         status, content = self.server.answers.pop(0)
         raw = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response(status)
-        self.send_header("Content-Length", str(len(raw)))
+        self.send_header("Content-Length", str(len(raw) + raw.endswith((UNFINISHED, BROKEN))))
         self.end_headers()
         self.wfile.write(raw)
+        if raw.endswith(UNFINISHED):
+            self.wfile.flush()
+            self.server.end.wait(10)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - the library's names
 
@@ -46,6 +54,7 @@ def server():
     )  # waited for by shutdown
     serving.start()
     yield made
+    made.end.set()
     made.shutdown()
     made.server_close()
 
@@ -158,6 +167,50 @@ def test_a_refusal_says_verb_resource_and_why(
     assert (error.status, error.is_passing, error.final) == (code, passing, final)
     assert str(error).startswith(f"POST events: {code}: ")
     assert text in str(error)
+
+
+def watched(cluster: KubernetesCluster) -> list[Any]:
+    return list(cluster.watch(PODS, "voice", "7", "a=b", 50))
+
+
+def test_a_watch_gives_each_event_and_goes_on_from_a_version(server: Server, cluster: KubernetesCluster) -> None:
+    server.answers = [(200, b'{"type": "ADDED", "object": {}}\n\n{"type": "BOOKMARK"}')]
+    assert [event["type"] for event in watched(cluster)] == ["ADDED", "BOOKMARK"]
+    path, _, query = server.requests[0][1].partition("?")
+    assert path == "/api/v1/namespaces/voice/pods"
+    wanted = {"watch=true", "resourceVersion=7", "allowWatchBookmarks=true", "timeoutSeconds=50", "labelSelector=a%3Db"}
+    assert set(query.split("&")) == wanted
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "text", "status_"),
+    [
+        (410, status("too old resource version"), "WATCH pods: 410: too old", 410),
+        (403, status("forbidden"), "WATCH pods: 403: forbidden", 403),
+        (200, b"<html>a proxy's page</html>", "no JSON", 0),
+        (200, b"[1]", "no object", 0),
+        (200, b'{"type": "ADDED"}\n{', "truncated", 0),
+    ],
+)
+def test_a_watch_that_fails_says_how(
+    server: Server, cluster: KubernetesCluster, code: int, body: Any, text: str, status_: int
+) -> None:
+    server.answers = [(code, body)]
+    with pytest.raises(ClusterError, match=text) as failed:
+        watched(cluster)
+    assert (failed.value.status, failed.value.silent) == (status_, False)
+
+
+def test_a_watch_that_says_nothing_any_more_is_silent(
+    server: Server, cluster: KubernetesCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_of, "WATCH_MARGIN_S", 0.1 - 50)
+    server.answers = [(200, b'{"type": "ADDED"}\n\n')]
+    events = cluster.watch(PODS, "voice", "7", "", 50)
+    assert next(events) == {"type": "ADDED"}
+    with pytest.raises(ClusterError, match="silent") as failed:
+        next(events)
+    assert failed.value.silent
 
 
 def test_a_server_that_is_not_there_is_passing_trouble() -> None:
