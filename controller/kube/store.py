@@ -4,6 +4,7 @@ It may lag behind the API server, but never behind ourselves: what we write is t
 it says is gone was gone. Who concludes from what is there asks the API server for that one object.
 """
 
+import logging
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +40,7 @@ from controller.kube.projection import (
 )
 from controller.kube.watch import Scope, number
 
+LOG = logging.getLogger(__name__)
 Name = tuple[str, str]
 """Namespace and name."""
 OBJECTS: Final[Mapping[Kind, Callable[[Raw], bytes]]] = {
@@ -221,7 +223,11 @@ class Store:
             known = before.version if before is not None else self._gone.get((kind, *name), -1)
             if known >= version:
                 return
-            after = self._item(kind, name, version, raw)
+            try:
+                after = self._item(kind, name, version, raw)
+            except Exception:  # what nobody foresaw in one object must not keep all others unheard of
+                LOG.exception("%s %s/%s", kind.plural, *name)
+                return
             if before is not None and before.value == after.value:
                 after = Item(version=version, uid=after.uid, found=before.found, value=before.value)
             self._forget(kind, name)

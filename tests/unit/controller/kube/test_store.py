@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from controller.api import API_VERSION
 from controller.kube import store as kept
 from controller.kube.cluster import ENDPOINT_SLICES, PODS, RUNS, TESTS, Raw
@@ -182,6 +184,13 @@ def test_a_run_or_test_that_cannot_be_read_is_there_all_the_same() -> None:
     assert run_.run is None
     assert test is not None
     assert test.test is None
+
+
+def test_an_object_that_nobody_foresaw_is_said_and_hides_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    odd = pod("odd", 1) | {"spec": {"containers": [3]}}
+    store = synced(odd, pod("good", 2))
+    assert found(store) == ["good"]
+    assert "pods voice/odd" in caplog.text
 
 
 def test_each_change_is_told_once() -> None:
