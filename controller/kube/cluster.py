@@ -184,7 +184,18 @@ class KubernetesCluster:
         )
         if not 200 <= response.status <= 299:
             raise ClusterError("WATCH", kind.plural, response.status, _message(bytes(response.read() or b"")))
-        return _events(response.response, kind, limit_s)
+        return self._events(response.response, kind, limit_s)
+
+    def _events(self, stream: Any, kind: Kind, limit_s: int) -> Iterator[Raw]:
+        try:
+            for line in _lines(stream):
+                yield _event(line, kind)
+        except ReadTimeoutError as error:
+            raise self._unanswered("WATCH", kind.plural, f"silent for {limit_s} s", silent=True) from error
+        except (HTTPError, OSError) as error:
+            raise self._unanswered("WATCH", kind.plural, str(error)) from error
+        finally:
+            stream.close()
 
     def create(self, kind: Kind, namespace: str, body: Raw) -> Raw:
         """See Cluster."""
@@ -268,7 +279,7 @@ class KubernetesCluster:
         try:
             data = bytes(response.read() or b"")
         except (HTTPError, OSError) as error:
-            raise ClusterError(method, resource, 0, str(error)) from error
+            raise self._unanswered(method, resource, str(error)) from error
         if not 200 <= response.status <= 299:
             raise ClusterError(method, resource, response.status, _message(data))
         return data
@@ -300,7 +311,12 @@ class KubernetesCluster:
         except MaxRetryError as error:
             raise ClusterError(method, resource, 0, str(error.reason)) from error
         except (HTTPError, OSError) as error:
-            raise ClusterError(method, resource, 0, str(error)) from error
+            raise self._unanswered(method, resource, str(error)) from error
+
+    def _unanswered(self, method: str, resource: str, message: str, *, silent: bool = False) -> ClusterError:
+        """Connections that wait to be used again may be as dead, and each would cost a time-out: none is used again."""
+        self._api.rest_client.pool_manager.clear()
+        return ClusterError(method, resource, 0, message, silent=silent)
 
 
 def connect() -> KubernetesCluster:
@@ -317,6 +333,7 @@ def connect() -> KubernetesCluster:
     # The work queue tries again, with a growing delay; urllib3's own retries would multiply TIMEOUT_S.
     configuration.retries = 0
     configuration.connection_pool_maxsize = 2 * READERS
+    configuration.keep_alive = True  # what lies between must not forget an idle watch
     return KubernetesCluster(client.ApiClient(configuration))
 
 
@@ -357,15 +374,3 @@ def _event(line: bytes, kind: Kind) -> Raw:
     if not isinstance(event, dict):
         raise ClusterError("WATCH", kind.plural, 0, "an event that is no object")
     return event
-
-
-def _events(stream: Any, kind: Kind, limit_s: int) -> Iterator[Raw]:
-    try:
-        for line in _lines(stream):
-            yield _event(line, kind)
-    except ReadTimeoutError as error:
-        raise ClusterError("WATCH", kind.plural, 0, f"silent for {limit_s} s", silent=True) from error
-    except (HTTPError, OSError) as error:
-        raise ClusterError("WATCH", kind.plural, 0, str(error)) from error
-    finally:
-        stream.close()

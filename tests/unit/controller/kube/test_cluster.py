@@ -2,6 +2,8 @@
 
 import json
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -20,16 +22,28 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers: list[tuple[int, Any]] = []
         self.requests: list[tuple[str, str, str | None, Any]] = []
+        self.connections: list[Handler] = []
+        self.before: Callable[[], Any] = lambda: None
         self.end = threading.Event()
 
 
 class Handler(BaseHTTPRequestHandler):
     server: Server
+    protocol_version = "HTTP/1.1"
+    is_dead = False
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections.append(self)
 
     def answer(self) -> None:
+        if self.is_dead:
+            self.server.end.wait(10)
+            return
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else None
         self.server.requests.append((self.command, self.path, self.headers.get("Content-Type"), body))
+        self.server.before()
         status, content = self.server.answers.pop(0)
         raw = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response(status)
@@ -39,6 +53,7 @@ class Handler(BaseHTTPRequestHandler):
         if raw.endswith(UNFINISHED):
             self.wfile.flush()
             self.server.end.wait(10)
+        self.close_connection = raw.endswith((UNFINISHED, BROKEN))
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - the library's names
 
@@ -129,6 +144,23 @@ def test_a_log_comes_as_bytes_with_times(server: Server, cluster: KubernetesClus
     assert "timestamps=true" in server.requests[0][1]
     assert "container=agent" in server.requests[0][1], "there may be others in the pod"
     assert "sinceSeconds=1" in server.requests[1][1]
+
+
+def test_a_dead_connection_costs_one_time_out_and_not_one_for_each_that_waits(
+    server: Server, cluster: KubernetesCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_of, "LOG_TIMEOUT_S", (1, 0.2))
+    together = threading.Barrier(3)
+    server.before = together.wait
+    server.answers = [(200, b"log")] * 6
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(lambda _: cluster.pod_log("voice", "p"), range(3))) == [b"log"] * 3
+        assert len(server.connections) == 3, "they wait to be used again"
+        for connection in server.connections:
+            connection.is_dead = True
+        with pytest.raises(ClusterError, match="timed out"):
+            cluster.pod_log("voice", "p")
+        assert list(pool.map(lambda _: cluster.pod_log("voice", "p"), range(3))) == [b"log"] * 3
 
 
 @pytest.mark.parametrize(
