@@ -251,7 +251,7 @@ class _OneRun:
         """The replicas behind a ClusterIP: they are not endpoints, and may send SIP all the same."""
         if held or self.test.target.via is not Via.SERVICE:
             return ()
-        return self.look().discovery.addresses
+        return self.look(is_certain=True).discovery.addresses
 
     def look(self, *, is_certain: bool = False) -> Seen:
         """The target, now; certain where something is concluded from it."""

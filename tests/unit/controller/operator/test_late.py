@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from controller.kube.cluster import EVENTS, PODS, RUNS, TESTS, ClusterError, Kind
+from controller.kube.cluster import ENDPOINT_SLICES, EVENTS, PODS, RUNS, SERVICES, TESTS, ClusterError, Kind
 from controller.operator.workqueue import Key
 from tests.unit.controller.kube.test_agents import stamp
 from tests.unit.controller.world import NS, World, impatient
@@ -114,6 +114,23 @@ def test_what_agents_left_behind_counts_though_the_watch_has_not_told_of_their_e
     assert heard["detail"]["complete"]
     for name in ("result", "reason", "message", "calls", "endpoints", "detail"):
         assert silent[name] == heard[name]
+
+
+def test_a_replica_behind_the_service_may_answer_though_no_watch_has_told_of_it() -> None:
+    world = World()
+    world.cluster.objects[SERVICES, NS, "sut"]["spec"]["clusterIP"] = "10.96.0.9"
+    world.apply(target={"service": {"name": "sut"}, "port": "sip", "via": "Service"})
+    world.tick(0)  # who looks is told from now on
+    world.cluster.remove(RUNS, NS, "pin-g1")
+    world.run_by_hand("mine", target={"service": {"name": "sut"}, "port": "sip", "via": "Service"})
+    world.watch()
+    world.cluster.remove(ENDPOINT_SLICES, NS, "sut-x")
+    world.sut(3)
+    world.cluster.objects[SERVICES, NS, "sut"]["spec"]["clusterIP"] = "10.96.0.9"
+    world.operator.reconcile(Key("CallTestRun", NS, "mine"))
+    pod = world.cluster.get(PODS, NS, "mine-caller-0")
+    assert pod is not None
+    assert "10.0.0.3" in pod["metadata"]["annotations"]["calltest.dev/plan"]
 
 
 def test_who_is_gone_hears_of_nothing_any_more() -> None:
