@@ -309,7 +309,7 @@ class KubernetesCluster:
         except client.ApiException as error:
             raise ClusterError(method, resource, int(error.status or 0), str(error.reason)) from error
         except MaxRetryError as error:
-            raise ClusterError(method, resource, 0, str(error.reason)) from error
+            raise self._unanswered(method, resource, str(error.reason)) from error
         except (HTTPError, OSError) as error:
             raise self._unanswered(method, resource, str(error)) from error
 
