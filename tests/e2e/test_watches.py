@@ -93,7 +93,7 @@ def shown(url: str, page: str) -> str:
         return ""
 
 
-def tests_of(url: str) -> set[str]:
+def of_tests(url: str) -> set[str]:
     """The CallTests of which /metrics shows something."""
     return set(re.findall(r'calltest="([^"]+)"', shown(url, "metrics")))
 
@@ -123,11 +123,11 @@ def test_what_happens_while_all_connections_are_dead_is_known_soon(watched: tupl
     for name in ("stays", "goes"):
         space.apply(nowhere(name))
         until(partial(space.runs, name), f"the run of {name}", timeout_s=20)
-    assert "goes" in tests_of(url)
+    assert "goes" in of_tests(url)
     relay.let_die()
     space.apply(nowhere("new"))
     space.kubectl("delete", "calltest", "goes")
     until(lambda: space.runs("new"), "the run of a test that was made in the silence", timeout_s=KNOWN_S)
-    until(lambda: tests_of(url) == {"stays", "new"}, "the series of one that was deleted go", timeout_s=KNOWN_S)
+    until(lambda: of_tests(url) == {"stays", "new"}, "the series of one that was deleted go", timeout_s=KNOWN_S)
     assert shown(url, "healthz")
     assert [run["metadata"]["name"] for run in space.runs("stays")] == ["stays-g1"], "and nothing is done twice"
