@@ -169,8 +169,8 @@ def as_one(sources: Sequence[Source]) -> Rtp:
         empty=sum(one.empty for one in accepted),
         noise=sum(one.noise for one in accepted),
         media_ms=total(one.media_ms for one in accepted),
-        lost_ms=total(one.lost_ms for one in accepted),
-        pause_ms=total(one.pause_ms for one in accepted),
+        lost_ms=total(one.lost_ms for one in audible(accepted)),
+        pause_ms=total(one.pause_ms for one in audible(accepted)),
         event_ms=total(one.event_ms for one in accepted),
         jitter_ms=round(sum((one.jitter_ms or 0.0) * one.jitter_samples for one in known) / samples, 3)
         if known
@@ -180,6 +180,15 @@ def as_one(sources: Sequence[Source]) -> Rtp:
         last_ms=max((one.last_ms for one in accepted if one.last_ms is not None), default=None),
         max_gap_ms=max((one.max_gap_ms for one in accepted if one.max_gap_ms is not None), default=None),
     )
+
+
+def audible(sources: Sequence[Source]) -> list[Source]:
+    """Those of senders that sent audio, in whatever section: only their time between packets is a call's.
+
+    Some send digits as a source of their own, whose time between two digits nobody misses: audio runs on beside it.
+    """
+    senders = {(source.remote, source.ssrc) for source in sources if source.media_ms}
+    return [source for source in sources if (source.remote, source.ssrc) in senders]
 
 
 def total(values: Iterable[float | None]) -> float | None:

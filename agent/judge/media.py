@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
 
-from agent.contract.media import GapKind, Origin, Section, Source
+from agent.contract.media import GapKind, Origin, Section, Source, audible
 from agent.judge.call_leg import CallLeg
 from agent.judge.spans import Span, length, meet, union
 from agent.judge.words import listed, many
@@ -140,10 +140,10 @@ def _as_one(sources: Iterable[Source], quiet_ms: float) -> Flowed:
         packets=sum(source.packets - source.duplicates for source in every),
         lost=sum(source.lost for source in every),
         media_ms=sum(media) if media else None,
-        lost_ms=max(0.0, sum(source.lost_ms or 0.0 for source in every) - quiet_ms),
+        lost_ms=max(0.0, sum(source.lost_ms or 0.0 for source in audible(every)) - quiet_ms),
         quiet_ms=quiet_ms,
         event_ms=sum(source.event_ms or 0.0 for source in every),
-        pause_ms=sum(source.pause_ms or 0.0 for source in every),
+        pause_ms=sum(source.pause_ms or 0.0 for source in audible(every)),
         restarts=sum(source.restarts for source in every),
         unnegotiated=sum(source.unnegotiated for source in every),
         noise=sum(source.noise for source in every),

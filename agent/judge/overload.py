@@ -17,10 +17,10 @@ lateness makes a packet, a digit or this call's signal out of nothing, or jitter
 MAX_STALL_MS: Final = 1000.0
 """An agent that stood still for this long did not make the call that it was to make."""
 MIN_SENT_RATIO: Final = 0.95
-"""Less of the media time that was due is loss that we made …"""
+"""Less of the media time that was due is loss that we made."""
 MAX_UNSENT_MS: Final = 200.0
-"""… where it is more than a late beginning and a packet under way at the end make: of a call of a second, that is more
-than a twentieth."""
+"""A late beginning and a packet under way at the end: more than a twentieth of a call of a second, and what held
+all the same did hold."""
 
 
 class Excuse(StrEnum):
@@ -43,7 +43,8 @@ def overload(health: Health, media_ms: float) -> str | None:
     would be counted as the path's loss.
     """
     stalled = _late(health, health.media, MAX_STALL_MS)
-    found = (_throttled(health.media, media_ms), stalled, _dropped(health.media), _unsent(health, media_ms))
+    unsent = None if _is_short(health, media_ms) else _unsent(health)
+    found = (_throttled(health.media, media_ms), stalled, _dropped(health.media), unsent)
     return "; ".join(trouble for trouble in found if trouble is not None) or None
 
 
@@ -56,7 +57,7 @@ def media_troubles(health: Health, media_ms: float) -> Mapping[Excuse, str]:
             Excuse.LATE: (throttled, late),
             Excuse.LATE_MEDIA: (throttled, sent_late),
             Excuse.DROPPED: (_dropped(health.media),),
-            Excuse.UNSENT: (_unsent(health, media_ms),),
+            Excuse.UNSENT: (_unsent(health),),
         }
     )
 
@@ -110,10 +111,13 @@ def _dropped(trouble: Trouble) -> str | None:
     return f"{many(trouble.socket_drops, 'datagram')} dropped at its own sockets" if trouble.socket_drops else None
 
 
-def _unsent(health: Health, media_ms: float) -> str | None:
+def _is_short(health: Health, media_ms: float) -> bool:
+    """What was not sent is so little that what held in spite of it did hold."""
+    return health.sent_ratio is not None and (1 - health.sent_ratio) * media_ms <= MAX_UNSENT_MS
+
+
+def _unsent(health: Health) -> str | None:
     if health.sent_ratio is None or health.sent_ratio >= MIN_SENT_RATIO:
-        return None
-    if (1 - health.sent_ratio) * media_ms <= MAX_UNSENT_MS:
         return None
     sent, needed = 100 * health.sent_ratio, 100 * MIN_SENT_RATIO
     return f"it sent {sent:.0f} % of the RTP that was due, where {needed:.0f} % are needed"

@@ -1,8 +1,8 @@
 """Whether anybody listens where our requests go, asked only where no answer comes.
 
-The SIP stack's own socket never hears of ICMP. So a keep-alive (CRLF CRLF, RFC 5626 §4.4.1) goes to the same port once
-a second, from a connected socket, which does. A port that refuses all of them for long is closed; one that does so for
-a moment may be a restart; where nothing is refused, nothing is known.
+The SIP stack's own socket never hears of ICMP. So a keep-alive (CRLF CRLF, as RFC 5626 §4.4.1 has it for connections)
+goes to the same port once a second, from a connected socket, which does. A port that refuses all of them for long is
+closed; one that does so for a moment may be a restart; where nothing is refused, nothing is known.
 """
 
 import logging
@@ -59,8 +59,8 @@ class UdpDoor:
         """As Door; what cannot be sent is not refused."""
         self.close()
         family = socket.AF_INET6 if ":" in self._peer[0] else socket.AF_INET
-        self._socket = socket.socket(family, socket.SOCK_DGRAM)
         try:
+            self._socket = socket.socket(family, socket.SOCK_DGRAM)
             self._socket.setblocking(False)
             self._socket.bind((self._own, 0))
             self._socket.connect(self._peer)
@@ -174,6 +174,8 @@ class ClosedPorts:
     def _look(self, peer: str) -> None:
         """What came of the last keep-alive; then the next one, as long as somebody waits for it."""
         port = self._ports[peer]
+        if port.refused_s and port.knocked_s - port.refused_s[-1] > 2 * KNOCK_S:
+            port.refused_s.clear()  # we stood still: nobody asked meanwhile
         if port.door.refused():
             port.refused_s.append(port.knocked_s)
             self._tell(peer, port)

@@ -51,7 +51,7 @@ class Running(StatusValue, frozen=True, kw_only=True):
     start_time: Annotated[datetime, about("When it started.", example="2026-01-31T12:00:00Z", tz=True)] | UnsetType = (
         UNSET
     )
-    progress: Annotated[str, about("Calls ended of planned.", example="7/20", max_length=32)]
+    progress: Annotated[str, about("Calls ended of planned.", example="7/20", max_length=32)] | UnsetType = UNSET
 
 
 class SkipReason(StrEnum):
@@ -142,7 +142,7 @@ class CallTestStatus(StatusValue, frozen=True, kw_only=True):
         | UnsetType
     ) = UNSET
     running: (
-        Annotated[Running, about("The run that is under way.", example={"name": "pin-g4", "summary": "7/20"})]
+        Annotated[Running, about("The run that is under way.", example={"name": "pin-g4", "progress": "7/20"})]
         | UnsetType
     ) = UNSET
     conditions: Conditions = ()

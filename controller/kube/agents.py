@@ -97,6 +97,8 @@ class Agents:
     def _again(self, pod: Raw) -> Raw | None:
         meta = pod["metadata"]
         found = self.cluster.get(PODS, meta["namespace"], meta["name"])
+        if found is not None:
+            self.store.wrote(PODS, found)
         return found if found is not None and found["metadata"]["uid"] == meta["uid"] else None
 
     def forget(self, namespace: str, name: str) -> None:

@@ -84,12 +84,16 @@ def kept_run(raw: Raw, known: Iterable[CallTestSpec]) -> KeptRun:
 def kept_pod(raw: Raw) -> bytes:
     """Of a pod: what discovery, revisions and podfacts read; an agent's plan, signals and result are not here."""
     spec, status = raw.get("spec") or {}, raw.get("status") or {}
-    containers = [_only(each, ("name", "image", "ports")) for each in spec.get("containers") or ()]
+    containers = {
+        kind: [_only(each, ("name", "image", "ports")) for each in spec[kind]]
+        for kind in ("containers", "initContainers")  # the second has sidecars
+        if spec.get(kind)
+    }
     states = [_state(each) for each in status.get("containerStatuses") or ()]
     return msgspec.json.encode(
         {
             "metadata": _meta(raw),
-            "spec": _only(spec, ("nodeName",)) | {"containers": containers},
+            "spec": _only(spec, ("nodeName",)) | containers,
             "status": _only(status, ("phase", "reason", "message", "podIP", "podIPs", "conditions"))
             | {"containerStatuses": states},
         }

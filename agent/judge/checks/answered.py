@@ -172,7 +172,13 @@ def _attribute(ends: CallEnds, finding: Finding) -> Finding:
             return inconclusive(finding, registration.reason, note)
     if not ends.declared:
         return finding
-    return _unreached(ends, finding) if ends.callee is None else _reached(ends, ends.callee, finding)
+    if ends.callee is None:
+        return _unreached(ends, finding)
+    closed = None if ends.caller is None else refused(ends.caller.leg.asked)
+    if closed is not None and finding.reason is Reason.NO_RESPONSE:
+        note = f"the INVITE reached the callee all the same, after the caller had given it up: {closed}"
+        return inconclusive(finding, Reason.NOT_MEASURED, note)
+    return _reached(ends, ends.callee, finding)
 
 
 def _reached(ends: CallEnds, callee: CallLeg, finding: Finding) -> Finding:

@@ -199,7 +199,10 @@ class PjsuaPhone:
     def perform(self, call: CallHandle, action: Action) -> None:
         """Does it now, or, with digits, begins to; where the peer's SDP has no telephone-event none are sent."""
         leg = self._legs.get(call)
-        if leg is None or leg.call is None or leg.over is not None:
+        if leg is None or leg.call is None:
+            return
+        if leg.over is not None:
+            leg.unheard |= isinstance(action, HangUp) and action.unheard  # then no answer is waited for either
             return
         match action:
             case Ring():

@@ -7,7 +7,7 @@ import pytest
 from agent.contract.observation import Health, Side, Trouble
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.leg import judge_leg
-from agent.judge.overload import overload
+from agent.judge.overload import Excuse, media_troubles, overload
 from tests.unit.agent.judge.judging import CALLEE, CALLER, both, callee_alone, caller_alone, said
 from tests.unit.builders import caller_leg, digits, plan
 
@@ -50,6 +50,7 @@ def test_of_a_short_call_a_late_beginning_is_a_twentieth_and_no_overload():
     """A second of media that began 60 ms after the answer."""
     assert overload(Health(sent_ratio=0.94), 1000.0) is None
     assert overload(Health(sent_ratio=0.75), 1000.0) is not None
+    assert Excuse.UNSENT in media_troubles(Health(sent_ratio=0.94), 1000.0), "of what did not hold it may be the cause"
 
 
 def test_several_troubles_are_all_named():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from agent.contract.call import Behaviour, ExpectLeg
-from agent.contract.observation import Side
+from agent.contract.observation import Refused, Side
 from agent.contract.plan import identity_code
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.run import judge_run
@@ -111,6 +111,15 @@ def test_an_answer_that_the_path_lost_is_the_paths_failure():
 
     assert (verdict.result, verdict.reason) == (Result.FAILED, Reason.NO_ANSWER)
     assert note_of(verdict, CALLER, Check.ANSWERED) == "the INVITE reached the callee, which answered 200 OK"
+
+
+def test_a_port_that_was_closed_for_a_while_is_not_failed_for_a_call_that_came_through_after_it():
+    """The caller had given it up; its stack sent the INVITE on."""
+    closed = {"progress__ended_ms": 6500.0, "progress__first_response_ms": None}
+    verdict = both(caller=GAVE_UP | closed | {"asked__refused": Refused(times=6, over_ms=5000.0)})
+
+    assert (verdict.result, verdict.reason) == (Result.INCONCLUSIVE, Reason.NOT_MEASURED)
+    assert "reached the callee all the same" in note_of(verdict, CALLER, Check.ANSWERED)
 
 
 def test_an_invite_that_the_path_cancelled_at_once_is_the_paths_failure():

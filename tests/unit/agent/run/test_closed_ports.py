@@ -175,6 +175,18 @@ def test_it_takes_so_long_to_be_known():
     assert len(it.closed) == 1
 
 
+def test_an_agent_that_stood_still_asked_nobody_meanwhile():
+    it = Watched()
+    it.ask()
+    it.wait(1.1)
+    it.clock.now_s += CLOSED_S
+    it.timers.run(it.clock.now_s)
+    it.wait(CLOSED_S + 0.9)
+    assert it.closed == []
+    it.wait(0.2)
+    assert [event.times for event in it.closed] == [6]
+
+
 def test_what_comes_from_that_port_about_anything_shows_that_somebody_is_there():
     it = Watched()
     it.ask()

@@ -96,7 +96,7 @@ def test_an_agent_that_only_the_watch_has_as_lost_is_not() -> None:
     assert world.run_status()["result"] == "Passed"
 
 
-def stopped(*, is_silent: bool) -> dict[str, Any]:
+def stopped(*, is_silent: bool) -> World:
     """A run whose agents end only when they are told to, at its deadline; `is_silent`: and no watch tells of it."""
     world = World()
     world.kubelet.fault_of = lambda _: "slow"
@@ -105,15 +105,18 @@ def stopped(*, is_silent: bool) -> dict[str, Any]:
     if is_silent:
         world.scopes = [scope for scope in world.scopes if scope.kind != PODS]
     world.ticks(60)
-    return world.run_status()
+    return world
 
 
 def test_what_agents_left_behind_counts_though_the_watch_has_not_told_of_their_end() -> None:
-    heard, silent = stopped(is_silent=False), stopped(is_silent=True)
+    worlds = stopped(is_silent=False), stopped(is_silent=True)
+    heard, silent = (world.run_status() for world in worlds)
     assert heard["reason"] == "DeadlineExceeded"
     assert heard["detail"]["complete"]
     for name in ("result", "reason", "message", "calls", "endpoints", "detail"):
         assert silent[name] == heard[name]
+    left = [world.agents() for world in worlds]
+    assert left[0] == left[1] != [], "they are kept: the run did not pass"
 
 
 def test_a_replica_behind_the_service_may_answer_though_no_watch_has_told_of_it() -> None:

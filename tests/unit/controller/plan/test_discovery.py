@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from msgspec import UNSET
 from agent.contract.verdict import Reason
 from controller.api.run import MAX_ENDPOINTS
 from controller.api.target import AddressTarget, PodSelector, ServiceTarget, Target, Via
+from controller.kube.projection import kept_pod, kept_service, kept_slice
 from controller.plan.discovery import Snapshot, Why, changes, discover, not_permitted
 from tests.unit.controller.objects import Object, changed
 
@@ -93,7 +95,10 @@ def a_slice(*entries: Object, **changes: Any) -> Object:
 def snapshot(
     *slices: Object, pods: tuple[Object, ...] = (pod(5), pod(6)), services=(SERVICE,), **more: Any
 ) -> Snapshot:
-    return Snapshot(namespace="voice", services=services, endpoint_slices=slices, pods=pods, **more)
+    """As the operator's store keeps it: what discovery reads must be in there."""
+    kept = {"services": (kept_service, services), "endpoint_slices": (kept_slice, slices), "pods": (kept_pod, pods)}
+    told = {kind: tuple(msgspec.json.decode(keep(each)) for each in objects) for kind, (keep, objects) in kept.items()}
+    return Snapshot(namespace="voice", **told, **more)
 
 
 def addresses(found) -> list[str]:

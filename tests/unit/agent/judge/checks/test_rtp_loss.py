@@ -62,6 +62,24 @@ def test_audio_that_stands_still_while_digits_come_from_a_source_of_their_own_lo
     assert caller_alone(**leg) == found
 
 
+def digits_apart(**changes: Any) -> Any:
+    """A source that sent nothing but digits."""
+    nothing = {"ssrc": 78, "packets": 25, "media_ms": None, "event_ms": 500.0, "payload_types": {120: 25}}
+    return change(SOURCE, **nothing | changes)
+
+
+def test_time_between_the_digits_of_a_source_of_their_own_is_nobodys():
+    """One packet of them is lost, and 1.5 s went by since the digit before."""
+    assert caller_alone(received=(SOURCE, digits_apart(lost=1, lost_ms=1500.0))) == []
+    assert caller_alone(received=(SOURCE, digits_apart(ssrc=SOURCE.ssrc, lost=1, lost_ms=1500.0))) == LOST
+
+
+def test_what_passes_between_digits_of_a_source_of_their_own_hides_no_loss():
+    """A relay numbers anew, and loses 1 s of audio."""
+    lossy = (change(SOURCE, media_ms=6500.0), digits_apart(pause_ms=3000.0))
+    assert said(both(caller={"received": lossy}).findings) == LOST
+
+
 def test_a_pause_and_a_restart_lose_nothing_and_are_noted():
     assert caller_alone(**received(media_ms=4500.0, pause_ms=3000.0, restarts=2)) == []
     assert both(caller=received(pause_ms=3000.0, restarts=2)).notes == (
