@@ -163,6 +163,11 @@ def test_a_few_packets_of_other_types_beside_hundreds_are_a_note():
     assert caller_alone(**many, received__unnegotiated=50) == [(Check.RTP_PACKETS, Reason.UNNEGOTIATED_PAYLOAD)]
 
 
+def test_types_are_strange_too_where_no_offer_and_answer_was_kept():
+    strange = {"received__unnegotiated": 60, "received__payload_types": {0: 340, 77: 60}}
+    assert caller_alone(sections=(), **strange) == [(Check.RTP_PACKETS, Reason.UNNEGOTIATED_PAYLOAD)]
+
+
 def test_keep_alives_and_comfort_noise_are_no_other_types():
     assert caller_alone(received__empty=40, received__noise=40) == []
 
