@@ -38,8 +38,12 @@ def soon(monkeypatch) -> None:
     monkeypatch.setattr(main.handlers, "watch", watch)
 
 
+PATIENCE_S = 60
+"""For what comes about in a few hundredths: the machine may be busy with something else."""
+
+
 async def until(what) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not what():  # noqa: ASYNC110 - it is what another task does
             await asyncio.sleep(0.01)
 
@@ -49,7 +53,7 @@ async def test_it_works_until_it_is_stopped() -> None:
     task = asyncio.create_task(made.run())
     await until(lambda: made.not_ready == "")
     made.stop.set()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, PATIENCE_S)
     assert all(watch.stop.is_set() for watch in made.watches)
     assert made.kopf is not None
     assert made.kopf.stopped.is_set()
@@ -68,7 +72,7 @@ async def test_what_kopf_hears_is_in_the_store_and_wakes_who_is_concerned() -> N
     await until(lambda: "new" in seen)
     assert made.reconciler.store.names(TESTS) == [("voice", "new")]
     made.stop.set()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, PATIENCE_S)
 
 
 async def test_when_kopf_ended_tests_and_runs_are_listed_again(monkeypatch) -> None:
@@ -87,7 +91,7 @@ async def test_when_kopf_ended_tests_and_runs_are_listed_again(monkeypatch) -> N
     await until(lambda: made.kopf is not None)
     await until(lambda: {"list calltests", "list calltestruns"} <= set(cluster.asked))
     made.stop.set()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, PATIENCE_S)
 
 
 async def test_kinds_that_vanish_are_said_and_kopf_is_started_anew_when_they_are_back(monkeypatch) -> None:
@@ -102,7 +106,7 @@ async def test_kinds_that_vanish_are_said_and_kopf_is_started_anew_when_they_are
     made.reconciler.store.opened(scope)
     await until(lambda: made.not_ready == "" and restarts)
     made.stop.set()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, PATIENCE_S)
 
 
 async def test_it_is_not_ready_before_it_has_read_everything() -> None:
@@ -110,7 +114,7 @@ async def test_it_is_not_ready_before_it_has_read_everything() -> None:
     real, may = cluster.pages, threading.Event()
 
     def pages(*arguments):
-        may.wait(5)
+        may.wait(PATIENCE_S)
         return real(*arguments)
 
     cluster.pages = pages  # type: ignore[method-assign]
@@ -121,7 +125,7 @@ async def test_it_is_not_ready_before_it_has_read_everything() -> None:
     may.set()
     await until(lambda: made.not_ready == "")
     made.stop.set()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, PATIENCE_S)
 
 
 async def test_without_access_nothing_is_watched_until_it_is_granted() -> None:
@@ -129,17 +133,16 @@ async def test_without_access_nothing_is_watched_until_it_is_granted() -> None:
     cluster.denied = {("get", "pods/log")}
     made = operator(cluster)
     task = asyncio.create_task(made.run())
+    await until(lambda: "get pods/log in namespace voice" in made.not_ready)
     await asyncio.sleep(0.1)
     assert not made.watches
-    assert "get pods/log in namespace voice" in made.not_ready
     assert made.worker.stuck_for_s() == 0
     cluster.denied = set()
     await until(lambda: made.not_ready == "")
     cluster.denied = {("create", "pods")}
-    await asyncio.sleep(0.1)
-    assert "create pods" in made.not_ready, "access that is taken away later is said too"
+    await until(lambda: "create pods" in made.not_ready)  # access that is taken away later is said too
     made.stop.set()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, PATIENCE_S)
 
 
 async def test_it_can_be_stopped_while_it_waits_for_access() -> None:
@@ -149,7 +152,7 @@ async def test_it_can_be_stopped_while_it_waits_for_access() -> None:
     task = asyncio.create_task(made.run())
     await asyncio.sleep(0.05)
     made.stop.set()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, PATIENCE_S)
     assert not made.watches
 
 
@@ -167,7 +170,7 @@ async def test_an_api_server_that_does_not_answer_is_asked_again(monkeypatch) ->
     task = asyncio.create_task(made.run())
     await until(lambda: made.watches)
     made.stop.set()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, PATIENCE_S)
 
 
 async def test_when_the_worker_fails_the_process_ends_with_its_error(monkeypatch) -> None:
@@ -177,7 +180,7 @@ async def test_when_the_worker_fails_the_process_ends_with_its_error(monkeypatch
     monkeypatch.setattr(Worker, "run", failing)
     made = operator(FakeCluster())
     with pytest.raises(RuntimeError, match="gave up"):
-        await asyncio.wait_for(made.run(), 5)
+        await asyncio.wait_for(made.run(), PATIENCE_S)
 
 
 async def test_everything_is_looked_at_again_even_if_no_event_comes() -> None:
@@ -188,40 +191,32 @@ async def test_everything_is_looked_at_again_even_if_no_event_comes() -> None:
     for kind, name in ((TESTS, "a"), (RUNS, "b")):
         cluster.apply(kind, {"metadata": {"name": name, "namespace": "voice"}, "spec": {}})
     task = asyncio.create_task(made.run())
-    for _ in range(100):
-        await asyncio.sleep(0.02)
-        if {"a", "b"} <= set(seen):
-            break
-    assert {"a", "b"} <= set(seen)
+    await until(lambda: {"a", "b"} <= set(seen))
     made.stop.set()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, PATIENCE_S)
 
 
-async def test_everything_is_not_looked_at_all_at_once_but_at_the_start() -> None:
+async def test_everything_is_not_looked_at_all_at_once_but_at_the_start(monkeypatch) -> None:
     cluster = FakeCluster()
     made = operator(cluster, "--resync-seconds", "0.4")
-    seen: list[tuple[str, float]] = []
-    made.worker.reconcile = lambda key: seen.append((key.name, time.monotonic()))  # type: ignore[assignment, func-returns-value]
+    added: list[tuple[str, float]] = []
+    monkeypatch.setattr(Worker, "add", lambda _, key: added.append((key.name, time.monotonic())))
     for name in "abcd":
         cluster.apply(TESTS, {"metadata": {"name": name, "namespace": "voice"}, "spec": {}})
     task = asyncio.create_task(made.run())
-    await until(lambda: made.resynced_at is not None)
-    seen.clear()
-    await until(lambda: {name for name, _ in seen} == set("abcd"))
+    await until(lambda: len(added) >= 16)
     made.stop.set()
-    await asyncio.wait_for(task, 5)
-    assert seen[3][1] - seen[0][1] >= 0.2
+    await asyncio.wait_for(task, PATIENCE_S)
+    first, *_, last = added[-4:]
+    assert {name for name, _ in added[-4:]} == set("abcd")
+    # From when each was put on the queue, and not from when a thread had time for it: a pause is never shorter.
+    assert last[1] - first[1] >= 0.299
 
 
 async def test_a_test_that_was_deleted_while_nobody_watched_leaves_no_series() -> None:
     made = operator(FakeCluster())
     made.metrics.show_test(("voice", "gone"), spec(), CallTestStatus(), created=CREATED)
     task = asyncio.create_task(made.run())
-    for _ in range(100):
-        await asyncio.sleep(0.02)
-        if not made.metrics.tests:
-            break
-    assert made.metrics.tests == set()
-    assert made.resynced_at is not None
+    await until(lambda: made.metrics.tests == set() and made.resynced_at is not None)
     made.stop.set()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, PATIENCE_S)

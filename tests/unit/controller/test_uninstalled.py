@@ -7,7 +7,7 @@ import pytest
 from controller import __main__ as main
 from controller.kube.cluster import RUNS, ClusterError, Kind, Raw
 from tests.unit.controller.fake_cluster import FakeCluster
-from tests.unit.controller.test_main import operator, until
+from tests.unit.controller.test_main import PATIENCE_S, operator, until
 
 
 class Unprepared(FakeCluster):
@@ -26,10 +26,10 @@ async def test_without_the_crds_it_says_which_and_starts_when_they_are_there(mon
     monkeypatch.setattr(main, "PREFLIGHT_EVERY_S", 0.02)
     made = operator(cluster)
     task = asyncio.create_task(made.run())
-    await asyncio.sleep(0.1)
+    said = "the CRDs calltestruns.calltest.dev are not installed: kubectl apply -k deploy/crd"
+    await until(lambda: made.not_ready == said)
     assert not made.watches
-    assert made.not_ready == "the CRDs calltestruns.calltest.dev are not installed: kubectl apply -k deploy/crd"
     cluster.installed = True
     await until(lambda: made.not_ready == "")
     made.stop.set()
-    await asyncio.wait_for(task, 5)
+    await asyncio.wait_for(task, PATIENCE_S)

@@ -134,7 +134,7 @@ def test_the_sentinel_runs_and_ends(monkeypatch):
     add = sentinel._lateness.add
     monkeypatch.setattr(sentinel._lateness, "add", lambda *entry: (add(*entry), ran.set()))
     sentinel.start()
-    assert ran.wait(1.5)
+    assert ran.wait(60)
     sentinel.stop()
     worst_ms = sentinel.worst_ms(0.0)
     assert worst_ms is not None

@@ -236,7 +236,7 @@ def test_a_watch_that_fails_says_how(
 def test_a_watch_that_says_nothing_any_more_is_silent(
     server: Server, cluster: KubernetesCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_of, "WATCH_MARGIN_S", 0.1 - 50)
+    monkeypatch.setattr(client_of, "WATCH_MARGIN_S", 1.0 - 50)
     server.answers = [(200, b'{"type": "ADDED"}\n\n')]
     events = cluster.watch(PODS, "voice", "7", "", 50)
     assert next(events) == {"type": "ADDED"}

@@ -54,7 +54,7 @@ def lines(of: list[tuple[Sighting, bool]]) -> list[int]:
 
 def test_a_dead_node_stalls_no_other_lane(kubelets: Kubelets) -> None:
     kubelets.dead = {"dead"}
-    reader, all_pods = LogReader(kubelets, lambda: 0.0, deadline_s=0.2), pods("dead-0", "well-0", "dead-1", "well-1")
+    reader, all_pods = LogReader(kubelets, lambda: 0.0, deadline_s=2.0), pods("dead-0", "well-0", "dead-1", "well-1")
     faults = reader.follow(all_pods)
     assert lines(all_pods) == [0, 1, 0, 1]
     assert sorted(faults) == ["uid-dead-0", "uid-dead-1"]
@@ -63,7 +63,7 @@ def test_a_dead_node_stalls_no_other_lane(kubelets: Kubelets) -> None:
 
 def test_a_silent_kubelet_is_asked_nothing_more_until_it_answers_and_then_heard(kubelets: Kubelets) -> None:
     kubelets.dead = {"dead"}
-    reader, first, second = LogReader(kubelets, lambda: 0.0, deadline_s=0.05), pods("dead-0"), pods("dead-1")
+    reader, first, second = LogReader(kubelets, lambda: 0.0, deadline_s=1.0), pods("dead-0"), pods("dead-1")
     reader.follow(first)
     reader.deadline_s = 30.0  # nobody waits for what was late before
     reader.follow([*first, *second])

@@ -88,9 +88,9 @@ def test_kopf_that_ends_is_said_and_started_again_and_all_is_listed(
     listening = Listening(namespaces=("voice",), heard=lambda *_: None, ended=lambda: listed.append(1))
     thread = threading.Thread(target=listening.run)
     thread.start()
-    assert kopf.watching.wait(5)
+    assert kopf.watching.wait(60)
     listening.stop()
-    thread.join(5)
+    thread.join(60)
     assert not thread.is_alive()
     assert (kopf.starts, len(listed)) == (3, 2)
     assert "410: too old" in caplog.text
@@ -102,7 +102,7 @@ def test_kopf_is_started_anew_on_request(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(handlers, "watch", kopf.watch)
     listening = Listening(namespaces=("voice",), heard=lambda *_: None, ended=kopf.watching.clear)
     listening.start()
-    assert kopf.watching.wait(5)
+    assert kopf.watching.wait(60)
     listening.restart()
     while kopf.starts < 2:
         assert not threading.Event().wait(0.01)
