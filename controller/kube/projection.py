@@ -5,7 +5,7 @@ What discovery reads of pods, EndpointSlices and Services is kept as JSON: it is
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import replace as changed
 from typing import Any
 
 import msgspec
@@ -28,7 +28,8 @@ class KeptTest:
 
     test: CallTest | None
     """None: it cannot be read."""
-    created: datetime
+    created: str
+    """creationTimestamp."""
     is_going: bool
     """It is being deleted."""
 
@@ -54,9 +55,7 @@ def kept_test(raw: Raw) -> KeptTest:
         test = parse_test(raw)
     except SpecError:
         test = None
-    meta = raw["metadata"]
-    created = datetime.fromisoformat(meta["creationTimestamp"])
-    return KeptTest(test=test, created=created, is_going="deletionTimestamp" in meta)
+    return changed(unread_test(raw), test=test)
 
 
 def kept_run(raw: Raw, known: Iterable[CallTestSpec]) -> KeptRun:
@@ -77,6 +76,25 @@ def kept_run(raw: Raw, known: Iterable[CallTestSpec]) -> KeptRun:
         created=str(meta.get("creationTimestamp") or ""),
         owners=frozenset(str(owner.get("uid")) for owner in meta.get("ownerReferences") or ()),
         is_finished=is_finished,
+        is_going="deletionTimestamp" in meta,
+    )
+
+
+def unread_test(raw: Raw) -> KeptTest:
+    """Of a CallTest that nobody foresaw: its reconcile asks for it, and says what is wrong."""
+    meta = raw["metadata"]
+    created = str(meta.get("creationTimestamp") or "")
+    return KeptTest(test=None, created=created, is_going="deletionTimestamp" in meta)
+
+
+def unread_run(raw: Raw) -> KeptRun:
+    """The same of a CallTestRun."""
+    meta, status = raw["metadata"], raw.get("status")
+    return KeptRun(
+        run=None,
+        created=str(meta.get("creationTimestamp") or ""),
+        owners=frozenset(),
+        is_finished=isinstance(status, dict) and "result" in status,
         is_going="deletionTimestamp" in meta,
     )
 

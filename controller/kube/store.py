@@ -37,6 +37,8 @@ from controller.kube.projection import (
     kept_slice,
     kept_test,
     labels_of,
+    unread_run,
+    unread_test,
 )
 from controller.kube.watch import Scope, number
 
@@ -48,6 +50,7 @@ OBJECTS: Final[Mapping[Kind, Callable[[Raw], bytes]]] = {
     ENDPOINT_SLICES: kept_slice,
     SERVICES: kept_service,
 }
+UNREAD: Final[Mapping[Kind, Callable[[Raw], Any]]] = {TESTS: unread_test, RUNS: unread_run}
 UNFINISHED: Final = ("unfinished run", "")
 REMEMBERED: Final = 10_000
 """Objects that are known to be gone: many more than go in the time that a late word of one can take."""
@@ -223,11 +226,7 @@ class Store:
             known = before.version if before is not None else self._gone.get((kind, *name), -1)
             if known >= version:
                 return
-            try:
-                after = self._item(kind, name, version, raw)
-            except Exception:  # what nobody foresaw in one object must not keep all others unheard of
-                LOG.exception("%s %s/%s", kind.plural, *name)
-                return
+            after = self._item(kind, name, version, raw)
             if before is not None and before.value == after.value:
                 after = Item(version=version, uid=after.uid, found=before.found, value=before.value)
             self._forget(kind, name)
@@ -237,15 +236,21 @@ class Store:
         self.tell(Change(kind=kind, name=name, before=before, after=after, raw=raw))
 
     def _item(self, kind: Kind, name: Name, version: int, raw: Raw) -> Item:
-        found = labels_of(raw)
-        if kind == TESTS:
-            value: Any = kept_test(raw)
-        elif kind == RUNS:
-            test = str((raw.get("spec") or {}).get("callTestName") or "")
-            value, found = kept_run(raw, self._specs((name[0], test))), ((OF_TEST, test),)
-        else:
-            value = OBJECTS[kind](raw)
+        try:
+            value, found = self._projected(kind, name, raw)
+        except Exception:  # what nobody foresaw in one object must not keep all others unheard of
+            LOG.exception("%s %s/%s", kind.plural, *name)
+            # Nor may what it was before stand for it: who reads it asks the API server, or has it as that has it.
+            value, found = UNREAD[kind](raw) if kind in UNREAD else msgspec.json.encode(raw), labels_of(raw)
         return Item(version=version, uid=str(raw["metadata"].get("uid") or ""), found=found, value=value)
+
+    def _projected(self, kind: Kind, name: Name, raw: Raw) -> tuple[Any, Found]:
+        if kind == TESTS:
+            return kept_test(raw), labels_of(raw)
+        if kind == RUNS:
+            test = str((raw.get("spec") or {}).get("callTestName") or "")
+            return kept_run(raw, self._specs((name[0], test))), ((OF_TEST, test),)
+        return OBJECTS[kind](raw), labels_of(raw)
 
     def _specs(self, test: Name) -> Iterator[CallTestSpec]:
         """Of a CallTest and its runs: most of them are one and the same."""

@@ -22,6 +22,7 @@ from controller.kube.labels import TEST_LABEL
 from controller.kube.store import Store
 from controller.kube.sut import Suts
 from controller.operator.metrics import Metrics
+from controller.operator.reading import read
 from controller.operator.runs import runs_of
 from controller.plan.cause import Cause
 from controller.plan.revisions import of_pods, revision_hash, revisions
@@ -76,7 +77,7 @@ class TestReconciler:
         if raw is None or raw["metadata"].get("deletionTimestamp"):
             return None  # the watch will say so
         try:
-            test = parse_test(raw)
+            test = read(parse_test, raw)
         except SpecError as error:
             self._stall(raw, Cause(reason=Reason.INVALID_TEST, message=str(error), is_final=True))
             return None
@@ -113,7 +114,7 @@ class TestReconciler:
         sut = self._look(test, now)
         return _Seen(sut=sut, runs=tuple(runs), plan=schedule(test, runs, now, sut))
 
-    def _is_quiet(self, test: CallTest, created: datetime) -> float | None:
+    def _is_quiet(self, test: CallTest, created: str) -> float | None:
         """Seconds to the next look where there is nothing to do (0: none is needed); None: there is something."""
         seen = self._see(test)
         plan = seen.plan
@@ -122,7 +123,7 @@ class TestReconciler:
         after = self._after(test, seen, _named(plan.active), problem=None)
         if after != test.status:
             return None
-        self._measure(test, after, seen, created)
+        self._measure(test, after, seen, datetime.fromisoformat(created))
         return self._again_s(test, seen) or 0.0
 
     def _again_s(self, test: CallTest, seen: _Seen) -> float | None:

@@ -24,6 +24,7 @@ from controller.kube.store import Store
 from controller.kube.sut import Seen, Suts
 from controller.operator.claims import Claims
 from controller.operator.metrics import Metrics
+from controller.operator.reading import read
 from controller.operator.replacing import Replacements
 from controller.operator.runs import runs_of, write_status
 from controller.operator.settings import Settings
@@ -87,7 +88,7 @@ class RunReconciler:
             self._forget(namespace, name)
             return None
         try:
-            run = parse_run(raw)
+            run = read(parse_run, raw)
         except SpecError as error:
             if "result" not in (raw.get("status") or {}):  # else it was said, and its times must not move
                 self._write(raw, CallTestRunStatus(), self._unreadable(error))

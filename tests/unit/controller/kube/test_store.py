@@ -186,11 +186,51 @@ def test_a_run_or_test_that_cannot_be_read_is_there_all_the_same() -> None:
     assert test.test is None
 
 
-def test_an_object_that_nobody_foresaw_is_said_and_hides_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    odd = pod("odd", 1) | {"spec": {"containers": [3]}}
+def test_an_object_that_nobody_foresaw_is_said_kept_whole_and_hides_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    odd = pod("odd", 1, app="sut") | {"spec": {"containers": [3]}}
     store = synced(odd, pod("good", 2))
-    assert found(store) == ["good"]
+    assert found(store) == ["good", "odd"]
     assert "pods voice/odd" in caplog.text
+    assert store.list(PODS, NS, "app=sut") == [odd], "as the API server has it: who reads it reads no other"
+
+
+def test_of_a_replica_that_nobody_foresaw_no_old_address_is_called() -> None:
+    store = synced(pod("a", 1, app="sut") | {"status": {"podIP": "10.0.0.1"}})
+    store.changed(SCOPE, "MODIFIED", pod("a", 11) | {"spec": {"containers": [3]}, "status": {"podIP": "10.0.0.2"}})
+    held = store.get(PODS, NS, "a")
+    assert held is not None
+    assert held["status"]["podIP"] == "10.0.0.2"
+    assert found(store, "app=sut") == []
+
+
+def test_of_a_test_that_nobody_foresaw_no_old_spec_stands(caplog: pytest.LogCaptureFixture) -> None:
+    store, scope = Store(), Scope(kind=TESTS, namespace=NS)
+    good = run("pin", 1) | {"kind": "CallTest", "spec": spec()}
+    store.changed(scope, "ADDED", good)
+    held = store.test(NS, "pin")
+    assert held is not None
+    assert held.test is not None
+    odd = good["metadata"] | {"resourceVersion": "2", "annotations": "nonsense", "deletionTimestamp": "now"}
+    store.changed(scope, "MODIFIED", good | {"metadata": odd})
+    held = store.test(NS, "pin")
+    assert held is not None
+    assert (held.test, held.is_going) == (None, True)
+    assert "calltests voice/pin" in caplog.text
+    store.changed(scope, "MODIFIED", good)
+    assert store.test(NS, "pin") == held, "and what is older does not come back"
+
+
+def test_of_a_run_that_nobody_foresaw_no_old_status_stands() -> None:
+    store, scope = Store(), Scope(kind=RUNS, namespace=NS)
+    good = run("one", 1)
+    store.changed(scope, "ADDED", good)
+    store.changed(
+        scope, "MODIFIED", good | {"metadata": good["metadata"] | {"resourceVersion": "2", "generation": "x"}}
+    )
+    held = store.run(NS, "one")
+    assert held is not None
+    assert (held.run, held.is_finished, held.created) == (None, False, "2026-01-01T00:00:00Z")
+    assert store.unfinished() == [held], "its reconcile is to end it"
 
 
 def test_each_change_is_told_once() -> None:

@@ -938,6 +938,42 @@ def test_an_unreadable_run_is_said_once() -> None:
     assert world.run_status("by-hand") == first
 
 
+def test_an_edited_test_that_nobody_foresaw_does_not_keep_its_old_verdict(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    world.apply()
+    world.ticks(14)
+    assert condition(world.test_status(), "Succeeded")[0] == "True"
+    world.apply(calls=[{"name": "other"}])
+    world.cluster.objects[TESTS, NS, "pin"]["metadata"]["annotations"] = "nonsense"
+    world.tick()
+    assert condition(world.test_status(), "Succeeded")[0] == "Unknown"
+    assert condition(world.test_status(), "Stalled") == ("True", "InvalidTest")
+    assert "AttributeError" in next(
+        each["message"] for each in world.test_status()["conditions"] if each["type"] == "Stalled"
+    )
+    assert "CallTest voice/pin" in caplog.text
+    writes = len(world.cluster.writes)
+    world.ticks(3)
+    assert len(world.cluster.writes) == writes
+    del world.cluster.objects[TESTS, NS, "pin"]["metadata"]["annotations"]
+    world.apply(calls=[{"name": "other"}, {"name": "third"}])
+    world.ticks(14)
+    assert condition(world.test_status(), "Succeeded")[0] == "True", "what can be read again is run"
+
+
+def test_a_run_that_nobody_foresaw_ends_inconclusive_and_its_test_goes_on() -> None:
+    world = World()
+    world.apply()
+    world.ticks(3)
+    world.cluster.objects[RUNS, NS, "pin-g1"]["metadata"]["generation"] = "many"
+    world.ticks(3)
+    assert (world.run_status()["result"], world.run_status()["reason"]) == ("Inconclusive", "InvalidTest")
+    world.cluster.remove(RUNS, NS, "pin-g1")
+    world.apply(trigger={"runToken": "again"})
+    world.ticks(14)
+    assert world.run_status("pin-g2")["result"] == "Passed"
+
+
 def test_the_callees_service_of_a_deleted_test_is_not_used() -> None:
     """It is about to be collected as garbage: calls that the SUT sends to it would fail in the middle of the run."""
     world = World()
