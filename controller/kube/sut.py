@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from agent.contract.verdict import Reason
 from controller.api.target import RevisionsWanted, Target, Via
@@ -15,6 +16,9 @@ from controller.plan.cause import Cause
 from controller.plan.discovery import SERVICE_NAME, Discovery, Snapshot, discover, not_permitted
 from controller.plan.limits import Limits
 from controller.plan.revisions import Replica, Still, replicas, stands_still, unsettled
+
+ASKED_EVERY_S: Final = 5.0
+"""As long as the watches tell of a problem: a late or broken one must not make it stand, and asking costs requests."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +76,10 @@ class Suts:
     limits: Limits
     now: Callable[[], float]
     names: Names = field(default_factory=Names)
-    _still: dict[str, Still] = field(default_factory=dict)
-    """By who looks."""
+    _still: dict[tuple[str, bool], Still] = field(default_factory=dict)
+    """By who looks, and whether the API server was asked: where a watch is broken, it has other pods than that."""
+    _asked_s: dict[str, float] = field(default_factory=dict)
+    """When the API server was asked last, by who looks."""
     _interests: dict[str, _Interest] = field(default_factory=dict)
     """By who looks."""
 
@@ -94,6 +100,8 @@ class Suts:
         more. `is_certain`: as the API server has it, and not as the watches have it until now.
         """
         target, rollout = test.target, test.trigger.on_rollout if test.trigger is not None else None
+        if is_certain:
+            self._asked_s[by] = self.now()
         if refusal := not_permitted(target, namespace, self.limits.target_namespaces):
             return Seen(discovery=Discovery(problem=refusal))
         if target.address is not None and not self.limits.allow_targets:
@@ -115,8 +123,12 @@ class Suts:
             discovery=discover(target, seen, self.limits.allow_targets),
             present=present,
             beside=frozenset(replica.uid for replica in replicas(also)),
-            unsettled=self._unsettled(target, present, by, max(target.settle_seconds, settle_s)),
+            unsettled=self._unsettled(target, present, (by, is_certain), max(target.settle_seconds, settle_s)),
         )
+
+    def is_to_ask(self, by: str) -> bool:
+        """Whoever looks has not asked the API server for a while."""
+        return self.now() >= self._asked_s.get(by, float("-inf")) + ASKED_EVERY_S
 
     def _reader(self, target: Target, namespace: str, *, is_certain: bool) -> Reader:
         if is_certain or target.address is not None:
@@ -135,11 +147,11 @@ class Suts:
         interests = list(self._interests.values())
         return {each.who for each in interests if each.covers(kind, namespace, name, labels)}
 
-    def _unsettled(self, target: Target, present: tuple[Replica, ...], by: str, settle_s: int) -> str:
+    def _unsettled(self, target: Target, present: tuple[Replica, ...], by: tuple[str, bool], settle_s: int) -> str:
         single = target.revisions is RevisionsWanted.SINGLE
         if target.address is not None or not (settle_s or single):
             return ""
-        self._still[by] = still = stands_still(self._still.get(by), present, self.now())
+        still = self._since(present, by)
         if not settle_s:  # those that are not ready are left out, as without settling
             return unsettled([replica for replica in present if replica.is_ready], minimum=0, single=single)
         if why := unsettled(present, minimum=target.min_endpoints, single=single):
@@ -148,9 +160,21 @@ class Suts:
         # No counting: each second would be a write of the status.
         return "" if waited_s >= settle_s else f"its replicas have not been the same for {settle_s} s yet"
 
+    def _since(self, present: tuple[Replica, ...], by: tuple[str, bool]) -> Still:
+        """Since when they are there; the watches, which see all the time, know it better than who asks now and then."""
+        who, is_certain = by
+        still = stands_still(self._still.get(by), present, self.now())
+        heard = self._still.get((who, False))
+        if is_certain and heard is not None and heard.uids == still.uids:
+            still = min(heard, still, key=lambda each: each.since)
+        self._still[by] = still
+        return still
+
     def forget(self, by: str) -> None:
         """Whoever looked is gone."""
-        self._still.pop(by, None)
+        for is_certain in (False, True):
+            self._still.pop((by, is_certain), None)
+        self._asked_s.pop(by, None)
         self._interests.pop(by, None)
 
     def forget_named(self, who: tuple[str, str, str]) -> None:

@@ -267,7 +267,9 @@ class _OneRun:
         """Writes the endpoints down; True: there are not enough of them yet, or the run is over for lack of them."""
         seen = self.look()
         problem = seen.discovery.problem
-        if is_last_try or (problem.is_final if problem is not None else not seen.unsettled):
+        is_over = is_last_try or (problem is not None and problem.is_final)
+        is_found = problem is None and not seen.unsettled
+        if is_over or is_found or self.parent.suts.is_to_ask(self.run.uid):
             seen = self.look(is_certain=True)  # these are called, or the run ends for lack of them
         found = seen.discovery
         if found.problem is None and seen.unsettled:

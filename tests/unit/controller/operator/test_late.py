@@ -7,7 +7,8 @@ import pytest
 from controller.kube.cluster import ENDPOINT_SLICES, EVENTS, PODS, RUNS, SERVICES, TESTS, ClusterError, Kind
 from controller.operator.workqueue import Key
 from tests.unit.controller.kube.test_agents import stamp
-from tests.unit.controller.world import NS, World, impatient
+from tests.unit.controller.operator.test_reconcile import rolled
+from tests.unit.controller.world import NS, World, condition, impatient
 
 TEST, RUN = Key("CallTest", NS, "pin"), Key("CallTestRun", NS, "pin-g1")
 
@@ -134,6 +135,45 @@ def test_a_replica_behind_the_service_may_answer_though_no_watch_has_told_of_it(
     pod = world.cluster.get(PODS, NS, "mine-caller-0")
     assert pod is not None
     assert "10.0.0.3" in pod["metadata"]["annotations"]["calltest.dev/plan"]
+
+
+def deaf(world: World, *kinds: Kind) -> None:
+    """The watches of these kinds bring nothing any more, and nobody knows it."""
+    world.scopes = [scope for scope in world.scopes if scope.kind not in kinds]
+
+
+def test_endpoints_that_no_watch_tells_of_are_found_long_before_the_deadline_at_a_bounded_cost() -> None:
+    world = World(endpoints=0)
+    world.apply(readyDeadlineSeconds=120)
+    world.ticks(3)
+    deaf(world, SERVICES, ENDPOINT_SLICES)
+    world.cluster.asked.clear()
+    world.ticks(20)
+    assert world.run_status()["conditions"]
+    assert 3 <= world.cluster.asked.count("list endpointslices") <= 5, "about once in 5 s"
+    for kind, name in ((SERVICES, "sut"), (ENDPOINT_SLICES, "sut-x")):
+        world.cluster.remove(kind, NS, name)
+    world.sut(2)
+    world.ticks(6)
+    assert len(world.agents()) == 2
+    world.ticks(20)
+    assert world.run_status()["result"] == "Passed"
+
+
+def test_replicas_that_no_watch_tells_of_have_stood_still_for_as_long_as_they_are_there() -> None:
+    world = World()
+    rolled(world, "a")
+    world.operator.targets.reader(NS)
+    world.watch()
+    deaf(world, PODS, ENDPOINT_SLICES)
+    rolled(world, "bb")
+    world.apply(target={"service": {"name": "sut"}, "port": "sip", "settleSeconds": 12}, readyDeadlineSeconds=120)
+    world.ticks(12)
+    assert world.agents() == []
+    assert condition(world.run_status(), "TargetsResolved") == ("False", "NotSettled")
+    world.ticks(8)
+    assert len(world.agents()) == 2
+    assert {endpoint["pod"] for endpoint in world.run_status()["endpoints"]} == {"sut-bb-0", "sut-bb-1"}
 
 
 def test_who_is_gone_hears_of_nothing_any_more() -> None:
