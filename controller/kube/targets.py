@@ -2,11 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from controller.kube.cluster import ENDPOINT_SLICES, PODS, SERVICES, Cluster
+from controller.kube.cluster import ENDPOINT_SLICES, PODS, SERVICES, Cluster, ClusterError, Kind, Raw
 from controller.kube.snapshot import Reader
 from controller.kube.store import Store
 from controller.kube.watch import Scope, Watch
@@ -20,6 +20,24 @@ KINDS: Final = (PODS, SERVICES, ENDPOINT_SLICES)
 class _Watched:
     wanted_s: float
     watches: tuple[Watch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Permitted:
+    """The API server, but for the lists that it refused to a watch. To get one object is another permission."""
+
+    cluster: Cluster
+    refused: Mapping[Kind, ClusterError]
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Raw | None:
+        """See Reader."""
+        return self.cluster.get(kind, namespace, name)
+
+    def list(self, kind: Kind, namespace: str, selector: str = "") -> list[Raw]:
+        """See Reader."""
+        if kind in self.refused:
+            raise self.refused[kind]
+        return self.cluster.list(kind, namespace, selector)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,17 +56,17 @@ class TargetWatches:
     def reader(self, namespace: str) -> Reader:
         """Where to read what is in a namespace now: the store, or the API server until all of it is there.
 
-        ClusterError where we may not read it: it is asked for by its watch, now and then, and not by each look.
+        ClusterError, now or as it is read, where a watch was refused: it asks again, now and then, and not each look.
         """
         self._want(namespace)
         scopes = [Scope(kind=kind, namespace=namespace) for kind in KINDS]
         if all(self.store.is_synced(scope) for scope in scopes):
             return self.store
-        for scope in scopes:
-            error = self.store.error(scope)
-            if error is not None and error.status == 403 and error.verb == "GET":
-                raise error
-        return self.cluster
+        errors = {scope.kind: self.store.error(scope) for scope in scopes}
+        refused = {kind: each for kind, each in errors.items() if each and each.status == 403 and each.verb == "GET"}
+        if PODS in refused:  # without them there is no target
+            raise refused[PODS]
+        return _Permitted(self.cluster, refused) if refused else self.cluster
 
     def is_watched(self, namespace: str) -> bool:
         """What changes there is heard of."""

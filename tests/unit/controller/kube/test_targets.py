@@ -71,9 +71,23 @@ def test_what_may_not_be_read_is_not_asked_for_by_each_look() -> None:
     targets = Targets()
     targets.bring(*VOICE)
     targets.store.failed(VOICE[2], ClusterError("GET", "endpointslices", 403, "forbidden"))
+    reader = targets.watches.reader("voice")
+    with pytest.raises(ClusterError, match="forbidden"):
+        reader.list(ENDPOINT_SLICES, "voice")
+    targets.store.failed(VOICE[0], ClusterError("GET", "pods", 403, "forbidden"))
     with pytest.raises(ClusterError, match="forbidden"):
         targets.watches.reader("voice")
     assert targets.cluster.asked == []
+
+
+def test_what_may_be_read_is_though_a_watch_of_something_else_may_not() -> None:
+    targets = Targets()
+    targets.bring(*VOICE[:1])
+    targets.store.failed(VOICE[1], ClusterError("GET", "services", 403, "forbidden"))
+    reader = targets.watches.reader("voice")
+    assert reader.get(SERVICES, "voice", "sut") is None, "to get one by its name is another permission"
+    assert reader.list(PODS, "voice", "app=sut") == reader.list(ENDPOINT_SLICES, "voice") == []
+    assert targets.cluster.asked == ["get services sut", "list pods", "list endpointslices"]
 
 
 def test_what_is_watched_anyway_is_not_watched_twice() -> None:

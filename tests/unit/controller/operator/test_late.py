@@ -160,6 +160,22 @@ def test_endpoints_that_no_watch_tells_of_are_found_long_before_the_deadline_at_
     assert world.run_status()["result"] == "Passed"
 
 
+def test_a_role_that_only_permits_to_get_services_is_enough_for_runs_and_rollouts() -> None:
+    world = World()
+    real = world.cluster.list
+
+    def list_(kind: Kind, namespace: str, selector: str = "") -> Any:
+        if kind == SERVICES:
+            raise ClusterError("GET", kind.plural, 403, "forbidden")
+        return real(kind, namespace, selector)
+
+    world.cluster.list = list_  # type: ignore[method-assign]
+    rolled(world, "a")
+    world.apply(trigger={"onChange": False, "onRollout": {}})
+    world.ticks(60)
+    assert [world.run_status(run)["result"] for run in world.runs()] == ["Passed"]
+
+
 def test_replicas_that_no_watch_tells_of_have_stood_still_for_as_long_as_they_are_there() -> None:
     world = World()
     rolled(world, "a")
