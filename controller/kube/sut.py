@@ -114,9 +114,7 @@ class Suts:
         except ClusterError as error:
             if error.status != 403:
                 raise
-            message = f"{error}; the target's namespace needs the Role of deploy/target-access, bound to the operator's"
-            message += " ServiceAccount (docs/operator.md, Install)"
-            return Seen(discovery=Discovery(problem=Cause(reason=Reason.ACCESS_DENIED, message=message)))
+            return _denied(error)
         self._interests[by] = _interest(target, seen, others, who)
         present = replicas([*seen.pods, *also])
         return Seen(
@@ -181,6 +179,12 @@ class Suts:
         """The same, where it is gone with its UID."""
         for by in [by for by, each in list(self._interests.items()) if each.who == who]:
             self.forget(by)
+
+
+def _denied(error: ClusterError) -> Seen:
+    message = f"{error}; the target's namespace needs the Role of deploy/target-access, bound to the operator's"
+    message += " ServiceAccount (docs/operator.md, Install)"
+    return Seen(discovery=Discovery(problem=Cause(reason=Reason.ACCESS_DENIED, message=message)))
 
 
 def _pods(reader: Reader, namespace: str, of: AlsoSut) -> list[Raw]:
