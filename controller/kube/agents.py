@@ -60,6 +60,8 @@ class Agents:
     logs: LogReader = field(init=False)
     _refusals: dict[tuple[str, str, str, str], Cause] = field(default_factory=dict)
     """By namespace, name and UID of the run, and agent."""
+    _gone: set[tuple[str, str, str, str]] = field(default_factory=set)
+    """Agents, as above, that the API server says are not there: none is created twice."""
 
     def __post_init__(self) -> None:
         """Reads logs by the same cluster and clock."""
@@ -94,6 +96,20 @@ class Agents:
         found = self.store.list(PODS, run.namespace, f"{RUN_LABEL}={run.name}")
         return [pod for pod in found if _is_agent(pod, run.uid)]
 
+    def unheard_of(self, run: CallTestRun, plans: Sequence[Plan], pods: Sequence[Raw]) -> list[Raw]:
+        """Pods of agents that were created, and of which no watch ever told: asked for once, before they are lost."""
+        seen = self._seen(run, pods)
+        missing = [plan.agent for plan in plans if plan.agent not in seen and _key(run, plan.agent) not in self._gone]
+        found = []
+        for agent in missing:
+            pod = self.cluster.get(PODS, run.namespace, pod_name(run.name, agent))
+            if pod is None or not _is_agent(pod, run.uid):
+                self._gone.add(_key(run, agent))
+                continue
+            self.store.wrote(PODS, pod)
+            found.append(pod)
+        return found
+
     def _again(self, pod: Raw) -> Raw | None:
         meta = pod["metadata"]
         found = self.cluster.get(PODS, meta["namespace"], meta["name"])
@@ -106,6 +122,7 @@ class Agents:
         self.sightings.forget(namespace, name)
         for key in [key for key in list(self._refusals) if key[:2] == (namespace, name)]:
             del self._refusals[key]
+        self._gone -= {key for key in list(self._gone) if key[:2] == (namespace, name)}
 
     def facts(self, run: CallTestRun, plans: Sequence[Plan], pods: Sequence[Raw]) -> tuple[AgentFacts, ...]:
         """How the agents of these plans are now."""

@@ -1,13 +1,14 @@
 """Who registers which URIs now: of two runs that would take each other's calls, the second waits."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from msgspec import UNSET
 
 from agent.contract.verdict import Reason
 from controller.api.parse import CallTestRun
+from controller.kube.cluster import RUNS, Cluster
 from controller.kube.store import Store
 from controller.plan.cause import Cause
 from controller.plan.sharing import shared, uses
@@ -17,6 +18,7 @@ from controller.plan.sharing import shared, uses
 class Claims:
     """The runs under way, by what the API server has of them, and those that this process has just let go on."""
 
+    cluster: Cluster
     store: Store
     max_active: int
     """Runs under way at once."""
@@ -24,18 +26,35 @@ class Claims:
     """By namespace and name: the status says it only a moment later."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def take(self, run: CallTestRun) -> Cause | None:
-        """Takes the URIs that a run registers, until it is finished; the problem where another run has them."""
+    def take(self, run: CallTestRun, *, is_certain: bool = False) -> Cause | None:
+        """Takes the URIs that a run registers, until it is finished; the problem where another run has them.
+
+        `is_certain`: as the API server has that one, and not as the watches have it until now.
+        """
+        over: set[str] = set()
+        while (held := self._try(run, over)) is not None:
+            uri, other = held
+            if not is_certain or self._is_under_way(other):
+                message = f"{uri} is in use by run {other.namespace}/{other.name}: give each test a callee of its own"
+                return Cause(reason=Reason.CALLEE_SHARED, message=message)
+            over.add(other.uid)
+        return None
+
+    def _try(self, run: CallTestRun, over: Collection[str]) -> tuple[str, CallTestRun] | None:
+        """Takes them; or one of them, and who has it. `over`: UIDs of runs that have none any more."""
         wanted = uses(run.spec.test)
         with self._lock:
             for other in self._others_under_way(run):
-                if uri := shared(wanted, uses(other.spec.test)):
-                    message = (
-                        f"{uri} is in use by run {other.namespace}/{other.name}: give each test a callee of its own"
-                    )
-                    return Cause(reason=Reason.CALLEE_SHARED, message=message)
+                if other.uid not in over and (uri := shared(wanted, uses(other.spec.test))):
+                    return uri, other
             self._taken.add((run.namespace, run.name))
         return None
+
+    def _is_under_way(self, run: CallTestRun) -> bool:
+        held = self.cluster.get(RUNS, run.namespace, run.name)
+        if held is not None:
+            self.store.wrote(RUNS, held)
+        return held is not None and held["metadata"]["uid"] == run.uid and "result" not in (held.get("status") or {})
 
     def _others_under_way(self, run: CallTestRun) -> Iterator[CallTestRun]:
         """Runs whose agents register: those that this process let go on, and those of the one before."""

@@ -12,6 +12,7 @@ from controller.kube.sut import Suts
 from controller.kube.targets import TargetWatches
 from controller.kube.watch import Scope
 from controller.operator.claims import Claims
+from controller.operator.details import Details
 from controller.operator.metrics import Metrics
 from controller.operator.reconcile_calltest import TestReconciler
 from controller.operator.reconcile_run import RunReconciler
@@ -49,8 +50,9 @@ class Reconciler:
             agents=self._agents,
             now=now,
             suts=self._suts,
-            replacements=Replacements(store=self.store, now=now),
-            claims=Claims(store=self.store, max_active=settings.limits.max_active_runs),
+            replacements=Replacements(cluster=known, store=self.store, now=now),
+            details=Details(cluster=known, events=events),
+            claims=Claims(cluster=known, store=self.store, max_active=settings.limits.max_active_runs),
         )
 
     def reconcile(self, key: Key) -> float | None:

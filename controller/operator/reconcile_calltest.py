@@ -1,6 +1,6 @@
 """One CallTest: starts its runs, shows the last one, drops those that history has no room for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from dataclasses import replace as changed
 from datetime import UTC, datetime
@@ -85,6 +85,8 @@ class TestReconciler:
 
     def _act(self, raw: Raw, test: CallTest) -> float | None:
         seen = self._see(test)
+        if seen.plan.skipped:  # for good: not for a run that is over, and only the watches do not know it yet
+            seen = self._see(test, over=self._over(seen))
         if seen.plan.deleted and self._is_unheard_of(test, seen.plan.deleted):
             return UNHEARD_S
         plan, active = seen.plan, _named(seen.plan.active)
@@ -107,9 +109,21 @@ class TestReconciler:
             self.store.wrote(RUNS, held)
         return held is not None
 
-    def _see(self, test: CallTest) -> _Seen:
-        """What is due, by what the store has."""
-        runs = runs_of(self.store, test.namespace, test.name, owner_uid=test.uid)
+    def _over(self, seen: _Seen) -> set[str]:
+        """UIDs of runs that are gone. Of those that are finished, the store has it from now on."""
+        over = set()
+        for run in (each.run for each in seen.runs if not each.finished):
+            held = self.cluster.get(RUNS, run.namespace, run.name)
+            if held is not None:
+                self.store.wrote(RUNS, held)
+            if held is None or held["metadata"]["uid"] != run.uid:
+                over.add(run.uid)
+        return over
+
+    def _see(self, test: CallTest, *, over: Collection[str] = ()) -> _Seen:
+        """What is due, by what the store has, without runs that are gone."""
+        known = runs_of(self.store, test.namespace, test.name, owner_uid=test.uid)
+        runs = [each for each in known if each.run.uid not in over]
         now = datetime.fromtimestamp(self.now(), UTC)
         sut = self._look(test, now)
         return _Seen(sut=sut, runs=tuple(runs), plan=schedule(test, runs, now, sut))

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-import msgspec
 from msgspec import UNSET
 
 from agent.contract.plan import Plan, RunRef
@@ -15,14 +14,14 @@ from controller.api.parse import CallTestRun, SpecError, parse_run
 from controller.api.run import CallCounts, CallTestRunStatus, CauseType, Detail, Endpoint
 from controller.api.target import Via
 from controller.kube.agents import Agents
-from controller.kube.cluster import CONFIG_MAPS, PODS, RUNS, Cluster, ClusterError, Raw, is_owned
+from controller.kube.cluster import PODS, RUNS, Cluster, ClusterError, Raw
 from controller.kube.events import Events
-from controller.kube.manifests import Owner, store_detail
 from controller.kube.podfacts import pod_facts
 from controller.kube.snapshot import snapshot
 from controller.kube.store import Store
 from controller.kube.sut import Seen, Suts
 from controller.operator.claims import Claims
+from controller.operator.details import Details
 from controller.operator.metrics import Metrics
 from controller.operator.reading import read
 from controller.operator.replacing import Replacements
@@ -36,7 +35,7 @@ from controller.plan.revisions import revisions
 from controller.run import status as statuses
 from controller.run.agent_state import AgentState
 from controller.run.conclude import Outcome, conclude, refused
-from controller.run.lifecycle import Collect, Create, GiveUp, Resolve, RunFacts, Send, next_step
+from controller.run.lifecycle import Collect, Create, GiveUp, Resolve, RunFacts, Send, Step, Wait, next_step
 from controller.run.scheduling import is_next
 
 LOG = logging.getLogger(__name__)
@@ -63,6 +62,7 @@ class RunReconciler:
     suts: Suts
     claims: Claims
     replacements: Replacements
+    details: Details
     _said: dict[str, float] = field(default_factory=dict)
     """When progress was last written, by run UID."""
     _made: dict[tuple[str, str], tuple[str, tuple[Plan, ...]]] = field(default_factory=dict)
@@ -172,9 +172,11 @@ class _OneRun:
         """One step; the seconds until the next look, and whether there is nothing more to do now."""
         facts = self.facts()
         step = next_step(facts)
-        if isinstance(step, Collect) and not all(agent.state is AgentState.ENDED for agent in facts.agents):
-            facts = self.facts(is_certain=True)  # of the watches alone, nothing is concluded
+        if _is_final(step, facts):
+            before, facts = facts, self.facts(is_certain=True)  # of the watches alone, nothing is concluded
             step = next_step(facts)
+            if isinstance(step, Send) and _states(facts) != _states(before):
+                step = Wait()  # what one that is not as it was thought to be has to say, is heard first
         match step:
             case Resolve():
                 return WAIT_S, self.resolve(is_last_try=step.is_last_try)
@@ -223,6 +225,9 @@ class _OneRun:
         is_created = statuses.is_created(self.run.status)
         pods = self.parent.agents.pods(self.run, is_certain=is_certain) if is_resolved else []
         plans = self.plans(pods, is_created=is_created) if is_resolved else ()
+        if is_created and (unheard := self.parent.agents.unheard_of(self.run, plans, pods)):
+            pods = [*pods, *unheard]
+            plans = self.plans(pods, is_created=True)
         return RunFacts(
             waited_s=self.parent.now() - started.timestamp(),
             ready_deadline_s=self.test.ready_deadline_s,
@@ -274,7 +279,7 @@ class _OneRun:
         found = seen.discovery
         if found.problem is None and seen.unsettled:
             found = Discovery(problem=Cause(reason=Reason.NOT_SETTLED, message=seen.unsettled))
-        busy = self.parent.claims.take(self.run) if found.problem is None else None
+        busy = self.parent.claims.take(self.run, is_certain=is_last_try) if found.problem is None else None
         if busy is not None and not is_last_try:
             self.write(statuses.queued(self.run.status, busy, self.clock()))
             self.parent.events.warning(self.raw, statuses.QUEUED, busy.message)
@@ -335,7 +340,9 @@ class _OneRun:
         left = self.parent.agents.collect(self.run, plans, step.endings)
         nodes = {plan.agent: item.node for plan, item in zip(plans, left, strict=True)}
         outcome = conclude([item.report for item in left], self.endpoints, self.changes(), nodes)
-        self.finish(outcome, self.store([line for item in left for line in item.log.raw], outcome))
+        lines = [line for item in left for line in item.log.raw]
+        detail = self.parent.details.store(self.run, self.raw, lines, is_complete=outcome.is_complete)
+        self.finish(outcome, detail)
 
     def changes(self) -> dict[int, Reason]:
         """What became of the endpoints meanwhile; nothing, where we cannot look."""
@@ -348,31 +355,6 @@ class _OneRun:
             )
             return {}
         return changes(self.endpoints, seen.pods)
-
-    def store(self, lines: Sequence[bytes], outcome: Outcome) -> Detail:
-        """Equal lines make equal ConfigMaps, so a repetition finds them there. What cannot be stored is not claimed."""
-        owner = Owner(kind="CallTestRun", name=self.run.name, uid=self.run.uid)
-        stored = store_detail(
-            owner, self.run.namespace, self.run.spec.call_test_name, lines, complete=outcome.is_complete
-        )
-        for index, body in enumerate(stored.config_maps):
-            if fault := self.create_config_map(body):
-                self.parent.events.warning(self.raw, "DetailNotStored", fault)
-                names = stored.detail.config_maps[:index]
-                return msgspec.structs.replace(stored.detail, config_maps=names, complete=False)
-        return stored.detail
-
-    def create_config_map(self, body: Raw) -> str:
-        """'' once it is there, else why it cannot be."""
-        name = body["metadata"]["name"]
-        try:
-            self.parent.cluster.create(CONFIG_MAPS, self.run.namespace, body)
-        except ClusterError as error:
-            if error.is_passing:
-                raise
-            held = self.parent.cluster.get(CONFIG_MAPS, self.run.namespace, name) if error.conflict else None
-            return "" if held is not None and is_owned(held, self.run.uid) else f"ConfigMap {name}: {error}"
-        return ""
 
     def finish(self, outcome: Outcome, detail: Detail | None = None) -> None:
         """Writes the verdict: the last write of a run's status."""
@@ -390,3 +372,14 @@ class _OneRun:
         """The operator made it for a CallTest: one by hand shows for itself, and is no part of the test's metrics."""
         owners = self.raw["metadata"].get("ownerReferences") or ()
         return any(owner["kind"] == "CallTest" and owner.get("controller") for owner in owners)
+
+
+def _is_final(step: Step, facts: RunFacts) -> bool:
+    """It cannot be taken back: the run ends, or agents are stopped."""
+    if isinstance(step, Collect):
+        return not all(agent.state is AgentState.ENDED for agent in facts.agents)
+    return isinstance(step, Send) and any(order.stopped is not None for order in step.orders.values())
+
+
+def _states(facts: RunFacts) -> list[AgentState]:
+    return [agent.state for agent in facts.agents]

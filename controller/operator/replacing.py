@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from controller.api.parse import CallTestRun
 from controller.api.trigger import ConcurrencyPolicy
-from controller.kube.cluster import Raw
+from controller.kube.cluster import RUNS, Cluster, Raw
 from controller.kube.store import Store
 from controller.operator.runs import runs_of
 from controller.run.lifecycle import Replaced
@@ -22,6 +22,7 @@ LOOK_EVERY_S: Final = 2.0
 class Replacements:
     """Of all runs."""
 
+    cluster: Cluster
     store: Store
     now: Callable[[], float]
     _found: dict[str, tuple[float, Replaced | None]] = field(default_factory=dict)
@@ -35,9 +36,19 @@ class Replacements:
         now = self.now()
         looked_at, found = self._found.get(run.uid, (float("-inf"), None))
         if now - looked_at >= LOOK_EVERY_S:
-            found = self._look(run, raw, str(owner["uid"]))
+            before, found = found, self._look(run, raw, str(owner["uid"]))
+            if found is not None and found != before:  # a run is stopped for it, which cannot be taken back
+                found = self._again(run, raw, str(owner["uid"]), found)
             self._found[run.uid] = now, found
         return found
+
+    def _again(self, run: CallTestRun, raw: Raw, owner_uid: str, found: Replaced) -> Replaced | None:
+        """As the API server has it."""
+        other = self.cluster.get(RUNS, run.namespace, found.by)
+        if other is None:
+            return None  # the watch will say so
+        self.store.wrote(RUNS, other)
+        return self._look(run, raw, owner_uid)
 
     def forget(self, uid: str) -> None:
         """The run is finished."""

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from controller.kube.cluster import ENDPOINT_SLICES, EVENTS, PODS, RUNS, SERVICES, TESTS, ClusterError, Kind
+from controller.kube.watch import Scope
 from controller.operator.workqueue import Key
 from tests.unit.controller.kube.test_agents import stamp
 from tests.unit.controller.operator.test_reconcile import rolled
@@ -22,6 +23,11 @@ def bring(world: World, *kinds: Kind) -> None:
     for scope in world.scopes:
         if scope.kind in kinds:
             world.bring(scope)
+
+
+def deaf(world: World, *kinds: Kind) -> None:
+    """The watches of these kinds bring nothing any more, and nobody knows it."""
+    world.scopes = [scope for scope in world.scopes if scope.kind not in kinds]
 
 
 def begun() -> World:
@@ -97,6 +103,101 @@ def test_an_agent_that_only_the_watch_has_as_lost_is_not() -> None:
     assert world.run_status()["result"] == "Passed"
 
 
+def heard(world: World, pod: str, held: Any) -> None:
+    """What the watches say of this pod, always; None: nothing. Who asks for it by its name has it as it is."""
+
+    def bring(scope: Scope) -> None:
+        found = world.cluster.list(scope.kind, scope.namespace, scope.selector)
+        others = [each for each in found if scope.kind != PODS or each["metadata"]["name"] != pod]
+        store = world.operator.store
+        store.begin(scope)
+        store.listed(scope, [*others, *([held] if held is not None and scope.kind == PODS else [])])
+        store.end(scope, world.cluster.version)
+
+    world.bring = bring  # type: ignore[method-assign]
+
+
+def test_an_agent_that_no_watch_ever_told_of_is_asked_for_before_it_is_called_lost() -> None:
+    world = begun()
+    heard(world, "pin-g1-callee-0", None)
+    world.start_operator()
+    world.ticks(12)
+    assert world.run_status()["result"] == "Passed"
+
+
+def test_an_agent_that_is_lost_is_asked_for_once() -> None:
+    world = World()
+    world.kubelet.fault_of = lambda name: "deaf" if "caller" in name else ""
+    world.apply(**impatient(), activeDeadlineSeconds=60)
+    world.ticks(3)
+    world.cluster.remove(PODS, NS, "pin-g1-callee-0")
+    world.start_operator()
+    world.cluster.asked.clear()
+    world.ticks(10)
+    assert world.cluster.asked.count("get pods pin-g1-callee-0") == 1
+    world.ticks(100)
+    assert world.cluster.asked.count("get pods pin-g1-callee-0") == 1
+    assert world.run_status()["result"] == "Inconclusive"
+
+
+def test_an_agent_that_started_though_no_watch_told_of_it_is_not_stopped_for_not_starting() -> None:
+    world = World()
+    world.apply(**impatient(20))
+    world.ticks(1)
+    before, bring = world.cluster.get(PODS, NS, "pin-g1-callee-0"), world.bring
+    heard(world, "pin-g1-callee-0", before)
+    world.ticks(22)
+    world.bring = bring  # type: ignore[method-assign]
+    world.ticks(12)
+    assert world.run_status()["result"] == "Passed"
+
+
+def test_a_run_is_not_stopped_for_one_that_is_no_longer_there() -> None:
+    world = World()
+    world.kubelet.fault_of = lambda name: "slow" if name.startswith("pin-g1-") else ""
+    world.apply(concurrencyPolicy="Replace")
+    world.ticks(10)
+    world.apply(concurrencyPolicy="Replace", activeDeadlineSeconds=500)
+    world.watch()
+    world.operator.reconcile(TEST)
+    assert world.runs() == ["pin-g1", "pin-g2"]
+    world.cluster.remove(RUNS, NS, "pin-g2")
+    for _ in range(3):
+        world.time_s += 3
+        world.operator.reconcile(RUN)  # and that it was deleted was not heard
+    for name in world.agents():
+        pod = world.cluster.get(PODS, NS, name)
+        assert pod is not None
+        assert "calltest.dev/stopped" not in pod["metadata"]["annotations"]
+
+
+def test_a_callee_is_free_whose_run_was_deleted_though_no_watch_told_of_it() -> None:
+    world = World()
+    world.kubelet.fault_of = lambda name: "slow" if name.startswith("pin-g1-") else ""
+    world.apply()
+    world.ticks(4)
+    world.apply("other", readyDeadlineSeconds=60)
+    world.ticks(4)
+    assert condition(world.run_status("other-g1"), "Queued")[0] == "True"
+    deaf(world, RUNS)
+    world.cluster.remove(RUNS, NS, "pin-g1")
+    world.ticks(90)
+    assert world.run_status("other-g1").get("reason") != "CalleeShared"
+    assert world.run_status("other-g1")["endpoints"]
+
+
+def test_a_slot_is_not_skipped_for_a_run_that_is_no_longer_there() -> None:
+    world = World()
+    world.kubelet.fault_of = lambda name: "slow" if name.startswith("pin-g1-") else ""
+    world.apply(trigger={"schedule": "*/2 * * * *"}, activeDeadlineSeconds=900)
+    world.ticks(4)
+    deaf(world, RUNS)
+    world.cluster.remove(RUNS, NS, "pin-g1")
+    world.ticks(130)
+    assert "RunSkipped" not in events(world)
+    assert any("-s" in run for run in world.runs())
+
+
 def stopped(*, is_silent: bool) -> World:
     """A run whose agents end only when they are told to, at its deadline; `is_silent`: and no watch tells of it."""
     world = World()
@@ -135,11 +236,6 @@ def test_a_replica_behind_the_service_may_answer_though_no_watch_has_told_of_it(
     pod = world.cluster.get(PODS, NS, "mine-caller-0")
     assert pod is not None
     assert "10.0.0.3" in pod["metadata"]["annotations"]["calltest.dev/plan"]
-
-
-def deaf(world: World, *kinds: Kind) -> None:
-    """The watches of these kinds bring nothing any more, and nobody knows it."""
-    world.scopes = [scope for scope in world.scopes if scope.kind not in kinds]
 
 
 def test_endpoints_that_no_watch_tells_of_are_found_long_before_the_deadline_at_a_bounded_cost() -> None:
