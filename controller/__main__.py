@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from controller.kube.cluster import PODS, TESTS, Cluster, ClusterError, Kind, Raw, connect
+from controller.kube.history import SetBackError
 from controller.kube.look import Look
 from controller.kube.watch import Scope, Watch
 from controller.operator import handlers, preflight, web
@@ -24,6 +25,7 @@ LOG = logging.getLogger("controller")
 PREFLIGHT_EVERY_S = 60.0
 UNREACHABLE_EVERY_S = 5.0
 SYNC_EVERY_S = 0.1
+SET_BACK_EVERY_S = 1.0
 READING = "reading what there is"
 
 
@@ -95,7 +97,7 @@ class Operator:
         self.kopf.start()
         self.is_synced = True
         LOG.info("all was read")
-        await asyncio.gather(self.worker.run(), self._resync(wake))
+        await asyncio.gather(self.worker.run(), self._resync(wake), self._until_set_back())
 
     def _heard(self, kind: Kind, what: str, obj: Raw) -> None:
         """From kopf, in its thread."""
@@ -113,6 +115,12 @@ class Operator:
         if self.kopf is not None:
             self.kopf.stop()
 
+    async def _until_set_back(self) -> None:
+        """SetBackError once the API server is not the one that was read: a fresh process reads what there is now."""
+        while not (fault := self.reconciler.store.history.fault):  # noqa: ASYNC110 - threads find it
+            await asyncio.sleep(SET_BACK_EVERY_S)
+        raise SetBackError(fault)
+
     async def _until_granted(self) -> None:
         while True:
             if await self._is_granted():
@@ -123,6 +131,12 @@ class Operator:
         while True:
             await asyncio.sleep(PREFLIGHT_EVERY_S)
             await self._is_granted()
+            with contextlib.suppress(ClusterError):  # its watch says so
+                await asyncio.to_thread(self._ask_history)
+
+    def _ask_history(self) -> None:
+        namespace = (self.settings.namespaces or ("",))[0]
+        self.reconciler.store.history.ask(self.cluster, TESTS, namespace)
 
     async def _is_granted(self) -> bool:
         """Asks for every permission; says what is missing, once here and on /readyz until it is granted."""
@@ -215,7 +229,7 @@ def main() -> None:
     with contextlib.suppress(KeyboardInterrupt):
         try:
             asyncio.run(operate(settings))
-        except ClusterError as error:
+        except (ClusterError, SetBackError) as error:
             sys.exit(f"calltest: {error}")
 
 

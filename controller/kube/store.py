@@ -26,6 +26,7 @@ from controller.kube.cluster import (
     Page,
     Raw,
 )
+from controller.kube.history import History
 from controller.kube.projection import (
     OF_TEST,
     Found,
@@ -85,6 +86,8 @@ class _Heard:
 
     position: int = 0
     """Of its last list."""
+    begun: int = 0
+    """The latest version of its kind as that list began."""
     is_synced: bool = False
     error: ClusterError | None = None
     listing: set[Name] = field(default_factory=set)
@@ -95,6 +98,7 @@ class Store:
     """Thread-safe. `tell` is told of each change, outside the lock, by the thread that brought it."""
 
     tell: Callable[[Change], None] = lambda _: None
+    history: History = field(default_factory=History)
     _items: dict[Kind, dict[Name, Item]] = field(default_factory=lambda: defaultdict(dict))
     _index: dict[tuple[Kind, str, str, str], set[Name]] = field(default_factory=lambda: defaultdict(set))
     _gone: dict[tuple[Kind, str, str], int] = field(default_factory=dict)
@@ -159,7 +163,8 @@ class Store:
 
     def begin(self, scope: Scope) -> None:
         """See watch.Sink."""
-        self._heard[scope].listing = set()
+        heard = self._heard[scope]
+        heard.listing, heard.begun = set(), self.history.latest(scope.kind)
 
     def listed(self, scope: Scope, items: list[Raw]) -> None:
         """See watch.Sink."""
@@ -170,6 +175,7 @@ class Store:
     def end(self, scope: Scope, version: int) -> None:
         """See watch.Sink. What was written after the list was made stays."""
         heard = self._heard[scope]
+        self.history.listed(scope.kind, version, since=heard.begun)
         with self._lock:
             old = [name for name, item in self._items[scope.kind].items() if _covers(scope, name, item)]
         for name in old:
@@ -184,6 +190,7 @@ class Store:
     def changed(self, scope: Scope, kind: str, obj: Raw) -> None:
         """See watch.Sink."""
         version = _version(obj)
+        self.history.heard(scope.kind, version)
         if kind == "DELETED":
             self._remove(scope.kind, _name(obj), obj, version)
         else:
@@ -208,6 +215,7 @@ class Store:
         if "metadata" not in raw or (kind not in OBJECTS and kind not in {TESTS, RUNS}):
             return
         name, version, found = _name(raw), _version(raw), labels_of(raw)
+        self.history.heard(kind, version)
         covering = [scope for scope in list(self._heard) if scope.kind == kind and _matches(scope, name, found)]
         if covering and all(version > self._heard[scope].position for scope in covering):
             self._put(kind, raw)

@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 
 from controller.kube.cluster import RUNS, TESTS, Cluster, ClusterError
+from controller.kube.history import NOBODY
 from controller.operator.access import Permission, permissions
-
-NOBODY = "calltest.dev/nobody=1"
 
 
 def uninstalled(cluster: Cluster, namespaces: tuple[str, ...]) -> str:

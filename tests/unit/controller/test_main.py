@@ -10,6 +10,7 @@ from controller import __main__ as main
 from controller.__main__ import Operator
 from controller.api.calltest_status import CallTestStatus
 from controller.kube.cluster import RUNS, TESTS, ClusterError
+from controller.kube.history import SetBackError
 from controller.operator.metrics import Metrics
 from controller.operator.reconcile import Reconciler
 from controller.operator.worker import Worker
@@ -107,6 +108,18 @@ async def test_kinds_that_vanish_are_said_and_kopf_is_started_anew_when_they_are
     await until(lambda: made.not_ready == "" and restarts)
     made.stop.set()
     await asyncio.wait_for(task, PATIENCE_S)
+
+
+async def test_when_the_api_server_was_set_back_the_process_ends_and_says_why(monkeypatch) -> None:
+    monkeypatch.setattr(main, "SET_BACK_EVERY_S", 0.01)
+    cluster = FakeCluster()
+    cluster.version = 500
+    made = operator(cluster)
+    task = asyncio.create_task(made.run())
+    await until(lambda: made.not_ready == "" and made.reconciler.store.history.latest(TESTS) == 500)
+    cluster.version = 300
+    with pytest.raises(SetBackError, match="from 500 to 300"):
+        await asyncio.wait_for(task, PATIENCE_S)
 
 
 async def test_it_is_not_ready_before_it_has_read_everything() -> None:
