@@ -168,6 +168,10 @@ class Suts:
         self._still[by] = still
         return still
 
+    def namespaces(self) -> set[str]:
+        """Where somebody wants to hear of a change."""
+        return {each.namespace for each in list(self._interests.values())}
+
     def forget(self, by: str) -> None:
         """Whoever looked is gone."""
         for is_certain in (False, True):

@@ -1,8 +1,9 @@
 """The namespaces of targets, watched while somebody looks at them; read directly as long as they cannot be watched."""
 
+import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,8 +12,13 @@ from controller.kube.snapshot import Reader
 from controller.kube.store import Store
 from controller.kube.watch import Scope, Watch
 
+LOG = logging.getLogger(__name__)
 KEPT_S: Final = 600.0
 """How long a namespace is watched after the last look at it."""
+MOST: Final = 64
+"""Namespaces that are watched at a time: each costs three threads and connections, and memory for all that is in it."""
+RETRY_S: Final = 15.0
+"""After a thread could not be started."""
 KINDS: Final = (PODS, SERVICES, ENDPOINT_SLICES)
 
 
@@ -50,7 +56,11 @@ class TargetWatches:
     """Those that are watched anyway."""
     now: Callable[[], float] = time.monotonic
     start: Callable[[Watch], None] = Watch.start
+    wanted: Callable[[], Collection[str]] = frozenset
+    """Namespaces that somebody wants to hear of, however long ago he looked."""
     _held: dict[str, _Watched] = field(default_factory=dict)
+    _retry_s: float = 0.0
+    """No watch is started before."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def reader(self, namespace: str) -> Reader:
@@ -75,19 +85,41 @@ class TargetWatches:
     def forget_unused(self) -> None:
         """Ends watches that nobody needs any more."""
         with self._lock:
-            old = [name for name, held in self._held.items() if self.now() > held.wanted_s + KEPT_S]
-            ended = [watch for name in old for watch in self._held.pop(name).watches]
-        for watch in ended:
-            watch.stop.set()
-            self.store.drop(watch.scope)
+            for name in self._spare():
+                if self.now() > self._held[name].wanted_s + KEPT_S:
+                    self._end(name)
 
     def _want(self, namespace: str) -> None:
         with self._lock:
             if held := self._held.get(namespace):
                 held.wanted_s = self.now()
                 return
+            if self.now() < self._retry_s or not self._has_room():
+                return
             scopes = {Scope(kind=kind, namespace=namespace) for kind in KINDS} - self.always
             watches = tuple(Watch(cluster=self.cluster, scope=scope, sink=self.store) for scope in scopes)
             self._held[namespace] = _Watched(self.now(), watches)
-        for watch in watches:
-            self.start(watch)
+            try:
+                for watch in watches:
+                    self.start(watch)
+            except RuntimeError as error:  # there may be no more threads
+                LOG.warning("namespace %s is read, and not watched: %s", namespace, error)
+                self._retry_s = self.now() + RETRY_S
+                self._end(namespace)
+
+    def _has_room(self) -> bool:
+        """For one more; that of the one that was not used for longest, if need be."""
+        spare = self._spare()
+        if len(self._held) >= MOST and spare:
+            self._end(spare[0])
+        return len(self._held) < MOST
+
+    def _spare(self) -> list[str]:
+        """Those that nobody waits to hear of, the longest unused first."""
+        wanted = self.wanted()
+        return sorted((name for name in self._held if name not in wanted), key=lambda name: self._held[name].wanted_s)
+
+    def _end(self, namespace: str) -> None:
+        for watch in self._held.pop(namespace).watches:
+            watch.stop.set()
+            self.store.drop(watch.scope)

@@ -38,6 +38,7 @@ class Reconciler:
         events = Events(cluster=known, now=now)
         self._agents = Agents(cluster=known, store=self.store, image=settings.agent_image, now=now)
         self._suts = Suts(cluster=known, targets=self.targets, limits=settings.limits, now=now)
+        self.targets.wanted = self._suts.namespaces
         self._tests = TestReconciler(
             cluster=known, store=self.store, suts=self._suts, metrics=metrics, events=events, now=now
         )

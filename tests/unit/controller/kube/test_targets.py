@@ -4,7 +4,7 @@ import pytest
 
 from controller.kube.cluster import ENDPOINT_SLICES, PODS, SERVICES, ClusterError
 from controller.kube.store import Store
-from controller.kube.targets import KEPT_S, KINDS, TargetWatches
+from controller.kube.targets import KEPT_S, KINDS, MOST, RETRY_S, TargetWatches
 from controller.kube.watch import Scope, Watch
 from tests.unit.controller.fake_cluster import FakeCluster
 
@@ -109,3 +109,63 @@ def test_watches_that_nobody_needs_end_and_others_go_on() -> None:
     assert not targets.store.is_synced(VOICE[0])
     assert targets.watches.reader("voice") is targets.cluster
     assert len(targets.started) == 9, "it is watched anew"
+
+
+def test_no_more_namespaces_are_watched_than_there_may_be_and_the_longest_unused_makes_room() -> None:
+    targets = Targets()
+    for number in range(MOST):
+        targets.time_s = float(number)
+        targets.watches.reader(f"n{number}")
+    targets.watches.reader("n0")
+    targets.watches.reader("new")
+    alive = {watch.scope.namespace for watch in targets.started if not watch.stop.is_set()}
+    assert alive == {"new", *(f"n{number}" for number in range(MOST))} - {"n1"}
+    assert len(targets.started) == 3 * (MOST + 1)
+
+
+def test_what_somebody_wants_makes_no_room_and_the_others_are_read_directly() -> None:
+    targets = Targets()
+    targets.watches.wanted = lambda: {f"n{number}" for number in range(MOST)}
+    for number in range(MOST):
+        targets.watches.reader(f"n{number}")
+    for _ in range(3):
+        assert targets.watches.reader("new") is targets.cluster
+    assert not targets.watches.is_watched("new")
+    assert len(targets.started) == 3 * MOST
+    assert not any(watch.stop.is_set() for watch in targets.started)
+
+
+def test_what_somebody_wants_is_watched_however_long_nobody_looked() -> None:
+    targets = Targets()
+    targets.watches.reader("voice")
+    targets.bring(*VOICE)
+    targets.watches.wanted = lambda: {"voice"}
+    targets.time_s = 10 * KEPT_S
+    targets.watches.forget_unused()
+    assert targets.watches.is_watched("voice")
+    targets.watches.wanted = set
+    targets.watches.forget_unused()
+    assert not targets.watches.is_watched("voice")
+
+
+def test_where_no_thread_can_be_started_it_is_read_directly_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    targets = Targets()
+
+    def start(watch: Watch) -> None:
+        if targets.started:
+            raise RuntimeError("can't start new thread")
+        targets.started.append(watch)
+
+    targets.watches.start = start
+    for _ in range(3):
+        assert targets.watches.reader("voice") is targets.cluster
+    assert [watch.stop.is_set() for watch in targets.started] == [True], "half of them would be none"
+    assert caplog.text.count("can't start new thread") == 1
+    targets.watches.start = targets.started.append
+    assert targets.watches.reader("voice") is targets.cluster
+    assert len(targets.started) == 1
+    targets.time_s = RETRY_S
+    targets.watches.reader("voice")
+    assert len(targets.started) == 4
+    targets.bring(*VOICE)
+    assert targets.watches.reader("voice") is targets.store

@@ -56,6 +56,22 @@ def test_a_pod_that_leaves_the_selector_or_goes_wakes_too() -> None:
     assert world.woken == [TEST]
 
 
+def test_a_quiet_target_is_watched_for_as_long_as_a_test_asks_for_its_rollouts() -> None:
+    world = watching()
+    targets = world.operator.targets
+    assert targets.is_watched(NS)
+    targets.now = lambda: 1e9  # and everything is looked at more rarely than that
+    targets.forget_unused()
+    assert targets.is_watched(NS)
+    world.cluster.remove(RUNS, NS, world.runs()[0])
+    world.cluster.remove(TESTS, NS, "pin")
+    world.watch()
+    for key in (Key("CallTest", NS, "pin"), Key("CallTestRun", NS, "pin-g1")):
+        world.operator.reconcile(key)
+    targets.forget_unused()
+    assert not targets.is_watched(NS)
+
+
 def test_what_nobody_reads_or_looks_at_wakes_nobody() -> None:
     world = watching()
     assert change(world, PODS, "sut-a-0", apiVersion="v1", managed="x") == []
