@@ -168,13 +168,18 @@ class Store:
 
     def listed(self, scope: Scope, items: list[Raw]) -> None:
         """See watch.Sink."""
-        self._heard[scope].listing |= {_name(raw) for raw in items}
+        heard = self._heard.get(scope)
+        if heard is None:  # dropped meanwhile
+            return
+        heard.listing |= {_name(raw) for raw in items}
         for raw in items:
             self._put(scope.kind, raw)
 
     def end(self, scope: Scope, version: int) -> None:
         """See watch.Sink. What was written after the list was made stays."""
-        heard = self._heard[scope]
+        heard = self._heard.get(scope)
+        if heard is None:
+            return
         self.history.listed(scope.kind, version, since=heard.begun)
         with self._lock:
             old = [name for name, item in self._items[scope.kind].items() if _covers(scope, name, item)]

@@ -152,6 +152,16 @@ def test_a_dropped_scope_takes_what_no_other_one_sees() -> None:
     assert not store.is_synced(SCOPE)
 
 
+def test_of_a_scope_that_was_dropped_while_it_was_listed_nothing_is_here() -> None:
+    store = Store()
+    store.begin(SCOPE)
+    store.drop(SCOPE)
+    store.listed(SCOPE, [pod("a", 1)])
+    store.end(SCOPE, 10)
+    assert not store.is_synced(SCOPE), "nobody watches it: it would be read for ever as it was then"
+    assert found(store) == []
+
+
 def test_of_runs_of_one_spec_that_is_kept_once_and_of_finished_ones_no_failures() -> None:
     store, scope = Store(), Scope(kind=RUNS, namespace=NS)
     done = {"result": "Failed", "completionTime": "2026-01-01T00:00:00Z", "observedGeneration": 1}
