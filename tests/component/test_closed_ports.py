@@ -1,19 +1,25 @@
 """A port where nobody listens is known as such by the kernel's word, and a call to it does not take Timer B."""
 
+import math
 import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from agent.contract.call import Call
 from agent.contract.observation import RegistrationObservation, RegistrationOutcome
 from agent.contract.plan import Credentials
 from agent.contract.verdict import Check, Reason, Role
-from agent.run.closed_ports import CLOSED_S, KEEP_ALIVE, UdpDoor
+from agent.judge.checks.answered import TIMER_B_MS
+from agent.run.closed_ports import CLOSED_S, KEEP_ALIVE, KNOCK_S, UdpDoor
 from tests.component.agents import Agent, make_group, make_plan
 
 SOON_S = 0.2
+T1_S = 0.5
+"""A request is sent again after it (RFC 3261 §17.1.1.1)."""
 LIMIT_S = 15.0
 """It took 32 s before, and takes 6.5 s; the rest is for a busy machine."""
 
@@ -113,6 +119,15 @@ def agent(tmp_path: Path) -> Iterator[Callable[..., Agent]]:
         if each.process.poll() is None:
             each.process.kill()
             each.process.wait()
+
+
+def test_calls_that_were_left_take_no_room_from_those_that_come_after() -> None:
+    """pjsip has each of them until Timer B (RFC 3261 §17.1.1.2), and so many calls at a time."""
+    left_after_s = T1_S + CLOSED_S + KNOCK_S
+    at_once: int = msgspec.json.schema(Call)["$defs"]["Call"]["properties"]["concurrency"]["maximum"]
+    from agent.phone.pjsua.configuration import MAX_CALLS  # noqa: PLC0415  # pjsua2 is asked for above
+
+    assert at_once * math.ceil(TIMER_B_MS / 1000 / left_after_s) <= MAX_CALLS
 
 
 def test_a_call_to_a_closed_port_is_failed_soon_and_the_agent_goes_on(agent: Callable[..., Agent]) -> None:

@@ -118,6 +118,11 @@ class Leg:
     """Nobody is there who would answer what we sent last."""
 
 
+def why(error: pj.Error) -> str:
+    """The stack's words for what went wrong."""
+    return printable(error.reason or error.info())
+
+
 def guarded(callback: Callable[P, None]) -> Callable[P, None]:
     """Keeps exceptions inside a callback: one that escapes keeps references to pjsua2 objects alive."""
 

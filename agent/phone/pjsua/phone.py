@@ -12,7 +12,6 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pjsua2 as pj
@@ -21,7 +20,8 @@ from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.phone.pjsua.configuration import NO_HEADERS, account_config, call_settings, start
 from agent.phone.pjsua.digits import DigitSender
 from agent.phone.pjsua.facts import Digits, Epochs, media_s, rtp_received, rtp_sent, rtt_ms, seen_message
-from agent.phone.pjsua.objects import Account, Call, Endpoint, Invited, Item, Leg, Log, Over, Queue
+from agent.phone.pjsua.lines import Lines
+from agent.phone.pjsua.objects import Account, Call, Endpoint, Invited, Item, Leg, Log, Over, Queue, why
 from agent.phone.protocol import (
     AccountId,
     Action,
@@ -52,16 +52,6 @@ MESSAGES_AT_ONCE = 64
 """Read from the tap: the rest of a flood waits there, in bounded memory."""
 
 
-@dataclass(slots=True, eq=False)
-class _Line:
-    """An account and where its registration stands."""
-
-    account: Account
-    concluded: bool
-    registered: bool = False
-    leaving: bool = False
-
-
 class PjsuaPhone:
     """A `Phone` (agent/phone/protocol.py) made of pjsua2."""
 
@@ -88,8 +78,8 @@ class PjsuaPhone:
         self._numbers = itertools.count(1)
         self._legs: dict[CallHandle, Leg] = {}
         self._by_call_id: dict[str, Leg] = {}
-        self._lines: dict[AccountId, _Line] = {}
-        self._dropped: list[Account | Call] = []
+        self._lines = Lines(self._make_account)
+        self._dropped: list[Call] = []
         self._bind, self._recordings, self._captures, self._settle_s = bind, recordings, captures, settle_s
         self._log = Log()
         self._endpoint = Endpoint(self._items)
@@ -102,15 +92,14 @@ class PjsuaPhone:
             self._transport = start(self._endpoint, self._log, self._tap, self._bind, sip_port)
             self._address = str(self._endpoint.transportGetInfo(self._transport).localName)
             anybody = SipAccount(uri=f"sip:calltest@{self._address}", proxy="", register=False)
-            self._anybody = Account(None, self._items, self._adopt)
-            self._anybody.create(account_config(anybody, self._transport, self._bind), True)
+            self._anybody = self._make_account(None, anybody)
         except TapError as error:
             self._endpoint.libDestroy()
             raise PhoneError(str(error)) from error
         except pj.Error as error:
             self._endpoint.libDestroy()
             where = f"UDP {self._bind}:{sip_port or 'any port'}"
-            raise PhoneError(f"cannot open the phone on {where}: {_why(error)}; is the port in use?") from error
+            raise PhoneError(f"cannot open the phone on {where}: {why(error)}; is the port in use?") from error
 
     @property
     def address(self) -> str:
@@ -126,41 +115,17 @@ class PjsuaPhone:
     def add_account(self, account: SipAccount) -> AccountId:
         """Makes the account; registers when it says so. PhoneError names what pjsip does not take."""
         identifier = AccountId(next(self._numbers))
-        made = Account(identifier, self._items, self._adopt)
-        self._lines[identifier] = _Line(made, concluded=not account.register)
-        try:
-            made.create(account_config(account, self._transport, self._bind))
-        except pj.Error as error:
-            del self._lines[identifier]
-            raise PhoneError(f"account {account.uri} by way of {account.proxy}: {_why(error)}") from error
+        self._lines.add(identifier, account)
         return identifier
 
+    def _make_account(self, identifier: AccountId | None, account: SipAccount) -> Account:
+        made = Account(identifier, self._items, self._adopt)
+        made.create(account_config(account, self._transport, self._bind), identifier is None)
+        return made
+
     def remove_account(self, account: AccountId) -> None:
-        """Unregisters (if registered) and forgets it."""
-        line = self._lines[account]
-        line.leaving = True
-        if line.registered:
-            try:
-                line.account.setRegistration(False)
-            except pj.Error as error:
-                LOG.warning("cannot unregister: %s", _why(error))
-            else:
-                return
-        self._forget(account)
-
-    def _forget(self, account: AccountId) -> None:
-        line = self._lines.pop(account)
-        line.account.shutdown()
-        self._dropped.append(line.account)  # Call objects refer to it
-
-    def _registration(self, event: RegistrationConcluded) -> None:
-        line = self._lines.get(event.account)
-        if line is None:
-            return
-        if line.leaving:
-            self._forget(event.account)
-        line.concluded, line.registered = True, event.active
-        self._ready.append(event)
+        """Unregisters (if registered, or once it is) and forgets it."""
+        self._lines.leave(account)
 
     # --- calls -------------------------------------------------------------------------------------------------
 
@@ -186,14 +151,14 @@ class PjsuaPhone:
         self._by_call_id[leg.sip_call_id] = leg
         try:
             self._equip(leg, playback)
-            leg.call = Call(self._lines[account].account, leg)
+            leg.call = Call(self._lines.account(account), leg)
             leg.call.makeCall(to, param)
         except pj.Error as error:
             self._unequip(leg)
             leg.tapped.abandon()
             del self._by_call_id[leg.sip_call_id]
             self._bury(leg)
-            raise PhoneError(f"cannot call {to}: {_why(error)}") from error
+            raise PhoneError(f"cannot call {to}: {why(error)}") from error
         return leg.handle, leg.sip_call_id
 
     def perform(self, call: CallHandle, action: Action) -> None:
@@ -228,7 +193,7 @@ class PjsuaPhone:
             call.answer(call_settings(code, headers))
         except pj.Error as error:
             if call.isActive():
-                raise PhoneError(f"cannot answer {code}: {_why(error)}") from error
+                raise PhoneError(f"cannot answer {code}: {why(error)}") from error
 
     def _hang_up(self, call: Call, code: int) -> None:
         """CANCEL, BYE, or the code where it is not answered yet."""
@@ -236,7 +201,7 @@ class PjsuaPhone:
             call.hangup(call_settings(code))
         except pj.Error as error:
             if call.isActive():
-                raise PhoneError(f"cannot hang up: {_why(error)}") from error
+                raise PhoneError(f"cannot hang up: {why(error)}") from error
 
     def _leave(self, leg: Leg, call: Call) -> None:
         """Ends a call without any response. pjsip sends the INVITE on until Timer B, and has the call for as long."""
@@ -296,7 +261,8 @@ class PjsuaPhone:
             case Invited():
                 self._invited(item)
             case RegistrationConcluded():
-                self._registration(item)
+                if self._lines.concluded(item):
+                    self._ready.append(item)
             case Over():
                 self._over(item)
             case _:
@@ -375,15 +341,16 @@ class PjsuaPhone:
 
     def close(self) -> None:
         """Hangs up, unregisters, and ends pjsip. No events follow; the process ends next (os._exit)."""
-        idle = not self._by_call_id and not any(line.registered for line in self._lines.values())
+        idle = not self._by_call_id and not self._lines.registered
         self._timers.clear()
         self._endpoint.hangupAllCalls()
         for leg in list(self._legs.values()):
             leg.tapped.end()
             self._unequip(leg)
             leg.call = None
-        for kept in (self._legs, self._by_call_id, self._lines, self._dropped):
+        for kept in (self._legs, self._by_call_id, self._dropped):
             kept.clear()
+        self._lines.clear()
         self._next = None
         while self._items.get() is not None:  # they refer to legs too
             pass
@@ -392,8 +359,3 @@ class PjsuaPhone:
         gc.collect()
         # Where a call or registration is still up, pjsip stays for a second to hear the answers to its last requests.
         self._endpoint.libDestroy(pj.PJSUA_DESTROY_NO_RX_MSG if idle else 0)
-
-
-def _why(error: pj.Error) -> str:
-    """The stack's words for what went wrong."""
-    return printable(error.reason or error.info())
