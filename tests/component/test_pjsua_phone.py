@@ -292,6 +292,21 @@ def test_a_peer_that_says_nothing_gets_retransmissions_and_the_call_ends_when_hu
         assert caller.starts(sent=False) == []
 
 
+@pytest.mark.parametrize("given_up", [False, True], ids=["waited for", "given up before"])
+def test_a_call_that_nobody_can_have_heard_ends_when_it_is_left(phone: Make, *, given_up: bool) -> None:
+    """No answer is waited for, to an INVITE or to what ends the call, once it is known that none can come."""
+    with peer(lambda _self, _text: []) as silent:
+        caller = phone(settle_s=600.0)
+        call = dial(caller, silent)
+        caller.wait("MessageSeen", sent=True)
+        if given_up:
+            caller.do("hang_up", call=call)
+            with pytest.raises(AssertionError, match="nothing more"):
+                caller.wait("CallEnded", 0.3)
+        caller.do("hang_up", call=call, unheard=True)
+        caller.wait("CallEnded")
+
+
 def test_media_that_is_there_before_the_answer_is_read_in_every_call(phone: Make) -> None:
     """A relay sends as soon as it can, often before its 200 OK arrives: the socket then holds packets when reading
     begins. pjsip as it comes drops them or leaves the call deaf for its life (READING_EDITS in dev/pjsua2/build)."""
