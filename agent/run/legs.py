@@ -184,10 +184,11 @@ class LegBook:
             case MessageSeen():
                 self._record_message(event)
             case NotSent():
-                self._record_of(event.head.call_id if event.head else "", event)
+                if event.head is not None:
+                    self._record_of(event.head.call_id, event)
             case Unparsed():
-                found = CALL_ID.search(event.text)
-                self._record_of(found[1] if found else "", event)
+                if (found := CALL_ID.search(event.text)) is not None:
+                    self._record_of(found[1], event)
             case StackRefused() | PortClosed():
                 self._record_of(event.sip_call_id, event)
             case RegistrationConcluded() | IncomingCall():

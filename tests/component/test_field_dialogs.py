@@ -93,6 +93,26 @@ def test_a_call_is_judged_by_its_own_dialog(runs: Runs, case: Case) -> None:
     judged(runs, case, PASSED)
 
 
+# --- keep-alives (RFC 5626 §3.5.1, §4.4), and empty lines before a message (RFC 3261 §7.5)
+
+
+class KeepingAlive(Uas):
+    """As the RFCs have it, and as others do: some zeros, or a few bytes of no meaning."""
+
+    stun = bytes.fromhex("000100002112a442") + 12 * b"i"
+
+    def send(self, raw: bytes, to: Address) -> None:
+        for ping in (b"\r\n", b"\r\n\r\n", b"\0", 4 * b"\0", b"jaK", b"x", self.stun):
+            super().send(ping, to)
+        super().send(b"\r\n\r\n" + raw, to)
+
+
+@cases(case("the SUT", KeepingAlive))
+def test_keep_alives_are_no_messages_and_no_faults(runs: Runs, case: Case) -> None:
+    outcome = judged(runs, case, PASSED)
+    assert not any("unparsed" in line for line in outcome.told)
+
+
 # --- requests within the call (RFC 3261 §11.2, §12.2.2; RFC 6086 §4.2.2)
 
 

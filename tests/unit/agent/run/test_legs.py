@@ -327,6 +327,16 @@ def test_an_invite_that_the_stack_forgets_is_a_leg_in_the_end(it):
     assert [leg.local_reason for leg in it.told] == ["our SIP stack did not answer the INVITE"]
 
 
+def test_keep_alives_are_no_legs_not_even_of_one_whose_invite_could_not_be_read(it):
+    """RFC 5626 §3.5.1, §4.4; RFC 3261 §7.5; and what others send (a NUL, `jaK`)."""
+    it.begin(call_id="")
+    for text in ("", "\r\n", "\r\n\r\n", "\0", "\0\0\0\0", "jaK", "\1\0\0\x08!\x12\xa4B" + 12 * "i"):
+        it.book.record(Unparsed(at_s=it.clock.now_s, peer="p", local="l", protocol="UDP", text=text))
+    it.end()
+    it.settle()
+    assert [leg.unparsed for leg in it.told] == [()]
+
+
 def test_what_is_left_when_all_is_concluded_is_told_once(it):
     it.answers_to_invites = [came()]
     it.message(request(branch="b1"))
