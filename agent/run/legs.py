@@ -267,11 +267,18 @@ class LegBook:
         wire = read_leg(leg.events, outgoing=False, branch=leg.facts.branch)
         refused = wire.final is not None and now_s - wire.final.at_s >= REFUSED_S
         if refused or now_s - began_s >= UNANSWERED_S:
-            leg.own_reason = leg.own_reason or (None if refused else "our SIP stack did not answer the INVITE")
+            leg.own_reason = leg.own_reason or (None if refused else self._why_unanswered(leg))
             self._measure(leg, now_s)
             self._conclude(leg)
         else:
             self._timers.at(now_s + REFUSED_S, lambda: self._watch(leg, began_s))
+
+    def _why_unanswered(self, leg: Leg) -> str:
+        """The stack knows a request by its branch alone, not by who sent it as well (RFC 3261 §17.2.3)."""
+        up = ((other.facts.sip_call_id, other.facts.branch) for legs in self._by_call_id.values() for other in legs)
+        others = {branch for call_id, branch in (*up, *self._past) if branch and call_id != leg.facts.sip_call_id}
+        why = ", which has the branch of another call's (RFC 3261 §8.1.1.7)" if leg.facts.branch in others else ""
+        return f"our SIP stack did not answer the INVITE{why}"
 
     def _record_of(self, call_id: str, event: NotSent | Unparsed | StackRefused | PortClosed) -> None:
         for leg in self._by_call_id.get(call_id, ()):

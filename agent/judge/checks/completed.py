@@ -16,6 +16,8 @@ ACK_MS: Final = 2000.0
 """An ACK that takes longer has not come: by then the 200 was sent again at 0.5 and 1.5 s (RFC 3261 §13.3.1.4)."""
 ANSWERS: Final = 3
 """How often our callee must have sent its 200: one that was lost on the way brings no ACK."""
+REQUEST_TIMEOUT: Final = 408
+"""What a proxy says of silence."""
 AT_ONCE_MS: Final = 500.0
 """In a call as short as T1 the ACK may have been on its way; that it was so short is said anyway."""
 
@@ -100,8 +102,8 @@ def _until(leg: CallLeg) -> str:
 def _attribute(ends: CallEnds, finding: Finding) -> Finding:
     if finding.reason is Reason.ACK_MISSING:
         return _unacknowledged(ends, finding)
-    if finding.reason is Reason.BYE_REJECTED:
-        return _rejected(ends, finding)
+    if finding.reason in (Reason.BYE_REJECTED, Reason.BYE_UNANSWERED):
+        return _by_callee(ends, finding)
     return finding
 
 
@@ -123,11 +125,17 @@ def _unacknowledged(ends: CallEnds, finding: Finding) -> Finding:
     return noted(finding, f"the caller sent its ACK{where}")
 
 
-def _rejected(ends: CallEnds, finding: Finding) -> Finding:
-    """The response to the BYE may be our own callee's."""
-    callee = ends.callee
-    theirs = None if callee is None else callee.bye
-    if theirs is None or theirs.by is Side.LOCAL or theirs.code is None or is_success(theirs.code):
+def _by_callee(ends: CallEnds, finding: Finding) -> Finding:
+    """The response to the BYE may be our own callee's, or be missing because it gave none."""
+    ours = None if ends.caller is None else ends.caller.bye
+    theirs = None if ends.callee is None else ends.callee.bye
+    if ours is None or theirs is None or theirs.by is Side.LOCAL:
+        return finding
+    if theirs.code is None:
+        was_silent = ours.code in (None, REQUEST_TIMEOUT)
+        note = "the callee agent had the BYE, and itself did not answer it"
+        return inconclusive(finding, Reason.AGENT_ERROR, note) if was_silent else finding
+    if finding.reason is Reason.BYE_UNANSWERED or is_success(theirs.code):
         return finding
     answer = spoken(theirs.code, theirs.phrase)
     return inconclusive(finding, Reason.AGENT_ERROR, f"the callee agent itself answered {answer} to the BYE")

@@ -9,6 +9,7 @@ from agent.contract.observation import Refused, Side
 from agent.contract.plan import identity_code
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.run import judge_run
+from tests.unit.agent.judge import wire
 from tests.unit.agent.judge.judging import CALLEE, CALLER, both, note_of, reports_of, said
 from tests.unit.builders import RUN_UID, SILENT, caller_leg, digits, good_reports, heard, plan, report
 
@@ -269,6 +270,18 @@ def test_a_bye_is_only_missing_where_it_was_sent_and_waited_for(caller, callee):
 
 def test_a_bye_unanswered_by_the_path_fails():
     assert both(caller={"dialog__bye__code": None}).reason is Reason.BYE_UNANSWERED
+    refused = {"dialog__bye__code": 481}
+    assert both(caller={"dialog__bye__code": None}, callee=refused).reason is Reason.BYE_UNANSWERED
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [(None, Reason.AGENT_ERROR), (408, Reason.AGENT_ERROR), (481, Reason.BYE_REJECTED)]
+)
+def test_a_bye_that_our_own_callee_left_unanswered_is_not_the_suts(code, reason):
+    """Its stack takes a request for another's sent again where both have one branch (RFC 3261 §8.1.1.7)."""
+    verdict = wire.verdict(wire.caller(bye_code=code, ended_s=46.1), wire.callee(bye_code=None, ended_s=46.1))
+
+    assert said(verdict.findings, CALLER)[0] == (Check.COMPLETED, reason)
 
 
 # digits

@@ -327,6 +327,22 @@ def test_an_invite_that_the_stack_forgets_is_a_leg_in_the_end(it):
     assert [leg.local_reason for leg in it.told] == ["our SIP stack did not answer the INVITE"]
 
 
+@pytest.mark.parametrize("over", [False, True], ids=["up", "over"])
+def test_an_invite_with_the_branch_of_another_call_says_so_where_the_stack_took_it_for_that(it, *, over):
+    it.answers_to_invites = [came("c2"), came()]
+    it.message(request(branch="b1"))
+    assert call_told(it, request(branch="b1"))
+    it.message(request(call_id="c2", branch="b1"))
+    if over:
+        it.end()
+        it.settle()
+    for _ in range(60):
+        it.settle()
+    assert it.told[-1].local_reason == (
+        "our SIP stack did not answer the INVITE, which has the branch of another call's (RFC 3261 §8.1.1.7)"
+    )
+
+
 def test_keep_alives_are_no_legs_not_even_of_one_whose_invite_could_not_be_read(it):
     """RFC 5626 §3.5.1, §4.4; RFC 3261 §7.5; and what others send (a NUL, `jaK`)."""
     it.begin(call_id="")
