@@ -113,6 +113,25 @@ def test_keep_alives_are_no_messages_and_no_faults(runs: Runs, case: Case) -> No
     assert not any("unparsed" in line for line in outcome.told)
 
 
+# --- responses belong to a request by its Via, not by who sent them (RFC 3261 §17.1.3, §18.1.2)
+
+
+class AnsweringFromElsewhere(Uas):
+    """Listens at one port and sends from another, as a host with several addresses may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = self.listen(bound(), self._datagram)
+
+    def send(self, raw: bytes, to: Address) -> None:
+        self.out.sendto(raw, to)
+
+
+@cases(case("another port", AnsweringFromElsewhere))
+def test_a_response_from_another_address_is_a_response(runs: Runs, case: Case) -> None:
+    judged(runs, case, PASSED)
+
+
 # --- requests within the call (RFC 3261 §11.2, §12.2.2; RFC 6086 §4.2.2)
 
 
