@@ -58,8 +58,10 @@ static void saw(struct line *line, bool sent, bool rtcp, const pj_sockaddr *remo
 }
 
 /* Counts what came and was not read yet: the SIP messages are read by a thread of their own, so that on a busy machine a
- * BYE overtakes the media that came before it. To be called once nothing else reads any more. */
+ * BYE overtakes the media that came before it. Not while a stream reads, which would miss them: another branch of a fork
+ * that answers with the SDP of the first stops the media of a stream that goes on. */
 static void drain(struct line *line) {
+    if (line->user) return;
     pj_sock_t socket = atomic_load(&line->rtp_socket);
     if (!atomic_load(&line->call) || socket == PJ_INVALID_SOCKET) return;
     for (int left = MAX_WAITING; left > 0; left--) {

@@ -26,6 +26,7 @@ from tests.component.test_tap import hang_up, one
 
 WAITING = 250
 """Datagrams that a socket's buffer holds."""
+FORKS, DIGITS = 12, 50
 
 
 def test_media_before_the_answer_is_seen_and_counted_apart(phone: Make) -> None:
@@ -96,6 +97,36 @@ def test_what_waits_unread_while_the_bye_is_read_is_counted(phone: Make) -> None
                 caller.process.send_signal(signal.SIGCONT)
             stream = one(caller.wait("CallEnded", call=call), sent=False, mark=1)
         assert (stream["packets"], stream["lost"]) == (WAITING, 0)
+
+
+def test_another_branch_of_a_fork_takes_no_packet_from_the_stream_that_goes_on(phone: Make) -> None:
+    """It rings with the SDP of the branch before it: pjsip keeps the stream, and stops and starts the media below it.
+
+    The process stands still while that comes, and digits of a packet each: which is read first is up to the kernel.
+    """
+
+    def rings(self: Peer, text: str) -> list[str]:
+        return [response(text, "183 Session Progress", body=sdp(NOBODY), contact=self.address)]
+
+    with peer(rings) as forking:
+        caller = phone()
+        dial(caller, forking)
+        caller.wait("MediaActive")
+        (invite,) = set(forking.got)
+        event_type = int(re.findall(r"a=rtpmap:(\d+) telephone-event/8000", invite)[0])
+        (ringing,) = rings(forking, invite)
+        for fork in range(FORKS):
+            caller.process.send_signal(signal.SIGSTOP)
+            try:
+                forking.send(ringing.replace(";tag=peer", f";tag=fork{fork}"))
+                for number in range(fork * DIGITS, (fork + 1) * DIGITS):
+                    event = bytes([number % 10, 0x8A, 3, 32])
+                    send_rtp(forking.socket, invite, [number], event_type, sample=event)
+            finally:
+                caller.process.send_signal(signal.SIGCONT)
+            caller.wait("MediaActive")
+            while len(caller.all("DigitEnded")) < (fork + 1) * DIGITS:
+                caller.wait("DigitEnded", 5)
 
 
 def test_a_recording_has_each_packet_at_its_place_in_time_and_silence_where_none_came(phone: Make) -> None:
