@@ -73,7 +73,7 @@ class Agents:
         One that by the watches is gone or lost is asked for by its name: a run may end for it. So is one that they
         told of before they told of its run; and, to be certain, each that has not ended.
         """
-        here = {str(pod["metadata"]["uid"]): pod for pod in self.left(run)}
+        here = {str(pod["metadata"]["uid"]): pod for pod in self.left(run.namespace, run.name, run.uid)}
         seen = {
             str(each.pod["metadata"]["uid"]): each.pod
             for each in self.sightings.of_run(run.namespace, run.name)
@@ -91,10 +91,10 @@ class Agents:
         state = pod_facts(pod, now=self.now()).state
         return state is AgentState.ENDED or not (is_certain or state is AgentState.LOST)
 
-    def left(self, run: CallTestRun) -> list[Raw]:
-        """Those that the watches have; without plans, signals and results."""
-        found = self.store.list(PODS, run.namespace, f"{RUN_LABEL}={run.name}")
-        return [pod for pod in found if _is_agent(pod, run.uid)]
+    def left(self, namespace: str, run: str, uid: str) -> list[Raw]:
+        """Those of a run that the watches have; without plans, signals and results."""
+        found = self.store.list(PODS, namespace, f"{RUN_LABEL}={run}")
+        return [pod for pod in found if _is_agent(pod, uid)]
 
     def unheard_of(self, run: CallTestRun, plans: Sequence[Plan], pods: Sequence[Raw]) -> list[Raw]:
         """Pods of agents that were created, and of which no watch ever told: asked for once, before they are lost."""

@@ -91,6 +91,8 @@ class RunReconciler:
             run = read(parse_run, raw)
         except SpecError as error:
             if "result" not in (raw.get("status") or {}):  # else it was said, and its times must not move
+                self._delete_pods(namespace, name, str(raw["metadata"]["uid"]))
+                self._forget(namespace, name)
                 self._write(raw, CallTestRunStatus(), self._unreadable(error))
             return None
         if run.status.result is not UNSET:
@@ -122,19 +124,21 @@ class RunReconciler:
         return statuses.concluded(CallTestRunStatus(), outcome, self.clock(1))
 
     def _tidy(self, run: CallTestRun) -> None:
-        """Pods of a Passed run go; of another run they stay for whoever looks into it, unless they still run."""
-        for pod in self.agents.left(run):
-            state = pod_facts(pod, now=self.now()).state
-            if pod["metadata"].get("deletionTimestamp"):
-                continue
-            if run.status.result is Result.PASSED or state is not AgentState.ENDED:
-                self.cluster.delete(PODS, run.namespace, pod["metadata"]["name"], pod["metadata"]["uid"])
+        """It has its verdict."""
+        self._delete_pods(run.namespace, run.name, run.uid, is_passed=run.status.result is Result.PASSED)
         self.agents.forget(run.namespace, run.name)
         self._said.pop(run.uid, None)
         self._made.pop((run.namespace, run.name), None)
         self.claims.release(run.namespace, run.name)
         self.replacements.forget(run.uid)
         self.suts.forget(run.uid)
+
+    def _delete_pods(self, namespace: str, name: str, uid: str, *, is_passed: bool = False) -> None:
+        """Pods of a Passed run go; of another run they stay for whoever looks into it, unless they still run."""
+        for pod in self.agents.left(namespace, name, uid):
+            state = pod_facts(pod, now=self.now()).state
+            if not pod["metadata"].get("deletionTimestamp") and (is_passed or state is not AgentState.ENDED):
+                self.cluster.delete(PODS, namespace, pod["metadata"]["name"], pod["metadata"]["uid"])
 
     def clock(self, generation: int) -> statuses.Clock:
         """Now."""
