@@ -1,12 +1,13 @@
 """The CRDs, generated from the API types: `python -m controller.api.crd --write` renews deploy/crd.
 
 msgspec gives JSON schema 2020-12; an API server wants a structural schema. What differs: no `$ref`, no `title`,
-int-or-string, no `null`, no `additionalProperties: false` beside properties (it prunes instead), examples in the
-description.
+int-or-string, no `null`, no `additionalProperties: false` beside properties (it prunes instead), no description of a
+list's items (its own says what they are, and `kubectl explain` would print both), examples in the description.
 """
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -117,6 +118,7 @@ def _convert(node: Schema, defs: dict[str, Schema]) -> Schema:
     for key in ("items", "additionalProperties"):
         if key in out:
             out[key] = _convert(out[key], defs)
+    out.get("items", {}).pop("description", None)
     if not out.get("required", True):
         del out["required"]
     if "enum" in out:
@@ -138,6 +140,25 @@ def _describe(node: Schema) -> Schema:
         if example not in (UNSET, []):
             text += f" Example: {json.dumps(example, ensure_ascii=False)}."
     return {"description": text} if text else {}
+
+
+def explained(node: Schema) -> Schema:
+    """With bounds and defaults in the descriptions too: `kubectl explain` shows them nowhere else."""
+    out = dict(node)
+    if figures := " ".join(_figures(node)):
+        out["description"] = f"{node['description']} {figures}"
+    if "properties" in node:
+        out["properties"] = {name: explained(item) for name, item in node["properties"].items()}
+    if "items" in node:
+        out["items"] = explained(node["items"])
+    return out
+
+
+def _figures(node: Schema) -> Iterator[str]:
+    if "minimum" in node and "maximum" in node:
+        yield f"From {node['minimum']} to {node['maximum']}."
+    if not isinstance(node.get("default", {}), dict | list):
+        yield f"Default: {json.dumps(node['default'])}."
 
 
 def _int_or_string(node: Schema) -> Schema:
@@ -181,6 +202,7 @@ def _crd(kind: str, short: str, type_: type, *, columns: list[Schema], selectabl
 
 def _schema(kind: str, type_: type, max_name: int) -> Schema:
     root = structural(msgspec.json.schema(type_))
+    root["properties"]["spec"] = explained(root["properties"]["spec"])
     root["properties"]["status"]["default"] = {"observedGeneration": -1}
     root["properties"] = {
         "apiVersion": {"type": "string", "description": f"{API_VERSION}."},

@@ -39,7 +39,7 @@ class SecretReference(Document, frozen=True, kw_only=True):
         str,
         about(
             f"Name of the Secret, in the CallTest's namespace. {KEYS_OF_IT}",
-            example="sip-alice",
+            example="sip-account",
             min_length=1,
             max_length=253,
             pattern=SUBDOMAIN_PATTERN,
@@ -47,21 +47,19 @@ class SecretReference(Document, frozen=True, kw_only=True):
     ]
 
 
-Uri = Annotated[
-    str,
-    about(
+def _uri(example: str) -> Meta:
+    return about(
         "SIP URI. {endpoint} stands for the endpoint's index, from 0.",
-        example="sip:alice@example.com",
+        example=example,
         max_length=MAX_URI,
         pattern=URI_PATTERN,
-    ),
-]
+    )
 
 
 class Caller(Document, frozen=True, kw_only=True):
     """Who calls."""
 
-    uri: Uri
+    uri: Annotated[str, _uri("sip:alice@example.com")]
     credentials: Annotated[
         SecretReference | None,
         about(f"Digest credentials of the caller: a Secret. {KEYS_OF_IT}", example={"secretName": "sip-alice"}),
@@ -78,7 +76,7 @@ class Caller(Document, frozen=True, kw_only=True):
 class Callee(Document, frozen=True, kw_only=True):
     """Who is called."""
 
-    uri: Uri
+    uri: Annotated[str, _uri("sip:bob@example.com")]
     credentials: Annotated[
         SecretReference | None,
         about(f"Digest credentials of the callee: a Secret. {KEYS_OF_IT}", example={"secretName": "sip-bob"}),

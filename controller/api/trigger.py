@@ -58,7 +58,7 @@ class OnRollout(Document, frozen=True, kw_only=True):
     also: Annotated[
         tuple[AlsoSut, ...],
         about(
-            "What else is the system: media relays, application servers.",
+            "Pods that are part of the system too, and are not called: media relays, application servers.",
             example=[{"podSelector": {"matchLabels": {"app": "rtpengine"}}}],
             max_length=8,
             schema={"x-kubernetes-list-type": "atomic"},

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from controller.api.parse import parse_test
+from controller.api.parse import parse_run, parse_test
 from controller.plan.planning import Limits, check_test
 from tests.documents import BLOCK, EXCUSED, FIRST_TEST, ON_THE_CLUSTER, ON_THIS_MACHINE, PAGES, ROOT, block, blocks
 from tests.sut.rootfs import EXAMPLES
@@ -113,6 +113,11 @@ def test_make_targets_are_there(page: str) -> None:
 def test_the_readme_s_test_can_be_run() -> None:
     example = block("README.md", FIRST_TEST[-1]).split("<<'EOF'\n")[1].split("\nEOF")[0]
     check_test(parse_test(yaml.safe_load(example)).spec, Limits())
+
+
+def test_the_run_by_hand_of_operator_md_can_be_run() -> None:
+    (example,) = (text for text in blocks("docs/operator.md", "yaml") if "kind: CallTestRun" in text)
+    check_test(parse_run(yaml.safe_load(example)).spec.test, Limits())
 
 
 def test_nobody_is_told_to_install_calltest_from_the_package_index() -> None:

@@ -1,5 +1,6 @@
 """The CRDs: as committed, structural, bounded, and described with examples that parse."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -102,6 +103,35 @@ def test_each_struct_field_is_described_in_the_schema_with_an_example():
         name = path.rpartition(".")[2]
         if not path.endswith("[]") and name not in {"spec", "status", "conditions", "endpoints", "leftOut", "failures"}:
             assert "Example: " in node["description"], path
+
+
+def test_what_explain_prints_of_a_field_has_its_bounds_and_default():
+    """`kubectl explain` prints descriptions and enums, and nothing else of a schema."""
+    bounded = defaulted = 0
+    for path, node in ((path, node) for path, node in every_node() if ".yaml.spec." in path):
+        if "minimum" in node and "maximum" in node:
+            assert f"From {node['minimum']} to {node['maximum']}." in node["description"], path
+            bounded += 1
+        if isinstance(node.get("default"), str | int):
+            assert f"Default: {json.dumps(node['default'])}." in node["description"], path
+            defaulted += 1
+    assert min(bounded, defaulted) > 20
+    calls = root("calltests.yaml")["properties"]["spec"]["properties"]["calls"]
+    count = calls["items"]["properties"]["count"]["description"]
+    assert count == "How many calls, per endpoint. Example: 10. From 1 to 1000. Default: 1."
+
+
+def test_a_list_is_described_once():
+    """Of a list, `kubectl explain` prints the description of its items behind its own."""
+    lists = [(path, node["items"]) for path, node in every_node() if "items" in node]
+    assert len(lists) > 10
+    assert [path for path, items in lists if "description" in items] == []
+
+
+def test_caller_and_callee_have_examples_of_their_own():
+    spec = root("calltests.yaml")["properties"]["spec"]["properties"]
+    uris = [spec[party]["properties"]["uri"]["description"].split("Example: ")[1] for party in ("caller", "callee")]
+    assert uris == ['"sip:alice@example.com".', '"sip:bob@example.com".']
 
 
 def test_a_run_cannot_be_changed_and_an_unseen_object_says_so():
