@@ -98,6 +98,9 @@ def _apiserver(node: Node, binaries: Mapping[str, Path]) -> Component:
         "kubelet-preferred-address-types": "InternalIP",
         "authorization-mode": "Node,RBAC",
         "enable-admission-plugins": "NodeRestriction",
+        # a test adds containers to pods as meshes' webhooks do, without a webhook to run
+        "feature-gates": "MutatingAdmissionPolicy=true",
+        "runtime-config": "admissionregistration.k8s.io/v1beta1=true",
         "service-account-issuer": f"https://kubernetes.default.svc.{layout.CLUSTER_DOMAIN}",
         "service-account-signing-key-file": f"{layout.PKI}/sa.key",
         "service-account-key-file": f"{layout.PKI}/sa.pub",
