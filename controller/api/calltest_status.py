@@ -145,4 +145,15 @@ class CallTestStatus(StatusValue, frozen=True, kw_only=True):
         Annotated[Running, about("The run that is under way.", example={"name": "pin-g4", "progress": "7/20"})]
         | UnsetType
     ) = UNSET
+    reason: (
+        Annotated[
+            str,
+            about(
+                "Of lastRun's worst check; without a lastRun, why there is none: InvalidTest, RunDeleted …",
+                example="DtmfMismatch",
+                max_length=64,
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     conditions: Conditions = ()

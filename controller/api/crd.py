@@ -65,7 +65,7 @@ def _column(name: str, path: str, kind: str = "string", *, wide: bool = False, a
 _AGE = _column("Age", ".metadata.creationTimestamp", "date")
 TEST_COLUMNS = [
     _column("Result", ".status.lastRun.result", about="Verdict of the last finished run of its spec."),
-    _column("Reason", ".status.lastRun.reason", about="Reason of the worst check."),
+    _column("Reason", ".status.reason", about="Of the worst check; without a result: what stands in the way."),
     _column("Running", ".status.running.progress", about="Calls ended of planned, of the run under way."),
     _column("Calls", ".status.lastRun.calls.summary", about="Calls passed of planned."),
     _column("Endpoints", ".status.lastRun.endpoints", "integer", about="Endpoints called."),
@@ -73,7 +73,7 @@ TEST_COLUMNS = [
     _column("Last Run", ".status.lastRun.completionTime", "date", about="When the last run was finished."),
     _AGE,
     _column("Run", ".status.lastRun.name", wide=True),
-    _column("Message", ".status.lastRun.message", wide=True),
+    _column("Message", '.status.conditions[?(@.type=="Succeeded")].message', wide=True),
     _column("Schedule", ".spec.trigger.schedule", wide=True),
     _column("Next", ".status.schedule.nextScheduleTime", wide=True, about="When its schedule runs it next."),
 ]

@@ -51,6 +51,14 @@ class Cron:
         return filter(after.__lt__, (slot.astimezone(UTC) for slot in local))
 
 
+def zone_of(name: str) -> ZoneInfo:
+    """A time zone by its name; ValueError: there is none."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, OSError, ValueError) as error:
+        raise ValueError(f"there is no time zone {name!r}; give one like Europe/Berlin") from error
+
+
 def read(expression: str, zone: str, *, jitter_s: int, of: str) -> Cron:
     """A schedule as people write it; ValueError says what is wrong with it. `of`: whose it is, to spread by."""
     text = NAMED.get(expression, expression).replace("?", "*")  # CronJob's habit, the same as `*` there
@@ -59,10 +67,7 @@ def read(expression: str, zone: str, *, jitter_s: int, of: str) -> Cron:
             f"{expression!r} must have five fields (minute, hour, day of month, month, day of week), or be one of"
             f" {', '.join(NAMED)}"
         )
-    try:
-        where = ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, OSError, ValueError) as error:
-        raise ValueError(f"there is no time zone {zone!r}; give one like Europe/Berlin") from error
+    where = zone_of(zone)
     try:
         CronSim(text, datetime(2026, 1, 1, tzinfo=UTC))
     except CronSimError as error:

@@ -154,10 +154,15 @@ def _check_spec(spec: CallTestSpec, field: str) -> Iterator[Fault]:
 
 
 def _check_trigger(trigger: Trigger, field: str) -> Iterator[Fault]:
-    if trigger.schedule is None:
-        return
+    zone = "Etc/UTC"
     try:
-        cron.read(trigger.schedule, trigger.time_zone, jitter_s=trigger.jitter_seconds, of="")
+        cron.zone_of(trigger.time_zone)
+        zone = trigger.time_zone
+    except ValueError as error:
+        yield Fault(f"{field}.timeZone", str(error))
+    try:
+        if trigger.schedule is not None:
+            cron.read(trigger.schedule, zone, jitter_s=trigger.jitter_seconds, of="")
     except ValueError as error:
         yield Fault(f"{field}.schedule", str(error))
 

@@ -135,7 +135,7 @@ def check_dial(text: str, field: str, limits: Limits) -> None:
     else:
         return
     if limits.allow_dial is None or not limits.allow_dial.fullmatch(number):
-        message = f"{field}: {number} {what}, and the operator's --allow-dial does not permit it"
+        message = f"{field}: {number} {what}, and --allow-dial does not permit it"
         raise PlanningError(Reason.NUMBER_NOT_ALLOWED, message)
 
 

@@ -19,7 +19,7 @@ from agent.contract.verdict import Reason, Role
 from controller.api.run import Endpoint
 from controller.api.test import CallTestSpec, Route, SecretReference
 from controller.plan.cause import PlanningError
-from controller.plan.dialing import check_dial, parse_identity, parse_uri
+from controller.plan.dialing import check_dial, parse_identity
 from controller.plan.expectations import check_expectations
 from controller.plan.limits import Limits
 
@@ -54,8 +54,7 @@ def check_test(test: CallTestSpec, limits: Limits) -> None:
     _check_claim(test, limits)
     _check_readiness(test)
     for index, call in enumerate(test.calls):
-        parse_uri(for_endpoint(_to(test, call), 0), f"calls[{index}].to")
-        check_dial(for_endpoint(_to(test, call), 0), f"calls[{index}].to", limits)
+        check_dial(for_endpoint(_to(test, call), 0), _to_field(call, index), limits)
     check_expectations(test)
 
 
@@ -133,7 +132,7 @@ def _check_dialled(test: CallTestSpec, endpoints: Sequence[Endpoint], limits: Li
     for endpoint in endpoints:
         _check_identities(test, endpoint.index)
         for index, call in enumerate(test.calls):
-            check_dial(for_endpoint(_to(test, call), endpoint.index), f"calls[{index}].to", limits)
+            check_dial(for_endpoint(_to(test, call), endpoint.index), _to_field(call, index), limits)
 
 
 def _check_size(plans: Sequence[Plan]) -> None:
@@ -222,6 +221,11 @@ def _to(test: CallTestSpec, call: Call) -> str:
         return call.to
     assert test.callee is not None  # parse_test refuses a call without either
     return test.callee.uri
+
+
+def _to_field(call: Call, index: int) -> str:
+    """Where that is written."""
+    return "callee.uri" if call.to is None else f"calls[{index}].to"
 
 
 def _check_secret(reference: SecretReference | None, role: str, limits: Limits) -> None:

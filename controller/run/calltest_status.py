@@ -64,6 +64,7 @@ def of_test(
         before,
         observed_generation=clock.generation,
         last_run=last_run,
+        reason=_reason(last_run, problem, is_deleted=is_deleted),
         running=_running(active) if active else UNSET,
         sut=sut.status if sut else UNSET,
         conditions=told(kept, says, clock),
@@ -86,6 +87,15 @@ def _says(
     if gone is not None:
         return _gone(gone)
     return _finished(last_run) if last_run is not UNSET else _waiting(suspended=suspended)
+
+
+def _reason(last_run: LastRun | UnsetType, problem: Cause | None, *, is_deleted: bool) -> str | UnsetType:
+    """Of the verdict that is shown, or why there is none to show."""
+    if last_run is not UNSET:
+        return last_run.reason
+    if problem is not None:
+        return problem.reason
+    return RUN_DELETED if is_deleted else UNSET
 
 
 def _doing(run: NamedRun) -> str:

@@ -177,6 +177,11 @@ def test_a_number_that_only_one_endpoint_gives_is_refused():
     assert "112" in refused.cause.message
 
 
+def test_a_number_that_is_dialled_because_it_is_the_callees_is_refused_where_it_is_written():
+    with pytest.raises(PlanningError, match=r"^callee\.uri: \+4930123456 looks like a phone number"):
+        check_test(spec({"callee.uri": "sip:+4930123456@example.com", "calls.0.to": None}), Limits())
+
+
 def test_a_callee_that_is_the_caller_at_one_endpoint_is_refused():
     test = spec({"caller.uri": "sip:user{endpoint}@x", "callee.uri": "sip:user1@x"})
     plan_run(RUN, test, endpoints(1), Limits())

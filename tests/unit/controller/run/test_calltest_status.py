@@ -118,6 +118,18 @@ def test_a_test_that_cannot_run_is_stalled():
     assert status.last_run.name == "pin-g3"
 
 
+def test_the_reason_is_the_verdicts_and_without_one_what_stands_in_the_way():
+    def reason(last: NamedRun | None, **more: object) -> object:
+        return of_test(EMPTY, at(61), spec_hash=HASH, active=None, last=last, **more).reason
+
+    problem = Cause(reason=Reason.INVALID_TEST, message="spec.trigger.schedule: 61 is no minute")
+    assert reason(finished_run(FAILED), problem=problem) == "DtmfMismatch"
+    assert reason(finished_run()) is UNSET
+    assert reason(None, problem=problem) == "InvalidTest"
+    assert reason(None, deleted="pin-g4") == "RunDeleted"
+    assert reason(None) is UNSET
+
+
 REVISION = Revision(workload="ReplicaSet/sut", revision="7d9f6c5b8", replicas=2)
 
 

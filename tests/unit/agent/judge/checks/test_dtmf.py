@@ -261,3 +261,10 @@ def test_digits_without_any_rtp_say_that_none_came():
     none, digits_missing = judge_leg(plan(CALLEE, **quiet), callee_leg(received=(), dtmf_received=()))
     assert (none.reason, none.expected) == (Reason.NO_RTP, "RTP that carries digits")
     assert (digits_missing.reason, digits_missing.note) == (Reason.DTMF_MISMATCH, "no RTP came at all")
+
+
+def test_digits_that_came_as_they_were_sent_are_not_called_lost():
+    verdict = both(group__expect__callee__dtmf__digits="12")
+    assert verdict.reason is Reason.DTMF_MISMATCH
+    told = 'the caller sent "1234#": these came as they were sent, and the test expects others'
+    assert note_of(verdict, CALLEE, Check.DTMF) == told
