@@ -12,6 +12,7 @@ from controller.kube.cluster import RUNS, Cluster
 from controller.kube.store import Store
 from controller.plan.cause import Cause
 from controller.plan.sharing import shared, uses
+from controller.run.status import QUEUED
 
 
 @dataclass(slots=True)
@@ -26,43 +27,46 @@ class Claims:
     """By namespace and name: the status says it only a moment later."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def take(self, run: CallTestRun, *, is_certain: bool = False) -> Cause | None:
-        """Takes the URIs that a run registers, until it is finished; the problem where another run has them.
+    def take(self, run: CallTestRun, created: str, *, is_certain: bool = False) -> Cause | None:
+        """Takes the URIs that a run registers, until it is finished; the problem where another run is before it.
 
         `is_certain`: as the API server has that one, and not as the watches have it until now.
         """
         over: set[str] = set()
-        while (held := self._try(run, over)) is not None:
+        while (held := self._try(run, created, over)) is not None:
             uri, other = held
-            if not is_certain or self._is_under_way(other):
-                message = f"{uri} is in use by run {other.namespace}/{other.name}: give each test a callee of its own"
+            if not is_certain or self._is_unfinished(other):
+                has = "is waited for by the older" if _waits(other) else "is in use by"
+                message = f"{uri} {has} run {other.namespace}/{other.name}: give each test a callee of its own"
                 return Cause(reason=Reason.CALLEE_SHARED, message=message)
             over.add(other.uid)
         return None
 
-    def _try(self, run: CallTestRun, over: Collection[str]) -> tuple[str, CallTestRun] | None:
-        """Takes them; or one of them, and who has it. `over`: UIDs of runs that have none any more."""
+    def _try(self, run: CallTestRun, created: str, over: Collection[str]) -> tuple[str, CallTestRun] | None:
+        """Takes them; or one of them, and who is before it. `over`: UIDs of runs that have none any more."""
         wanted = uses(run.spec.test)
         with self._lock:
-            for other in self._others_under_way(run):
+            for other in self._before(run, created):
                 if other.uid not in over and (uri := shared(wanted, uses(other.spec.test))):
                     return uri, other
             self._taken.add((run.namespace, run.name))
         return None
 
-    def _is_under_way(self, run: CallTestRun) -> bool:
+    def _is_unfinished(self, run: CallTestRun) -> bool:
         held = self.cluster.get(RUNS, run.namespace, run.name)
         if held is not None:
             self.store.wrote(RUNS, held)
         return held is not None and held["metadata"]["uid"] == run.uid and "result" not in (held.get("status") or {})
 
-    def _others_under_way(self, run: CallTestRun) -> Iterator[CallTestRun]:
-        """Runs whose agents register: those that this process let go on, and those of the one before."""
+    def _before(self, run: CallTestRun, created: str) -> Iterator[CallTestRun]:
+        """Runs whose agents register, let go on by this process or by the one before; and the older ones that wait."""
         for kept in self.store.unfinished():
             other = kept.run
             if other is None or other.uid == run.uid:
                 continue
-            if other.status.endpoints is not UNSET or (other.namespace, other.name) in self._taken:
+            is_older = (kept.created, other.namespace, other.name) < (created, run.namespace, run.name)
+            is_under_way = other.status.endpoints is not UNSET or (other.namespace, other.name) in self._taken
+            if is_under_way or (is_older and _waits(other)):
                 yield other
 
     def turn(self, run: CallTestRun, created: str) -> Cause | None:
@@ -82,3 +86,10 @@ class Claims:
     def release(self, namespace: str, name: str) -> None:
         """The run is over, or gone."""
         self._taken.discard((namespace, name))
+
+
+def _waits(run: CallTestRun) -> bool:
+    """Its turn has come, and another run has its callee."""
+    said = {condition.type: condition for condition in run.status.conditions}
+    queued = said.get(QUEUED)
+    return queued is not None and (queued.status, queued.reason) == ("True", Reason.CALLEE_SHARED)

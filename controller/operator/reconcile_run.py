@@ -283,7 +283,10 @@ class _OneRun:
         found = seen.discovery
         if found.problem is None and seen.unsettled:
             found = Discovery(problem=Cause(reason=Reason.NOT_SETTLED, message=seen.unsettled))
-        busy = self.parent.claims.take(self.run, is_certain=is_last_try) if found.problem is None else None
+        busy = None
+        if found.problem is None:
+            created = str(self.raw["metadata"]["creationTimestamp"])
+            busy = self.parent.claims.take(self.run, created, is_certain=is_last_try)
         if busy is not None and not is_last_try:
             self.write(statuses.queued(self.run.status, busy, self.clock()))
             self.parent.events.warning(self.raw, statuses.QUEUED, busy.message)

@@ -310,6 +310,19 @@ def test_of_two_tests_with_one_callee_the_second_waits_its_turn() -> None:
     assert condition(world.run_status("second-g1"), "Queued")[0] == "False"
 
 
+def test_tests_with_one_callee_are_run_in_the_order_in_which_they_were_made() -> None:
+    world = World()
+    for name in ("first", "d", "c", "b", "a"):  # and not in that of their names, in which they are looked at
+        world.apply(name, readyDeadlineSeconds=300, activeDeadlineSeconds=900)
+        world.ticks(2)
+    finished: list[str] = []
+    for _ in range(150):
+        world.tick()
+        finished += [run for run in world.runs() if run not in finished and "result" in world.run_status(run)]
+    assert finished == ["first-g1", "d-g1", "c-g1", "b-g1", "a-g1"]
+    assert {world.run_status(run)["result"] for run in finished} == {"Passed"}
+
+
 def test_as_many_runs_as_there_may_be_are_under_way_and_the_others_wait_their_turn() -> None:
     world = World(flags=("--max-active-runs", "2"))
     for name in "abcd":
