@@ -166,7 +166,10 @@ def _stuck(problem: Cause) -> tuple[Say, ...]:
 
 
 def _gone(name: str) -> tuple[Say, ...]:
-    message = f"{name} was deleted before it had a verdict: change spec.trigger.runToken to run again"
+    message = (
+        f"{name} was deleted before it had a verdict: to run again change spec.trigger.runToken, or the annotation"
+        " calltest.dev/requested-at"
+    )
     return (
         Say(type="Finished", status="False", reason=RUN_DELETED, message=message),
         Say(type="Succeeded", status="Unknown", reason=RUN_DELETED, message=message),
