@@ -179,7 +179,7 @@ class _OneRun:
         if _is_final(step, facts):
             before, facts = facts, self.facts(is_certain=True)  # of the watches alone, nothing is concluded
             step = next_step(facts)
-            if isinstance(step, Send) and _states(facts) != _states(before):
+            if isinstance(step, Send) and _is_news(before, facts):
                 step = Wait()  # what one that is not as it was thought to be has to say, is heard first
         match step:
             case Resolve():
@@ -388,5 +388,8 @@ def _is_final(step: Step, facts: RunFacts) -> bool:
     return isinstance(step, Send) and any(order.stopped is not None for order in step.orders.values())
 
 
-def _states(facts: RunFacts) -> list[AgentState]:
-    return [agent.state for agent in facts.agents]
+def _is_news(before: RunFacts, after: RunFacts) -> bool:
+    """An agent came to a state in which it may have something to say; one that is not there never will."""
+    was = {agent.plan.agent: agent.state for agent in before.agents}
+    here = [agent for agent in after.agents if agent.state not in {AgentState.ABSENT, AgentState.LOST}]
+    return any(agent.state is not was.get(agent.plan.agent) for agent in here)

@@ -152,6 +152,49 @@ def test_an_agent_that_started_though_no_watch_told_of_it_is_not_stopped_for_not
     assert world.run_status()["result"] == "Passed"
 
 
+def test_what_an_agent_has_to_say_that_only_the_watch_had_as_not_started_is_heard_before_it_is_stopped() -> None:
+    world = World()
+    world.apply(**impatient(20))
+    world.ticks(1)
+    before, bring = world.cluster.get(PODS, NS, "pin-g1-callee-0"), world.bring
+    real, refused = world.cluster.pod_log, [0]
+
+    def pod_log(namespace: str, name: str, since_s: int | None = None) -> bytes:
+        if name == "pin-g1-callee-0" and not refused[0]:
+            refused[0] += 1
+            raise ClusterError("GET", "pods/log", 400, "its container has not started")
+        return real(namespace, name, since_s)
+
+    world.cluster.pod_log = pod_log  # type: ignore[method-assign]
+    heard(world, "pin-g1-callee-0", before)
+    world.ticks(22)
+    assert refused == [1], "its log was asked for once, as the deadline was over"
+    world.bring = bring  # type: ignore[method-assign]
+    world.ticks(12)
+    assert world.run_status()["result"] == "Passed"
+
+
+@pytest.mark.parametrize("endpoints", [1, 2], ids=["one lane", "two lanes"])
+def test_agents_are_stopped_in_time_though_one_is_gone_and_no_watch_tells_of_it(endpoints: int) -> None:
+    world = World(endpoints=endpoints)
+    world.kubelet.fault_of = lambda _: "slow"
+    world.apply(
+        caller={"uri": "sip:a{endpoint}@example.com"},
+        callee={"uri": "sip:b{endpoint}@example.com", "route": "RequestURI"},
+        target={"service": {"name": "sut"}, "port": "sip", "endpointParallelism": endpoints},
+        readyDeadlineSeconds=10,
+        activeDeadlineSeconds=20,
+    )
+    world.ticks(12)
+    assert len(world.agents()) == 2 * endpoints
+    deaf(world, PODS)
+    world.cluster.remove(PODS, NS, "pin-g1-callee-0")
+    world.ticks(12)
+    callers = [world.cluster.get(PODS, NS, f"pin-g1-caller-{lane}") for lane in range(endpoints)]
+    assert all(pod and "calltest.dev/stopped" in pod["metadata"]["annotations"] for pod in callers)
+    assert world.run_status()["reason"] == "AgentLost"
+
+
 def test_a_run_is_not_stopped_for_one_that_is_no_longer_there() -> None:
     world = World()
     world.kubelet.fault_of = lambda name: "slow" if name.startswith("pin-g1-") else ""
