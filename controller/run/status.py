@@ -86,6 +86,7 @@ def unresolved(before: CallTestRunStatus, problem: Cause, found: Discovery, cloc
     says = (
         *under_way("waiting for endpoints"),
         Say(type="TargetsResolved", status="False", reason=problem.reason, message=problem.message),
+        *_no_longer_queued(before, "it waits for endpoints"),  # and those behind it do not wait for it
     )
     return _with(replace(before, left_out=_left_out(found.left_out)), says, clock)
 

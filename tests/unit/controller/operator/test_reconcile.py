@@ -323,6 +323,31 @@ def test_tests_with_one_callee_are_run_in_the_order_in_which_they_were_made() ->
     assert {world.run_status(run)["result"] for run in finished} == {"Passed"}
 
 
+def test_a_run_whose_endpoints_went_while_it_waited_for_a_callee_holds_up_no_younger_one() -> None:
+    world, long = World(), {"activeDeadlineSeconds": 900}
+    world.kubelet.fault_of = lambda name: "slow" if name.startswith("pin-g1-") else ""
+    world.apply(readyDeadlineSeconds=50, activeDeadlineSeconds=60)
+    world.ticks(3)
+    for kind, name, labels in (
+        (SERVICES, "sut", {}),
+        (ENDPOINT_SLICES, "sut-x", {"kubernetes.io/service-name": "two"}),
+    ):
+        held = world.cluster.get(kind, NS, name)
+        assert held is not None
+        world.cluster.apply(kind, held | {"metadata": {"name": "two", "namespace": NS, "labels": labels}})
+    world.apply("older", target={"service": {"name": "two"}, "port": "sip"}, readyDeadlineSeconds=600, **long)
+    world.ticks(3)
+    world.apply("young", readyDeadlineSeconds=300, **long)
+    world.ticks(3)
+    assert condition(world.run_status("older-g1"), "Queued")[0] == "True"
+    for kind in (SERVICES, ENDPOINT_SLICES):
+        world.cluster.remove(kind, NS, "two")
+    world.ticks(80)
+    assert world.run_status()["reason"] == "DeadlineExceeded"
+    assert condition(world.run_status("older-g1"), "TargetsResolved")[0] == "False"
+    assert world.run_status("young-g1").get("result") == "Passed"
+
+
 def test_as_many_runs_as_there_may_be_are_under_way_and_the_others_wait_their_turn() -> None:
     world = World(flags=("--max-active-runs", "2"))
     for name in "abcd":

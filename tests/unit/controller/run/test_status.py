@@ -45,6 +45,14 @@ def test_missing_endpoints_are_said_while_they_are_awaited():
     assert kstatus(status) == "InProgress"
 
 
+def test_a_run_whose_endpoints_go_while_it_is_queued_no_longer_is():
+    queued = statuses.queued(statuses.begun(NEW, at(0)), PROBLEM, at(1))
+    assert shown(queued)["Queued"][0] == "True"
+    status = statuses.unresolved(queued, PROBLEM, FOUND, at(3))
+    assert shown(status)["Queued"] == ("False", "Over")
+    assert shown(status)["TargetsResolved"] == ("False", "TooFewEndpoints")
+
+
 def test_resolved_endpoints_are_fixed_in_the_status():
     status = statuses.resolved(statuses.begun(NEW, at(0)), FOUND, 20, at(1))
     assert status.endpoints == FOUND.endpoints
