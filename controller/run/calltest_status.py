@@ -64,7 +64,7 @@ def of_test(
         before,
         observed_generation=clock.generation,
         last_run=last_run,
-        reason=_reason(last_run, problem, is_deleted=is_deleted),
+        reason=_reason(last_run, problem, is_deleted=is_deleted and active is None),
         running=_running(active) if active else UNSET,
         sut=sut.status if sut else UNSET,
         conditions=told(kept, says, clock),

@@ -80,6 +80,13 @@ def test_after_a_deleted_run_nothing_is_known_until_the_next_one():
     assert shown(of_test(later, at(90), spec_hash=HASH, active=None, last=newer))["Succeeded"][0] == "True"
 
 
+def test_that_a_run_was_deleted_is_no_longer_said_as_the_next_one_begins():
+    deleted = of_test(EMPTY, at(70), spec_hash=HASH, active=None, last=None, deleted="pin-g4")
+    assert deleted.reason == "RunDeleted"
+    begun = of_test(deleted, at(71), spec_hash=HASH, active=NamedRun(name="pin-g5", status=NEW), last=None)
+    assert begun.reason is UNSET
+
+
 def test_a_run_that_has_just_begun_counts_nothing():
     status = of_test(EMPTY, at(1), spec_hash=HASH, active=NamedRun(name="pin-g1", status=NEW), last=None)
     assert status.running.progress == "starting"
