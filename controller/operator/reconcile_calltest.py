@@ -20,11 +20,12 @@ from controller.kube.cluster import RUNS, TESTS, Cluster, ClusterError, Raw, is_
 from controller.kube.events import Events
 from controller.kube.labels import TEST_LABEL
 from controller.kube.store import Store
-from controller.kube.sut import Suts
+from controller.kube.sut import Seen, Suts
 from controller.operator.metrics import Metrics
 from controller.operator.reading import read
 from controller.operator.runs import runs_of
 from controller.plan.cause import Cause
+from controller.plan.discovery import Discovery
 from controller.plan.revisions import of_pods, revision_hash, revisions
 from controller.run import status as statuses
 from controller.run.calltest_status import RUN_DELETED, NamedRun, Sut, of_test
@@ -155,7 +156,10 @@ class TestReconciler:
             self.suts.forget(test.uid)
             return None
         who = ("CallTest", test.namespace, test.name)
-        seen = self.suts.look(test.spec, test.namespace, by=test.uid, who=who, settle_s=rollout.settle_seconds)
+        try:
+            seen = self.suts.look(test.spec, test.namespace, by=test.uid, who=who, settle_s=rollout.settle_seconds)
+        except ClusterError as error:  # what was changed of the test is said all the same, and then looked again
+            seen = Seen(discovery=Discovery(), unsettled=str(error))
         found, known = revision_hash(revisions(seen.present)), test.status.sut
         is_known = known is not UNSET and known.revision_hash == found
         since = known.since if is_known and known is not UNSET else now.replace(microsecond=0)
@@ -238,10 +242,9 @@ class TestReconciler:
             now=datetime.fromtimestamp(self.now(), UTC), generation=int(raw["metadata"]["generation"])
         )
         status = of_test(CallTestStatus(), clock, spec_hash="", active=None, last=None, problem=problem)
-        before = statuses.as_dict(status)
-        held = raw.get("status") or {}
-        if held.get("observedGeneration") != clock.generation or not held.get("conditions"):
-            self.cluster.replace_status(TESTS, raw | {"status": before})
+        after = statuses.as_dict(status)
+        if not _is_said(raw.get("status") or {}, after):
+            self.cluster.replace_status(TESTS, raw | {"status": after})
             self.events.warning(raw, problem.reason, problem.message)
         of = (raw["metadata"]["namespace"], raw["metadata"]["name"])
         self.metrics.show_test(of, None, status, created=_created(raw))
@@ -303,6 +306,17 @@ def _acted_on(status: CallTestStatus, test: CallTest, plan: Schedule) -> CallTes
         schedule=plan.slots,
         last_successful_time=passed,
     )
+
+
+def _is_said(held: Raw, after: Raw) -> bool:
+    """That a test is stalled, and why; not by the times. One that could be read before has a verdict there."""
+    if held.get("observedGeneration") != after["observedGeneration"]:
+        return False
+    said, wanted = (
+        {(each["type"], each["status"], each["reason"], each["message"]) for each in status.get("conditions") or ()}
+        for status in (held, after)
+    )
+    return said == wanted
 
 
 def _created(raw: Raw) -> datetime:

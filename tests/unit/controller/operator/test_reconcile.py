@@ -1,6 +1,7 @@
 """The operator against a cluster in memory: runs, deadlines, deaths, and being killed between any two writes."""
 
 import functools
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from controller.kube.cluster import (
     ClusterError,
     Kind,
 )
+from controller.operator.workqueue import Key
 from tests.unit.controller.world import EPOCH, NS, World, condition, impatient
 
 
@@ -997,6 +999,56 @@ def test_an_edited_test_that_nobody_foresaw_does_not_keep_its_old_verdict(caplog
     world.apply(calls=[{"name": "other"}, {"name": "third"}])
     world.ticks(14)
     assert condition(world.test_status(), "Succeeded")[0] == "True", "what can be read again is run"
+
+
+def test_a_test_that_an_older_operator_cannot_read_keeps_no_verdict_until_one_can_read_it_again() -> None:
+    world = World()
+    rolled(world, "a")
+    world.apply(**ON_ROLLOUT)
+    world.ticks(30)
+    passed = world.test_status()
+    world.cluster.objects[TESTS, NS, "pin"]["spec"]["trigger"]["timeZone"] = "Mars/Base"
+    world.start_operator()
+    world.ticks(2)
+    assert condition(world.test_status(), "Stalled") == ("True", "InvalidTest")
+    assert condition(world.test_status(), "Succeeded")[0] == "Unknown"
+    assert "VerdictCurrent" not in {each["type"] for each in world.test_status()["conditions"]}
+    writes = len(world.cluster.writes)
+    world.ticks(3)
+    assert len(world.cluster.writes) == writes, "it is said once"
+    del world.cluster.objects[TESTS, NS, "pin"]["spec"]["trigger"]["timeZone"]
+    world.start_operator()
+    world.ticks(2)
+    assert world.runs() == ["pin-g1"]
+    for name in ("Succeeded", "Stalled", "VerdictCurrent"):
+        assert condition(world.test_status(), name) == condition(passed, name)
+
+
+def test_an_edited_test_keeps_no_verdict_though_its_target_cannot_be_read() -> None:
+    world = World()
+    rolled(world, "a")
+    world.apply(**ON_ROLLOUT)
+    world.ticks(30)
+    real = world.cluster.list
+
+    def list_(kind: Kind, namespace: str, selector: str = "") -> Any:
+        if kind == ENDPOINT_SLICES:
+            raise ClusterError("GET", kind.plural, 500, "etcdserver: request timed out")
+        return real(kind, namespace, selector)
+
+    world.cluster.list = list_  # type: ignore[method-assign]
+    world.apply(calls=[{"name": "other"}], **ON_ROLLOUT)
+    world.watch()
+    world.operator.reconcile(Key("CallTest", NS, "pin"))
+    status = world.test_status()
+    assert (status["observedGeneration"], condition(status, "Succeeded")[0]) == (2, "Unknown")
+    assert condition(status, "VerdictCurrent") == ("Unknown", "NothingRuns")
+    assert "etcdserver" in next(each["message"] for each in status["conditions"] if each["type"] == "VerdictCurrent")
+    world.cluster.list = real  # type: ignore[method-assign]
+    world.ticks(30)
+    assert world.runs() == ["pin-g1", "pin-g2"]
+    assert condition(world.test_status(), "Succeeded")[0] == "True"
+    assert condition(world.test_status(), "VerdictCurrent") == ("True", "Tested")
 
 
 def test_a_run_that_nobody_foresaw_ends_inconclusive_and_its_test_goes_on() -> None:
