@@ -159,12 +159,15 @@ class Suts:
         return "" if waited_s >= settle_s else f"its replicas have not been the same for {settle_s} s yet"
 
     def _since(self, present: tuple[Replica, ...], by: tuple[str, bool]) -> Still:
-        """Since when they are there; the watches, which see all the time, know it better than who asks now and then."""
+        """Since when they are there; the watches, which see all the time, know it better than who asks now and then.
+
+        Where they have other pods than the API server, or it was seen to have others meanwhile, that counts.
+        """
         who, is_certain = by
-        still = stands_still(self._still.get(by), present, self.now())
-        heard = self._still.get((who, False))
-        if is_certain and heard is not None and heard.uids == still.uids:
-            still = min(heard, still, key=lambda each: each.since)
+        before, heard = self._still.get(by), self._still.get((who, False)) if is_certain else None
+        still = stands_still(before or heard, present, self.now())
+        if heard is not None and heard.uids == still.uids:
+            still = max(heard, still, key=lambda each: each.since)
         self._still[by] = still
         return still
 
