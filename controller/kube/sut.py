@@ -80,6 +80,8 @@ class Suts:
     """By who looks, and whether the API server was asked: where a watch is broken, it has other pods than that."""
     _asked_s: dict[str, float] = field(default_factory=dict)
     """When the API server was asked last, by who looks."""
+    _who: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    """Kind, namespace and name of who looks, also of who may not look."""
     _interests: dict[str, _Interest] = field(default_factory=dict)
     """By who looks."""
 
@@ -100,6 +102,7 @@ class Suts:
         more. `is_certain`: as the API server has it, and not as the watches have it until now.
         """
         target, rollout = test.target, test.trigger.on_rollout if test.trigger is not None else None
+        self._who[by] = who
         if is_certain:
             self._asked_s[by] = self.now()
         if refusal := not_permitted(target, namespace, self.limits.target_namespaces):
@@ -179,12 +182,12 @@ class Suts:
         """Whoever looked is gone."""
         for is_certain in (False, True):
             self._still.pop((by, is_certain), None)
-        self._asked_s.pop(by, None)
-        self._interests.pop(by, None)
+        for held in (self._who, self._asked_s, self._interests):
+            held.pop(by, None)
 
     def forget_named(self, who: tuple[str, str, str]) -> None:
         """The same, where it is gone with its UID."""
-        for by in [by for by, each in list(self._interests.items()) if each.who == who]:
+        for by in [by for by, each in list(self._who.items()) if each == who]:
             self.forget(by)
 
 

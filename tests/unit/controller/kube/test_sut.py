@@ -1,11 +1,12 @@
-"""What a run says something of: the replicas that were called, and not those beside them; since when they stand still."""
+"""Of which replicas a run says something: of those that were called, and not of others. Since when they stand still."""
 
 import msgspec
 
+from agent.contract.verdict import Reason
 from controller.api.run import Endpoint
 from controller.api.target import ServiceTarget, Target, Via
 from controller.api.test import CallTestSpec
-from controller.kube.cluster import PODS
+from controller.kube.cluster import PODS, ClusterError, Raw
 from controller.kube.sut import Seen
 from controller.plan.discovery import Discovery
 from controller.plan.revisions import Replica
@@ -38,7 +39,7 @@ def test_through_a_service_the_ready_ones_are_where_they_run_one_revision() -> N
     assert uids_tested(THROUGH, replica("1"), replica("2", "b"), replica("r", "c"), beside="r") == "r"
 
 
-SETTLING = {"target": {"service": {"name": "sut"}, "port": "sip", "settleSeconds": 30}}
+SETTLING: Raw = {"target": {"service": {"name": "sut"}, "port": "sip", "settleSeconds": 30}}
 WHO = ("CallTestRun", NS, "pin-g1")
 
 
@@ -65,7 +66,7 @@ def test_a_replica_that_comes_and_goes_between_two_certain_looks_is_not_overlook
 
 
 def still_at(certain: str, heard: str, begin_s: int = 0) -> list[bool]:
-    """Second by second: do they stand still for 30 s, by a certain look? `+`: the API server, the watches have one more."""
+    """Second by second: do they stand still, by a certain look? `+`: the API server, the watches have one more."""
     world, found = World(), []
     rolled(world, "a")
     surge(world)
@@ -96,3 +97,21 @@ def test_where_the_watches_have_other_replicas_those_of_the_api_server_count() -
 
 def test_of_what_the_watches_did_not_see_what_was_seen_by_asking_counts() -> None:
     assert still_at("-" * 10 + "+" * 5 + "-" * 35, "-" * 50) == [False] * 45 + [True] * 5
+
+
+def test_of_a_run_that_is_gone_nothing_is_remembered_though_its_target_was_denied() -> None:
+    world = World()
+    suts, spec = world.operator.wake(lambda _: None).suts, msgspec.convert(worlds.spec(), CallTestSpec)
+
+    def denied(*_: object) -> list[Raw]:
+        raise ClusterError("GET", "pods", 403, "forbidden")
+
+    world.cluster.list = denied  # type: ignore[method-assign, assignment]
+    seen = suts.look(spec, NS, by="u", who=WHO, is_certain=True)
+    assert seen.discovery.problem is not None
+    assert seen.discovery.problem.reason == Reason.ACCESS_DENIED
+    assert not suts.is_to_ask("u")
+    suts.forget_named(("CallTestRun", NS, "another"))
+    assert not suts.is_to_ask("u")
+    suts.forget_named(WHO)
+    assert suts.is_to_ask("u")
