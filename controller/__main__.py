@@ -6,7 +6,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
 from controller.kube.cluster import PODS, TESTS, Cluster, ClusterError, Kind, Raw, connect
@@ -97,7 +97,7 @@ class Operator:
         self.kopf.start()
         self.is_synced = True
         LOG.info("all was read")
-        await asyncio.gather(self.worker.run(), self._resync(wake), self._until_set_back())
+        await _together(self.worker.run(), self._resync(wake), self._until_set_back())
 
     def _heard(self, kind: Kind, what: str, obj: Raw) -> None:
         """From kopf, in its thread."""
@@ -181,6 +181,17 @@ class Operator:
             await asyncio.sleep(0.0 if keys else over_s)
             self.reconciler.targets.forget_unused()
             self.resynced_at, over_s = time.time(), self.settings.resync_s
+
+
+async def _together(*works: Coroutine[None, None, None]) -> None:
+    """Until one fails: the others are ended, too, before that is said."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _call(loop: asyncio.AbstractEventLoop, add: Callable[[Key], None], key: Key) -> None:

@@ -14,6 +14,7 @@ from controller.kube.history import SetBackError
 from controller.operator.metrics import Metrics
 from controller.operator.reconcile import Reconciler
 from controller.operator.worker import Worker
+from controller.operator.workqueue import Key
 from tests.unit.controller.fake_cluster import FakeCluster
 from tests.unit.controller.measured import CREATED, spec
 from tests.unit.controller.world import settings
@@ -120,6 +121,24 @@ async def test_when_the_api_server_was_set_back_the_process_ends_and_says_why(mo
     cluster.version = 300
     with pytest.raises(SetBackError, match="from 500 to 300"):
         await asyncio.wait_for(task, PATIENCE_S)
+
+
+async def test_once_the_api_server_was_set_back_nothing_is_reconciled_any_more(monkeypatch) -> None:
+    monkeypatch.setattr(main, "SET_BACK_EVERY_S", 0.01)
+    made = operator(FakeCluster())
+    seen: list[str] = []
+    made.worker.reconcile = lambda key: seen.append(key.name)  # type: ignore[assignment, func-returns-value]
+    task = asyncio.create_task(made.run())
+    await until(lambda: made.not_ready == "")
+    made.worker.add(Key("CallTest", "voice", "before"))
+    await until(lambda: seen == ["before"])
+    made.reconciler.store.history.fault = "it was"
+    with pytest.raises(SetBackError):
+        await asyncio.wait_for(task, PATIENCE_S)
+    made.worker.add(Key("CallTest", "voice", "after"))
+    await asyncio.sleep(0.05)
+    assert seen == ["before"]
+    assert len(asyncio.all_tasks()) == 1, "this one"
 
 
 async def test_it_is_not_ready_before_it_has_read_everything() -> None:
