@@ -59,6 +59,8 @@ class TargetWatches:
     wanted: Callable[[], Collection[str]] = frozenset
     """Namespaces that somebody wants to hear of, however long ago he looked."""
     _held: dict[str, _Watched] = field(default_factory=dict)
+    _ending: dict[str, tuple[Watch, ...]] = field(default_factory=dict)
+    """They were told to end, and some thread of them is still there; none of these namespaces is held."""
     _retry_s: float = 0.0
     """No watch is started before."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -85,6 +87,7 @@ class TargetWatches:
     def forget_unused(self) -> None:
         """Ends watches that nobody needs any more."""
         with self._lock:
+            self._forget_ended()
             for name in self._spare():
                 if self.now() > self._held[name].wanted_s + KEPT_S:
                     self._end(name)
@@ -94,7 +97,7 @@ class TargetWatches:
             if held := self._held.get(namespace):
                 held.wanted_s = self.now()
                 return
-            if self.now() < self._retry_s or not self._has_room():
+            if self.now() < self._retry_s or not self._has_room(namespace):
                 return
             scopes = {Scope(kind=kind, namespace=namespace) for kind in KINDS} - self.always
             watches = tuple(Watch(cluster=self.cluster, scope=scope, sink=self.store) for scope in scopes)
@@ -107,12 +110,18 @@ class TargetWatches:
                 self._retry_s = self.now() + RETRY_S
                 self._end(namespace)
 
-    def _has_room(self) -> bool:
-        """For one more; that of the one that was not used for longest, if need be."""
+    def _has_room(self, namespace: str) -> bool:
+        """For this one more. If need be, the one that was not used for longest ends: there is room once it has.
+
+        One at a time: where ever more are wanted in turn, all would be ending, and none watched.
+        """
+        self._forget_ended()
         spare = self._spare()
-        if len(self._held) >= MOST and spare:
+        if len(self._held) >= MOST and spare and not self._ending:
             self._end(spare[0])
-        return len(self._held) < MOST
+            self._forget_ended()
+        # The old threads of a namespace may still speak, and would be taken for its new ones.
+        return namespace not in self._ending and len(self._held) + len(self._ending) < MOST
 
     def _spare(self) -> list[str]:
         """Those that nobody waits to hear of, the longest unused first."""
@@ -120,6 +129,14 @@ class TargetWatches:
         return sorted((name for name in self._held if name not in wanted), key=lambda name: self._held[name].wanted_s)
 
     def _end(self, namespace: str) -> None:
-        for watch in self._held.pop(namespace).watches:
+        self._ending[namespace] = self._held.pop(namespace).watches
+        for watch in self._ending[namespace]:
             watch.stop.set()
             self.store.drop(watch.scope)
+
+    def _forget_ended(self) -> None:
+        for namespace, watches in list(self._ending.items()):
+            if not any(watch.is_running for watch in watches):
+                del self._ending[namespace]
+                for watch in watches:  # it may have begun a list after it was dropped
+                    self.store.drop(watch.scope)

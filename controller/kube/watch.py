@@ -78,6 +78,7 @@ class Watch:
     """0 to 1."""
     now: Callable[[], float] = time.monotonic
     lasts_s: int = WATCH_S
+    _thread: threading.Thread | None = None
     _version: str = ""
     """To go on from; '': all is to be listed."""
     _failures: int = 0
@@ -86,7 +87,13 @@ class Watch:
 
     def start(self) -> None:
         """In the background; the process does not wait for it."""
-        threading.Thread(target=self.run, name=f"watch {self.scope}", daemon=True).start()
+        self._thread = threading.Thread(target=self.run, name=f"watch {self.scope}", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_running(self) -> bool:
+        """Also after `stop`, until the API server says something or ends it: up to WATCH_S, and some seconds."""
+        return self._thread is not None and self._thread.is_alive()
 
     def run(self) -> None:
         """Until stopped."""

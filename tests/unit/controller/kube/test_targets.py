@@ -123,6 +123,30 @@ def test_no_more_namespaces_are_watched_than_there_may_be_and_the_longest_unused
     assert len(targets.started) == 3 * (MOST + 1)
 
 
+@pytest.fixture
+def running(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Namespaces whose watches' threads are there, whether told to end or not."""
+    there: set[str] = set()
+    monkeypatch.setattr(Watch, "is_running", property(lambda watch: watch.scope.namespace in there), raising=False)
+    return there
+
+
+def test_watches_take_room_until_their_threads_are_gone(running: set[str]) -> None:
+    targets, names = Targets(), [f"n{number}" for number in range(MOST)]
+    running |= set(names)
+    for name in names:
+        targets.watches.reader(name)
+    for name in ("new", "another", "new", "n0"):
+        assert targets.watches.reader(name) is targets.cluster
+    assert targets.scopes == {Scope(kind=kind, namespace=name) for kind in KINDS for name in names}
+    assert len(targets.started) == 3 * MOST
+    assert {watch.scope.namespace for watch in targets.started if watch.stop.is_set()} == {"n0"}, "one at a time"
+    running.remove("n0")
+    targets.watches.reader("new")
+    assert {watch.scope.namespace for watch in targets.started[3 * MOST :]} == {"new"}
+    assert {watch.scope.namespace for watch in targets.started if watch.stop.is_set()} == {"n0"}
+
+
 def test_what_somebody_wants_makes_no_room_and_the_others_are_read_directly() -> None:
     targets = Targets()
     targets.watches.wanted = lambda: {f"n{number}" for number in range(MOST)}

@@ -1,6 +1,7 @@
 """A watch whose API server does everything that one can do to it: what happened is always known in the end."""
 
 import itertools
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -192,3 +193,25 @@ def test_an_event_that_makes_no_sense_ends_nothing() -> None:
     store, asked, _ = watched([page(5), page(7, "a")], [[{"type": "ADDED", "object": {"metadata": {}}}]])
     assert asked[:3] == ["list", "watch 5", "list"]
     assert names(store) == ["a"]
+
+
+def test_a_watch_that_was_told_to_end_runs_until_its_api_server_lets_it() -> None:
+    ended, begun = threading.Event(), threading.Event()
+    server = Server([[Page(items=[], version="1")]], [])
+
+    def silent(*_: Any) -> Iterator[Any]:
+        begun.set()
+        ended.wait(60)
+        yield from ()
+
+    server.watch = silent  # type: ignore[method-assign, assignment]
+    watch = Watch(cluster=server, scope=SCOPE, sink=Store())  # type: ignore[arg-type]
+    seen = [watch.is_running]
+    watch.start()
+    assert begun.wait(60)
+    watch.stop.set()
+    seen.append(watch.is_running)
+    ended.set()
+    assert watch._thread is not None
+    watch._thread.join(60)
+    assert [*seen, watch.is_running] == [False, True, False]
