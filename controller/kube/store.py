@@ -103,7 +103,7 @@ class Store:
     _index: dict[tuple[Kind, str, str, str], set[Name]] = field(default_factory=lambda: defaultdict(set))
     _gone: dict[tuple[Kind, str, str], int] = field(default_factory=dict)
     """The version as of which an object was gone: several tell us of one, and not in order."""
-    _heard: dict[Scope, _Heard] = field(default_factory=lambda: defaultdict(_Heard))
+    _heard: dict[Scope, _Heard] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     # What is there
@@ -163,7 +163,7 @@ class Store:
 
     def begin(self, scope: Scope) -> None:
         """See watch.Sink."""
-        heard = self._heard[scope]
+        heard = self._heard.setdefault(scope, _Heard())
         heard.listing, heard.begun = set(), self.history.latest(scope.kind)
 
     def listed(self, scope: Scope, items: list[Raw]) -> None:
@@ -190,7 +190,8 @@ class Store:
 
     def opened(self, scope: Scope) -> None:
         """See watch.Sink."""
-        self._heard[scope].error = None
+        if heard := self._heard.get(scope):
+            heard.error = None
 
     def changed(self, scope: Scope, kind: str, obj: Raw) -> None:
         """See watch.Sink."""
@@ -203,7 +204,8 @@ class Store:
 
     def failed(self, scope: Scope, error: ClusterError) -> None:
         """See watch.Sink."""
-        self._heard[scope].error = error
+        if heard := self._heard.get(scope):
+            heard.error = error
 
     def drop(self, scope: Scope) -> None:
         """It is no longer watched; nobody is told."""
@@ -221,8 +223,8 @@ class Store:
             return
         name, version, found = _name(raw), _version(raw), labels_of(raw)
         self.history.heard(kind, version)
-        covering = [scope for scope in list(self._heard) if scope.kind == kind and _matches(scope, name, found)]
-        if covering and all(version > self._heard[scope].position for scope in covering):
+        hears = [heard for scope, heard in list(self._heard.items()) if _sees(scope, kind, name, found)]
+        if hears and all(version > heard.position for heard in hears):
             self._put(kind, raw)
 
     # Within
@@ -372,6 +374,10 @@ def _keys(kind: Kind, name: Name, item: Item) -> Iterator[tuple[Kind, str, str, 
 
 def _covers(scope: Scope, name: Name, item: Item) -> bool:
     return _matches(scope, name, item.found)
+
+
+def _sees(scope: Scope, kind: Kind, name: Name, found: Found) -> bool:
+    return scope.kind == kind and _matches(scope, name, found)
 
 
 def _matches(scope: Scope, name: Name, found: Found) -> bool:

@@ -70,12 +70,12 @@ class World:
     def bring(self, scope: Scope) -> None:
         """All of one scope, or why not."""
         store = self.operator.store
+        store.begin(scope)
         try:
             found = self.cluster.list(scope.kind, scope.namespace, scope.selector)
         except ClusterError as error:
             store.failed(scope, error)
             return
-        store.begin(scope)
         store.listed(scope, found)
         store.end(scope, self.cluster.version)
 

@@ -6,7 +6,7 @@ import pytest
 
 from controller.api import API_VERSION
 from controller.kube import store as kept
-from controller.kube.cluster import ENDPOINT_SLICES, PODS, RUNS, TESTS, Raw
+from controller.kube.cluster import ENDPOINT_SLICES, PODS, RUNS, TESTS, ClusterError, Raw
 from controller.kube.labels import AGENT_SELECTOR
 from controller.kube.store import Change, Known, Store
 from controller.kube.watch import Scope
@@ -160,6 +160,17 @@ def test_of_a_scope_that_was_dropped_while_it_was_listed_nothing_is_here() -> No
     store.end(SCOPE, 10)
     assert not store.is_synced(SCOPE), "nobody watches it: it would be read for ever as it was then"
     assert found(store) == []
+
+
+def test_late_words_of_a_scope_that_was_dropped_do_not_bring_it_back() -> None:
+    reset = ClusterError("WATCH", "pods", 0, "connection reset")
+    for say in (lambda store: store.opened(SCOPE), lambda store: store.failed(SCOPE, reset)):
+        store = synced(pod("a", 1))
+        store.drop(SCOPE)
+        say(store)
+        store.wrote(PODS, pod("ghost", 9))
+        assert store.error(SCOPE) is None
+        assert found(store) == [], "nobody would say that it is gone"
 
 
 def test_of_runs_of_one_spec_that_is_kept_once_and_of_finished_ones_no_failures() -> None:

@@ -7,6 +7,7 @@ from controller.kube.store import Store
 from controller.kube.targets import KEPT_S, KINDS, MOST, RETRY_S, TargetWatches
 from controller.kube.watch import Scope, Watch
 from tests.unit.controller.fake_cluster import FakeCluster
+from tests.unit.controller.kube.test_store import pod
 
 VOICE = [Scope(kind=kind, namespace="voice") for kind in KINDS]
 
@@ -32,6 +33,11 @@ class Targets:
             self.store.listed(scope, [])
             self.store.end(scope, 1)
 
+    def fail(self, scope: Scope, error: ClusterError) -> None:
+        """It was asked for, and that came of it."""
+        self.store.begin(scope)
+        self.store.failed(scope, error)
+
     @property
     def scopes(self) -> set[Scope]:
         return {watch.scope for watch in self.started}
@@ -53,7 +59,7 @@ def test_it_is_read_directly_until_all_of_it_was_heard_of() -> None:
 def test_while_one_watch_is_broken_it_is_read_directly() -> None:
     targets = Targets()
     targets.bring(*VOICE)
-    targets.store.failed(VOICE[0], ClusterError("WATCH", "pods", 0, "connection reset"))
+    targets.fail(VOICE[0], ClusterError("WATCH", "pods", 0, "connection reset"))
     assert targets.watches.reader("voice") is targets.cluster
     targets.store.opened(VOICE[0])
     assert targets.watches.reader("voice") is targets.store
@@ -62,7 +68,7 @@ def test_while_one_watch_is_broken_it_is_read_directly() -> None:
 def test_where_lists_are_permitted_and_watches_are_not_it_is_read_directly() -> None:
     targets = Targets()
     targets.bring(*VOICE)
-    targets.store.failed(VOICE[1], ClusterError("WATCH", "services", 403, "forbidden"))
+    targets.fail(VOICE[1], ClusterError("WATCH", "services", 403, "forbidden"))
     assert targets.watches.reader("voice") is targets.cluster
     assert not targets.watches.is_watched("voice")
 
@@ -70,11 +76,11 @@ def test_where_lists_are_permitted_and_watches_are_not_it_is_read_directly() -> 
 def test_what_may_not_be_read_is_not_asked_for_by_each_look() -> None:
     targets = Targets()
     targets.bring(*VOICE)
-    targets.store.failed(VOICE[2], ClusterError("GET", "endpointslices", 403, "forbidden"))
+    targets.fail(VOICE[2], ClusterError("GET", "endpointslices", 403, "forbidden"))
     reader = targets.watches.reader("voice")
     with pytest.raises(ClusterError, match="forbidden"):
         reader.list(ENDPOINT_SLICES, "voice")
-    targets.store.failed(VOICE[0], ClusterError("GET", "pods", 403, "forbidden"))
+    targets.fail(VOICE[0], ClusterError("GET", "pods", 403, "forbidden"))
     with pytest.raises(ClusterError, match="forbidden"):
         targets.watches.reader("voice")
     assert targets.cluster.asked == []
@@ -83,7 +89,7 @@ def test_what_may_not_be_read_is_not_asked_for_by_each_look() -> None:
 def test_what_may_be_read_is_though_a_watch_of_something_else_may_not() -> None:
     targets = Targets()
     targets.bring(*VOICE[:1])
-    targets.store.failed(VOICE[1], ClusterError("GET", "services", 403, "forbidden"))
+    targets.fail(VOICE[1], ClusterError("GET", "services", 403, "forbidden"))
     reader = targets.watches.reader("voice")
     assert reader.get(SERVICES, "voice", "sut") is None, "to get one by its name is another permission"
     assert reader.list(PODS, "voice", "app=sut") == reader.list(ENDPOINT_SLICES, "voice") == []
@@ -145,6 +151,40 @@ def test_watches_take_room_until_their_threads_are_gone(running: set[str]) -> No
     targets.watches.reader("new")
     assert {watch.scope.namespace for watch in targets.started[3 * MOST :]} == {"new"}
     assert {watch.scope.namespace for watch in targets.started if watch.stop.is_set()} == {"n0"}
+
+
+def test_a_namespace_is_watched_anew_once_its_old_threads_can_say_nothing_more(running: set[str]) -> None:
+    targets = Targets()
+    running.add("voice")
+    targets.watches.reader("voice")
+    targets.bring(*VOICE)
+    targets.time_s = KEPT_S + 1
+    targets.watches.forget_unused()
+    assert targets.watches.reader("voice") is targets.cluster
+    assert len(targets.started) == 3, "a late end of its old list would be taken for that of the new one"
+    targets.store.begin(VOICE[0])  # it was about to
+    running.clear()
+    assert targets.watches.reader("voice") is targets.cluster
+    assert len(targets.started) == 6
+    targets.store.begin(VOICE[0])
+    targets.bring(*VOICE[1:])
+    assert targets.watches.reader("voice") is targets.cluster
+    targets.bring(VOICE[0])
+    assert targets.watches.reader("voice") is targets.store
+
+
+def test_what_an_old_thread_began_is_dropped_with_it(running: set[str]) -> None:
+    targets = Targets()
+    running.add("voice")
+    targets.watches.reader("voice")
+    targets.bring(*VOICE)
+    targets.time_s = KEPT_S + 1
+    targets.watches.forget_unused()
+    targets.store.begin(VOICE[0])
+    running.clear()
+    targets.watches.forget_unused()
+    targets.store.wrote(PODS, pod("ghost", 9) | {"metadata": pod("ghost", 9)["metadata"] | {"namespace": "voice"}})
+    assert targets.store.names(PODS) == []
 
 
 def test_what_somebody_wants_makes_no_room_and_the_others_are_read_directly() -> None:
