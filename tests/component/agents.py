@@ -1,6 +1,7 @@
 """Real agent processes, told by files what to do, as a pod's would be."""
 
 import contextlib
+import re
 import subprocess
 import sys
 import time
@@ -82,6 +83,16 @@ class Agent:
 
     def exit_code(self) -> int:
         return self.process.wait(PATIENCE_S)
+
+
+def spoken_address(log: Path) -> str:
+    """Of a parrot that was just started and says there where it is; it listens then."""
+    until_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until_s:
+        if found := re.search(r"parrot at (\S+)\n", log.read_text()):
+            return found[1]
+        time.sleep(0.05)
+    raise AssertionError(log.read_text())
 
 
 class Lane:

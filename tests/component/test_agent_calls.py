@@ -14,7 +14,7 @@ from agent.contract.observation import LegObservation, Side
 from agent.contract.plan import Credentials, call_key, identity_code
 from agent.contract.result import StopCause, decode_result
 from agent.contract.verdict import Finding, Reason, Role
-from tests.component.agents import PATIENCE_S, Agent, lane, make_group, make_plan
+from tests.component.agents import PATIENCE_S, Agent, lane, make_group, make_plan, spoken_address
 
 pytest.importorskip("pjsua2")
 
@@ -203,7 +203,7 @@ def test_a_parrot_without_a_plan_is_an_endpoint(tmp_path):
         parrot = subprocess.Popen([sys.executable, "-m", "agent", "parrot", "--port=0", "--bind=127.0.0.1"], stderr=err)
     caller = None
     try:
-        address = _spoken_address(tmp_path / "err")
+        address = spoken_address(tmp_path / "err")
         group = make_group(hold_seconds=HOLD_S, expect=Expect(caller=expect(HOLD_S).caller))
         plan = make_plan(Role.CALLER, group, address=address)
         caller = Agent(tmp_path / "caller", plan)
@@ -219,12 +219,3 @@ def test_a_parrot_without_a_plan_is_an_endpoint(tmp_path):
             if process and process.poll() is None:
                 process.kill()
                 process.wait()
-
-
-def _spoken_address(log) -> str:
-    until_s = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until_s:
-        if "parrot at " in (text := log.read_text()):
-            return text.split("parrot at ")[1].split()[0]
-        time.sleep(0.05)
-    raise AssertionError(log.read_text())

@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import pytest
 
+from tests.component.agents import spoken_address
 from tests.sut.compare import differences
 from tests.sut.running import running
 from tests.sut.scenario import load_scenario
@@ -63,13 +65,11 @@ def test_example_gives_its_verdict(name: str) -> None:
 
 @contextmanager
 def parrot() -> Iterator[str]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "agent", "parrot", "--port", str(port), "--bind", "127.0.0.1"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+    """It listens, at a port that nobody else can have got."""
+    command = [sys.executable, "-m", "agent", "parrot", "--port", "0", "--bind", "127.0.0.1"]
+    with NamedTemporaryFile() as log, subprocess.Popen(command, stderr=log) as process:
         try:
-            yield f"127.0.0.1:{port}"
+            yield spoken_address(Path(log.name))
         finally:
             process.terminate()
 
