@@ -10,6 +10,7 @@ from agent.contract.call import Behaviour, Expect, ExpectDtmf, ExpectLeg
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.run import AgentReport, judge_run
 from tests.component.agents import Lane, lane, make_group, make_plan
+from tests.component.field import not_hindered
 from tests.component.relay import Relay
 
 pytest.importorskip("pjsua2")
@@ -107,6 +108,8 @@ def test_a_path_that_spoils_media_fails_where_it_arrived(
     reason: Reason,
 ) -> None:
     found = verdict(through(spoil, expect), expect)
+    if found[0].reason is not reason:
+        not_hindered(found, reason)
     # What else a loaded machine made of it is Inconclusive, and stands behind.
     assert (found[0].leg, found[0].check, found[0].reason) == (Role.CALLEE, check, reason)
 

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.component.agents import spoken_address
+from tests.component.field import not_overloaded
 from tests.sut.compare import differences
 from tests.sut.running import running
 from tests.sut.scenario import load_scenario
@@ -59,6 +60,7 @@ def test_example_gives_its_verdict(name: str) -> None:
     scenario = load_scenario(name)
     with running(scenario) as sut:
         code, run, said = calltest_run(sut.run_arguments, sut.enter)
+    not_overloaded(run["status"])
     assert differences(scenario.expected, run["status"]) == [], said
     assert code == EXIT[scenario.expected.result]
 
@@ -78,6 +80,7 @@ def test_parrot_is_a_sut_that_answers_itself(tmp_path: Path) -> None:
     (tmp_path / "echo.yaml").write_text(PARROT)
     with parrot() as target:
         code, run, said = calltest_run([str(tmp_path / "echo.yaml"), "--target", target])
+    not_overloaded(run["status"])
     assert run["status"]["result"] == "Passed", said
     assert code == 0
 
@@ -164,12 +167,17 @@ SHORT = PARROT.replace("holdSeconds: 6", "holdSeconds: 4").replace("count: 2", "
 def test_a_reader_that_leaves_changes_neither_run_nor_exit_status(tmp_path: Path) -> None:
     (tmp_path / "echo.yaml").write_text(SHORT)
     with parrot() as target:
-        command = [*CALLTEST, str(tmp_path / "echo.yaml"), "-t", target]
+        command = [*CALLTEST, str(tmp_path / "echo.yaml"), "-t", target, "--evidence", str(tmp_path / "kept")]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
             for pipe in (run.stdout, run.stderr):
                 assert pipe is not None
                 pipe.close()
-            assert run.wait(60) == EXIT["Passed"]
+            code = run.wait(60)
+    (recorded,) = (tmp_path / "kept").glob("*/run.json")
+    status = json.loads(recorded.read_text())["status"]
+    assert code == EXIT[status["result"]]
+    not_overloaded(status)
+    assert status["result"] == "Passed"
 
 
 def test_a_result_that_has_no_room_is_a_sentence(tmp_path: Path) -> None:

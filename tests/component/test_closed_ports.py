@@ -18,6 +18,7 @@ from agent.contract.verdict import Check, Reason, Role
 from agent.judge.checks.answered import TIMER_B_MS
 from agent.run.closed_ports import CLOSED_S, KEEP_ALIVE, KNOCK_S, UdpDoor
 from tests.component.agents import Agent, make_group, make_plan
+from tests.component.field import not_hindered
 
 SOON_S = 0.2
 T1_S = 0.5
@@ -155,6 +156,7 @@ def test_a_call_to_a_closed_port_is_failed_soon_and_the_agent_goes_on(agent: Cal
     assert leg.progress.ended_ms < LIMIT_S * 1000
     assert leg.asked.refused is not None
     assert leg.asked.refused.over_ms >= CLOSED_S * 1000
+    not_hindered(leg.findings, Reason.NO_RESPONSE)
     (finding,) = leg.findings
     assert (finding.check, finding.reason) == (Check.ANSWERED, Reason.NO_RESPONSE)
     assert f"to {address}; the port is closed" in (finding.note or "")

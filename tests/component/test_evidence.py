@@ -18,7 +18,8 @@ import pytest
 from agent.contract.call import Expect, ExpectDtmf, ExpectLeg
 from agent.contract.plan import Credentials, Evidence, Keep
 from agent.contract.verdict import Reason, Role
-from tests.component.agents import Agent, lane, make_group, make_plan
+from tests.component.agents import Agent, Lane, lane, make_group, make_plan
+from tests.component.field import PASSED, not_hindered, undisturbed
 from tests.component.peers.b2bua import B2bua, Far, Repacketiser
 from tests.component.peers.rtp import PCMU, Rtp
 from tests.component.peers.running import Case, Outcome, both, run
@@ -49,13 +50,19 @@ def loudness(path: Path) -> float:
     return float(np.sqrt(np.mean(samples.astype(float) ** 2)))
 
 
+def not_hindered_beyond(pair: Lane, *expected: Reason) -> None:
+    """An agent that was overloaded keeps evidence of its leg for that."""
+    not_hindered([finding for leg in (*pair.caller.legs, *pair.callee.legs) for finding in leg.findings], *expected)
+
+
 def test_a_leg_that_failed_leaves_what_crossed_its_wire_and_the_other_nothing_where_nobody_asks(tmp_path):
     with lane(tmp_path, make_group(hold_seconds=HOLD_S, expect=WRONG), evidence=keeping(tmp_path / "kept")) as pair:
         pair.go()
         pair.finish()
+    not_hindered_beyond(pair, Reason.DTMF_MISMATCH)
     (caller,), (callee,) = pair.caller.legs, pair.callee.legs
     (finding,) = callee.findings
-    assert finding.reason in {Reason.DTMF_MISMATCH, Reason.AGENT_OVERLOADED}  # the latter on a loaded machine
+    assert finding.reason is Reason.DTMF_MISMATCH
     assert callee.evidence == "pin-g1-uid-1/ep0/pin-0/Callee"
     assert (caller.findings, caller.evidence, callee.evidence_fault) == ((), None, None)
     files = sorted(
@@ -79,6 +86,7 @@ def test_a_call_that_passed_leaves_nothing(tmp_path):
     with lane(tmp_path, make_group(hold_seconds=1, dtmf=None), evidence=keeping(tmp_path / "kept")) as pair:
         pair.go()
         pair.finish()
+    not_hindered_beyond(pair)
     for leg in (*pair.caller.legs, *pair.callee.legs):
         assert (leg.final_code, leg.findings, leg.evidence, leg.evidence_fault) == (200, (), None, None)
     assert list((tmp_path / "kept").iterdir()) == []
@@ -91,6 +99,7 @@ def test_a_directory_that_cannot_be_written_changes_no_verdict(tmp_path):
     ) as pair:
         pair.go()
         pair.finish()
+    not_hindered_beyond(pair)
     for agent in (pair.caller, pair.callee):
         (leg,) = agent.legs
         assert (leg.findings, leg.evidence) == ((), None)
@@ -195,7 +204,7 @@ def of_kind(outcome: Outcome, kind: str) -> dict[str, dict[str, Any]]:
 
 def test_behind_a_path_that_names_no_call_a_broken_leg_leaves_its_evidence(tmp_path):
     outcome = run(Case(name="no header", peer=NoHeader, test=both()), "--evidence", str(tmp_path))
-    assert outcome.verdict == "Failed/DtmfMismatch", outcome.why
+    undisturbed(outcome, "Failed/DtmfMismatch")
     legs = of_kind(outcome, "leg")
     assert [legs["Callee"].get(name) for name in ("call", "callKey")] == [None, None]
     callee = legs["Callee"]["evidence"]
@@ -211,7 +220,7 @@ def test_behind_a_path_that_names_no_call_a_broken_leg_leaves_its_evidence(tmp_p
 
 def test_what_only_both_ends_show_leaves_both_legs_evidence(tmp_path):
     outcome = run(SILENT_LOSS, "--evidence", str(tmp_path))
-    assert "PacketLoss" in {each["reason"] for each in outcome.run["status"]["failures"]}, outcome.why
+    undisturbed(outcome, "Failed/PacketLoss")
     legs, kept = of_kind(outcome, "leg"), of_kind(outcome, "kept")
     assert [leg.get("findings", []) for leg in legs.values()] == [[], []]
     assert [leg.get("evidence") for leg in legs.values()] == [None, None]
@@ -222,7 +231,7 @@ def test_what_only_both_ends_show_leaves_both_legs_evidence(tmp_path):
 
 def test_without_a_place_for_evidence_the_detail_has_both_legs_messages():
     outcome = run(SILENT_LOSS)
-    assert "PacketLoss" in {each["reason"] for each in outcome.run["status"]["failures"]}, outcome.why
+    undisturbed(outcome, "Failed/PacketLoss")
     for line in of_kind(outcome, "kept").values():
         assert [line.get(name) for name in ("evidence", "evidenceFault")] == [None, None]
         methods = [message["text"].partition(" ")[0] for message in line["messages"]]
@@ -232,7 +241,7 @@ def test_without_a_place_for_evidence_the_detail_has_both_legs_messages():
 
 def test_a_run_that_passed_leaves_no_evidence_and_no_messages(tmp_path):
     outcome = run(Case(name="fine", peer=B2bua, test=both()), "--evidence", str(tmp_path))
-    assert outcome.verdict == "Passed", outcome.why
+    undisturbed(outcome, PASSED)
     assert folders(tmp_path) == {}
     assert of_kind(outcome, "kept") == {}
     assert [leg.get("messages", []) for leg in of_kind(outcome, "leg").values()] == [[], []]
