@@ -102,15 +102,18 @@ def test_told_to_end_it_hangs_up_and_concludes(tmp_path: Path, sut: Any, interru
         # Whoever was started in the background ignores SIGINT, and so would what it starts.
         command = ["env", "--default-signal=INT", *CALLTEST, str(tmp_path / "echo.yaml")]
         command += ["-t", target, "-o", "json", "--keep", str(tmp_path)]
+        started_s = time.monotonic()
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr is not None
             while "2 up" not in (line := process.stderr.readline()):
                 assert line, "it ended early"
-            began = time.monotonic()
+            told_s = time.monotonic()
             process.send_signal(interrupt)
             printed, _ = process.communicate(timeout=30)
+            ended_s = time.monotonic()
     run = json.loads(printed)
-    assert time.monotonic() - began < 10
+    # Where even coming up took longer than that, the machine is what was slow.
+    assert ended_s - told_s < max(10, told_s - started_s)
     assert process.returncode == EXIT["Inconclusive"]
     said = (run["status"]["result"], run["status"]["reason"])
     assert said == ("Inconclusive", "Aborted"), [
@@ -190,16 +193,23 @@ def test_a_result_that_has_no_room_is_a_sentence(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def refused(path: str) -> tuple[str, float]:
+    """What is said of an input that cannot be used, and the processor's time that took: what else this machine does is
+    not meant."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([*CALLTEST, path, "-t", "127.0.0.1"], capture_output=True, text=True, timeout=60, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 2
+    return done.stderr, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
 def test_endless_and_exploding_input_is_refused_at_once(tmp_path: Path) -> None:
+    """In less than three times what an empty one takes, which is what this machine takes to start."""
+    (tmp_path / "empty.yaml").touch()
+    _, empty_s = refused(str(tmp_path / "empty.yaml"))
     bomb = ["a0: &a0 [x]", *(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12))]
     (tmp_path / "bomb.yaml").write_text("\n".join(bomb))
     for name, said in (("/dev/zero", "larger than"), (str(tmp_path / "bomb.yaml"), "unfolds to more than")):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run(
-            [*CALLTEST, name, "-t", "127.0.0.1"], capture_output=True, text=True, timeout=60, check=False
-        )
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        assert done.returncode == 2
-        assert said in done.stderr
-        # Of the processor's time: what else this machine does is not meant.
-        assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2
+        why, took_s = refused(name)
+        assert said in why
+        assert took_s < 3 * empty_s

@@ -1,6 +1,7 @@
 """The API client against a server that answers as told: paths, bodies, and every way of failing."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+import urllib3
 from kubernetes import client
 
 from controller.kube import cluster as client_of
@@ -149,7 +151,6 @@ def test_a_log_comes_as_bytes_with_times(server: Server, cluster: KubernetesClus
 def test_a_dead_connection_costs_one_time_out_and_not_one_for_each_that_waits(
     server: Server, cluster: KubernetesCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_of, "LOG_TIMEOUT_S", (1, 0.2))
     together = threading.Barrier(3)
     server.before = together.wait
     server.answers = [(200, b"log")] * 6
@@ -158,8 +159,10 @@ def test_a_dead_connection_costs_one_time_out_and_not_one_for_each_that_waits(
         assert len(server.connections) == 3, "they wait to be used again"
         for connection in server.connections:
             connection.is_dead = True
-        with pytest.raises(ClusterError, match="timed out"):
-            cluster.pod_log("voice", "p")
+        with monkeypatch.context() as hasty:
+            hasty.setattr(client_of, "LOG_TIMEOUT_S", (1, 0.2))
+            with pytest.raises(ClusterError, match="timed out"):
+                cluster.pod_log("voice", "p")
         assert list(pool.map(lambda _: cluster.pod_log("voice", "p"), range(3))) == [b"log"] * 3
 
 
@@ -236,10 +239,20 @@ def test_a_watch_that_fails_says_how(
 def test_a_watch_that_says_nothing_any_more_is_silent(
     server: Server, cluster: KubernetesCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_of, "WATCH_MARGIN_S", 1.0 - 50)
+    opened: list[socket.socket] = []
+    connect = urllib3.util.connection.create_connection
+
+    def noted(*arguments: Any, **options: Any) -> socket.socket:
+        opened.append(connect(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", noted)
     server.answers = [(200, b'{"type": "ADDED"}\n\n')]
     events = cluster.watch(PODS, "voice", "7", "", 50)
     assert next(events) == {"type": "ADDED"}
+    (connection,) = opened
+    assert connection.gettimeout() == 50 + client_of.WATCH_MARGIN_S
+    connection.settimeout(0.1)  # now that it was opened: that may take a busy machine long
     with pytest.raises(ClusterError, match="silent") as failed:
         next(events)
     assert failed.value.silent
