@@ -70,6 +70,7 @@ def drained(peer: socket.socket) -> list[str]:
     return came
 
 
+@pytest.mark.flood
 def test_a_flood_of_invites_stays_under_the_pods_memory_limit(tmp_path):
     """Nobody acknowledges anything: each response is kept and sent again for 32 s (RFC 3261, Timer H)."""
     with callee(tmp_path) as (agent, address), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
@@ -95,6 +96,7 @@ def test_a_flood_of_invites_stays_under_the_pods_memory_limit(tmp_path):
         assert peak < LIMIT_BYTES * 3 // 4, f"{peak / 2**20:.0f} MiB"
 
 
+@pytest.mark.flood
 @pytest.mark.parametrize("method", ["OPTIONS", "MESSAGE"])
 def test_two_thousand_messages_in_one_call_lose_no_bye(tmp_path, method):
     with callee(tmp_path) as (agent, address), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:

@@ -566,6 +566,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.flood
 def test_a_phone_that_lost_messages_says_so_and_goes_no_further(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FLOODED, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
