@@ -40,6 +40,7 @@ def one(ended: Fields, *, sent: bool, mark: int) -> Fields:
     stream |= {name: sum(row[name] for row in rows) for name in ADDED}
     stream |= {name: rows[0][name] for name in ("first_s", "first_at")}
     stream |= {"digits": [digit for row in rows for digit in row["digits"]]}
+    stream |= {"payload_types": sum((Counter(row["payload_types"]) for row in rows), Counter())}
     for name in ("max_jitter_ms", "max_gap_ms", "max_late_ms"):
         stream[name] = max((row[name] for row in rows if row[name] is not None), default=None)
     waits_ms = [1000 * (after["first_s"] - before["last_s"]) for before, after in pairwise(rows)]
