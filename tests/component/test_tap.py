@@ -1,9 +1,12 @@
 """What the tap sees of real calls on loopback: every packet, both ways, counted as it crossed the wire."""
 
 import contextlib
+import re
 import shutil
+import socket
 import struct
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ import pytest
 from agent.observe.media import DIGITS
 from agent.trace.read import trace
 from tests.component.pcaps import ETHERNET, Datagram, Rtp, read, rtp
-from tests.component.phones import Fields, PhoneProcess
+from tests.component.phones import NOBODY, Fields, PhoneProcess
 from tests.component.test_pjsua_phone import (
     connect,
     pair,
@@ -24,6 +27,7 @@ from tests.component.test_pjsua_phone import (
 
 SRTP_TAG_BYTES = 10
 """AES_CM_128_HMAC_SHA1_80: RFC 4568 §6.2."""
+FLUSHED_WITHIN_S = 10
 
 
 ADDED = (
@@ -58,6 +62,15 @@ def hang_up(caller: PhoneProcess, callee: PhoneProcess, call: int) -> tuple[Fiel
     return caller.wait("CallEnded", call=call), callee.wait("CallEnded")
 
 
+@dataclass
+class Dump:
+    """What tcpdump saw."""
+
+    path: Path
+    dropped: int = 0
+    """Packets that it says it had no time for."""
+
+
 @dataclass(frozen=True)
 class Talk:
     """One call with digits both ways, as both ends saw it."""
@@ -66,8 +79,7 @@ class Talk:
     callee: PhoneProcess
     ended: Fields
     answered: Fields
-    dump: Path
-    """What tcpdump saw of it."""
+    dump: Dump
     is_encrypted: bool
 
     @property
@@ -90,27 +102,39 @@ class Talk:
 
 
 @contextlib.contextmanager
-def sniffer(path: Path) -> Iterator[None]:
+def sniffer(dump: Dump) -> Iterator[None]:
     """tcpdump on the loopback, where there is one and it may; the file is missing else."""
     if shutil.which("tcpdump") is None:
         yield
         return
     # Its buffer (KiB) has a place of -s for each packet: with the usual 256 KiB it would hold 32.
-    command = ["tcpdump", "-i", "lo", "-w", path, "-U", "--immediate-mode", "--time-stamp-precision=nano"]
+    command = ["tcpdump", "-i", "lo", "-w", dump.path, "-U", "--immediate-mode", "--time-stamp-precision=nano"]
     command += ["-B", "8192", "-s", "2048"]
     with subprocess.Popen([*command, "udp and ip"], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         process.stderr.readline()  # that it listens, or why not
         try:
             yield
+            flush(process, dump.path)
         finally:
             process.terminate()
+        dump.dropped = sum(map(int, re.findall(r"(\d+) packets? dropped", process.stderr.read())))
+
+
+def flush(process: subprocess.Popen[str], path: Path) -> None:
+    """Until the file has a datagram that is sent now, and so all before it: tcpdump told to end reads no more."""
+    mark, until_s = b"the last of this dump", time.monotonic() + FLUSHED_WITHIN_S
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        while process.poll() is None and not (path.exists() and mark in path.read_bytes()):
+            assert time.monotonic() < until_s, f"tcpdump did not write within {FLUSHED_WITHIN_S} s"
+            sender.sendto(mark, ("127.0.0.1", NOBODY))  # again: it may drop this one as well
+            time.sleep(0.05)
 
 
 @pytest.fixture(scope="module", params=["plain", "SRTP"])
 def talk(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Talk]:
     phones: list[PhoneProcess] = []
-    dump = tmp_path_factory.mktemp("dump") / "lo.pcap"
+    dump = Dump(tmp_path_factory.mktemp("dump") / "lo.pcap")
 
     def make(**options: object) -> PhoneProcess:
         phones.append(PhoneProcess(tmp_path_factory.mktemp("phone"), srtp=request.param == "SRTP", **options))
@@ -149,22 +173,29 @@ def test_both_ends_see_the_same_packets(talk: Talk) -> None:
         assert [p.at_ns for p in packets] == sorted(p.at_ns for p in packets)
 
 
+def by_sequence(packets: Sequence[Rtp]) -> dict[int, Rtp]:
+    """Each of them is there once."""
+    found = {p.sequence: p for p in packets}
+    assert len(found) == len(packets)
+    return found
+
+
 def test_both_ends_see_what_tcpdump_sees_and_when(talk: Talk) -> None:
-    if not talk.dump.exists():
+    if not talk.dump.path.exists():
         pytest.skip("no tcpdump, or it may not")
     for stream, receiver in ((talk.sent, talk.answered), (talk.returned, talk.ended)):
-        seen = rtp(talk.dump, source=stream["local"], link=ETHERNET)
-        written = rtp(receiver["capture"], source=stream["local"])
+        seen = by_sequence(rtp(talk.dump.path, source=stream["local"], link=ETHERNET))
+        written = by_sequence(rtp(receiver["capture"], source=stream["local"]))
         assert len(written) > 60
-        for passed, received in zip(seen, written, strict=False):
+        assert len(written.keys() - seen.keys()) <= talk.dump.dropped
+        for passed, received in ((seen[sequence], written[sequence]) for sequence in written.keys() & seen.keys()):
             assert content([passed])[0][:5] == content([received])[0][:5]
             assert abs(passed.at_ns - received.at_ns) < 1_000_000, "the kernel's time, in both"
             is_same = passed.payload == received.payload
             assert is_same is not talk.is_encrypted
             if talk.is_encrypted:
                 assert len(passed.payload) == len(received.payload) + SRTP_TAG_BYTES
-        assert len(seen) >= len(written)
-        assert all(p.at_ns > talk.ending_ns for p in seen[len(written) :])
+        assert all(seen[sequence].at_ns > talk.ending_ns for sequence in seen.keys() - written.keys())
 
 
 def test_each_end_counts_what_it_wrote(talk: Talk) -> None:
