@@ -7,6 +7,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 import wave
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,6 +20,9 @@ try:
     import pjsua2  # noqa: F401
 except ImportError as error:
     pytest.fail(f"the component tests need pjsua2 ({error}): run dev/pjsua2/install", pytrace=False)
+
+CLOCK_LATE_S = 0.3
+"""How long before a call's end its last packet may have left, on a machine where other tests run."""
 
 
 def tone(path: Path, hertz: int) -> Path:
@@ -109,9 +113,17 @@ def test_a_call_carries_audio_and_digits_both_ways_and_every_packet_is_counted(p
         came = sum(row["packets"] for row in receiver["tapped"] if not row["sent"])
         assert 0 <= sender["stack_sent"]["packets"] - came <= 1, "one may be on its way when the BYE is read"
     assert ended["stack_received"]["lost"] == answered["stack_received"]["lost"] == 0
-    assert ended["stack_sent"]["packets"] == pytest.approx(50 * ended["media_s"], abs=4)
+    sends_from_begin_to_end(ended)
     assert share(heard(ended), 440) > 0.8
     assert share(heard(answered), 440) > 0.8
+
+
+def sends_from_begin_to_end(ended: Fields) -> None:
+    """A packet each 20 ms of its media until the last one; and that one, but for a clock late just then, at its end."""
+    last_s = max(row["last_s"] for row in ended["tapped"] if row["sent"])
+    began_s = ended["at_s"] - ended["media_s"]
+    assert ended["stack_sent"]["packets"] == pytest.approx(50 * (last_s - began_s), abs=4)
+    assert ended["at_s"] - last_s < CLOCK_LATE_S
 
 
 def wait_for_audio(caller: PhoneProcess) -> None:
@@ -422,7 +434,7 @@ def test_a_refer_is_refused(phone: Make) -> None:
 
 def test_a_reinvite_moves_media_and_keeps_counting(phone: Make) -> None:
     with peer(answering(sdp(NOBODY))) as moving:
-        caller = phone()
+        caller, from_s = phone(), time.monotonic()
         call = dial(caller, moving)
         caller.wait("CallConfirmed")
         wait_for_audio(caller)
@@ -433,9 +445,10 @@ def test_a_reinvite_moves_media_and_keeps_counting(phone: Make) -> None:
         wait_for_audio(caller)
         caller.do("hang_up", call=call)
         ended = caller.wait("CallEnded")
-        assert ended["stack_sent"]["packets"] == pytest.approx(100, abs=10)
+        assert 2 <= ended["media_s"] <= time.monotonic() - from_s
+        sends_from_begin_to_end(ended)
         with wave.open(heard(ended)) as recording:
-            assert recording.getnframes() == pytest.approx(16_000, abs=2000)
+            assert recording.getnframes() == pytest.approx(8000 * ended["media_s"], abs=2000)
 
 
 @pytest.mark.parametrize("answer", [sdp(NOBODY), sdp(NOBODY + 2).replace("o=- 1 1", "o=- 1 2")])
@@ -453,15 +466,16 @@ def test_early_media_is_neither_counted_nor_recorded(phone: Make, answer: str) -
         caller.wait("MediaActive")
         wait_for_audio(caller)
         invite = next(text for text in announcing.got if text.startswith("INVITE "))
+        answered_s = time.monotonic()
         announcing.send(response(invite, "200 OK", body=answer, contact=announcing.address))
         caller.wait("CallConfirmed")
         wait_for_audio(caller)
         caller.do("hang_up", call=call)
         ended = caller.wait("CallEnded")
-        assert ended["media_s"] == pytest.approx(1, abs=0.3)
-        assert ended["stack_sent"]["packets"] == pytest.approx(50, abs=15)
+        assert 1 <= ended["media_s"] <= time.monotonic() - answered_s
+        sends_from_begin_to_end(ended)
         with wave.open(heard(ended)) as recording:
-            assert recording.getnframes() == pytest.approx(8000, abs=2400)
+            assert recording.getnframes() == pytest.approx(8000 * ended["media_s"], abs=2000)
 
 
 def test_without_telephone_event_no_digit_is_sent(phone: Make) -> None:
