@@ -48,6 +48,8 @@ def read(path: str | Path, link: int = RAW) -> list[Datagram]:
         seconds, nanoseconds, kept, length = struct.unpack_from("<4I", raw, at)
         datagram = raw[at + 16 + before_ip : at + 16 + kept]
         at += 16 + kept
+        if link == ETHERNET and kept < length:
+            continue  # of other tests, whose datagrams a dump has as well: longer than its -s, as none of a call is
         assert kept == length == len(datagram) + before_ip
         length -= before_ip
         assert datagram[0] == 0x45
