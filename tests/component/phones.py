@@ -9,13 +9,28 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+T = TypeVar("T")
 Fields = dict[str, Any]
 NOBODY = 900
 """A UDP port where nobody listens: below those that the system gives to the sockets of other tests."""
+T1_S = 0.5
+"""RFC 3261 §17.1.1.1."""
+
+
+def once(messages: Iterable[tuple[float, T]]) -> list[T]:
+    """Of all messages of an exchange, with their times (s), each at its first place.
+
+    Who gets no answer within T1 sends again, and gets as many answers (RFC 3261 §17): a busy machine may do that to any
+    exchange. What repeats itself though nobody waited that long was not sent again but told twice: AssertionError.
+    """
+    first_s: dict[T, float] = {}
+    since_s = [at_s - first_s.setdefault(message, at_s) for at_s, message in messages]
+    assert len(first_s) == len(since_s) or max(since_s) > T1_S - 0.1, f"told more than once: {list(first_s)}"
+    return list(first_s)
 
 
 class PhoneProcess:
@@ -97,6 +112,11 @@ class PhoneProcess:
     def starts(self, *, sent: bool) -> list[str]:
         """First lines of the SIP messages so far."""
         return [m["text"].partition("\r\n")[0] for m in self.all("MessageSeen") if m["sent"] is sent]
+
+    def starts_once(self, *, sent: bool) -> list[str]:
+        """The same of each message `once`."""
+        seen = once((m["at_s"], (m["sent"], m["text"])) for m in self.all("MessageSeen"))
+        return [text.partition("\r\n")[0] for was_sent, text in seen if was_sent is sent]
 
     def let_go(self) -> None:
         """Tells the phone to end; `close` waits for it."""

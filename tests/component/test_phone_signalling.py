@@ -275,10 +275,11 @@ def test_what_our_transport_cannot_carry_to_a_contact_goes_back_to_where_the_ans
         wait_for_audio(caller)
         caller.do("hang_up", call=call)
         caller.wait("CallEnded", call=call)
-        sent = [start for start in caller.starts(sent=True) if not start.startswith("INVITE")]
+        sent = [start for start in caller.starts_once(sent=True) if not start.startswith("INVITE")]
         assert sent == [f"{method} sip:{elsewhere.address};transport=tls SIP/2.0" for method in ("ACK", "BYE")]
+        methods = [m["head"]["method"] for m in caller.all("MessageSeen") if m["sent"]]
         assert [(told["head"]["method"], told["target"]) for told in caller.all("NotSent")] == [
-            (method, f"sip:{elsewhere.address};transport=tls") for method in ("ACK", "BYE")
+            (method, f"sip:{elsewhere.address};transport=tls") for method in methods if method != "INVITE"
         ]
 
 
@@ -327,13 +328,12 @@ def test_a_refused_refresh_is_told_after_the_registration_that_it_ends(phone: Ma
         if not text.startswith("REGISTER "):
             return []
         contact = re.findall(r"(?m)^Contact: (.*)\r$", text)[0]
-        first = sum(got.startswith("REGISTER ") for got in self.got) == 1
         granted = response(text, "200 OK", extra=f"Contact: {contact};expires=7")
-        return [granted if first else response(text, "403 Forbidden")]
+        return [granted if text == self.got[0] else response(text, "403 Forbidden")]
 
     with peer(script) as server:
         registering = phone()
         registering.account("sip:bob@example.com", server.address, register=True)
         assert registering.wait("RegistrationConcluded")["active"] is True
         assert registering.wait("RegistrationConcluded", 10)["active"] is False
-        assert registering.starts(sent=False) == ["SIP/2.0 200 OK", "SIP/2.0 403 Forbidden"]
+        assert registering.starts_once(sent=False) == ["SIP/2.0 200 OK", "SIP/2.0 403 Forbidden"]

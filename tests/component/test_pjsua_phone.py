@@ -401,7 +401,7 @@ def test_a_redirect_is_not_followed(phone: Make) -> None:
         caller = phone()
         dial(caller, moving)
         caller.wait("CallEnded")
-        assert caller.starts(sent=False) == ["SIP/2.0 302 Moved Temporarily"]
+        assert caller.starts_once(sent=False) == ["SIP/2.0 302 Moved Temporarily"]
         assert [start for start in caller.starts(sent=True) if "eve" in start] == []
 
 
@@ -507,7 +507,7 @@ def test_text_from_the_network_is_made_printable(phone: Make) -> None:
         caller = phone()
         dial(caller, hostile)
         caller.wait("CallEnded")
-        (seen,) = caller.starts(sent=False)
+        (seen,) = caller.starts_once(sent=False)
         assert seen == "SIP/2.0 486 Bu\ufffd[31msy \ufffd here"
 
 
@@ -537,13 +537,9 @@ def test_registering_answers_a_challenge_and_unregisters(phone: Make) -> None:
         starts = registering.starts(sent=True)
         assert starts[0] == "REGISTER sip:example.com SIP/2.0", "the proxy's address is no part of the request"
         assert "Route:" not in server.got[0]
-        assert 'username="bob"' in server.got[1]
+        assert 'username="bob"' in list(dict.fromkeys(server.got))[1]
         assert not any("secret" in text for text in server.got)
-        assert registering.starts(sent=False) == [
-            "SIP/2.0 401 Unauthorized",
-            "SIP/2.0 200 OK",
-            *registering.starts(sent=False)[2:],
-        ]
+        assert registering.starts_once(sent=False)[:2] == ["SIP/2.0 401 Unauthorized", "SIP/2.0 200 OK"]
 
 
 def test_a_refused_registration_concludes_with_the_code_on_the_wire(phone: Make) -> None:
@@ -551,7 +547,7 @@ def test_a_refused_registration_concludes_with_the_code_on_the_wire(phone: Make)
         registering = phone()
         account = registering.account("sip:bob@example.com", server.address, register=True)
         assert registering.wait("RegistrationConcluded")["active"] is False
-        assert registering.starts(sent=False) == ["SIP/2.0 403 Forbidden"]
+        assert registering.starts_once(sent=False) == ["SIP/2.0 403 Forbidden"]
         registering.do("remove_account", account=account)
 
 

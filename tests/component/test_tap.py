@@ -18,7 +18,7 @@ import pytest
 from agent.observe.media import DIGITS
 from agent.trace.read import trace
 from tests.component.pcaps import ETHERNET, Datagram, Rtp, read, rtp
-from tests.component.phones import NOBODY, Fields, PhoneProcess
+from tests.component.phones import NOBODY, Fields, PhoneProcess, once
 from tests.component.test_pjsua_phone import (
     connect,
     pair,
@@ -290,8 +290,8 @@ def test_nothing_came_or_went_that_was_not_negotiated(talk: Talk) -> None:
 def test_a_capture_has_the_whole_dialog_with_its_real_addresses(talk: Talk) -> None:
     address = talk.callee.address
     for end, owner in ((talk.ended, talk.caller), (talk.answered, talk.callee)):
-        sip = talk.sip(end)
-        assert [d.payload.split(b"\r\n")[0].decode() for d in sip] == [
+        sip = once((d.at_ns / 1e9, (d.source, d.target, d.payload.decode())) for d in talk.sip(end))
+        assert [text.partition("\r\n")[0] for _, _, text in sip] == [
             "INVITE sip:bob@example.com SIP/2.0",
             "SIP/2.0 100 Trying",
             "SIP/2.0 200 OK",
@@ -301,8 +301,8 @@ def test_a_capture_has_the_whole_dialog_with_its_real_addresses(talk: Talk) -> N
         ]
         ends = (talk.caller.address, talk.callee.address)
         sources = [ends[0], ends[1], ends[1], ends[0], ends[0], ends[1]]
-        assert [(d.source, d.target) for d in sip] == [(s, ends[s == ends[0]]) for s in sources]
-        assert {d.payload.decode() for d in sip} == {m["text"] for m in owner.all("MessageSeen")}
+        assert [(source, target) for source, target, _ in sip] == [(s, ends[s == ends[0]]) for s in sources]
+        assert {text for _, _, text in sip} == {m["text"] for m in owner.all("MessageSeen")}
 
 
 def test_rtcp_is_captured_both_ways_and_never_counted_as_rtp(talk: Talk) -> None:
