@@ -251,7 +251,10 @@ class Phone(Protocol):
         """Makes the account; registers when it says so. RegistrationConcluded follows then."""
 
     def remove_account(self, account: AccountId) -> None:
-        """Unregisters if registered (RegistrationConcluded, active=False, follows then) and forgets it."""
+        """Unregisters if registered, and forgets it.
+
+        Messages of it may follow, and RegistrationConcluded, active=False: of that, or of a REGISTER under way before.
+        """
 
     def call(self, account: AccountId, to: str, headers: dict[str, str], playback: Playback) -> tuple[CallHandle, str]:
         """Sends an INVITE; gives the handle and the SIP Call-ID. PhoneError if it could not be sent."""

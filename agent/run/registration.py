@@ -104,14 +104,15 @@ class Registration:
     def handle(self, event: Event) -> None:
         """Takes note of REGISTER messages and of the stack's word; what an earlier account's is, is ignored."""
         match event:
+            case MessageSeen(head=head) | NotSent(head=head) if head and head.call_id in self._past_call_ids:
+                pass
             case MessageSeen(head=head) if head and head.method == "REGISTER":
-                if head.call_id in self._past_call_ids:
-                    return
                 self.call_ids |= {head.call_id}
                 self._messages.append(event)
                 if len(self._messages) > MAX_MESSAGES:  # of a long stage the last attempts are asked for
                     del self._messages[KEPT_MESSAGES : KEPT_MESSAGES + 1]
             case NotSent(head=head) if head and head.method == "REGISTER":
+                self.call_ids |= {head.call_id}
                 self._unsent = self._unsent or event
             case PortClosed(sip_call_id=call_id) if call_id in self.call_ids - self._past_call_ids:
                 self._closed = event

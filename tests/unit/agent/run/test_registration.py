@@ -114,6 +114,32 @@ def test_a_register_that_could_not_be_sent_is_our_own_error(world):
     assert (seen.outcome, seen.local_reason) == (RegistrationOutcome.ERROR, "REGISTER not sent: Permission denied")
 
 
+@pytest.mark.parametrize("reached_s", [(), (0.0,)], ids=["never reached", "reached before"])
+def test_a_register_of_the_account_before_that_could_not_be_sent_does_not_count(world, reached_s):
+    it = world(
+        plan(register=True, stages=stages(2)),
+        Peer(register_code=None),
+        [(0.0, Signal(prepare=1)), (40.0, Signal(prepare=2))],
+    )
+    register = it.phone._register
+
+    def unreachable(account):
+        text = request("REGISTER", f"reg-{account}")
+        for at_s in reached_s:
+            it.phone.sent(text, at_s)
+        for at_s in (0.1, 9.0):
+            it.phone.at(at_s, NotSent, peer="p", head=parse_head(text), reason="Network is unreachable")
+        it.phone.at(1.0, RegistrationConcluded, account=account, active=False, local_reason="503")
+        it.phone._register = register
+
+    it.phone._register = unreachable
+    it.run()
+    assert [seen.local_reason for seen in it.registrations] == [
+        "REGISTER not sent: Network is unreachable",
+        "Request Timeout (408)",
+    ]
+
+
 def test_a_flood_of_register_messages_is_cut(world):
     it = world(plan(register=True))
     for _ in range(2000):
