@@ -117,9 +117,12 @@ class Operator:
 
     async def _until_set_back(self) -> None:
         """SetBackError once the API server is not the one that was read: a fresh process reads what there is now."""
-        while not (fault := self.reconciler.store.history.fault):  # noqa: ASYNC110 - threads find it
+        history = self.reconciler.store.history
+        while not history.fault:
             await asyncio.sleep(SET_BACK_EVERY_S)
-        raise SetBackError(fault)
+            if history.is_in_doubt:
+                await asyncio.to_thread(history.confirm, self.cluster)
+        raise SetBackError(history.fault)
 
     async def _until_granted(self) -> None:
         while True:

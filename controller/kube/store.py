@@ -180,7 +180,7 @@ class Store:
         heard = self._heard.get(scope)
         if heard is None:
             return
-        self.history.listed(scope.kind, version, since=heard.begun)
+        self.history.listed(scope.kind, scope.namespace, version, since=heard.begun)
         with self._lock:
             old = [name for name, item in self._items[scope.kind].items() if _covers(scope, name, item)]
         for name in old:

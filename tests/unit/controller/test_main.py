@@ -9,6 +9,7 @@ import pytest
 from controller import __main__ as main
 from controller.__main__ import Operator
 from controller.api.calltest_status import CallTestStatus
+from controller.kube import history
 from controller.kube.cluster import RUNS, TESTS, ClusterError
 from controller.kube.history import SetBackError
 from controller.operator.metrics import Metrics
@@ -113,6 +114,7 @@ async def test_kinds_that_vanish_are_said_and_kopf_is_started_anew_when_they_are
 
 async def test_when_the_api_server_was_set_back_the_process_ends_and_says_why(monkeypatch) -> None:
     monkeypatch.setattr(main, "SET_BACK_EVERY_S", 0.01)
+    monkeypatch.setattr(history, "CONFIRM_S", 0.01)
     cluster = FakeCluster()
     cluster.version = 500
     made = operator(cluster)
