@@ -173,6 +173,10 @@ class Store:
             return
         heard.listing |= {_name(raw) for raw in items}
         for raw in items:
+            name, version = _name(raw), _version(raw)
+            # What was there before the list was asked for may be in it as it is now, and not as it was before.
+            if 0 < version < (known := self._known(scope.kind, name)) <= heard.begun:
+                self.history.doubt(scope.kind, *name, known)
             self._put(scope.kind, raw)
 
     def end(self, scope: Scope, version: int) -> None:
@@ -234,13 +238,18 @@ class Store:
             item = self._items[kind].get(name)
         return item.value if item is not None else None
 
+    def _known(self, kind: Kind, name: Name) -> int:
+        """The version of an object, or as of which it was gone; below 0: nothing is known of it."""
+        with self._lock:
+            item = self._items[kind].get(name)
+            return item.version if item is not None else self._gone.get((kind, *name), -1)
+
     def _put(self, kind: Kind, raw: Raw) -> None:
         name, version = _name(raw), _version(raw)
         with self._lock:
-            before = self._items[kind].get(name)
-            known = before.version if before is not None else self._gone.get((kind, *name), -1)
-            if known >= version:
+            if self._known(kind, name) >= version:
                 return
+            before = self._items[kind].get(name)
             after = self._item(kind, name, version, raw)
             if before is not None and before.value == after.value:
                 after = Item(version=version, uid=after.uid, found=before.found, value=before.value)

@@ -154,6 +154,51 @@ def test_where_nothing_is_listed_it_is_asked_for() -> None:
     assert "calltests" in fault(store, cluster)
 
 
+# A restore that raises the revisions: lists are newer, and what is in them is older
+
+
+def test_an_object_that_is_older_than_it_was_is_of_another_history() -> None:
+    store, back = Store(), pod("a", 300)
+    bring(store, HERE, 500, pod("a", 490), pod("b", 10))
+    bring(store, HERE, 1_000_000_000, back, pod("b", 10))
+    assert "pods voice/a: resource versions went back, from 490 to 300" in fault(store, server(1_000_000_001, back))
+
+
+def test_so_is_one_that_was_gone() -> None:
+    store, back = Store(), pod("a", 300)
+    bring(store, HERE, 500, pod("a", 300))
+    store.changed(HERE, "DELETED", pod("a", 510))
+    bring(store, HERE, 1_000_000_000, back)
+    assert fault(store, server(1_000_000_001, back))
+
+
+def test_one_that_was_older_for_a_moment_is_not_nor_one_that_is_gone_or_changed_meanwhile() -> None:
+    for meanwhile in ([pod("a", 490)], [], [pod("a", 1_000_000_002)]):
+        store = Store()
+        bring(store, HERE, 500, pod("a", 490))
+        bring(store, HERE, 501, pod("a", 300))
+        assert store.history.is_in_doubt
+        assert fault(store, server(1_000_000_002, *meanwhile)) == ""
+        assert not store.history.is_in_doubt
+
+
+def test_of_several_one_that_is_older_is_enough() -> None:
+    store = Store()
+    bring(store, HERE, 500, pod("a", 490), pod("b", 480))
+    bring(store, HERE, 1_000_000_000, pod("a", 300), pod("b", 200))
+    assert fault(store, server(1_000_000_002, pod("a", 1_000_000_001), pod("b", 200)))
+
+
+def test_what_was_heard_after_a_list_began_may_be_newer_than_what_is_in_it() -> None:
+    store = Store()
+    bring(store, HERE, 100, pod("a", 90))
+    store.begin(HERE)
+    store.changed(HERE, "MODIFIED", pod("a", 120))
+    store.listed(HERE, [pod("a", 90)])
+    store.end(HERE, 110)
+    assert not store.history.is_in_doubt
+
+
 def test_where_only_the_version_is_in_doubt_no_object_is_asked_for(monkeypatch) -> None:
     store, cluster = Store(), server(300)
     bring(store, HERE, 500)
