@@ -97,9 +97,8 @@ class Suts:
     ) -> Seen:
         """The target, now, and what else is the system.
 
-        That we may not look is a problem of the run, not ours to retry forever. `by` is the UID of who looks, again and
-        again, `who` its kind, namespace and name. `settle_s`: how long all must stand still, if the target says no
-        more. `is_certain`: as the API server has it, and not as the watches have it until now.
+        That we may not look is a problem of the run, not ours to retry. `by`: the UID of who looks, `who`: its kind,
+        namespace and name. `settle_s`: how long all must stand still at least. `is_certain`: as the API server has it.
         """
         target, rollout = test.target, test.trigger.on_rollout if test.trigger is not None else None
         self._who[by] = who
