@@ -72,7 +72,8 @@ class Namespace:
             self.kubectl(*words, timeout_s=timeout_s + 10)
 
     def finished(self, name: str, *, kind: str = "calltest", timeout_s: int = 120) -> dict[str, Any]:
-        """Waits for a CallTest or a CallTestRun as the README says; the object."""
+        """Waits for a CallTest or a CallTestRun as the README says, once it is there; the object."""
+        until(lambda: self.kubectl("get", kind, name, "--ignore-not-found", "-o", "name"), f"{kind} {name} is there")
         words = ("wait", "--for=condition=Finished", f"{kind}/{name}", f"--timeout={timeout_s}s")
         self.kubectl(*words, timeout_s=timeout_s + 10)
         return self.get(kind, name)

@@ -116,6 +116,7 @@ def speaks(space: Namespace, name: str) -> bool:
 def test_with_exactly_the_shipped_role_nothing_is_refused(voice: Namespace) -> None:
     until(lambda: not other_operators(voice), "the operators of other tests are gone", timeout_s=100)
     until(lambda: not ending(voice), "the namespaces of other tests are gone", timeout_s=100)
+    until(lambda: not agents(voice), "the agents of other tests are gone", timeout_s=100)
     before = refusals(voice)
     voice.apply(call_test("granted", target=EACH_REPLICA))
     assert voice.finished("granted", timeout_s=90)["status"]["lastRun"]["result"] == "Passed"
@@ -135,6 +136,11 @@ def ending(space: Namespace) -> list[str]:
     """Namespaces on their way out: the kubelet is refused what its pods had there (node authorization)."""
     found = space.items("namespaces")
     return [one["metadata"]["name"] for one in found if one["status"].get("phase") == "Terminating"]
+
+
+def agents(space: Namespace) -> list[str]:
+    """Pods of runs: the kubelet is refused what one had whose objects were deleted with it."""
+    return [pod["metadata"]["name"] for pod in space.items("pods", "-l", "calltest.dev/run")]
 
 
 def refusals(space: Namespace) -> float:

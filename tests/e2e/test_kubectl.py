@@ -8,7 +8,7 @@ from tests.e2e.calltests import Object, call_test, calling, deleted
 from tests.e2e.kube import Namespace, until
 
 CALL = {
-    "holdSeconds": 6,
+    "holdSeconds": 15,
     "caller": {"dtmf": {"digits": "12#"}},
     "expect": {"callee": {"audio": "Own", "dtmf": {"digits": "12#"}}, "caller": {"audio": "Own"}},
 }

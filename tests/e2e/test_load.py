@@ -18,7 +18,7 @@ LATE = 3
 
 
 def test_two_hundred_calls_are_accounted_for(voice: Namespace, capsys: pytest.CaptureFixture[str]) -> None:
-    call = {"count": CALLS, "concurrency": CONCURRENCY, "holdSeconds": 8}
+    call = {"count": CALLS, "concurrency": CONCURRENCY, "holdSeconds": 12}
     voice.apply(call_test("load", call=call, activeDeadlineSeconds=240))
     voice.finished("load", timeout_s=240)
     run = voice.run_of("load")

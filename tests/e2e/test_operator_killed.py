@@ -15,6 +15,9 @@ EXPECT = {
 }
 CALL = {"count": 2, "concurrency": 2, "holdSeconds": 6, "caller": {"dtmf": {"digits": "12#"}}, "expect": EXPECT}
 
+MISSED = 4
+"""How often a moment that is over too soon is aimed at."""
+
 
 @pytest.fixture(params=["waiting for endpoints", "pods created", "before go", "mid-call", "before collection"])
 def killed(request: pytest.FixtureRequest, voice: Namespace) -> Iterator[str]:
@@ -43,9 +46,7 @@ def test_a_slot_that_the_operator_was_killed_at_is_run_once(voice: Namespace) ->
     name = "slotted"
     try:
         voice.apply(call_test(name, call=CALL, trigger={"schedule": "* * * * *", "onChange": False}))
-        until(lambda: slot_of(voice, name) is not None, "it knows its next slot")
-        slot = slot_of(voice, name)
-        assert slot is not None
+        slot = until(lambda: slot_of(voice, name), "it knows its next slot")
         time.sleep(max(0.0, (slot - datetime.now(UTC)).total_seconds()))
         kill(voice)
         run = f"{name}-s{int(slot.timestamp()) // 60}"
@@ -111,15 +112,24 @@ def mid_call(space: Namespace, name: str) -> None:
 
 
 def before_collection(space: Namespace, name: str) -> None:
-    """The agents have ended, and their results were not read: the operator is stopped in time, and then killed."""
-    space.apply(call_test(name, call=CALL))
-    calling(space, f"{name}-g1")
-    stop = Aim(space.operator(), "controller", "SIGSTOP")
-    until(lambda: signal_of(space.agents(f"{name}-g1")["caller-0"])["prepare"] == 1, "told to finish", every_s=0)
-    stop.send()
-    until(lambda: all(over(pod) for pod in space.agents(f"{name}-g1").values()), "agents ended")
-    assert "result" not in space.get("calltestrun", f"{name}-g1")["status"], "too late"
-    kill(space)
+    """The agents have ended, and their results were not read: the operator is stopped in time, and then killed.
+
+    There is half a second for it, as long as a kubectl takes on a busy machine: where that was too late, once more.
+    """
+    for _ in range(MISSED):
+        space.apply(call_test(name, call=CALL))
+        calling(space, f"{name}-g1")
+        stop = Aim(space.operator(), "controller", "SIGSTOP")
+        until(lambda: signal_of(space.agents(f"{name}-g1")["caller-0"])["prepare"] == 1, "told to finish", every_s=0)
+        stop.send()
+        until(lambda: all(over(pod) for pod in space.agents(f"{name}-g1").values()), "agents ended")
+        is_in_time = "result" not in space.get("calltestrun", f"{name}-g1")["status"]
+        kill(space)
+        if is_in_time:
+            return
+        space.rolled_out("calltest-operator")
+        deleted(space, name)
+    raise AssertionError("the operator was never stopped in time")
 
 
 MOMENTS = {

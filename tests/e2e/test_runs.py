@@ -94,12 +94,12 @@ def test_a_verdict_belongs_to_the_spec_it_was_made_of(voice: Namespace) -> None:
 
 
 def test_two_tests_with_one_callee_are_run_one_after_the_other(voice: Namespace) -> None:
-    voice.apply(call_test("one", call={"holdSeconds": 6}))
+    voice.apply(call_test("one", call={"holdSeconds": 20}))
     calling(voice, "one-g1")
     voice.apply(call_test("two"))
 
     def queued() -> bool:
-        conditions = voice.get("calltestrun", "two-g1").get("status", {}).get("conditions", [])
+        conditions = [item for run in voice.runs("two") for item in run.get("status", {}).get("conditions", [])]
         return any(item["type"] == "Queued" and item["status"] == "True" for item in conditions)
 
     until(queued, "the second waits")
