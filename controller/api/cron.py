@@ -4,6 +4,7 @@ Not as cronsim alone would say: entered within the hour that is doubled in autum
 start, and backwards it forgets the one that has passed. So: forward, in UTC, without what is not after the start.
 """
 
+import errno
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ NAMED: Final = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
+
+OF_THE_NAME: Final = {errno.EISDIR, errno.ENAMETOOLONG}
+"""What opening a zone's file ends with where its name is at fault. Anything else (too many open files) is ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +56,12 @@ class Cron:
 
 
 def zone_of(name: str) -> ZoneInfo:
-    """A time zone by its name; ValueError: there is none."""
+    """A time zone by its name; ValueError: there is none. OSError: who knows."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno not in OF_THE_NAME:
+            raise
         raise ValueError(f"there is no time zone {name!r}; give one like Europe/Berlin") from error
 
 

@@ -13,10 +13,13 @@ T = TypeVar("T")
 
 
 def read(parse: Callable[[Raw], T], raw: Raw) -> T:
-    """SpecError, whatever is wrong: of what cannot be read, no verdict may stand as if nothing had changed."""
+    """SpecError, whatever is wrong: of what cannot be read, no verdict may stand as if nothing had changed.
+
+    OSError and MemoryError are our own trouble, and no fault of the object: it is read again.
+    """
     try:
         return parse(raw)
-    except SpecError:
+    except (SpecError, OSError, MemoryError):
         raise
     except Exception as error:
         what = str(raw.get("kind"))

@@ -28,7 +28,7 @@ from controller.plan.cause import Cause
 from controller.plan.discovery import Discovery
 from controller.plan.revisions import of_pods, revision_hash, revisions
 from controller.run import status as statuses
-from controller.run.calltest_status import RUN_DELETED, NamedRun, Sut, of_test
+from controller.run.calltest_status import RUN_DELETED, RUN_UNREADABLE, Lost, NamedRun, Sut, of_test
 from controller.run.rollouts import SutSeen
 from controller.run.runs import RunSeen, Start, is_of, run_token, tested_hash
 from controller.run.scheduling import Schedule, schedule
@@ -102,8 +102,12 @@ class TestReconciler:
         return self._again_s(test, seen)
 
     def _is_unheard_of(self, test: CallTest, run: str) -> bool:
-        """Another operator made a run (one that ends while this one begins), and no watch has told of it yet."""
-        if self.store.run(test.namespace, run) is not None:
+        """Another operator made a run (one that ends while this one begins), and no watch has told of it yet.
+
+        Or it could not be read: its own reconcile reads it again, or ends it.
+        """
+        kept = self.store.run(test.namespace, run)
+        if kept is not None and (kept.run is not None or kept.is_finished):
             return False
         held = self.cluster.get(RUNS, test.namespace, run)
         if held is not None:
@@ -190,15 +194,22 @@ class TestReconciler:
             spec_hash=tested_hash(test.spec),
             active=active,
             last=_named(plan.last),
-            deleted=plan.deleted,
+            lost=self._lost(test.namespace, plan),
             suspended=test.spec.suspend,
             problem=problem,
             sut=_sut(seen.sut, test, plan) if seen.sut else None,
         )
         return _acted_on(after, test, plan)
 
+    def _lost(self, namespace: str, plan: Schedule) -> Lost | None:
+        if plan.deleted is None:
+            return None
+        kept = self.store.run(namespace, plan.deleted)
+        is_unread = kept is not None and kept.run is None
+        return Lost(name=plan.deleted, reason=RUN_UNREADABLE if is_unread else RUN_DELETED)
+
     def _show(self, raw: Raw, test: CallTest, seen: _Seen, active: NamedRun | None) -> CallTestStatus:
-        after = self._after(test, seen, active, problem=self._say(raw, seen.plan))
+        after = self._after(test, seen, active, problem=self._say(raw, test, seen.plan))
         if after != test.status:
             self.cluster.replace_status(TESTS, raw | {"status": statuses.as_dict(after)})
         if seen.plan.last:
@@ -214,13 +225,12 @@ class TestReconciler:
         if last is not None and last.run.status.endpoints is not UNSET:
             self.metrics.show_endpoints(of, last.run.status.endpoints)
 
-    def _say(self, raw: Raw, plan: Schedule) -> Cause | None:
+    def _say(self, raw: Raw, test: CallTest, plan: Schedule) -> Cause | None:
         """The events of what was not run; the problem that stands in the way."""
         if plan.skipped:
             self.events.normal(raw, "RunSkipped", plan.skipped, run=plan.skipped)
-        if plan.deleted:
-            message = f"run {plan.deleted} was deleted before it had a verdict"
-            self.events.warning(raw, RUN_DELETED, message, run=plan.deleted)
+        if lost := self._lost(test.namespace, plan):
+            self.events.warning(raw, lost.reason, f"run {lost.message}", run=lost.name)
         if not plan.conflict:
             return None
         message = f"CallTestRun {plan.conflict} is there already, and is not of this CallTest; delete it"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from controller.kube.cluster import PODS, RUNS, TESTS
-from controller.kube.labels import RUN_LABEL
-from controller.kube.projection import KeptRun
+from controller.kube.labels import RUN_LABEL, TEST_LABEL
+from controller.kube.projection import OF_TEST
 from controller.kube.sightings import Sightings
 from controller.kube.store import Change, Store
 from controller.kube.sut import Suts
@@ -53,9 +53,9 @@ class Wake:
 
     def _tests(self, change: Change) -> Iterator[Key]:
         item = change.after or change.before
-        kept = item.value if item is not None else None
-        if isinstance(kept, KeptRun) and kept.run is not None:
-            yield Key("CallTest", change.name[0], kept.run.spec.call_test_name)
+        found = dict(item.found) if item is not None else {}
+        if test := found.get(OF_TEST) or found.get(TEST_LABEL):  # the latter of one that cannot be read
+            yield Key("CallTest", change.name[0], test)
 
     def _agents(self, change: Change) -> Iterator[Key]:
         item = change.after or change.before

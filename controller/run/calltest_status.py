@@ -13,6 +13,10 @@ from controller.run.status import QUEUED, Clock, Say, done, told, under_way
 
 RUN_DELETED = "RunDeleted"
 """A run was deleted before it had a verdict: nothing is known until the next one."""
+RUN_UNREADABLE = "RunUnreadable"
+"""The same of a run that is there, and cannot be read: it was edited, or another version of the operator made it."""
+LOST = {RUN_DELETED: "was deleted before it had a verdict", RUN_UNREADABLE: "cannot be read: its own status says why"}
+"""What became of a run, by reason."""
 VERDICT_CURRENT = "VerdictCurrent"
 """A CallTest's condition: its verdict is about what the SUT runs now."""
 
@@ -33,6 +37,19 @@ class NamedRun:
     status: CallTestRunStatus
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """A run that was under way, and will have no verdict."""
+
+    name: str
+    reason: str
+
+    @property
+    def message(self) -> str:
+        """What became of it."""
+        return f"{self.name} {LOST[self.reason]}"
+
+
 def of_test(
     before: CallTestStatus,
     clock: Clock,
@@ -40,21 +57,21 @@ def of_test(
     spec_hash: str,
     active: NamedRun | None,
     last: NamedRun | None,
-    deleted: str | None = None,
+    lost: Lost | None = None,
     suspended: bool = False,
     problem: Cause | None = None,
     sut: Sut | None = None,
 ) -> CallTestStatus:
     """A CallTest's status: the last finished run of its present spec in brief, and the one under way.
 
-    `spec_hash`: of the present spec. `last`: its last run that is still there. `deleted`: a run that went before it had
-    a verdict. `problem`: why the test cannot run.
+    `spec_hash`: of the present spec. `last`: its last run that is still there. `lost`: the one that was under way,
+    where nothing will come of it. `problem`: why the test cannot run.
     """
     last_run = _brief(last, spec_hash) if last else before.last_run
     if last_run is not UNSET and last_run.spec_hash != spec_hash:
         last_run = UNSET
-    is_deleted = bool(deleted) or (_is_deleted(before) and last_run == before.last_run)
-    says = _says(active, problem, last_run, gone=deleted or "the run" if is_deleted else None, suspended=suspended)
+    lost = lost or (_lost(before) if last_run == before.last_run else None)
+    says = _says(active, problem, last_run, lost=lost, suspended=suspended)
     kept = before.conditions
     if sut is None:  # nobody looks, and what was seen once is no longer known
         kept = tuple(condition for condition in kept if condition.type != VERDICT_CURRENT)
@@ -64,7 +81,7 @@ def of_test(
         before,
         observed_generation=clock.generation,
         last_run=last_run,
-        reason=_reason(last_run, problem, is_deleted=is_deleted and active is None),
+        reason=_reason(last_run, problem, lost if active is None else None),
         running=_running(active) if active else UNSET,
         sut=sut.status if sut else UNSET,
         conditions=told(kept, says, clock),
@@ -76,26 +93,26 @@ def _says(
     problem: Cause | None,
     last_run: LastRun | UnsetType,
     *,
-    gone: str | None,
+    lost: Lost | None,
     suspended: bool,
 ) -> tuple[Say, ...]:
-    """The first of these: a run is under way, none can be, one was deleted, there is a verdict, or none yet."""
+    """The first of these: a run is under way, none can be, one was lost, there is a verdict, or none yet."""
     if active is not None:
         return under_way(_doing(active))
     if problem is not None:
         return _stuck(problem)
-    if gone is not None:
-        return _gone(gone)
+    if lost is not None:
+        return _gone(lost)
     return _finished(last_run) if last_run is not UNSET else _waiting(suspended=suspended)
 
 
-def _reason(last_run: LastRun | UnsetType, problem: Cause | None, *, is_deleted: bool) -> str | UnsetType:
+def _reason(last_run: LastRun | UnsetType, problem: Cause | None, lost: Lost | None) -> str | UnsetType:
     """Of the verdict that is shown, or why there is none to show."""
     if last_run is not UNSET:
         return last_run.reason
     if problem is not None:
         return problem.reason
-    return RUN_DELETED if is_deleted else UNSET
+    return lost.reason if lost is not None else UNSET
 
 
 def _doing(run: NamedRun) -> str:
@@ -124,8 +141,9 @@ def _current(sut: Sut, last_run: LastRun | UnsetType) -> Say:
     return Say(type=VERDICT_CURRENT, status="True", reason="Tested", message=message)
 
 
-def _is_deleted(status: CallTestStatus) -> bool:
-    return any(item.type == "Succeeded" and item.reason == RUN_DELETED for item in status.conditions)
+def _lost(status: CallTestStatus) -> Lost | None:
+    said = (item.reason for item in status.conditions if item.type == "Succeeded" and item.reason in LOST)
+    return next((Lost(name="the run", reason=reason) for reason in said), None)
 
 
 def _brief(run: NamedRun, spec_hash: str) -> LastRun:
@@ -165,16 +183,13 @@ def _stuck(problem: Cause) -> tuple[Say, ...]:
     )
 
 
-def _gone(name: str) -> tuple[Say, ...]:
-    message = (
-        f"{name} was deleted before it had a verdict: to run again change spec.trigger.runToken, or the annotation"
-        " calltest.dev/requested-at"
-    )
+def _gone(lost: Lost) -> tuple[Say, ...]:
+    message = f"{lost.message}: to run again change spec.trigger.runToken, or the annotation calltest.dev/requested-at"
     return (
-        Say(type="Finished", status="False", reason=RUN_DELETED, message=message),
-        Say(type="Succeeded", status="Unknown", reason=RUN_DELETED, message=message),
-        Say(type="Reconciling", status="False", reason=RUN_DELETED, message=message),
-        Say(type="Stalled", status="False", reason=RUN_DELETED, message="nothing stands in the way"),
+        Say(type="Finished", status="False", reason=lost.reason, message=message),
+        Say(type="Succeeded", status="Unknown", reason=lost.reason, message=message),
+        Say(type="Reconciling", status="False", reason=lost.reason, message=message),
+        Say(type="Stalled", status="False", reason=lost.reason, message="nothing stands in the way"),
     )
 
 

@@ -1,5 +1,6 @@
 """Slots of schedules: every minute of the days on which clocks are changed, and expressions that are none."""
 
+import errno
 import itertools
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -9,6 +10,7 @@ from cronsim import CronSim
 from hypothesis import given
 from hypothesis import strategies as st
 
+from controller.api import cron as cron_module
 from controller.api.cron import NAMED, Cron, read
 
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Etc/UTC")
@@ -78,6 +80,9 @@ def test_named_schedules_are_those_of_cron(name: str) -> None:
         ("0 0 30 2 *", "Etc/UTC", "is no schedule: Bad day-of-month"),
         ("0 0 * * *", "Europe/Berlim", "there is no time zone 'Europe/Berlim'"),
         ("0 0 * * *", "../etc/passwd", "there is no time zone"),
+        ("0 0 * * *", "", "there is no time zone"),
+        ("0 0 * * *", "Europe", "there is no time zone"),
+        ("0 0 * * *", "a" * 5_000, "there is no time zone"),
     ],
 )
 def test_what_is_no_schedule_says_why(expression: str, zone: str, fault: str) -> None:
@@ -91,3 +96,12 @@ def test_a_question_mark_is_a_star() -> None:
 
 def test_a_slot_that_never_comes_again_has_no_next() -> None:
     assert cron("0 0 29 2 1").next_start(datetime(2026, 1, 1, tzinfo=UTC)) is not None
+
+
+def test_that_its_file_cannot_be_opened_now_does_not_make_a_time_zone_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_more(_: str) -> ZoneInfo:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(cron_module, "ZoneInfo", no_more)
+    with pytest.raises(OSError, match="Too many open files"):
+        cron("0 0 * * *", "Europe/Berlin")

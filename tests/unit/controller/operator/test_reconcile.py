@@ -1066,6 +1066,42 @@ def test_a_run_that_nobody_foresaw_ends_inconclusive_and_its_test_goes_on() -> N
     assert world.run_status("pin-g2")["result"] == "Passed"
 
 
+def test_a_run_that_cannot_be_read_is_not_said_to_be_deleted() -> None:
+    world = World()
+    world.apply()
+    world.ticks(3)
+    world.cluster.objects[RUNS, NS, "pin-g1"]["metadata"]["generation"] = "many"
+    world.start_operator()
+    world.operator.reconcile(Key("CallTest", NS, "pin"))
+    assert condition(world.test_status(), "Succeeded") == ("Unknown", "Running"), "its own reconcile comes first"
+    world.ticks(2)
+    assert world.run_status()["reason"] == "InvalidTest"
+    assert condition(world.test_status(), "Succeeded") == ("Unknown", "RunUnreadable")
+    reasons = {event["reason"] for event in world.cluster.list(EVENTS, NS)}
+    assert "RunUnreadable" in reasons
+    assert "RunDeleted" not in reasons
+
+
+def test_that_we_are_out_of_files_for_a_moment_ends_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    world.apply(trigger={"timeZone": "Europe/Berlin"})
+    world.ticks(3)
+
+    def no_more(_: str) -> Any:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("controller.api.cron.ZoneInfo", no_more)
+        world.start_operator()  # which has all unread
+        for key in (Key("CallTest", NS, "pin"), Key("CallTestRun", NS, "pin-g1")):
+            with pytest.raises(OSError, match="Too many"):
+                world.operator.reconcile(key)
+    world.ticks(14)
+    assert (world.runs(), world.run_status()["result"]) == (["pin-g1"], "Passed")
+    assert condition(world.test_status(), "Succeeded")[0] == "True"
+    assert "RunDeleted" not in {event["reason"] for event in world.cluster.list(EVENTS, NS)}
+
+
 def test_the_callees_service_of_a_deleted_test_is_not_used() -> None:
     """It is about to be collected as garbage: calls that the SUT sends to it would fail in the middle of the run."""
     world = World()

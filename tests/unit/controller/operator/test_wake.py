@@ -99,6 +99,16 @@ def test_a_change_of_a_run_wakes_it_and_its_test_and_one_of_an_agent_its_run() -
     assert {RUN, TEST} <= set(world.woken)
 
 
+def test_a_change_of_a_run_that_cannot_be_read_wakes_its_test_too() -> None:
+    world = World()
+    world.apply()
+    world.ticks(2)
+    run = world.cluster.get(RUNS, NS, "pin-g1")
+    assert run is not None
+    world.woken.clear()
+    assert set(change(world, RUNS, "pin-g1", metadata=run["metadata"] | {"generation": "many"})) == {RUN, TEST}
+
+
 def test_of_everything_a_finished_run_without_pods_has_nothing_to_do() -> None:
     world = World()
     world.apply()

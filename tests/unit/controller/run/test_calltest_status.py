@@ -9,7 +9,7 @@ from controller.api.run import CallTestRunStatus
 from controller.plan.cause import Cause
 from controller.plan.discovery import Discovery
 from controller.run import status as statuses
-from controller.run.calltest_status import NamedRun, Sut, of_test
+from controller.run.calltest_status import Lost, NamedRun, Sut, of_test
 from controller.run.conclude import Outcome, refused
 from tests.unit.controller.objects import spec
 from tests.unit.controller.run_statuses import FAILED, NEW, PASSED, at, kstatus, shown, under_way
@@ -21,6 +21,7 @@ def finished_run(outcome: Outcome = PASSED) -> NamedRun:
 
 EMPTY = CallTestStatus()
 HASH = "9f86d081884c7d65"
+DELETED = Lost(name="pin-g4", reason="RunDeleted")
 
 
 def test_a_test_shows_its_last_run_in_brief():
@@ -71,7 +72,7 @@ def test_a_verdict_on_another_spec_is_not_shown():
 
 def test_after_a_deleted_run_nothing_is_known_until_the_next_one():
     before = of_test(EMPTY, at(61), spec_hash=HASH, active=None, last=finished_run())
-    deleted = of_test(before, at(70), spec_hash=HASH, active=None, last=finished_run(), deleted="pin-g4")
+    deleted = of_test(before, at(70), spec_hash=HASH, active=None, last=finished_run(), lost=DELETED)
     assert shown(deleted)["Succeeded"] == ("Unknown", "RunDeleted")
     assert kstatus(deleted) == "Current"
     later = of_test(deleted, at(80), spec_hash=HASH, active=None, last=finished_run())
@@ -80,8 +81,18 @@ def test_after_a_deleted_run_nothing_is_known_until_the_next_one():
     assert shown(of_test(later, at(90), spec_hash=HASH, active=None, last=newer))["Succeeded"][0] == "True"
 
 
+def test_after_a_run_that_cannot_be_read_nothing_is_known_until_the_next_one():
+    before = of_test(EMPTY, at(61), spec_hash=HASH, active=None, last=finished_run())
+    unread = Lost(name="pin-g4", reason="RunUnreadable")
+    lost = of_test(before, at(70), spec_hash=HASH, active=None, last=finished_run(), lost=unread)
+    later = of_test(lost, at(80), spec_hash=HASH, active=None, last=finished_run())
+    assert shown(lost)["Succeeded"] == shown(later)["Succeeded"] == ("Unknown", "RunUnreadable")
+    message = next(item.message for item in lost.conditions if item.type == "Succeeded")
+    assert message.startswith("pin-g4 cannot be read")
+
+
 def test_that_a_run_was_deleted_is_no_longer_said_as_the_next_one_begins():
-    deleted = of_test(EMPTY, at(70), spec_hash=HASH, active=None, last=None, deleted="pin-g4")
+    deleted = of_test(EMPTY, at(70), spec_hash=HASH, active=None, last=None, lost=DELETED)
     assert deleted.reason == "RunDeleted"
     begun = of_test(deleted, at(71), spec_hash=HASH, active=NamedRun(name="pin-g5", status=NEW), last=None)
     assert begun.reason is UNSET
@@ -133,7 +144,7 @@ def test_the_reason_is_the_verdicts_and_without_one_what_stands_in_the_way():
     assert reason(finished_run(FAILED), problem=problem) == "DtmfMismatch"
     assert reason(finished_run()) is UNSET
     assert reason(None, problem=problem) == "InvalidTest"
-    assert reason(None, deleted="pin-g4") == "RunDeleted"
+    assert reason(None, lost=DELETED) == "RunDeleted"
     assert reason(None) is UNSET
 
 
