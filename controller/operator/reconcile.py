@@ -53,7 +53,7 @@ class Reconciler:
             suts=self._suts,
             replacements=Replacements(cluster=known, store=self.store, now=now),
             details=Details(cluster=known, events=events),
-            claims=Claims(cluster=known, store=self.store, max_active=settings.limits.max_active_runs),
+            claims=Claims(cluster=known, store=self.store, max_active=settings.limits.max_active_runs, now=now),
         )
 
     def reconcile(self, key: Key) -> float | None:

@@ -73,9 +73,8 @@ class RunReconciler:
         kept = self.store.run(namespace, name)
         if kept is None or kept.is_going:
             self._forget(namespace, name)
-        elif kept.is_finished:
-            if kept.run is not None:
-                self._tidy(kept.run)
+        elif kept.is_finished and kept.run is not None:
+            self._tidy(kept.run)
         elif kept.run is not None and kept.run.status.start_time is UNSET and not self._is_next(kept.run, kept.created):
             return WAIT_S
         else:
@@ -90,9 +89,9 @@ class RunReconciler:
         try:
             run = read(parse_run, raw)
         except SpecError as error:
+            self._delete_pods(namespace, name, str(raw["metadata"]["uid"]))
+            self._forget(namespace, name)
             if "result" not in (raw.get("status") or {}):  # else it was said, and its times must not move
-                self._delete_pods(namespace, name, str(raw["metadata"]["uid"]))
-                self._forget(namespace, name)
                 self._write(raw, CallTestRunStatus(), self._unreadable(error))
             return None
         if run.status.result is not UNSET:
@@ -287,12 +286,12 @@ class _OneRun:
         if found.problem is None:
             created = str(self.raw["metadata"]["creationTimestamp"])
             busy = self.parent.claims.take(self.run, created, is_certain=is_last_try)
-        if busy is not None and not is_last_try:
+        if found.problem is None and is_last_try:  # agents that begin now would not be ready in time
+            found = Discovery(problem=busy or statuses.stood(self.run.status, self.test.ready_deadline_s))
+        elif busy is not None:
             self.write(statuses.queued(self.run.status, busy, self.clock()))
             self.parent.events.warning(self.raw, statuses.QUEUED, busy.message)
             return True
-        if busy is not None:
-            found = Discovery(problem=busy)
         if found.problem is None:
             self.fix(found, seen)
             return False

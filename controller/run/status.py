@@ -74,6 +74,7 @@ def begun(before: CallTestRunStatus, clock: Clock) -> CallTestRunStatus:
         return before
     says = (
         *under_way("the run has begun"),
+        *_no_longer_queued(before, "it has its turn"),
         Say(type="TargetsResolved", status="Unknown", reason="Resolving", message="looking for endpoints"),
         Say(type="AgentsReady", status="Unknown", reason="Waiting", message="agents start once endpoints are known"),
         Say(type="ResultsCollected", status="Unknown", reason="Waiting", message="the calls have not ended"),
@@ -104,6 +105,16 @@ def queued(before: CallTestRunStatus, problem: Cause, clock: Clock) -> CallTestR
 def _no_longer_queued(before: CallTestRunStatus, message: str) -> Iterator[Say]:
     if any(condition.type == QUEUED and condition.status == "True" for condition in before.conditions):
         yield Say(type=QUEUED, status="False", reason="Over", message=message)
+
+
+def stood(status: CallTestRunStatus, ready_deadline_s: float) -> Cause:
+    """What a run waited for until its readiness deadline, as it was said last."""
+    said = {(condition.type, condition.status): condition for condition in status.conditions}
+    held = said.get((QUEUED, "True")) or said.get(("TargetsResolved", "False"))
+    if held is not None and held.reason in set(Reason):  # of what another version said, only that it waited is known
+        return Cause(reason=Reason(held.reason), message=held.message)
+    message = f"nobody created its agents within {ready_deadline_s:g} s (readyDeadlineSeconds)"
+    return Cause(reason=Reason.AGENT_NOT_CREATED, message=message)
 
 
 def resolved(before: CallTestRunStatus, found: Discovery, planned: int, clock: Clock) -> CallTestRunStatus:

@@ -138,6 +138,7 @@ def test_an_agent_that_is_lost_is_asked_for_once() -> None:
     world.ticks(100)
     assert world.cluster.asked.count("get pods pin-g1-callee-0") == 1
     assert world.run_status()["result"] == "Inconclusive"
+    assert world.operator._agents._gone == set(), "what is over is not remembered"
 
 
 def test_an_agent_that_started_though_no_watch_told_of_it_is_not_stopped_for_not_starting() -> None:
@@ -225,8 +226,35 @@ def test_a_callee_is_free_whose_run_was_deleted_though_no_watch_told_of_it() -> 
     deaf(world, RUNS)
     world.cluster.remove(RUNS, NS, "pin-g1")
     world.ticks(90)
-    assert world.run_status("other-g1").get("reason") != "CalleeShared"
-    assert world.run_status("other-g1")["endpoints"]
+    assert world.run_status("other-g1")["result"] == "Passed"
+
+
+def test_a_callee_is_free_whose_run_was_made_anew_though_no_watch_told_of_it() -> None:
+    world = World()
+    world.kubelet.fault_of = lambda name: "slow" if name.startswith("pin-g1-") else ""
+    world.apply()
+    world.ticks(4)
+    world.apply("other", readyDeadlineSeconds=60)
+    world.ticks(4)
+    deaf(world, RUNS)
+    world.cluster.remove(RUNS, NS, "pin-g1")
+    world.run_by_hand("pin-g1", callee={"uri": "sip:carol@example.com"})
+    world.time_s += 5
+    world.operator.reconcile(Key("CallTestRun", NS, "other-g1"))
+    assert len(world.run_status("other-g1")["endpoints"]) == 2
+
+
+def test_endpoints_that_come_after_the_readiness_deadline_do_not_change_why_nothing_was_called() -> None:
+    world = World(endpoints=0)
+    world.apply(readyDeadlineSeconds=60)
+    world.ticks(60)
+    assert condition(world.run_status(), "TargetsResolved") == ("False", "NoEndpoints")
+    for kind, name in ((SERVICES, "sut"), (ENDPOINT_SLICES, "sut-x")):
+        world.cluster.remove(kind, NS, name)
+    world.sut(2)
+    world.tick(3)
+    assert (world.run_status()["result"], world.run_status()["reason"]) == ("Inconclusive", "NoEndpoints")
+    assert not [write for write in world.cluster.writes if "pods" in write]
 
 
 def test_a_slot_is_not_skipped_for_a_run_that_is_no_longer_there() -> None:
@@ -342,4 +370,16 @@ def test_who_is_gone_hears_of_nothing_any_more() -> None:
     world.watch()
     for key in (TEST, RUN):
         world.operator.reconcile(key)
+    assert suts.interested(PODS, NS, "sut-0", labels) == set()
+
+
+def test_who_cannot_be_read_any_more_hears_of_nothing_either() -> None:
+    world = World()
+    world.apply()
+    world.ticks(2)
+    suts, labels = world.operator.wake(lambda _: None).suts, frozenset({("app", "sut")})
+    assert suts.interested(PODS, NS, "sut-0", labels) == {("CallTestRun", NS, "pin-g1")}
+    world.cluster.objects[RUNS, NS, "pin-g1"]["metadata"]["generation"] = "many"
+    world.operator.reconcile(RUN)
+    assert world.run_status()["reason"] == "InvalidTest"
     assert suts.interested(PODS, NS, "sut-0", labels) == set()

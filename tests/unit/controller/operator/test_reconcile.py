@@ -1082,6 +1082,58 @@ def test_a_run_that_cannot_be_read_is_not_said_to_be_deleted() -> None:
     assert "RunDeleted" not in reasons
 
 
+@pytest.mark.parametrize("end", ["unreadable", "deleted"])
+def test_a_callee_is_free_once_the_agents_of_its_run_have_hung_up(end: str) -> None:
+    world = World()
+    world.kubelet.fault_of = lambda name: "slow" if name.startswith("pin-g1-") else ""
+    world.apply()
+    world.ticks(4)
+    pods = [held for (kind, _, name), held in world.cluster.objects.items() if kind == PODS and name in world.agents()]
+    world.apply("other", readyDeadlineSeconds=100)
+    world.ticks(3)
+    real = world.cluster.delete
+
+    def delete(kind: Kind, namespace: str, name: str, uid: str) -> None:
+        if kind != PODS:
+            real(kind, namespace, name, uid)
+
+    world.cluster.delete = delete  # type: ignore[method-assign]  # they take their time
+    if end == "unreadable":
+        world.cluster.objects[RUNS, NS, "pin-g1"]["metadata"]["generation"] = "many"
+    else:
+        world.cluster.remove(RUNS, NS, "pin-g1")
+        for pod in pods:
+            world.cluster._store(PODS, pod)
+        world.watch()
+        world.operator.reconcile(Key("CallTestRun", NS, "pin-g1"))
+    world.ticks(12)
+    assert "endpoints" not in world.run_status("other-g1")
+    assert condition(world.run_status("other-g1"), "Queued") == ("True", "CalleeShared")
+    for pod in pods:
+        world.cluster.remove(PODS, NS, pod["metadata"]["name"])
+    world.watch()
+    world.operator.reconcile(Key("CallTestRun", NS, "pin-g1"))  # a pod that goes wakes its run
+    world.tick()
+    assert "endpoints" in world.run_status("other-g1")
+    world.ticks(20)
+    assert world.run_status("other-g1")["result"] == "Passed"
+
+
+def test_agents_of_a_finished_run_that_cannot_be_read_are_ended_too() -> None:
+    world = World()
+    world.kubelet.fault_of = lambda _: "deaf"
+    world.apply(**impatient(), activeDeadlineSeconds=60)
+    world.ticks(5)
+    held = world.cluster.objects[RUNS, NS, "pin-g1"]
+    held["status"] |= {"result": "Inconclusive", "completionTime": "2026-01-01T00:00:09Z"}
+    held["spec"]["test"]["calls"][0]["fromTheFuture"] = 1
+    world.cluster._store(RUNS, held)
+    assert len(world.agents()) == 2
+    world.start_operator()
+    world.ticks(2)
+    assert world.agents() == []
+
+
 def test_that_we_are_out_of_files_for_a_moment_ends_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     world.apply(trigger={"timeZone": "Europe/Berlin"})

@@ -53,6 +53,21 @@ def test_a_run_whose_endpoints_go_while_it_is_queued_no_longer_is():
     assert shown(status)["TargetsResolved"] == ("False", "TooFewEndpoints")
 
 
+def test_what_a_run_waited_for_until_its_deadline_is_what_was_said_last():
+    begun = statuses.begun(NEW, at(0))
+    few, shared = PROBLEM, Cause(reason=Reason.CALLEE_SHARED, message="in use by run voice/other-g1")
+    foreign = told((), [Say(type="Queued", status="True", reason="FromTheFuture", message="")], at(1))
+    for status in (begun, msgspec.structs.replace(begun, conditions=foreign)):
+        assert statuses.stood(status, 60).reason is Reason.AGENT_NOT_CREATED
+    assert statuses.stood(statuses.unresolved(begun, few, FOUND, at(1)), 60) == few
+    assert statuses.stood(statuses.queued(begun, shared, at(1)), 60) == shared
+
+
+def test_a_run_whose_turn_has_come_is_no_longer_queued():
+    queued = statuses.queued(NEW, PROBLEM, at(0))
+    assert shown(statuses.begun(queued, at(1)))["Queued"] == ("False", "Over")
+
+
 def test_resolved_endpoints_are_fixed_in_the_status():
     status = statuses.resolved(statuses.begun(NEW, at(0)), FOUND, 20, at(1))
     assert status.endpoints == FOUND.endpoints
