@@ -78,10 +78,13 @@ def unexplained(sender: Object, receiver: Object) -> int:
 
 
 def unheard_ms(sender: Object, receiver: Object) -> float:
-    """For how long the sender may have sent what the receiver did not read any more: as its end of the call ended later
-    (both have one clock), and as the receiver was late with its reading when it ended the call."""
+    """For how much the sender may have sent that the receiver did not read any more.
+
+    As its end of the call ended later (both have one clock), and more in that time where it had been late; and as the
+    receiver was late with its reading when it ended the call.
+    """
     outlasted_ms = max(0.0, (span([sender])[1] - span([receiver])[1]) * 1000)
-    return outlasted_ms + (read(receiver).health.lateness_ms or 0.0)
+    return outlasted_ms + (read(sender).health.rtp_lateness_ms or 0.0) + (read(receiver).health.lateness_ms or 0.0)
 
 
 def comparison(run: Object, callers: dict[int, Object], callees: dict[int, Object]) -> str:
