@@ -176,14 +176,25 @@ class Server:
 
     def wait_for(self, expression: str) -> None:
         """Until it has a value."""
+        self.until(lambda: bool(self.values(expression)), f"a value of {expression}")
+
+    def begin(self) -> None:
+        """Until it answers queries: it listens some time before, and says 503 until then."""
+        self.until(self._is_ready, "ready")
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=10):
+                return True
+        except OSError:  # HTTPError is one
+            assert self.process.poll() is None, self.process.stderr and self.process.stderr.read()
+            return False
+
+    def until(self, look: Callable[[], bool], what: str) -> None:
+        """Looks again and again; AssertionError with `what` when it does not come."""
         deadline = time.monotonic() + READY_WITHIN_S
-        while True:
-            try:
-                if self.values(expression):
-                    return
-            except OSError:
-                assert self.process.poll() is None, self.process.stderr and self.process.stderr.read()
-            assert time.monotonic() < deadline, f"no value of {expression} within {READY_WITHIN_S} s"
+        while not look():
+            assert time.monotonic() < deadline, f"not within {READY_WITHIN_S} s: {what}"
             time.sleep(0.2)
 
     def close(self) -> None:
@@ -198,6 +209,7 @@ def server(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """With a run before its first look, and one after that: counters have increased."""
     made = Server(programs, tmp_path_factory.mktemp("prometheus"))
     try:
+        made.begin()
         made.wait_for('calltest_runs_total{result="Failed"} == 1')
         run_once(made.metrics, "pin-g2", FAILED, Result.FAILED)
         run_once(made.metrics, "edge-g1", FAILED, Result.FAILED, ("lab", "edge"))
@@ -260,14 +272,11 @@ def test_every_query_of_the_page_has_an_answer(server: Server, query: str) -> No
 
 
 def test_prometheus_takes_every_rule(server: Server) -> None:
-    deadline = time.monotonic() + READY_WITHIN_S
-    while True:
-        rules = [rule for group in server.get("rules")["groups"] for rule in group["rules"]]
-        if all(rule["health"] == "ok" for rule in rules):
-            break
-        assert time.monotonic() < deadline, rules
-        time.sleep(0.2)
-    assert sorted(rule["name"] for rule in rules) == sorted(ALERTS)
+    def rules() -> list[Any]:
+        return [rule for group in server.get("rules")["groups"] for rule in group["rules"]]
+
+    server.until(lambda: all(rule["health"] == "ok" for rule in rules()), "every rule evaluated well")
+    assert sorted(rule["name"] for rule in rules()) == sorted(ALERTS)
 
 
 def test_alerts_and_dashboard_use_metrics_that_there_are(server: Server) -> None:
