@@ -11,12 +11,19 @@
 #define PJSIP_MAX_DIALOG_COUNT 65535
 #define PJSIP_MAX_TRANSPORTS 1024
 #define PJSIP_TPMGR_HTABLE_SIZE 1023
+#define PJSIP_TRANSPORT_IDLE_TIME 86400       /* a connection ends when the SUT or the agent ends it, not after 33 s */
+#define PJSIP_TRANSPORT_SERVER_IDLE_TIME 86400
+#define PJSIP_TCP_TRANSPORT_BACKLOG 128       /* connections at once, not yet accepted; the default is 5 */
+#define PJSIP_TLS_TRANSPORT_BACKLOG 128
+#define PJSIP_TCP_KEEP_ALIVE_INTERVAL 0       /* nobody asked for them (RFC 5626 §4.4) */
+#define PJSIP_TLS_KEEP_ALIVE_INTERVAL 0
 #define PJSIP_UDP_SO_SNDBUF_SIZE 4194304
 #define PJSIP_UDP_SO_RCVBUF_SIZE 4194304
 #define PJSIP_MAX_PKT_LEN 65535
 #define PJSIP_DONT_SWITCH_TO_TCP 1            /* a request over 1300 bytes stays on UDP: there is no other transport */
 #define PJ_LOG_MAX_SIZE 70000                 /* the log carries every SIP message: none may be cut (the default is 4000) */
 #define PJMEDIA_TRANSPORT_SWITCH_REMOTE_ADDR 0 /* media goes where the SDP says: latching hides a dead port */
+#define PJMEDIA_MAX_MRU 9000                  /* a DTLS datagram may carry a chain of certificates: longer ones are cut */
 #define PJMEDIA_HAS_RTCP_XR 1
 #define PJMEDIA_STREAM_ENABLE_XR 1
 #define PJMEDIA_SRTP_HAS_DTLS 1

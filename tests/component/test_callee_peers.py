@@ -139,7 +139,7 @@ def test_a_call_that_is_never_acknowledged_is_hung_up_after_64_t1(tmp_path):
 
 
 def test_messages_of_any_length_are_sent_whole(tmp_path):
-    """pjsip's buffer for what it sends is small at first (dev/pjsua2/build), and as large as need be then."""
+    """pjsip's buffer for what it sends is small at first (dev/pjsua2/patches/06), and as large as need be then."""
     with callee(tmp_path) as (_, address), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.bind(("127.0.0.1", 0))
         peer.settimeout(5)

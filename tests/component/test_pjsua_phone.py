@@ -321,7 +321,7 @@ def test_a_call_that_nobody_can_have_heard_ends_when_it_is_left(phone: Make, *, 
 
 def test_media_that_is_there_before_the_answer_is_read_in_every_call(phone: Make) -> None:
     """A relay sends as soon as it can, often before its 200 OK arrives: the socket then holds packets when reading
-    begins. pjsip as it comes drops them or leaves the call deaf for its life (READING_EDITS in dev/pjsua2/build)."""
+    begins. pjsip as it comes drops them or leaves the call deaf for its life (dev/pjsua2/patches/08)."""
     calls, early, late = 24, 5, 5
 
     def script(self: Peer, text: str) -> list[str]:

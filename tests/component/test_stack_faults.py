@@ -1,0 +1,199 @@
+"""Faults of pjproject 2.17 that dev/pjsua2/patches mends: each test is named in a patch, and fails without it.
+
+What is written or read beyond its bounds shows for sure where every access is checked (by `dev/pjsua2/sanitized`, as a
+part of `make test-long`); elsewhere a test fails where that happens to do harm.
+"""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.component.phones import NOBODY, Make, Peer, message, peer, response, sdp
+from tests.component.test_pjsua_phone import answering, dial
+
+KEY = "inline:MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkw"
+MAX_ATTRIBUTES = 68
+"""PJMEDIA_MAX_SDP_ATTR, of a media line."""
+PJSIP = """
+import ctypes, json, os, socket, threading, time
+import pjsua2 as pj
+from agent.tap import _library
+
+class Text(ctypes.Structure):
+    _fields_ = (("at", ctypes.c_char_p), ("length", ctypes.c_ssize_t))
+
+def tell(what):
+    print(json.dumps(what), flush=True)
+    os._exit(0)
+
+pjsip = _library()
+for name in ("pjsua_pool_create", "pjsip_parse_hdr", "pjsip_parse_msg"):
+    getattr(pjsip, name).restype = ctypes.c_void_p
+endpoint, config = pj.Endpoint(), pj.EpConfig()
+config.logConfig.level = config.logConfig.consoleLevel = 0
+config.uaConfig.maxCalls = 1
+endpoint.libCreate()
+endpoint.libInit(config)
+pool = ctypes.c_void_p(pjsip.pjsua_pool_create(b"test", 4000, 4000))
+"""
+
+
+def told(script: str) -> Any:
+    """What a script tells that has pjsip to itself, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", PJSIP + script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout, f"it ended with {done.returncode}\n{done.stderr}"
+    return json.loads(done.stdout)
+
+
+def test_a_list_header_is_printed_whole_or_not_at_all() -> None:
+    wrong = told("""
+name, value = Text(b"Allow", 5), ctypes.create_string_buffer(b"INVITE, ACK")
+header = ctypes.c_void_p(pjsip.pjsip_parse_hdr(pool, ctypes.byref(name), value, ctypes.c_size_t(11), None))
+wrong = []
+for room in range(32):
+    buffer = ctypes.create_string_buffer(b"?" * 64, 64)
+    length = pjsip.pjsip_hdr_print_on(header, buffer, ctypes.c_size_t(room))
+    if buffer.raw[room:] != b"?" * (64 - room) or length not in (-1, 18):
+        wrong.append((room, length, buffer.raw.decode()))
+tell(wrong)
+""")
+    assert wrong == []
+
+
+def test_a_multipart_body_without_parts_cannot_be_printed() -> None:
+    length = told("""
+text = b"\\r\\n".join([b"OPTIONS sip:a@b SIP/2.0", b"Content-Type: multipart/mixed;boundary=b", b"", b"--b--", b""])
+received = ctypes.create_string_buffer(text)
+message = ctypes.c_void_p(pjsip.pjsip_parse_msg(pool, received, ctypes.c_size_t(len(text)), None))
+tell(pjsip.pjsip_msg_print(message, ctypes.create_string_buffer(4000), ctypes.c_size_t(4000)))
+""")
+    assert length == -1
+
+
+def test_a_call_object_that_is_dropped_leaves_the_next_call_of_its_id_alone() -> None:
+    """There is one id: the second call has it too."""
+    states = told("""
+refusing = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+refusing.bind(("127.0.0.1", 0))
+invites = []
+
+def refuse():
+    while True:
+        text, phone = refusing.recvfrom(65536)
+        text = text.decode(errors="replace")
+        if not text.startswith("INVITE "):
+            continue
+        invites.append(text)
+        kept = [line for line in text.split("\\r\\n") if line.startswith(("Via:", "From:", "Call-ID:", "CSeq:"))]
+        to = next(line for line in text.split("\\r\\n") if line.startswith("To:"))
+        status = "486 Busy Here" if len(invites) == 1 else "180 Ringing"
+        lines = [f"SIP/2.0 {status}", *kept, f"{to};tag=peer", "Content-Length: 0", "", ""]
+        refusing.sendto("\\r\\n".join(lines).encode(), phone)
+
+threading.Thread(target=refuse, daemon=True).start()
+endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, pj.TransportConfig())
+endpoint.libStart()
+endpoint.audDevManager().setNullDev()
+settings = pj.AccountConfig()
+settings.idUri = "sip:alice@127.0.0.1"
+account = pj.Account()
+account.create(settings)
+
+def call():
+    made = pj.Call(account)
+    made.makeCall(f"sip:bob@127.0.0.1:{refusing.getsockname()[1]}", pj.CallOpParam(True))
+    return made
+
+def until(true):
+    for _ in range(500):
+        if not true():
+            time.sleep(0.01)
+
+first = call()
+until(lambda: not first.isActive())
+second = call()
+until(lambda: second.getInfo().state == pj.PJSIP_INV_STATE_EARLY)
+del first
+tell([len(invites), second.isActive()])
+""")
+    assert states == [2, True]
+
+
+def secure(lines: int) -> str:
+    """An SDP with so many a=crypto lines, of tags that differ."""
+    suites = "".join(f"a=crypto:{tag} AES_CM_128_HMAC_SHA1_80 {KEY}\r\n" for tag in range(1, lines + 1))
+    return sdp(NOBODY, "0", suites).replace("RTP/AVP", "RTP/SAVP")
+
+
+@pytest.mark.parametrize("lines", [1, 64, 65, MAX_ATTRIBUTES, MAX_ATTRIBUTES + 1, 200])
+def test_as_many_crypto_lines_as_an_sdp_can_have_are_answered(phone: Make, lines: int) -> None:
+    """What goes beyond that is not looked at."""
+    callee = phone(srtp=True)
+    with peer(lambda _self, _text: []) as calling:
+        host, _, port = callee.address.rpartition(":")
+        calling.phone = (host, int(port))
+        headers = [
+            f"Via: SIP/2.0/UDP {calling.address};branch=z9hG4bKi;rport",
+            "From: <sip:alice@example.com>;tag=caller",
+            f"To: <sip:bob@{callee.address}>",
+            "Call-ID: many",
+            "CSeq: 1 INVITE",
+            f"Contact: <sip:{calling.address}>",
+            "Max-Forwards: 70",
+        ]
+        calling.send(message(f"INVITE sip:bob@{callee.address} SIP/2.0", headers, body=secure(lines)))
+        call = callee.wait("IncomingCall")["call"]
+        callee.do("answer", call=call, code=200)
+        answer = callee.wait("MessageSeen", sent=True)["text"]
+        while not answer.startswith("SIP/2.0 200 "):
+            answer = callee.wait("MessageSeen", sent=True)["text"]
+        assert "m=audio" in answer
+        assert "RTP/SAVP" in answer
+        assert answer.count("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:") == 1
+
+
+@pytest.mark.parametrize("routes", [1, 8, 9, 64])
+def test_a_registration_survives_any_number_of_service_routes(phone: Make, routes: int) -> None:
+    def registrar(_self: Peer, text: str) -> list[str]:
+        route = "\r\n".join(f"Service-Route: <sip:r{number}@127.0.0.1;lr>" for number in range(routes))
+        return [response(text, "200 OK", extra=f"Contact: <sip:x@127.0.0.1>;expires=300\r\n{route}")]
+
+    with peer(registrar) as many:
+        registered = phone()
+        for _ in range(3):
+            account = registered.account("sip:alice@example.com", many.address, register=True)
+            assert registered.wait("RegistrationConcluded")["active"] is True
+            registered.do("remove_account", account=account)
+            assert registered.wait("RegistrationConcluded")["active"] is False
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        "m=audio 900 RTP/AVP 0 96 97\r\na=rtpmap:96 telephone-event/8000\r\n",
+        "m=audio 0 RTP/AVP 96 97\r\n",
+        "m=audio 900 RTP/AVP 0 8 96\r\na=rtpmap:96 red/8000\r\na=fmtp:96 0/0\r\n",
+        "m=audio 900 RTP/AVP 0 300\r\na=rtpmap:300 PCMU/8000\r\n",
+        "m=audio 900 RTP/AVP 0\r\na=rtpmap:65535 PCMU/8000\r\na=fmtp:65535 x\r\n",
+        "m=audio 900 RTP/AVP 0\r\na=rtpmap:0 PCMU/4294975296\r\n",
+    ],
+)
+def test_payload_types_without_a_meaning_end_a_call_at_worst(phone: Make, media: str) -> None:
+    """Upstream mended what becomes of these (fd9074547, 673b978aa, dc1a37f77) where this build does not come: it
+    refuses an SDP whose dynamic types have no rtpmap before that, and keeps no map of the peer's types."""
+    body = f"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n{media}"
+    with peer(answering(body)) as odd, peer(answering(sdp(NOBODY))) as sane:
+        caller = phone(settle_s=0.3)
+        call = dial(caller, odd)
+        caller.wait("MessageSeen", sent=False)
+        caller.do("hang_up", call=call)
+        caller.wait("CallEnded", call=call)
+        again = dial(caller, sane)
+        caller.wait("CallConfirmed", call=again)
+        caller.do("hang_up", call=again)
+        caller.wait("CallEnded", call=again)
