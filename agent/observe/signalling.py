@@ -19,7 +19,7 @@ from agent.phone.protocol import (
 )
 from agent.sip.dialogs import HangUp, Signalling, signalling
 from agent.sip.info import info_digit
-from agent.sip.text import blank_digests
+from agent.sip.text import blank_secrets
 from agent.sip.transactions import Conversation, Crossed, Times
 
 MAX_MESSAGES: Final = 64
@@ -185,7 +185,7 @@ class LegWire:
                 at_ms=ms(began_s or 0.0, event.at_s),
                 sent=False,
                 peer=event.peer,
-                text=blank_digests(event.text)[:MAX_MESSAGE_CHARS],
+                text=blank_secrets(event.text)[:MAX_MESSAGE_CHARS],
             )
             for event in found
         )
@@ -252,7 +252,7 @@ def kept_messages(events: Iterable[Event]) -> tuple[SipMessage, ...]:
             at_ms=ms(seen[0].at_s, message.at_s),
             sent=message.sent,
             peer=message.peer,
-            text=blank_digests(message.text)[:MAX_MESSAGE_CHARS],
+            text=blank_secrets(message.text)[:MAX_MESSAGE_CHARS],
         )
         for message in seen[:MAX_MESSAGES]
     )

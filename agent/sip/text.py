@@ -43,6 +43,11 @@ _CREDENTIALS: Final = re.compile(
 )
 _DIGEST: Final = re.compile(r'((?:response|rspauth)\s*=\s*)("[^"]*|[^,]*)', re.IGNORECASE)
 _SCHEME: Final = re.compile(r"\s*\S*")
+_KEYS: Final = re.compile(
+    r"^(?:(a=crypto:.*)|(a=key-mgmt:\S*[ \t])(.*)|(k=[^:\r\n]*:)(.*))", re.IGNORECASE | re.MULTILINE
+)
+"""Lines of an SDP that carry a key: RFC 4568 §9.1, RFC 4567 §3.1, RFC 4566 §5.12."""
+_INLINE: Final = re.compile(r"(inline:)([^|;\s]*)", re.IGNORECASE)
 
 
 def printable(text: str) -> str:
@@ -52,9 +57,20 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\t\r\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def blank_digests(text: str) -> str:
-    """The message with x over what a password could be guessed from (RFC 3261 §22), as captures have it (agent/tap)."""
-    return _CREDENTIALS.sub(_blank_credentials, text)
+def blank_secrets(text: str) -> str:
+    """The message as captures have it too (agent/tap), with x over what nobody else is to know.
+
+    That is what a password could be guessed from (RFC 3261 §22), and the keys of SRTP in an SDP.
+    """
+    return _KEYS.sub(_blank_key, _CREDENTIALS.sub(_blank_credentials, text))
+
+
+def _blank_key(line: re.Match[str]) -> str:
+    crypto, *named = line.groups(default="")
+    if crypto:
+        return _INLINE.sub(lambda found: found[1] + _blanked(found[2]), crypto)
+    method, managed, kind, plain = named
+    return method + _blanked(managed) + kind + _blanked(plain)
 
 
 def _blank_credentials(header: re.Match[str]) -> str:

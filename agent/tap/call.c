@@ -319,14 +319,14 @@ void tap_call_media(struct tap_call *call, const struct tap_path *path, bool sen
     pthread_mutex_unlock(&call->lock);
 }
 
-/* One SIP message of a call, kept without digests. */
+/* One SIP message of a call, kept without its secrets. */
 void tap_call_sip(struct tap_call *call, int64_t real_ns, const struct tap_address *from, const struct tap_address *to,
                   const char *text, size_t length) {
     pthread_mutex_lock(&call->lock);
     char *copy = call->capture ? malloc(length) : NULL;
     if (copy) {
         memcpy(copy, text, length);
-        tap_blank_digests(copy, length);
+        tap_blank_secrets(copy, length);
         tap_capture_write(call->capture, real_ns, from, to, (const uint8_t *)copy, length);
         free(copy);
     }

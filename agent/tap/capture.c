@@ -117,7 +117,7 @@ struct tap_captured tap_capture_close(struct tap_capture *capture) {
     return captured;
 }
 
-/* --- digests --- */
+/* --- secrets --- */
 
 static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
@@ -166,15 +166,48 @@ static void blank_value(char *at, const char *end, bool info) {
     }
 }
 
-/* Overwrites, in a SIP message to be kept, what a password could be guessed from (RFC 3261 §22). Its length stays. */
-void tap_blank_digests(char *message, size_t length) {
+static bool begins(const char *at, const char *end, const char *text) {
+    size_t size = strlen(text);
+    return (size_t)(end - at) >= size && strncasecmp(at, text, size) == 0;
+}
+
+/* What follows each "inline:" of an a=crypto line (RFC 4568 §9.1), up to its lifetime or the next. */
+static void blank_inline(char *at, const char *end) {
+    while (at < end) {
+        if (!begins(at, end, "inline:")) {
+            at++;
+            continue;
+        }
+        char *key = at + strlen("inline:");
+        for (at = key; at < end && !is_blank(*at) && *at != '|' && *at != ';';) at++;
+        blank(key, at);
+    }
+}
+
+/* A line, where it is one of an SDP that carries a key (RFC 4567 §3.1, RFC 4566 §5.12 beside that). */
+static void blank_key(char *line, const char *end) {
+    bool managed = begins(line, end, "a=key-mgmt:");
+    if (begins(line, end, "a=crypto:")) blank_inline(line, end);
+    if (!managed && !begins(line, end, "k=")) return;
+    while (line < end && (managed ? !is_blank(*line) : *line != ':')) line++;
+    if (line < end) blank(line + 1, end);
+}
+
+/* Overwrites, in a SIP message to be kept, what a password could be guessed from (RFC 3261 §22), and the keys of SRTP.
+ * Its length stays. */
+void tap_blank_secrets(char *message, size_t length) {
     const char *stop = message + length;
-    for (char *line = message, *end; line < stop && *line != '\r' && *line != '\n'; line = end) {
+    char *line, *end;
+    for (line = message; line < stop && *line != '\r' && *line != '\n'; line = end) {
         for (end = line + 1; end < stop && (end[-1] != '\n' || *end == ' ' || *end == '\t');) end++;
         char *colon = memchr(line, ':', (size_t)(end - line));
         char *name_end = line;
         while (name_end < end && *name_end != ':' && !is_blank(*name_end)) name_end++;
         if (colon && is_named(line, (size_t)(name_end - line)))
             blank_value(colon + 1, end, name_end[-1] == 'o' || name_end[-1] == 'O');
+    }
+    for (line = message; line < stop; line = end) {
+        for (end = line + 1; end < stop && end[-1] != '\n';) end++;
+        blank_key(line, end);
     }
 }

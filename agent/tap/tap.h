@@ -122,7 +122,7 @@ struct tap_capture *tap_capture_new(const char *path, uint64_t max_bytes, int *e
 void tap_capture_write(struct tap_capture *capture, int64_t real_ns, const struct tap_address *from,
                        const struct tap_address *to, const uint8_t *packet, size_t length);
 struct tap_captured tap_capture_close(struct tap_capture *capture);
-void tap_blank_digests(char *message, size_t length);
+void tap_blank_secrets(char *message, size_t length);
 
 /* --- audio.c --- */
 

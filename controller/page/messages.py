@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.sip.sdp import Medium, parse_sdp
-from agent.sip.text import SipHead, blank_digests, parse_head, printable
+from agent.sip.text import SipHead, blank_secrets, parse_head, printable
 from controller.page.model import Message, Span, SpanKind, Tone
 
 MAX_TEXT: Final = 4096
@@ -53,7 +53,7 @@ class Heads:
 def drawn(crossing: Crossing, *, at_s: float, source: int, target: int, again: bool) -> Message:
     """A message between two lanes."""
     head = crossing.head
-    text = blank_digests(printable(crossing.text)).replace("\r\n", "\n").strip("\n")
+    text = blank_secrets(printable(crossing.text)).replace("\r\n", "\n").strip("\n")
     if len(text) > MAX_TEXT:
         text = f"{text[:MAX_TEXT]}\n… and {len(text) - MAX_TEXT} characters more"
     return Message(

@@ -10,7 +10,7 @@ BEYOND = """
 import ctypes
 from agent.tap import _library
 text = ctypes.create_string_buffer(b"Authorization: Digest response=" + bytes(20))
-_library().tap_blank_digests(text, ctypes.c_size_t({length}))
+_library().tap_blank_secrets(text, ctypes.c_size_t({length}))
 """
 
 
@@ -28,4 +28,4 @@ def test_an_access_beyond_a_buffer_is_shown_and_no_success(length: int, code: in
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == code, done.stderr
     assert ("heap-buffer-overflow" in done.stderr) == bool(code)
-    assert ("tap_blank_digests" in done.stderr) == bool(code)
+    assert ("tap_blank_secrets" in done.stderr) == bool(code)

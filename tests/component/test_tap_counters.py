@@ -1,4 +1,4 @@
-"""The tap's running counters and its blanking of digests, by themselves: packets are handed to the C as it is built."""
+"""The tap's running counters and its blanking of secrets, by themselves: packets are handed to the C as it is built."""
 
 import ctypes
 import random
@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.component.tap_counters import AUDIO, CLOCK_HZ, EVENT, LIBRARY, UNKNOWN, Header, Packet, counted
+from tests.unit.sip_messages import KEYED_LINES
 
 
 def jitter_ms(packets: Sequence[Packet]) -> tuple[float | None, float | None]:
@@ -201,12 +202,12 @@ def test_what_is_no_rtp_is_not_counted(packet: bytes) -> None:
     assert not is_rtp(packet)
 
 
-# --- digests -------------------------------------------------------------------------------------------------------
+# --- secrets -------------------------------------------------------------------------------------------------------
 
 
 def blanked(message: bytes) -> bytes:
     buffer = ctypes.create_string_buffer(message, len(message) + 1)
-    LIBRARY.tap_blank_digests(buffer, ctypes.c_size_t(len(message)))
+    LIBRARY.tap_blank_secrets(buffer, ctypes.c_size_t(len(message)))
     assert buffer.raw[-1:] == b"\0"
     return buffer.raw[:-1]
 
@@ -241,9 +242,16 @@ def test_digests_are_blanked_and_nothing_else(header: bytes, kept: bytes) -> Non
     assert blanked(around % header) == around % kept
 
 
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+@pytest.mark.parametrize(("line", "kept"), KEYED_LINES)
+def test_the_keys_of_srtp_are_blanked_and_nothing_else(line: str, kept: str, end: bytes) -> None:
+    around = end.join([b"INVITE sip:a SIP/2.0", b"X: a=crypto:1 x inline:abc", b"", b"v=0", b"%s", b"a=sendrecv", b""])
+    assert blanked(around % line.encode()) == around % kept.encode()
+
+
 @given(st.binary(max_size=80), st.binary(max_size=80))
 def test_whatever_comes_is_blanked_within_its_bounds(head: bytes, value: bytes) -> None:
-    message = head + b"\nAuthorization: Digest response=" + value
+    message = head + b"\nAuthorization: Digest response=" + value + b"\r\n\r\na=crypto:1 inline:" + value
     assert len(blanked(message)) == len(message)
 
 

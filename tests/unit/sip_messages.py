@@ -3,6 +3,22 @@
 from agent.phone.protocol import MessageSeen
 from agent.sip.text import parse_head
 
+KEYED_LINES = [
+    (
+        "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj|2^20|1:4 FEC_ORDER=X",
+        "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx|2^20|1:4 FEC_ORDER=X",
+    ),
+    ("A=Crypto:2 F8_128 INLINE:abc+/=|1:4;inline:def", "A=Crypto:2 F8_128 INLINE:xxxxxx|1:4;inline:xxx"),
+    ("a=crypto:1 NULL inline:", "a=crypto:1 NULL inline:"),
+    ("a=crypto:", "a=crypto:"),
+    ("a=key-mgmt:mikey AQAFgM0X", "a=key-mgmt:mikey xxxxxxxx"),
+    ("k=clear:secret", "k=clear:xxxxxx"),
+    ("k=prompt", "k=prompt"),
+    ("a=crypto-of-no-kind inline:abc", "a=crypto-of-no-kind inline:abc"),
+    ("b=x inline:abc", "b=x inline:abc"),
+]
+"""Of an SDP, and as they are kept: no key is."""
+
 
 def request(
     method="INVITE",

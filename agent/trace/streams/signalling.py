@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.sip.sdp import parse_sdp, sdp_of
-from agent.sip.text import blank_digests, parse_head
+from agent.sip.text import blank_secrets, parse_head
 from agent.trace.file.records import Records, Skipped
 from agent.trace.kernel import OddKind
 from agent.trace.model import CapturedMessage
@@ -100,7 +100,7 @@ def captured_messages(batches: Iterable[Records], wire: Wire) -> Iterator[Captur
     """All messages of a capture, one by one."""
     for records in batches:
         for one in wire.read(records)[1]:
-            text = blank_digests(one.payload.decode("utf-8", "replace"))
+            text = blank_secrets(one.payload.decode("utf-8", "replace"))
             head = parse_head(text)
             yield CapturedMessage(
                 time_ns=one.time_ns,

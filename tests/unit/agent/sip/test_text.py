@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.sip.text import MAX_HEADERS, MAX_PHRASE, MAX_VALUE, SipHead, blank_digests, parse_head, printable
+from agent.sip.text import MAX_HEADERS, MAX_PHRASE, MAX_VALUE, SipHead, blank_secrets, parse_head, printable
+from tests.unit.sip_messages import KEYED_LINES
 
 INVITE = (
     "INVITE sip:bob@example.com SIP/2.0\r\n"
@@ -174,20 +175,27 @@ def test_what_could_steer_a_terminal_is_replaced():
 )
 def test_digests_are_blanked_as_captures_have_them(header, kept):
     around = "REGISTER sip:a SIP/2.0\r\nTo: <sip:a>\r\n{}\r\nContact: <sip:a>\r\n\r\n"
-    assert blank_digests(around.format(header)) == around.format(kept)
+    assert blank_secrets(around.format(header)) == around.format(kept)
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n"])
+@pytest.mark.parametrize(("line", "kept"), KEYED_LINES)
+def test_the_keys_of_srtp_are_blanked_and_nothing_else(line, kept, end):
+    around = end.join(["INVITE sip:a SIP/2.0", "X: a=crypto:1 x inline:abc", "", "v=0", "{}", "a=sendrecv", ""])
+    assert blank_secrets(around.format(line)) == around.format(kept)
 
 
 @given(st.text("0123456789abcdef", min_size=32, max_size=64))
 def test_no_digest_survives(digest):
     message = f'OPTIONS sip:a SIP/2.0\r\nAuthorization: Digest uri="sip:a",response="{digest}"\r\n\r\n'
-    assert digest not in blank_digests(message)
+    assert digest not in blank_secrets(message)
 
 
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_whatever_comes_is_blanked_and_keeps_its_length(head, value):
     message = f"{head}\nAuthorization: Digest response={value}"
-    assert len(blank_digests(message)) == len(message)
+    assert len(blank_secrets(message)) == len(message)
 
 
 def test_a_message_made_to_be_slow_is_blanked_in_no_time():
-    blank_digests("Authorization: Digest " + "response " * 20_000 + "\n" + "\n ".join(["Authorization:"] * 20_000))
+    blank_secrets("Authorization: Digest " + "response " * 20_000 + "\n" + "\n ".join(["Authorization:"] * 20_000))
