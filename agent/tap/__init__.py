@@ -12,7 +12,17 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 
-from agent.tap.model import Captured, GapKind, TapDigit, TapError, TapGap, TapMessage, TapStream, TapStreams
+from agent.tap.model import (
+    Captured,
+    GapKind,
+    TapConnection,
+    TapDigit,
+    TapError,
+    TapGap,
+    TapMessage,
+    TapStream,
+    TapStreams,
+)
 
 __all__ = ["Tap", "TapError"]
 
@@ -97,6 +107,18 @@ class _Message(ctypes.Structure):
         ("local", ctypes.c_char * _ADDRESS_TEXT),
         ("peer", ctypes.c_char * _ADDRESS_TEXT),
         ("target", ctypes.c_char * _TARGET_TEXT),
+    )
+
+
+class _Connection(ctypes.Structure):
+    _fields_ = (
+        ("number", ctypes.c_uint64),
+        *((name, ctypes.c_int64) for name in ("opened_ns", "up_ns", "closed_ns")),
+        ("status", ctypes.c_int32),
+        *((name, ctypes.c_uint8) for name in ("outgoing", "ours")),
+        ("protocol", ctypes.c_char * 8),
+        ("local", ctypes.c_char * _ADDRESS_TEXT),
+        ("remote", ctypes.c_char * _ADDRESS_TEXT),
     )
 
 
@@ -221,6 +243,23 @@ class Tap:
                 text=self._text.raw[: head.length],
             )
 
+    def connections(self) -> Iterator[TapConnection]:
+        """The changes of TCP and TLS connections since the last one that this gave."""
+        raw = _Connection()
+        while self._library.tap_connection(ctypes.byref(raw)):
+            yield TapConnection(
+                number=raw.number,
+                protocol=raw.protocol.decode(),
+                outgoing=bool(raw.outgoing),
+                local=raw.local.decode(),
+                remote=raw.remote.decode(),
+                opened_s=raw.opened_ns / 1e9,
+                up_s=raw.up_ns / 1e9 or None,
+                closed_s=raw.closed_ns / 1e9 or None,
+                status=raw.status,
+                ours=bool(raw.ours),
+            )
+
     def allow(self, networks: Sequence[str]) -> None:
         """From now on no SIP is sent to an address outside these (CIDRs); before, to any. ValueError: one is none."""
         known = [ip_network(network, strict=False) for network in networks]
@@ -233,7 +272,7 @@ class Tap:
         self._library.tap_allow(rows, len(known))
 
     def wake(self, eventfd: int) -> None:
-        """From now on each message adds to this eventfd; -1: none does."""
+        """From now on each message, and each change of a connection, adds to this eventfd; -1: none does."""
         self._library.tap_wake(eventfd)
 
     @property

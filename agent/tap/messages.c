@@ -168,7 +168,14 @@ int tap_message(uint64_t after, struct tap_message *out, char *text, size_t room
     return message != NULL;
 }
 
-/* An eventfd that is written to for each message from now on; -1: none. */
+/* As a message does: there is something else to read. */
+void tap_wake_reader(void) {
+    pthread_mutex_lock(&lock);
+    wake_reader();
+    pthread_mutex_unlock(&lock);
+}
+
+/* An eventfd that is written to for each message, and each change of a connection, from now on; -1: none. */
 void tap_wake(int eventfd) {
     pthread_mutex_lock(&lock);
     wake = eventfd;

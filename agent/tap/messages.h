@@ -14,6 +14,7 @@ struct message {
     char text[];     /* the message, then its Call-ID */
 };
 
+void tap_wake_reader(void);
 uint64_t tap_message_saw(struct message *message, bool sending);
 void tap_message_left(uint64_t number, int32_t status);
 struct message *tap_message_put_off(uint64_t number);

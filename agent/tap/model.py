@@ -203,6 +203,30 @@ class TapMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TapConnection:
+    """A TCP or TLS connection as it stands: told at each change, the last of them is how it ended."""
+
+    number: int
+    """That of its messages."""
+    protocol: str
+    """`TCP`, `TLS`."""
+    outgoing: bool
+    """We opened it."""
+    local: str
+    """`ip:port`."""
+    remote: str
+    opened_s: float
+    """Monotonic clock, as the others: when we began to open it, or had taken it."""
+    up_s: float | None
+    """None: it is not, or never came up."""
+    closed_s: float | None
+    status: int
+    """Of its end: a pj_status_t."""
+    ours: bool
+    """We closed it, or are about to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Captured:
     """What a capture has come to; all 0 where there was none."""
 

@@ -77,20 +77,18 @@ static bool is_allowed(const struct tap_address *address) {
 
 /* --- where to --- */
 
-/* The transport that a message has to take; NULL: any. */
-static const pjsip_transport *transport_of(const struct request *request) {
+/* The type of transport that a message has to take; 0: any. */
+static int type_for(const struct request *request) {
     const pjsip_tpselector *selected = &request->tdata->tp_sel;
-    return selected->type == PJSIP_TPSELECTOR_TRANSPORT ? selected->u.transport : NULL;
+    if (selected->type == PJSIP_TPSELECTOR_TRANSPORT) return (int)selected->u.transport->key.type;
+    return selected->type == PJSIP_TPSELECTOR_LISTENER ? (int)selected->u.listener->type : 0;
 }
 
-static uint8_t family_of(const pjsip_transport *transport) {
-    return transport && transport->key.type & PJSIP_TRANSPORT_IPV6 ? 6 : 4;
-}
+static uint8_t family_of(int type) { return type & PJSIP_TRANSPORT_IPV6 ? 6 : 4; }
 
 static bool is_within_reach(const struct request *request, const struct tap_address *address) {
-    const pjsip_transport *transport = transport_of(request);
-    return !transport || (address->family == family_of(transport) &&
-                          request->type == (transport->key.type & ~PJSIP_TRANSPORT_IPV6));
+    int type = type_for(request);
+    return !type || (address->family == family_of(type) && (int)request->type == (type & ~PJSIP_TRANSPORT_IPV6));
 }
 
 static void add(pjsip_server_addresses *to, const struct request *request, const struct tap_address *address) {
@@ -118,9 +116,9 @@ static struct tap_address address_back(const pjsip_tx_data *tdata) {
 static void go_back(struct request *request, enum tap_undirected why) {
     pjsip_server_addresses to = {0};
     struct tap_address address = address_back(request->tdata);
-    const pjsip_transport *transport = transport_of(request);
+    int type = type_for(request);
     tap_sip_undirected(request->tdata, request->host.ptr, (size_t)request->host.slen, why);
-    if (transport) request->type = (pjsip_transport_type_e)(transport->key.type & ~PJSIP_TRANSPORT_IPV6);
+    if (type) request->type = (pjsip_transport_type_e)(type & ~PJSIP_TRANSPORT_IPV6);
     bool leads_back = address.family && is_within_reach(request, &address) && is_allowed(&address);
     if (leads_back) add(&to, request, &address);
     request->done(leads_back ? PJ_SUCCESS : PJ_ERESOLVE, request->token, &to);
@@ -234,7 +232,7 @@ static void find(struct request *request) {
     memcpy(host, request->host.ptr, (size_t)request->host.slen);
     host[request->host.slen] = 0;
     pthread_mutex_lock(&lock);
-    request->name = name_of(host, family_of(transport_of(request)));
+    request->name = name_of(host, family_of(type_for(request)));
     if (request->name) request->name->waiting++;
     pthread_mutex_unlock(&lock);
     pj_timer_entry_init(&request->timer, 0, request, &look);
@@ -273,8 +271,13 @@ static const pjsip_uri *first_hop(const pjsip_msg *message) {
     return contact ? contact->uri : NULL;
 }
 
-/* Where no transport of ours leads (TCP, TLS, a number), pjsip does not even ask for its address: a route that is on no
- * wire leads the dialog's requests back to where this message came from. */
+static int type_of_hop(const pjsip_sip_uri *uri) { /* RFC 3263 §4.1, of an address */
+    return uri->transport_param.slen ? (int)pjsip_transport_get_type_from_name(&uri->transport_param)
+                                     : PJSIP_TRANSPORT_UDP;
+}
+
+/* Where our transport does not lead (another one, a number), pjsip does not even ask for its address: a route that is on
+ * no wire leads the dialog's requests back to where this message came from. */
 void tap_route_back(void *of) {
     pjsip_rx_data *rdata = of;
     pjsip_msg *message = rdata->msg_info.msg;
@@ -282,9 +285,7 @@ void tap_route_back(void *of) {
     int type = rdata->tp_info.transport->key.type & ~PJSIP_TRANSPORT_IPV6;
     const pjsip_uri *hop = tap_leads_back(rdata) ? first_hop(message) : NULL;
     const pjsip_sip_uri *sip = sip_uri_of(hop);
-    if (!hop || (sip && (!sip->transport_param.slen ||
-                         (int)pjsip_transport_get_type_from_name(&sip->transport_param) == type)))
-        return;
+    if (!hop || (sip && type_of_hop(sip) == type)) return;
     pjsip_rr_hdr *route = pjsip_rr_hdr_create(pool);
     pjsip_sip_uri *uri = pjsip_sip_uri_create(pool, PJ_FALSE);
     const pj_str_t *const names_of[] = {&hide, &way_back};
@@ -295,6 +296,7 @@ void tap_route_back(void *of) {
     }
     pj_strdup2(pool, &uri->host, rdata->pkt_info.src_name);
     uri->port = rdata->pkt_info.src_port;
+    if (type != PJSIP_TRANSPORT_UDP) pj_strdup2(pool, &uri->transport_param, pjsip_transport_get_type_name(type));
     uri->lr_param = 1;
     route->name_addr.uri = (pjsip_uri *)uri;
     if (message->type == PJSIP_RESPONSE_MSG) {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#include "connections.h"
 #include "messages.h"
 
 #define UNPARSED 1024       /* that many are kept of what pjsip could not read in UNPARSED_NS: more is a flood */
@@ -14,79 +15,9 @@
 #define UNPARSED_BYTES 4096 /* of each */
 #define UNDIRECTED_BYTES 16384
 
-typedef pj_status_t (*send_function)(pjsip_transport *, pjsip_tx_data *, const pj_sockaddr_t *, int, void *,
-                                     pjsip_transport_callback);
-
-struct connection {
-    struct connection *next;
-    pjsip_transport *transport;
-    send_function send; /* the transport's own */
-    uint64_t number;
-};
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all of these; taken before that of messages.c */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards these, and what is pending; before messages.c's */
 static unsigned unparsed;                                /* since: */
 static int64_t unparsed_since_ns;
-static struct connection *connections;
-static uint64_t connections_seen;
-
-/* --- connections --- */
-
-static void on_transport_state(pjsip_transport *transport, pjsip_transport_state state,
-                               const pjsip_transport_state_info *info) {
-    PJ_UNUSED_ARG(info);
-    if (state != PJSIP_TP_STATE_DESTROY) return;
-    pthread_mutex_lock(&lock);
-    for (struct connection **at = &connections; *at; at = &(*at)->next) {
-        struct connection *gone = *at;
-        if (gone->transport != transport) continue;
-        *at = gone->next;
-        free(gone);
-        break;
-    }
-    pthread_mutex_unlock(&lock);
-}
-
-static struct connection *known(const pjsip_transport *transport) {
-    struct connection *at = connections;
-    while (at && at->transport != transport) at = at->next;
-    return at;
-}
-
-static pj_status_t send_msg(pjsip_transport *transport, pjsip_tx_data *tdata, const pj_sockaddr_t *to, int to_length,
-                            void *token, pjsip_transport_callback callback);
-
-/* A number for the connection: its address may be another's tomorrow. 0 where its end could not be heard of. From its
- * first message on, what it sends goes through send_msg. */
-static uint64_t connection_number(pjsip_transport *transport) {
-    pjsip_tp_state_listener_key *key;
-    pthread_mutex_lock(&lock);
-    struct connection *found = known(transport);
-    uint64_t number = found ? found->number : 0;
-    pthread_mutex_unlock(&lock);
-    if (found) return number;
-    struct connection *made = calloc(1, sizeof *made);
-    /* Without our lock: pjsip takes the transport's, and holds it while it tells us of its end. */
-    if (!made || pjsip_transport_add_state_listener(transport, &on_transport_state, NULL, &key) != PJ_SUCCESS) {
-        free(made);
-        return 0;
-    }
-    pthread_mutex_lock(&lock);
-    found = known(transport); /* another thread may have come first; its end is then heard of twice, and once too often */
-    if (!found) {
-        made->transport = transport;
-        made->number = ++connections_seen;
-        made->send = transport->send_msg;
-        made->next = connections;
-        connections = found = made;
-        made = NULL;
-        transport->send_msg = &send_msg;
-    }
-    number = found->number;
-    pthread_mutex_unlock(&lock);
-    free(made);
-    return number;
-}
 
 /* --- messages --- */
 
@@ -112,25 +43,35 @@ static bool has_sdp(const pjsip_msg *message) {
     return pj_stricmp2(&body->content_type.type, "multipart") == 0 && pjsip_multipart_find_part(body, &sdp, NULL);
 }
 
+struct carrier { /* of a message */
+    int type;
+    const pj_sockaddr *local;
+    uint64_t connection; /* 0: none */
+};
+
+static struct carrier carrier_of(pjsip_transport *transport) {
+    return (struct carrier){(int)transport->key.type, &transport->local_addr, tap_connection_number(transport)};
+}
+
 /* `peer` NULL: not known. */
-static struct message *message_new(bool sent, pjsip_transport *transport, const pj_sockaddr *peer,
-                                   struct tap_time time, const char *text, size_t length, const pj_str_t *id) {
+static struct message *message_new(bool sent, struct carrier carrier, const pj_sockaddr *peer, struct tap_time time,
+                                   const char *text, size_t length, const pj_str_t *id) {
     size_t id_length = id ? (size_t)id->slen : 0;
-    uint64_t connection = connection_number(transport);
     struct message *message = calloc(1, sizeof *message + length + id_length);
     if (!message) return NULL;
     struct tap_message *shown = &message->shown;
     shown->real_ns = time.real_ns;
     shown->monotonic_ns = time.monotonic_ns;
     shown->read_ns = tap_now().monotonic_ns;
-    shown->connection = connection;
+    shown->connection = carrier.connection;
     shown->length = (uint32_t)length;
     shown->sent = sent;
-    shown->secure = PJSIP_TRANSPORT_IS_SECURE(transport) != 0;
+    shown->secure = (pjsip_transport_get_flag_from_type((pjsip_transport_type_e)carrier.type) &
+                     PJSIP_TRANSPORT_SECURE) != 0;
     shown->parsed = 1;
-    strncpy(shown->protocol, pjsip_transport_get_type_name(transport->key.type & ~PJSIP_TRANSPORT_IPV6),
+    strncpy(shown->protocol, pjsip_transport_get_type_name(carrier.type & ~PJSIP_TRANSPORT_IPV6),
             sizeof shown->protocol - 1);
-    message->local = tap_address_of(&transport->local_addr);
+    message->local = tap_address_of(carrier.local);
     if (peer) message->peer = tap_address_of(peer);
     tap_address_text(&message->local, shown->local);
     tap_address_text(&message->peer, shown->peer);
@@ -141,10 +82,10 @@ static struct message *message_new(bool sent, pjsip_transport *transport, const 
 }
 
 /* One of ours. */
-static struct message *message_of(const pjsip_tx_data *tdata, pjsip_transport *transport, const pj_sockaddr_t *to,
+static struct message *message_of(const pjsip_tx_data *tdata, struct carrier carrier, const pj_sockaddr_t *to,
                                   const char *text, size_t length) {
     const pjsip_cid_hdr *id = pjsip_msg_find_hdr(tdata->msg, PJSIP_H_CALL_ID, NULL);
-    return message_new(true, transport, to, tap_now(), text, length, id ? &id->id : NULL);
+    return message_new(true, carrier, to, tap_now(), text, length, id ? &id->id : NULL);
 }
 
 /* --- sending --- */
@@ -177,14 +118,11 @@ static void on_sent(pjsip_transport *transport, void *token, pj_ssize_t size) {
 
 static pj_status_t send_msg(pjsip_transport *transport, pjsip_tx_data *tdata, const pj_sockaddr_t *to, int to_length,
                             void *token, pjsip_transport_callback callback) {
-    pthread_mutex_lock(&lock);
-    const struct connection *connection = known(transport);
-    send_function send = connection ? connection->send : NULL;
-    pthread_mutex_unlock(&lock);
+    tap_send send = tap_connection_send(transport);
     if (!send) return PJSIP_ETPNOTAVAIL; /* it has ended */
     struct pending *pending = tdata->msg ? calloc(1, sizeof *pending) : NULL;
     if (!pending) return send(transport, tdata, to, to_length, token, callback); /* a keep-alive */
-    struct message *message = message_of(tdata, transport, to, tdata->buf.start,
+    struct message *message = message_of(tdata, carrier_of(transport), to, tdata->buf.start,
                                          (size_t)(tdata->buf.cur - tdata->buf.start));
     if (message) message->shown.sdp = has_sdp(tdata->msg);
     pending->token = token;
@@ -207,12 +145,13 @@ static pj_status_t send_msg(pjsip_transport *transport, pjsip_tx_data *tdata, co
 /* A message that cannot go to where it is to go: tells of it, and why. It may yet be sent somewhere else. */
 void tap_sip_undirected(void *of, const char *target, size_t length, enum tap_undirected why) {
     pjsip_tx_data *tdata = of;
-    pjsip_transport *transport =
-        tdata->tp_sel.type == PJSIP_TPSELECTOR_TRANSPORT ? tdata->tp_sel.u.transport : NULL;
-    char *text = transport && tdata->msg ? malloc(UNDIRECTED_BYTES) : NULL;
+    struct carrier carrier = {0};
+    if (tdata->tp_sel.type == PJSIP_TPSELECTOR_TRANSPORT) carrier = carrier_of(tdata->tp_sel.u.transport);
+    const pjsip_tpfactory *listener = tdata->tp_sel.type == PJSIP_TPSELECTOR_LISTENER ? tdata->tp_sel.u.listener : NULL;
+    if (listener) carrier = (struct carrier){(int)listener->type, &listener->local_addr, 0};
+    char *text = carrier.local && tdata->msg ? malloc(UNDIRECTED_BYTES) : NULL;
     pj_ssize_t printed = text ? pjsip_msg_print(tdata->msg, text, UNDIRECTED_BYTES) : -1;
-    struct message *message =
-        printed > 0 ? message_of(tdata, transport, NULL, text, (size_t)printed) : NULL;
+    struct message *message = printed > 0 ? message_of(tdata, carrier, NULL, text, (size_t)printed) : NULL;
     free(text);
     if (!message) return;
     message->shown.unsent = why;
@@ -234,7 +173,7 @@ static struct tap_time arrival(pjsip_transport *transport) {
 }
 
 static pj_bool_t on_rx(pjsip_rx_data *rdata) {
-    struct message *message = message_new(false, rdata->tp_info.transport, &rdata->pkt_info.src_addr,
+    struct message *message = message_new(false, carrier_of(rdata->tp_info.transport), &rdata->pkt_info.src_addr,
                                           arrival(rdata->tp_info.transport), rdata->msg_info.msg_buf,
                                           (size_t)rdata->msg_info.len,
                                           rdata->msg_info.cid ? &rdata->msg_info.cid->id : NULL);
@@ -249,7 +188,7 @@ static pj_bool_t on_rx(pjsip_rx_data *rdata) {
 
 /* Before its transport is asked to send: send_msg takes it from there. */
 static pj_status_t on_tx(pjsip_tx_data *tdata) {
-    connection_number(tdata->tp_info.transport);
+    tap_connection_number(tdata->tp_info.transport);
     return PJ_SUCCESS;
 }
 
@@ -261,6 +200,7 @@ static void on_dropped(pjsip_tp_dropped_data *dropped) {
     if (dropped->status == PJ_EIGNORED) {
         lines = data;
         behind_lines = data + dropped->len;
+        tap_connection_empty_lines(dropped->tp, dropped->len);
         return;
     }
     const char *packet = data == behind_lines ? lines : data;
@@ -280,7 +220,7 @@ static void on_dropped(pjsip_tp_dropped_data *dropped) {
     pthread_mutex_unlock(&lock);
     if (flood) return;
     size_t length = dropped->len < UNPARSED_BYTES ? dropped->len : UNPARSED_BYTES;
-    struct message *message = message_new(false, transport, peer, arrival(transport), data, length, NULL);
+    struct message *message = message_new(false, carrier_of(transport), peer, arrival(transport), data, length, NULL);
     if (message) message->shown.parsed = 0;
     tap_message_saw(message, false);
 }
@@ -296,6 +236,7 @@ static pjsip_module module = {.name = {"mod-calltest-tap", 16},
 int tap_sip_install(void) {
     pjsip_endpoint *endpoint = pjsua_get_pjsip_endpt();
     module.id = -1;
+    tap_connections_install(endpoint, &send_msg);
     tap_resolve_install(endpoint);
     pj_status_t status = pjsip_tpmgr_set_drop_data_cb(pjsip_endpt_get_tpmgr(endpoint), &on_dropped);
     return status ? status : pjsip_endpt_register_module(endpoint, &module);

@@ -3,6 +3,7 @@
  * tap.c     the doors: what Python asks of a call, by its Call-ID
  * media.c   a pjmedia transport adapter: every RTP and RTCP packet of every call, above SRTP
  * sip.c     a pjsip module: every SIP message with the connection that carried it
+ * connections.c those connections, from their beginning to their end
  * resolve.c where they go: names, the addresses that are allowed, and the way back for what cannot go elsewhere
  * messages.c the last SIP messages
  * answers.c a pjsip module: answers to requests within a dialog that pjsip has none for
@@ -209,6 +210,21 @@ struct tap_message {
 int tap_message(uint64_t after, struct tap_message *out, char *text, size_t room); /* ctypes */
 void tap_wake(int eventfd);                                                        /* ctypes */
 bool tap_sip_replay(struct tap_call *call, const char *id, struct tap_capture *capture);
+
+/* --- connections.c --- */
+
+/* ctypes. A TCP or TLS connection as it stands; ns of CLOCK_MONOTONIC, 0: not yet. */
+struct tap_connection {
+    uint64_t number; /* that of its messages */
+    int64_t opened_ns, up_ns, closed_ns;
+    int32_t status; /* of its end: a pj_status_t */
+    uint8_t outgoing; /* we opened it */
+    uint8_t ours;     /* we closed it, or are about to */
+    char protocol[8]; /* TCP, TLS */
+    char local[TAP_ADDRESS_TEXT], remote[TAP_ADDRESS_TEXT];
+};
+
+int tap_connection(struct tap_connection *out); /* ctypes */
 
 /* --- sip.c --- */
 

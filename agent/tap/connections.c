@@ -1,0 +1,168 @@
+/* What carries messages: a UDP socket, or a TCP or TLS connection, each with a number of its own for good. Of connections
+ * it is told when they were opened, were up, and ended, and by whom. */
+#include <pjsip.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "connections.h"
+#include "messages.h"
+
+#define CHANGES 4096
+#define PING_BYTES 4 /* two empty lines: RFC 5626 §3.5.1 */
+
+struct connection {
+    struct connection *next;
+    pjsip_transport *transport;
+    tap_send send;        /* the transport's own */
+    size_t empty_bytes;   /* of lines since its last message */
+    struct tap_connection shown;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards all of these; taken before that of messages.c */
+static struct connection *connections;
+static uint64_t connections_seen;
+static struct tap_connection changes[CHANGES];
+static uint64_t oldest = 1, newest; /* changes kept: none where oldest > newest */
+static tap_send send_through;
+static pjsip_tp_state_callback state_before;
+
+static struct connection *known(const pjsip_transport *transport) {
+    struct connection *at = connections;
+    while (at && at->transport != transport) at = at->next;
+    return at;
+}
+
+static bool is_connection(const pjsip_transport *transport) {
+    return (transport->flag & PJSIP_TRANSPORT_RELIABLE) != 0;
+}
+
+/* Puts how it stands now in front of its reader. With our lock. */
+static void tell(const struct connection *connection) {
+    if (!is_connection(connection->transport)) return;
+    if (newest - oldest + 1 >= CHANGES) oldest++;
+    changes[++newest % CHANGES] = connection->shown;
+    tap_wake_reader();
+}
+
+static void show_ends(struct connection *connection) {
+    struct tap_address local = tap_address_of(&connection->transport->local_addr);
+    tap_address_text(&local, connection->shown.local);
+    if (!is_connection(connection->transport)) return;
+    struct tap_address remote = tap_address_of(&connection->transport->key.rem_addr);
+    tap_address_text(&remote, connection->shown.remote);
+}
+
+/* From its first message, or its beginning, on, what it sends goes through `send_through`. With our lock. */
+static struct connection *begin(pjsip_transport *transport) {
+    struct connection *made = calloc(1, sizeof *made);
+    if (!made) return NULL;
+    struct tap_connection *shown = &made->shown;
+    made->transport = transport;
+    made->send = transport->send_msg;
+    made->next = connections;
+    connections = made;
+    transport->send_msg = send_through;
+    shown->number = ++connections_seen;
+    shown->opened_ns = tap_now().monotonic_ns;
+    shown->outgoing = transport->dir == PJSIP_TP_DIR_OUTGOING;
+    strncpy(shown->protocol, pjsip_transport_get_type_name(transport->key.type & ~PJSIP_TRANSPORT_IPV6),
+            sizeof shown->protocol - 1);
+    show_ends(made);
+    tell(made);
+    return made;
+}
+
+/* A number for what carries a message: its address may be another's tomorrow. 0 for want of memory. */
+uint64_t tap_connection_number(pjsip_transport *transport) {
+    pthread_mutex_lock(&lock);
+    struct connection *found = known(transport);
+    if (!found) found = begin(transport);
+    uint64_t number = found ? found->shown.number : 0;
+    if (found) found->empty_bytes = 0;
+    pthread_mutex_unlock(&lock);
+    return number;
+}
+
+/* What the transport itself sends with; NULL: it has ended. */
+tap_send tap_connection_send(const pjsip_transport *transport) {
+    pthread_mutex_lock(&lock);
+    const struct connection *found = known(transport);
+    tap_send send = found ? found->send : NULL;
+    pthread_mutex_unlock(&lock);
+    return send;
+}
+
+/* Lines without anything between two messages of a connection: two of them ask whether we are there, and one says that
+ * we are (RFC 5626 §4.4.1). pjsip drops them. */
+void tap_connection_empty_lines(pjsip_transport *transport, size_t length) {
+    pthread_mutex_lock(&lock);
+    struct connection *found = is_connection(transport) ? known(transport) : NULL;
+    bool asked = found && found->empty_bytes + length >= PING_BYTES;
+    if (found) found->empty_bytes = (found->empty_bytes + length) % PING_BYTES;
+    pthread_mutex_unlock(&lock);
+    if (!asked) return;
+    pjsip_tpselector this_one = {.type = PJSIP_TPSELECTOR_TRANSPORT};
+    this_one.u.transport = transport;
+    pjsip_tpmgr_send_raw(transport->tpmgr, (pjsip_transport_type_e)transport->key.type, &this_one, NULL, "\r\n", 2,
+                         &transport->key.rem_addr, transport->addr_len, NULL, NULL);
+}
+
+/* --- from beginning to end --- */
+
+static void ended(struct tap_connection *shown, int32_t status) {
+    if (shown->closed_ns) return;
+    shown->closed_ns = tap_now().monotonic_ns;
+    shown->status = status;
+    shown->ours |= status == PJ_SUCCESS || status == PJ_ECANCELLED;
+}
+
+static void change(struct connection *connection, pjsip_transport_state state, int32_t status) {
+    struct tap_connection *shown = &connection->shown;
+    if (state == PJSIP_TP_STATE_CONNECTED) {
+        shown->up_ns = tap_now().monotonic_ns;
+        show_ends(connection);
+    } else if (state == PJSIP_TP_STATE_DISCONNECTED) {
+        ended(shown, status);
+    } else if (state == PJSIP_TP_STATE_SHUTDOWN && !shown->closed_ns) {
+        shown->ours = true;
+    } else if (state == PJSIP_TP_STATE_DESTROY) {
+        ended(shown, PJ_SUCCESS);
+    }
+}
+
+static void forget(struct connection *gone) {
+    struct connection **at = &connections;
+    while (*at != gone) at = &(*at)->next;
+    *at = gone->next;
+    free(gone);
+}
+
+/* pjsip holds locks of its own while it calls this. */
+static void on_state(pjsip_transport *transport, pjsip_transport_state state, const pjsip_transport_state_info *info) {
+    pthread_mutex_lock(&lock);
+    struct connection *found = known(transport);
+    if (!found && state == PJSIP_TP_STATE_CONNECTED) found = begin(transport);
+    if (found) {
+        change(found, state, info ? info->status : PJ_SUCCESS);
+        tell(found);
+        if (state == PJSIP_TP_STATE_DESTROY) forget(found);
+    }
+    pthread_mutex_unlock(&lock);
+    if (state_before) state_before(transport, state, info);
+}
+
+/* The next change of a connection, in their order; 0: none yet. Of more than CHANGES unread ones the first are gone. */
+int tap_connection(struct tap_connection *out) {
+    pthread_mutex_lock(&lock);
+    bool is_there = oldest <= newest;
+    if (is_there) *out = changes[oldest++ % CHANGES];
+    pthread_mutex_unlock(&lock);
+    return is_there;
+}
+
+void tap_connections_install(pjsip_endpoint *endpoint, tap_send through) {
+    pjsip_tpmgr *manager = pjsip_endpt_get_tpmgr(endpoint);
+    send_through = through;
+    state_before = pjsip_tpmgr_get_state_cb(manager);
+    pjsip_tpmgr_set_state_cb(manager, &on_state);
+}
