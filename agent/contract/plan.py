@@ -70,6 +70,13 @@ class Stage(Document, frozen=True, kw_only=True):
     """For people: the pod's name, or the address."""
 
 
+class Transport(StrEnum):
+    """How SIP travels between an agent and the SUT."""
+
+    UDP = "UDP"
+    TCP = "TCP"
+
+
 class DialRoute(StrEnum):
     """How the caller's INVITE finds its way."""
 
@@ -88,8 +95,9 @@ class Plan(Document, frozen=True, kw_only=True):
     """Unique in the run: caller-0, callee-0 …; the number is the lane's."""
     role: Role
     account: Account
+    transport: Transport = Transport.UDP
     sip_port: int = 0
-    """Local UDP port; 0: any free one."""
+    """Local port, of that transport; 0: any free one."""
     behaviour: Behaviour | None = None
     """Callee only."""
     callee_declared: bool

@@ -13,7 +13,7 @@ from agent.contract.call import DtmfMethod
 from agent.contract.media import Negotiated, Rtp
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.sip.text import SipHead
-from agent.tap.model import TapStream
+from agent.tap.model import TapConnection, TapStream
 
 AccountId = NewType("AccountId", int)
 CallHandle = NewType("CallHandle", int)
@@ -64,6 +64,15 @@ class MessageSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionSeen:
+    """A TCP or TLS connection began, came up, or ended; messages have its number."""
+
+    at_s: float
+    connection: TapConnection
+    """As it stood then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotSent:
     """A SIP message of ours could not be sent, or its connection never came up: it is on no wire.
 
@@ -77,6 +86,10 @@ class NotSent:
     """The stack's words."""
     target: str | None = None
     """The host or URI that the peer had named, and that this agent may not or cannot send to."""
+    status: int = 0
+    """The stack's, a pj_status_t; 0: it was not to be sent there."""
+    connection: int | None = None
+    """As of a message that was seen: the one that was to carry it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +228,7 @@ class CallEnded:
 
 Event = (
     MessageSeen
+    | ConnectionSeen
     | NotSent
     | Unparsed
     | StackRefused
@@ -238,7 +252,7 @@ class Playback:
 
 
 class Phone(Protocol):
-    """One SIP user agent on one UDP socket."""
+    """One SIP user agent on one UDP socket, or one that takes TCP connections, and opens them."""
 
     @property
     def address(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pjsua2 as pj
 
+from agent.contract.plan import Transport
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.phone.pjsua import phone as pjsua_phone
 from agent.phone.pjsua.phone import PjsuaPhone
@@ -21,6 +22,7 @@ from agent.tap.call import Captures
 def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     options = msgspec.json.decode(sys.argv[1])
+    options["transport"] = Transport(options["transport"])
     options["recordings"] = Path(options["recordings"])
     options["captures"] = Captures(directory=Path(options["captures"]))
     if options.pop("srtp"):

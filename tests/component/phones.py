@@ -36,11 +36,19 @@ def once(messages: Iterable[tuple[float, T]]) -> list[T]:
 class PhoneProcess:
     """A PjsuaPhone in a process of its own."""
 
-    def __init__(self, recordings: Path, *, sip_port: int = 0, settle_s: float = 2.0, srtp: bool = False) -> None:
+    def __init__(
+        self,
+        recordings: Path,
+        *,
+        sip_port: int = 0,
+        settle_s: float = 2.0,
+        srtp: bool = False,
+        transport: str = "UDP",
+    ) -> None:
         recordings.mkdir(exist_ok=True)
         folder = str(recordings)
         options = {"bind": "127.0.0.1", "sip_port": sip_port, "settle_s": settle_s, "srtp": srtp}
-        options |= {"recordings": folder, "captures": folder}
+        options |= {"recordings": folder, "captures": folder, "transport": transport}
         self.stderr = (recordings / "stderr").open("w+")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.component.phone_process", json.dumps(options)],

@@ -4,14 +4,20 @@ What is written or read beyond its bounds shows for sure where every access is c
 part of `make test-long`); elsewhere a test fails where that happens to do harm.
 """
 
+import contextlib
 import json
+import socket
+import ssl
 import subprocess
 import sys
+import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.component.phones import NOBODY, Make, Peer, message, peer, response, sdp
+from tests.component.tcp_peer import unused_address
 from tests.component.test_pjsua_phone import answering, dial
 
 KEY = "inline:MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkw"
@@ -197,3 +203,88 @@ def test_payload_types_without_a_meaning_end_a_call_at_worst(phone: Make, media:
         caller.wait("CallConfirmed", call=again)
         caller.do("hang_up", call=again)
         caller.wait("CallEnded", call=again)
+
+
+def test_many_registrations_whose_connection_is_refused(phone: Make) -> None:
+    """Two threads end each of their transactions: the one that began it, and the one that hears of the refusal."""
+    registered, nowhere = phone(transport="TCP", settle_s=0.2), unused_address()
+    for _ in range(200):
+        registered.account("sip:alice@example.com", nowhere, register=True)
+    for _ in range(200):
+        assert registered.wait("RegistrationConcluded")["active"] is False
+
+
+def test_connections_send_at_once() -> None:
+    """Those that we open, and those that we take."""
+    no_delay = told("""
+made = ctypes.c_long()
+kind = socket.SOCK_STREAM | socket.SOCK_CLOEXEC
+assert pjsip.pj_sock_socket(socket.AF_INET, kind, 0, ctypes.byref(made)) == 0
+listener = socket.socket(fileno=made.value)
+listener.bind(("127.0.0.1", 0))
+listener.listen()
+ours = socket.create_connection(listener.getsockname())
+taken = listener.accept()[0]
+tell([each.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0 for each in (listener, taken, ours)])
+""")
+    assert no_delay == [True, True, False]
+
+
+def certificate(folder: Path, name: bytes) -> Path:
+    """Self-signed, with its key, for that DNS name."""
+    names = b"\x30" + bytes([len(name) + 2]) + b"\x82" + bytes([len(name)]) + name
+    config, made = folder / "config", folder / "made.pem"
+    config.write_text(
+        "[req]\ndistinguished_name=dn\nx509_extensions=ext\nprompt=no\n[dn]\nCN=elsewhere.example\n"
+        f"[ext]\nbasicConstraints=CA:TRUE\nsubjectAltName=DER:{names.hex(':')}\n"
+    )
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-config", str(config)]
+    subprocess.run([*command, "-keyout", str(made), "-out", str(folder / "cert")], check=True, capture_output=True)
+    made.write_bytes(made.read_bytes() + (folder / "cert").read_bytes())
+    return made
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted"),
+    [(b"127.0.0.1", True), (b"127.0.0.2", False), (b"127.0.0.1\0.evil.example", False)],
+)
+def test_a_nul_within_a_certificates_name_ends_no_name(tmp_path: Path, name: bytes, *, trusted: bool) -> None:
+    """A REGISTER is sent to nobody whose certificate is another's."""
+    pem = certificate(tmp_path, name)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        got = list[bytes]()
+
+        def serve() -> None:
+            with contextlib.suppress(OSError), context.wrap_socket(listener.accept()[0], server_side=True) as taken:
+                taken.settimeout(5)
+                got.append(taken.recv(65536))
+
+        server = threading.Thread(target=serve)
+        server.start()
+        told(f"""
+settings = pj.TransportConfig()
+settings.tlsConfig.CaListFile = {str(pem)!r}
+settings.tlsConfig.verifyServer = True
+settings.tlsConfig.proto = 0x30
+endpoint.transportCreate(pj.PJSIP_TRANSPORT_TLS, settings)
+endpoint.libStart()
+concluded = threading.Event()
+
+class Account(pj.Account):
+    def onRegState(self, prm):
+        concluded.set()
+
+config = pj.AccountConfig()
+config.idUri = "sip:alice@example.com"
+config.regConfig.registrarUri = "sip:example.com"
+config.regConfig.timeoutSec = config.regConfig.retryIntervalSec = 0
+config.sipConfig.proxies.append("sip:{address};transport=tls;lr;hide")
+account = Account()
+account.create(config)
+tell(concluded.wait(3))
+""")
+        server.join(10)
+    assert bool(got and got[0].startswith(b"REGISTER ")) is trusted

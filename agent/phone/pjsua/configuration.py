@@ -1,11 +1,13 @@
 """How pjsip, its accounts and its calls are set up."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
 import pjsua2 as pj
 
+from agent.contract.plan import Transport
 from agent.phone.pjsua.objects import LOG_LEVEL, Log
 from agent.phone.protocol import PhoneError, SipAccount
 from agent.tap import Tap
@@ -14,6 +16,7 @@ MAX_CALLS = 1000
 """PJSUA_MAX_CALLS of dev/pjsua2/config_site.h. pjsip hands out call ids round-robin, so an id comes back late."""
 FIRST_RTP_PORT, RTP_PORTS = 10_000, 20_000
 """Below Linux's ephemeral ports; an account starts at a random one and skips those in use."""
+TRANSPORTS: Final = {Transport.UDP: pj.PJSIP_TRANSPORT_UDP, Transport.TCP: pj.PJSIP_TRANSPORT_TCP}
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -35,32 +38,47 @@ def endpoint_config(log: Log) -> pj.EpConfig:
     return config
 
 
-def start(endpoint: pj.Endpoint, log: Log, tap: Tap, bind: str, sip_port: int) -> int:
-    """Starts pjsip, tapped, on a UDP socket; gives its transport. G.711 is the only codec."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Socket:
+    """Where the phone takes SIP, and how it sends it."""
+
+    transport: Transport
+    bind: str
+    port: int = 0
+    """0: any free one."""
+    number: int = -1
+    """pjsip's, once it is open."""
+
+
+def start(endpoint: pj.Endpoint, log: Log, tap: Tap, wanted: Socket) -> Socket:
+    """Starts pjsip, tapped, on that socket. G.711 is the only codec."""
     endpoint.libCreate()
     config = endpoint_config(log)
     log.__disown__()  # libDestroy deletes it
     endpoint.libInit(config)
     tap.install()
-    udp = pj.TransportConfig()
-    udp.boundAddress, udp.port = bind, sip_port
-    transport = endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, udp)
+    local = pj.TransportConfig()
+    local.boundAddress, local.port = wanted.bind, wanted.port
+    number = int(endpoint.transportCreate(TRANSPORTS[wanted.transport], local))
     endpoint.libStart()
     endpoint.audDevManager().setNullDev()
     for codec in endpoint.codecEnum2():
         name = codec.codecId.partition("/")[0]
         endpoint.codecSetPriority(codec.codecId, {"PCMU": 255, "PCMA": 254}.get(name, 0))
-    return int(transport)
+    return replace(wanted, number=number)
 
 
-def account_config(account: SipAccount, transport: int, bind: str) -> pj.AccountConfig:
-    """Everything through the proxy; no keep-alives, retries, IPv6 look-ups or re-INVITEs of pjsip's own."""
+def account_config(account: SipAccount, socket: Socket) -> pj.AccountConfig:
+    """Everything through the proxy; no keep-alives, retries, IPv6 look-ups or re-INVITEs of pjsip's own.
+
+    Over TCP our Contact and Via name the socket that takes connections (RFC 3261 §18.1.1), not one that we opened.
+    """
     config = pj.AccountConfig()
     config.idUri = account.uri
-    config.sipConfig.transportId = transport
+    config.sipConfig.transportId = socket.number
     config.sipConfig.ipv6Use = config.mediaConfig.ipv6Use = pj.PJSUA_IPV6_DISABLED
     if account.proxy:
-        config.sipConfig.proxies.append(f"sip:{account.proxy};lr;hide")
+        config.sipConfig.proxies.append(f"sip:{account.proxy};transport={socket.transport.lower()};lr;hide")
     if account.username is not None:
         cred = pj.AuthCredInfo("digest", account.realm, account.username, 0, account.password or "")
         config.sipConfig.authCreds.append(cred)
@@ -69,8 +87,11 @@ def account_config(account: SipAccount, transport: int, bind: str) -> pj.Account
         config.regConfig.registerOnAdd = True
     config.regConfig.retryIntervalSec = config.regConfig.firstRetryIntervalSec = 0
     config.natConfig.udpKaIntervalSec = 0
+    if socket.transport is not Transport.UDP:
+        config.natConfig.contactUseSrcPort = config.natConfig.contactRewriteUse = 0
+        config.natConfig.viaRewriteUse = config.natConfig.sipOutboundUse = 0
     config.mediaConfig.lockCodecEnabled = False
-    config.mediaConfig.transportConfig.boundAddress = bind
+    config.mediaConfig.transportConfig.boundAddress = socket.bind
     config.mediaConfig.transportConfig.port = FIRST_RTP_PORT
     config.mediaConfig.transportConfig.portRange = RTP_PORTS
     config.mediaConfig.transportConfig.randomizePort = True

@@ -49,7 +49,14 @@ def seen_message(message: TapMessage, epochs: Epochs, why: Callable[[int], str])
         reason = f"{target}: {UNDIRECTED[Undirected(message.unsent)]}"
         return NotSent(at_s=message.at_s, peer=message.peer, head=head, reason=reason, target=target)
     if message.unsent:
-        return NotSent(at_s=message.at_s, peer=message.peer, head=head, reason=why(message.unsent))
+        return NotSent(
+            at_s=message.at_s,
+            peer=message.peer,
+            head=head,
+            reason=why(message.unsent),
+            status=message.unsent,
+            connection=message.connection,
+        )
     return MessageSeen(
         at_s=message.at_s,
         sent=message.sent,

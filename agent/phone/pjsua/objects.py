@@ -18,10 +18,11 @@ from typing import ParamSpec
 import pjsua2 as pj
 
 from agent.contract.media import Negotiated
-from agent.phone.pjsua.facts import Digits, Spread, StreamCount
+from agent.phone.pjsua.facts import Digits, Spread, StreamCount, media_s, rtp_received, rtp_sent, rtt_ms
 from agent.phone.protocol import (
     AccountId,
     CallConfirmed,
+    CallEnded,
     CallHandle,
     Event,
     MediaActive,
@@ -301,6 +302,27 @@ class Call(pj.Call):  # type: ignore[misc]
     def onCallReplaceRequest(self, prm: pj.OnCallReplaceRequestParam) -> None:  # noqa: N802
         """An INVITE that wants to take over a running test call is refused."""
         prm.statusCode = pj.PJSIP_SC_FORBIDDEN
+
+
+def call_ended(leg: Leg, over: Over) -> CallEnded:
+    """What is known of a leg that is over; its recordings and its capture end with this."""
+    recordings = leg.tapped.recorded(over.at_s) if leg.streams else {}
+    tapped, capture = leg.tapped.end()
+    return CallEnded(
+        at_s=over.at_s,
+        call=leg.handle,
+        local_reason=over.reason,
+        stack_sent=rtp_sent(leg.streams),
+        stack_received=rtp_received(leg.streams),
+        rtt_ms=rtt_ms(leg.streams),
+        media_s=media_s(leg.streams),
+        recordings=recordings,
+        tapped=None if tapped is None else tapped.rows,
+        uncounted=0 if tapped is None else tapped.uncounted,
+        strangers=0 if tapped is None else tapped.strangers,
+        not_rtp=0 if tapped is None else tapped.other,
+        capture=capture,
+    )
 
 
 def stream_count(stat: pj.StreamStat, sending_s: float) -> StreamCount:

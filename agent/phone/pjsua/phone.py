@@ -1,4 +1,4 @@
-"""The real phone: pjsua2 2.17, one endpoint on one UDP socket.
+"""The real phone: pjsua2 2.17, one endpoint on one socket of one transport.
 
 The pattern: one pjsip worker thread; callbacks only queue (objects.py), the rest happens in `next_event`
 on the one thread that uses the phone; every pjsua2 object is owned here for longer than pjsip needs it, and dropped
@@ -16,17 +16,30 @@ from pathlib import Path
 
 import pjsua2 as pj
 
+from agent.contract.plan import Transport
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
-from agent.phone.pjsua.configuration import NO_HEADERS, account_config, call_settings, start
+from agent.phone.pjsua.configuration import NO_HEADERS, Socket, account_config, call_settings, start
 from agent.phone.pjsua.digits import DigitSender
-from agent.phone.pjsua.facts import Digits, Epochs, media_s, rtp_received, rtp_sent, rtt_ms, seen_message
+from agent.phone.pjsua.facts import Digits, Epochs, seen_message
 from agent.phone.pjsua.lines import Lines
-from agent.phone.pjsua.objects import Account, Call, Endpoint, Invited, Item, Leg, Log, Over, Queue, why
+from agent.phone.pjsua.objects import (
+    Account,
+    Call,
+    Endpoint,
+    Invited,
+    Item,
+    Leg,
+    Log,
+    Over,
+    Queue,
+    call_ended,
+    why,
+)
 from agent.phone.protocol import (
     AccountId,
     Action,
-    CallEnded,
     CallHandle,
+    ConnectionSeen,
     Event,
     IncomingCall,
     MessageSeen,
@@ -60,6 +73,7 @@ class PjsuaPhone:
         *,
         bind: str,
         sip_port: int,
+        transport: Transport = Transport.UDP,
         recordings: Path,
         captures: Captures | None = None,
         settle_s: float = SETTLE_S,
@@ -80,17 +94,17 @@ class PjsuaPhone:
         self._by_call_id: dict[str, Leg] = {}
         self._lines = Lines(self._make_account)
         self._dropped: list[Call] = []
-        self._bind, self._recordings, self._captures, self._settle_s = bind, recordings, captures, settle_s
+        self._recordings, self._captures, self._settle_s = recordings, captures, settle_s
         self._log = Log()
         self._endpoint = Endpoint(self._items)
-        self._open(sip_port)
+        self._open(Socket(transport=transport, bind=bind, port=sip_port))
 
-    def _open(self, sip_port: int) -> None:
+    def _open(self, wanted: Socket) -> None:
         try:
             self._tap = Tap()
             self._tap.wake(self._items.descriptor)
-            self._transport = start(self._endpoint, self._log, self._tap, self._bind, sip_port)
-            self._address = str(self._endpoint.transportGetInfo(self._transport).localName)
+            self._socket = start(self._endpoint, self._log, self._tap, wanted)
+            self._address = str(self._endpoint.transportGetInfo(self._socket.number).localName)
             anybody = SipAccount(uri=f"sip:calltest@{self._address}", proxy="", register=False)
             self._anybody = self._make_account(None, anybody)
         except TapError as error:
@@ -98,7 +112,7 @@ class PjsuaPhone:
             raise PhoneError(str(error)) from error
         except pj.Error as error:
             self._endpoint.libDestroy()
-            where = f"UDP {self._bind}:{sip_port or 'any port'}"
+            where = f"{wanted.transport} {wanted.bind}:{wanted.port or 'any port'}"
             raise PhoneError(f"cannot open the phone on {where}: {why(error)}; is the port in use?") from error
 
     @property
@@ -120,7 +134,7 @@ class PjsuaPhone:
 
     def _make_account(self, identifier: AccountId | None, account: SipAccount) -> Account:
         made = Account(identifier, self._items, self._adopt)
-        made.create(account_config(account, self._transport, self._bind), identifier is None)
+        made.create(account_config(account, self._socket), identifier is None)
         return made
 
     def remove_account(self, account: AccountId) -> None:
@@ -245,6 +259,7 @@ class PjsuaPhone:
         """Takes what has come: the messages first that crossed before an item, for it may be about one of them."""
         if self._next is None:
             self._next = self._items.get()
+        self._ready.extend(ConnectionSeen(at_s=time.monotonic(), connection=one) for one in self._tap.connections())
         some = list(itertools.islice(self._tap.messages(), MESSAGES_AT_ONCE))
         for message in some:
             self._message(message)
@@ -254,7 +269,7 @@ class PjsuaPhone:
         if item is not None and len(some) < MESSAGES_AT_ONCE:
             self._next = None
             self._take(item)
-        return bool(some) or item is not None
+        return bool(self._ready or some) or item is not None
 
     def _take(self, item: Item) -> None:
         match item:
@@ -308,25 +323,7 @@ class PjsuaPhone:
             return
         self._by_call_id.pop(leg.sip_call_id, None)
         self._bury(leg)
-        recordings = leg.tapped.recorded(leg.over.at_s) if leg.streams else {}
-        tapped, capture = leg.tapped.end()
-        self._ready.append(
-            CallEnded(
-                at_s=leg.over.at_s,
-                call=leg.handle,
-                local_reason=leg.over.reason,
-                stack_sent=rtp_sent(leg.streams),
-                stack_received=rtp_received(leg.streams),
-                rtt_ms=rtt_ms(leg.streams),
-                media_s=media_s(leg.streams),
-                recordings=recordings,
-                tapped=None if tapped is None else tapped.rows,
-                uncounted=0 if tapped is None else tapped.uncounted,
-                strangers=0 if tapped is None else tapped.strangers,
-                not_rtp=0 if tapped is None else tapped.other,
-                capture=capture,
-            )
-        )
+        self._ready.append(call_ended(leg, leg.over))
 
     def _bury(self, leg: Leg) -> None:
         self._legs.pop(leg.handle, None)
