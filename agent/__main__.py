@@ -19,7 +19,7 @@ from typing import Final, NoReturn
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from agent.clock import SystemClock
-from agent.contract.plan import Plan, PlanError, decode_plan, plan_digest
+from agent.contract.plan import Plan, PlanError, Transport, decode_plan, plan_digest
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.phone.protocol import Phone, PhoneError
 from agent.report.evidence import Evidence, capture_bytes
@@ -103,7 +103,7 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
         scratch = Path(directory)
         bind = options.bind or _local_address(plan)
         captures = Captures(directory=scratch, max_bytes=capture_bytes(calls_at_once(plan))) if plan.evidence else None
-        phone = _open_phone(bind, plan.sip_port, scratch, captures=captures)
+        phone = _open_phone(bind, plan.sip_port, scratch, transport=plan.transport, captures=captures)
         evidence = Evidence(plan, clock := SystemClock())
         is_done = False
         try:
@@ -171,11 +171,18 @@ def _parrot(given: Sequence[str]) -> int:
     return 0
 
 
-def _open_phone(bind: str, port: int, recordings: Path, *, captures: Captures | None = None) -> Phone:
+def _open_phone(
+    bind: str,
+    port: int,
+    recordings: Path,
+    *,
+    transport: Transport = Transport.UDP,
+    captures: Captures | None = None,
+) -> Phone:
     """The only place where pjsua2 comes in, late: command line errors need none."""
     from agent.phone.pjsua.phone import PjsuaPhone  # noqa: PLC0415
 
-    return PjsuaPhone(bind=bind, sip_port=port, recordings=recordings, captures=captures)
+    return PjsuaPhone(bind=bind, sip_port=port, transport=transport, recordings=recordings, captures=captures)
 
 
 def _on_sigterm() -> Callable[[], bool]:

@@ -198,6 +198,42 @@ class Dialog(Document, frozen=True, kw_only=True, omit_defaults=True):
     """Contacts of 3xx responses."""
 
 
+class Ending(StrEnum):
+    """How a connection ended, or why it never came up; seen from the agent."""
+
+    PEER_CLOSED = "PeerClosed"
+    PEER_RESET = "PeerReset"
+    REFUSED = "Refused"
+    TIMEOUT = "Timeout"
+    """The kernel gave up: nobody answered, or nobody any more."""
+    UNREACHABLE = "Unreachable"
+    WE_CLOSED = "WeClosed"
+    FAILED = "Failed"
+    """Something else, in the stack's words."""
+
+
+class Connection(Document, frozen=True, kw_only=True, omit_defaults=True):
+    """A TCP or TLS connection that carried SIP messages, or was to. Times as of messages, else since its opening."""
+
+    protocol: str
+    """`TCP`, `TLS`."""
+    peer: str
+    """`ip:port`."""
+    outgoing: bool
+    """This agent opened it."""
+    opened_ms: float
+    up_ms: float | None = None
+    """None: it never was."""
+    closed_ms: float | None = None
+    """None: it was there, or being opened, when what it is told for was over."""
+    end: Ending | None = None
+    said: str | None = None
+    waited_ms: float | None = None
+    """How long it had been opening by then, where it was not up."""
+    cut: str | None = None
+    """Method of a request of ours that it carried, and that was without a final response when it ended, and later."""
+
+
 class LegObservation(Document, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="leg"):
     """Everything one agent measured on one leg of one call."""
 
@@ -246,6 +282,7 @@ class LegObservation(Document, frozen=True, kw_only=True, omit_defaults=True, ta
     rtt_ms: float | None = None
     """From RTCP; None where no report came."""
     dialog: Dialog | None = None
+    connections: tuple[Connection, ...] = ()
     sections: tuple[Section, ...] = ()
     answer_faults: tuple[str, ...] = ()
     """What of the peer's answers is forbidden, each with its line or section."""
@@ -336,6 +373,7 @@ class RegistrationObservation(
     """The REGISTER, with all its tries."""
     local_reason: str | None = None
     duration_ms: float | None = None
+    connections: tuple[Connection, ...] = ()
     messages: tuple[SipMessage, ...] = ()
     evidence: str | None = None
     """As of a leg: `<run>-<uid>/ep<endpoint>/registration/<role>`."""

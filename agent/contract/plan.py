@@ -182,6 +182,11 @@ def for_endpoint(uri: str, endpoint: int) -> str:
     return uri.replace("{endpoint}", str(endpoint))
 
 
+def transport_parameter(transport: Transport) -> str:
+    """Of a SIP URI (RFC 3261 §19.1.1), for what would mean UDP without one."""
+    return "" if transport is Transport.UDP else f";transport={transport.lower()}"
+
+
 CALL_HEADER = "X-Calltest-Call"
 REFUSED_HEADER = "X-Calltest-Refused"
 """In a callee's refusal: why, in a word that no SUT would say."""

@@ -25,6 +25,8 @@ class Check(StrEnum):
 
     REGISTERED = "registered"
     """The agent's REGISTER was answered 200 (implicit where the agent registers)."""
+    CONNECTION = "connection"
+    """A TCP connection came up, and carried each request that began on it (implicit where the transport is TCP)."""
     ANSWERED = "answered"
     """The INVITE's final response has the expected code and came in time (implicit)."""
     ANSWER = "answer"
@@ -49,6 +51,13 @@ class Reason(StrEnum):
 
     REGISTRATION_REJECTED = "RegistrationRejected"
     REGISTRATION_TIMEOUT = "RegistrationTimeout"
+    CONNECTION_REFUSED = "ConnectionRefused"
+    CONNECTION_RESET = "ConnectionReset"
+    """As it was being opened."""
+    CONNECTION_TIMEOUT = "ConnectionTimeout"
+    """Nobody answered, or the network said that nobody is there."""
+    CONNECTION_LOST = "ConnectionLost"
+    """The SUT ended it, and a request of ours that it carried was never answered."""
     SIP_CODE_MISMATCH = "SipCodeMismatch"
     NO_RESPONSE = "NoResponse"
     """Not one response to the INVITE within the answer timeout."""

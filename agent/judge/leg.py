@@ -38,7 +38,7 @@ def leg_findings(leg: CallLeg) -> list[Finding]:
     """All checks of one leg. What an answer brings is not asked of a leg that was not answered: that says it all."""
     unanswered = RULE_OF[Check.ANSWERED].leg(leg)
     if unanswered:
-        return [excused(leg, finding) for finding in unanswered]
+        return [excused(leg, finding) for finding in RULE_OF[Check.CONNECTION].leg(leg) or unanswered]
     if not leg.call.expects_answer:
         return unmeasurable(leg.call, leg.leg.role)
     told = [finding for rule in SIGNALLING_RULES for finding in rule.leg(leg)]

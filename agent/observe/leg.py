@@ -10,6 +10,7 @@ from agent.contract.media import MAX_SECTIONS
 from agent.contract.observation import Digit, Health, LegObservation
 from agent.contract.plan import CALL_HEADER, CALLEE_SHARED, REFUSED_HEADER, Plan
 from agent.contract.verdict import Role
+from agent.observe.connections import connections
 from agent.observe.media import Media, media, sent_ratio
 from agent.observe.sections import Agreed, agree
 from agent.observe.signalling import LegWire, kept_messages, ms, read_leg
@@ -24,6 +25,7 @@ from agent.phone.protocol import (
 )
 from agent.sip.text import parse_head
 from agent.sound.identity import Samples
+from agent.tap.model import TapConnection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +78,13 @@ def observe_leg(
     health: Health,
     tracks: Mapping[str, Samples] | None = None,
     codes: Codes | None = None,
+    carriers: Sequence[TapConnection] = (),
 ) -> LegObservation:
     """One leg, from all its events in order.
 
     `own_reason`: why the agent itself ended the call or could not place it; it stands before the stack's words.
-    `tracks`, `codes`: as of `listen`. `health.sent_ratio` and `health.rtp_lateness_ms` are filled in here.
+    `tracks`, `codes`: as of `listen`. `carriers`: the connections of its messages. `health.sent_ratio` and
+    `health.rtp_lateness_ms` are filled in here.
     """
     wire = read_leg(events, outgoing=facts.role is Role.CALLER, branch=facts.branch)
     ended = next((event for event in reversed(events) if isinstance(event, CallEnded)), None)
@@ -94,6 +98,7 @@ def observe_leg(
         _signalled(facts, wire, ended, own_reason),
         dtmf_sent=_digits_sent(crossed, wire),
         dtmf_received=_digits_received(crossed, wire),
+        connections=connections(events, carriers, began_s=wire.began_s, over_s=ended.at_s if ended else None),
         sections=tuple(agreed.section for agreed in agreement.sections[:MAX_SECTIONS]),
         answer_faults=agreement.faults,
         no_media=agreement.no_media,

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
-from agent.contract.observation import Asked, RegistrationObservation, RegistrationOutcome
+from agent.contract.observation import Asked, Connection, RegistrationObservation, RegistrationOutcome
 from agent.contract.verdict import Role
 from agent.observe.asking import tries_told
+from agent.observe.connections import connections
 from agent.observe.signalling import crossings, kept_messages, ms
-from agent.phone.protocol import MessageSeen, NotSent, PortClosed, RegistrationConcluded
+from agent.phone.protocol import Event, MessageSeen, NotSent, PortClosed, RegistrationConcluded
 from agent.sip.dialogs import Registering, registrations
 from agent.sip.transactions import Conversation
+from agent.tap.model import TapConnection
 
 NEVER: str = "the SIP stack did not conclude it in time"
 
@@ -21,6 +23,7 @@ def observe_registration(
     *,
     unsent: NotSent | None = None,
     closed: PortClosed | None = None,
+    carriers: Sequence[TapConnection] = (),
 ) -> RegistrationObservation:
     """By the last attempt (a refresh is one), and its last try; `concluded` None: the stack did not give its word.
 
@@ -39,8 +42,20 @@ def observe_registration(
         asked=tries_told(last.tries, final, closed) if last else Asked(),
         local_reason=_local_reason(concluded, unsent, closed),
         duration_ms=ms(last.began_s, final.at_s) if last and final else None,
+        connections=_connections(register, concluded, unsent, carriers),
         messages=kept_messages(register),
     )
+
+
+def _connections(
+    register: Sequence[MessageSeen],
+    concluded: RegistrationConcluded | None,
+    unsent: NotSent | None,
+    carriers: Sequence[TapConnection],
+) -> tuple[Connection, ...]:
+    events: list[Event] = [*register, *([unsent] if unsent else [])]
+    began_s = register[0].at_s if register else None
+    return connections(events, carriers, began_s=began_s, over_s=concluded.at_s if concluded else None)
 
 
 def _local_reason(

@@ -73,6 +73,15 @@ class ConnectionSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PutOff:
+    """A SIP message of ours waits, for its connection mostly: it is on no wire yet. What becomes of it follows."""
+
+    at_s: float
+    head: SipHead | None
+    connection: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotSent:
     """A SIP message of ours could not be sent, or its connection never came up: it is on no wire.
 
@@ -229,6 +238,7 @@ class CallEnded:
 Event = (
     MessageSeen
     | ConnectionSeen
+    | PutOff
     | NotSent
     | Unparsed
     | StackRefused

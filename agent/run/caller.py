@@ -8,7 +8,16 @@ from typing import Final
 
 from agent.clock import Clock
 from agent.contract.call import Call
-from agent.contract.plan import CALL_HEADER, DialRoute, Plan, Stage, call_key, for_endpoint, identity_code
+from agent.contract.plan import (
+    CALL_HEADER,
+    DialRoute,
+    Plan,
+    Stage,
+    call_key,
+    for_endpoint,
+    identity_code,
+    transport_parameter,
+)
 from agent.contract.steps import steps_of
 from agent.contract.verdict import Role
 from agent.observe.leg import LegFacts
@@ -155,4 +164,5 @@ class Caller:
         if self._dialling.peer_address is None:
             raise PhoneError("the callee's address is not known: signal.peerAddress is null")
         user = _URI_USER.match(uri)
-        return f"sip:{user[1]}@{self._dialling.peer_address}" if user else f"sip:{self._dialling.peer_address}"
+        peer = self._dialling.peer_address + transport_parameter(self._plan.transport)
+        return f"sip:{user[1]}@{peer}" if user else f"sip:{peer}"

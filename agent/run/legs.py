@@ -13,6 +13,7 @@ from agent.contract.observation import Action, Health, LegObservation, Trouble
 from agent.contract.plan import Plan, call_key, identity_code
 from agent.judge.leg import judge_leg
 from agent.judge.unnamed import is_broken_unnamed
+from agent.observe.connections import Carriers
 from agent.observe.leg import LegFacts, observe_leg
 from agent.observe.signalling import read_leg
 from agent.observe.sound import MAX_OTHERS, Codes
@@ -20,11 +21,13 @@ from agent.phone.protocol import (
     CallConfirmed,
     CallEnded,
     CallHandle,
+    ConnectionSeen,
     Event,
     IncomingCall,
     MessageSeen,
     NotSent,
     PortClosed,
+    PutOff,
     RegistrationConcluded,
     StackRefused,
     Unparsed,
@@ -107,6 +110,7 @@ class LegBook:
         self._unclaimed: OrderedDict[str, list[MessageSeen]] = OrderedDict()
         self._past: OrderedDict[tuple[str, str], None] = OrderedDict()
         """Call-ID and branch of the INVITEs that made the last legs that are over."""
+        self._carriers = Carriers()
         self._over = 0
         """Legs that are over."""
         self._codes_begun: deque[int] = deque(maxlen=MAX_OTHERS)
@@ -183,7 +187,9 @@ class LegBook:
         match event:
             case MessageSeen():
                 self._record_message(event)
-            case NotSent():
+            case ConnectionSeen():
+                self._carriers.saw(event)
+            case NotSent() | PutOff():
                 if event.head is not None:
                     self._record_of(event.head.call_id, event)
             case Unparsed():
@@ -280,7 +286,7 @@ class LegBook:
         why = ", which has the branch of another call's (RFC 3261 §8.1.1.7)" if leg.facts.branch in others else ""
         return f"our SIP stack did not answer the INVITE{why}"
 
-    def _record_of(self, call_id: str, event: NotSent | Unparsed | StackRefused | PortClosed) -> None:
+    def _record_of(self, call_id: str, event: NotSent | PutOff | Unparsed | StackRefused | PortClosed) -> None:
         for leg in self._by_call_id.get(call_id, ()):
             leg.events.add(event)
 
@@ -329,6 +335,7 @@ class LegBook:
             health=leg.health,
             tracks=tracks,
             codes=self._codes(leg.facts),
+            carriers=self._carriers.of(leg.events),
         )
         observation = msgspec.structs.replace(
             observation,

@@ -9,15 +9,18 @@ from typing import Final
 from agent.clock import Clock
 from agent.contract.observation import RegistrationObservation, RegistrationOutcome
 from agent.contract.plan import Credentials, Plan, Stage, for_endpoint
+from agent.observe.connections import Carriers
 from agent.observe.registration import observe_registration
 from agent.phone.protocol import (
     AccountId,
+    ConnectionSeen,
     Event,
     MessageSeen,
     NotSent,
     Phone,
     PhoneError,
     PortClosed,
+    PutOff,
     RegistrationConcluded,
     SipAccount,
 )
@@ -78,6 +81,9 @@ class Registration:
         self._messages: list[MessageSeen] = []
         self._unsent: NotSent | None = None
         self._closed: PortClosed | None = None
+        self._waiting: PutOff | None = None
+        self.carriers: Carriers = past.carriers if past else Carriers()
+        """The connections so far."""
         self._word: RegistrationConcluded | None = None
         self._told: RegistrationConcluded | None = None
         """The word that `observation` is made of."""
@@ -111,6 +117,10 @@ class Registration:
                 self._messages.append(event)
                 if len(self._messages) > MAX_MESSAGES:  # of a long stage the last attempts are asked for
                     del self._messages[KEPT_MESSAGES : KEPT_MESSAGES + 1]
+            case PutOff(head=head) if head and head.method == "REGISTER":
+                self._waiting = event
+            case ConnectionSeen():
+                self.carriers.saw(event)
             case NotSent(head=head) if head and head.method == "REGISTER":
                 self.call_ids |= {head.call_id}
                 self._unsent = self._unsent or event
@@ -132,6 +142,7 @@ class Registration:
         return now
 
     def _observe(self) -> RegistrationObservation:
+        carriers = self.carriers.of(event for event in (*self._messages, self._unsent, self._waiting) if event)
         return observe_registration(
             self._plan.role,
             self._stage.endpoint,
@@ -139,6 +150,7 @@ class Registration:
             self._word,
             unsent=self._unsent,
             closed=self._closed,
+            carriers=carriers,
         )
 
     def concluded(self) -> bool:

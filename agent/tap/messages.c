@@ -108,17 +108,19 @@ void tap_message_left(uint64_t number, int32_t status) {
     pthread_mutex_unlock(&lock);
 }
 
-/* Its transport sends it later: it is taken out, for tap_message_late; NULL where it is not kept any more. */
-struct message *tap_message_put_off(uint64_t number) {
+/* Its transport sends it later: that it waits is told, and a copy is given for tap_message_late; NULL where it is not
+ * kept any more. */
+struct message *tap_message_put_off(uint64_t number, int32_t status) {
     pthread_mutex_lock(&lock);
-    struct message *message = kept(number);
+    struct message *message = kept(number), *copy = NULL;
     if (message) {
-        ring[number % MESSAGES] = NULL;
-        bytes_kept -= sizeof *message + message->shown.length + message->id_length;
+        size_t bytes = sizeof *message + message->shown.length + message->id_length;
+        copy = malloc(bytes);
+        if (copy) memcpy(copy, message, bytes);
+        settle(message, status);
     }
-    tell(); /* of those behind it */
     pthread_mutex_unlock(&lock);
-    return message;
+    return copy;
 }
 
 /* It crosses now, or never will. */

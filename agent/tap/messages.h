@@ -17,7 +17,7 @@ struct message {
 void tap_wake_reader(void);
 uint64_t tap_message_saw(struct message *message, bool sending);
 void tap_message_left(uint64_t number, int32_t status);
-struct message *tap_message_put_off(uint64_t number);
+struct message *tap_message_put_off(uint64_t number, int32_t status);
 void tap_message_late(struct message *message, int32_t status);
 
 #endif

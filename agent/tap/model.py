@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from typing import Final
 
 
 class TapError(Exception):
@@ -182,7 +183,8 @@ class TapMessage:
     """Monotonic clock; received: when the stack read it."""
     sent: bool
     unsent: int
-    """Why the stack could not send it (a pj_status_t), or not to `target` (an Undirected); 0: it left."""
+    """Why the stack could not send it (a pj_status_t), or not to `target` (an Undirected); 0: it left. WAITS: it may
+    yet, and will come once more then, or when that is not to be."""
     parsed: bool
     """False: the stack could not read it, and dropped it; the text is cut."""
     sdp: bool
@@ -200,6 +202,10 @@ class TapMessage:
     target: str | None = None
     """Where a message was to go that could not: host or URI, as the SUT named it. What became of it follows, if it was
     sent somewhere else: to where the dialog's INVITE, or the answer to it, had come from."""
+
+
+WAITS: Final = 70_002
+"""PJ_EPENDING, as `unsent`: its connection is not up yet, or its socket is full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,7 +94,7 @@ struct pending { /* a message that its transport sends later: a socket is full, 
     void *token;
     pjsip_transport_callback callback;
     uint64_t number;         /* while it is in the ring */
-    struct message *message; /* taken out of it */
+    struct message *message; /* then, a copy of it */
     bool returned, ended;
 };
 
@@ -134,7 +134,7 @@ static pj_status_t send_msg(pjsip_transport *transport, pjsip_tx_data *tdata, co
     if (status != PJ_EPENDING) {
         tap_message_left(pending->number, status);
     } else if (!ended) {
-        pending->message = tap_message_put_off(pending->number);
+        pending->message = tap_message_put_off(pending->number, status);
         pending->returned = true;
     }
     pthread_mutex_unlock(&lock);

@@ -10,6 +10,7 @@ from agent.judge.checks import (
     answered,
     audio,
     completed,
+    connection,
     delivered,
     dtmf,
     registered,
@@ -24,6 +25,7 @@ from agent.judge.checks.check import CheckRule
 
 RULES: Final = (
     run.RULE,
+    connection.RULE,
     registered.RULE,
     answered.RULE,
     answer.RULE,

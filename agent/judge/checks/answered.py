@@ -6,6 +6,7 @@ from agent.contract.observation import Side
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.call_leg import CallLeg, is_success, own_words
 from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
+from agent.judge.checks.connection import BROKEN
 from agent.judge.ends import CallEnds, Gone
 from agent.judge.findings import inconclusive, noted
 from agent.judge.refusals import PATH_CODES, changed_on_the_way
@@ -161,7 +162,7 @@ def slow_callee(leg: CallLeg) -> bool:
 # As both ends have it
 
 
-_REGISTRATION_FAILED: Final = (Reason.REGISTRATION_REJECTED, Reason.REGISTRATION_TIMEOUT)
+_REGISTRATION_FAILED: Final = (Reason.REGISTRATION_REJECTED, Reason.REGISTRATION_TIMEOUT, *BROKEN)
 
 
 def _attribute(ends: CallEnds, finding: Finding) -> Finding:

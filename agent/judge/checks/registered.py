@@ -7,6 +7,7 @@ from agent.contract.observation import RegistrationObservation, RegistrationOutc
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import PlannedCall
 from agent.judge.checks.check import CheckRule, Row
+from agent.judge.checks.connection import broken
 from agent.judge.words import beyond_us, challenged, joined, often, refused, spoken
 
 
@@ -15,9 +16,20 @@ def registered(call: PlannedCall, role: Role, observations: Sequence[Registratio
     if not observations:
         note = "no REGISTER was reported"
         return [call.finding(role, Check.REGISTERED, Reason.NOT_MEASURED, expected="200", note=note)]
+    unregistered = [seen for seen in observations if seen.outcome is not RegistrationOutcome.REGISTERED]
     return [
-        _refused(call, role, seen) for seen in observations if seen.outcome is not RegistrationOutcome.REGISTERED
-    ]  # fmt: skip
+        finding for seen in unregistered for finding in _unconnected(call, role, seen) or [_refused(call, role, seen)]
+    ]
+
+
+def _unconnected(call: PlannedCall, role: Role, seen: RegistrationObservation) -> list[Finding]:
+    """It had no response because of what became of its connection."""
+    if seen.code is not None:
+        return []
+    return [
+        call.finding(role, Check.CONNECTION, one.reason, expected=one.expected, observed=one.observed, note=one.note)
+        for one in broken(seen.connections)
+    ]
 
 
 _REASON: Final = {

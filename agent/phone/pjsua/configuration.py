@@ -7,7 +7,7 @@ from typing import Final
 
 import pjsua2 as pj
 
-from agent.contract.plan import Transport
+from agent.contract.plan import Transport, transport_parameter
 from agent.phone.pjsua.objects import LOG_LEVEL, Log
 from agent.phone.protocol import PhoneError, SipAccount
 from agent.tap import Tap
@@ -78,7 +78,7 @@ def account_config(account: SipAccount, socket: Socket) -> pj.AccountConfig:
     config.sipConfig.transportId = socket.number
     config.sipConfig.ipv6Use = config.mediaConfig.ipv6Use = pj.PJSUA_IPV6_DISABLED
     if account.proxy:
-        config.sipConfig.proxies.append(f"sip:{account.proxy};transport={socket.transport.lower()};lr;hide")
+        config.sipConfig.proxies.append(f"sip:{account.proxy}{transport_parameter(socket.transport)};lr;hide")
     if account.username is not None:
         cred = pj.AuthCredInfo("digest", account.realm, account.username, 0, account.password or "")
         config.sipConfig.authCreds.append(cred)

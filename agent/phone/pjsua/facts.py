@@ -7,9 +7,9 @@ from typing import Final
 
 from agent.contract.call import DtmfMethod
 from agent.contract.media import Rtp
-from agent.phone.protocol import CallHandle, DigitEnded, DigitReceived, MessageSeen, NotSent, Unparsed
+from agent.phone.protocol import CallHandle, DigitEnded, DigitReceived, MessageSeen, NotSent, PutOff, Unparsed
 from agent.sip.text import parse_head, printable
-from agent.tap.model import TapMessage, Undirected
+from agent.tap.model import WAITS, TapMessage, Undirected
 
 MAX_CALL_IDS: Final = 20_000
 UNDIRECTED: Final = {
@@ -37,12 +37,16 @@ class Epochs:
         return epoch
 
 
-def seen_message(message: TapMessage, epochs: Epochs, why: Callable[[int], str]) -> MessageSeen | NotSent | Unparsed:
+def seen_message(
+    message: TapMessage, epochs: Epochs, why: Callable[[int], str]
+) -> MessageSeen | PutOff | NotSent | Unparsed:
     """The event that a message of the tap is. `why`: the stack's words for a status of its own."""
     text = printable(message.text.decode(errors="replace"))
     if not message.parsed:
         return Unparsed(at_s=message.at_s, peer=message.peer, local=message.local, protocol=message.protocol, text=text)
     head = parse_head(text)
+    if message.unsent == WAITS:
+        return PutOff(at_s=message.at_s, head=head, connection=message.connection)
     epoch = epochs.count(head.call_id if head else "", sdp=message.sdp)
     if message.target is not None:
         target = printable(message.target)

@@ -26,9 +26,11 @@ from tests.unit.agent.judge.wire import (
     Case,
     callee,
     caller,
+    carrier,
     rtp,
     silence,
     troubled,
+    unconnected,
     verdict,
 )  # fmt: skip
 from tests.unit.builders import change
@@ -40,7 +42,8 @@ FAILED = {
     "CallDropped", "ByeUnanswered", "ByeMissing", "DtmfMismatch", "DtmfNotNegotiated", "DtmfOtherMethod",
     "DtmfNotEnded", "DtmfCutShort", "NoRtp", "MediaStopped", "TooFewPackets", "UnnegotiatedPayload", "PacketLoss",
     "InvalidAnswer", "AckMissing", "ByeRejected", "Jitter", "NoAudio", "WrongAudio", "UnexpectedAudio",
-    "MediaGap", "UnsignalledSource", "Looped",
+    "MediaGap", "UnsignalledSource", "Looped", "ConnectionRefused", "ConnectionReset", "ConnectionTimeout",
+    "ConnectionLost",
 }  # fmt: skip
 CHECKS = Path(run.__file__).parent
 
@@ -126,6 +129,12 @@ def info(at_s: float, digit: str, role: Role, *, cseq: int = 3, code: int = 200)
 WIRE: dict[Reason, Case] = {
     Reason.REGISTRATION_REJECTED: lambda: verdict(*BUSY, registrations=[registering(403)]),
     Reason.REGISTRATION_TIMEOUT: lambda: verdict(*BUSY, registrations=[registering(None)]),
+    Reason.CONNECTION_REFUSED: lambda: verdict(unconnected(120_111), None),
+    Reason.CONNECTION_RESET: lambda: verdict(unconnected(120_104), None),
+    Reason.CONNECTION_TIMEOUT: lambda: verdict(unconnected(ended_s=42.0), None),
+    Reason.CONNECTION_LOST: lambda: verdict(
+        caller(code=None, ringing=False, carriers=(carrier(closed_s=10.5, status=70_016),), ended_s=10.6), None
+    ),
     Reason.SIP_CODE_MISMATCH: lambda: verdict(*BUSY),
     Reason.NO_RESPONSE: lambda: verdict(caller(code=None, ringing=False, ended_s=42.0), None),
     Reason.NO_ANSWER: lambda: verdict(caller(code=None, ended_s=40.1), None),

@@ -16,16 +16,17 @@ from agent.contract.verdict import Role
 from agent.judge.run import AgentReport, CallVerdict, judge_run
 from agent.observe.leg import LegFacts, observe_leg
 from agent.observe.sound import Codes
-from agent.phone.protocol import CallEnded, CallHandle, Event
+from agent.phone.protocol import CallEnded, CallHandle, Event, NotSent, PutOff
+from agent.sip.text import parse_head
 from agent.sound.identity import Samples, encode
-from agent.tap.model import TapStream
+from agent.tap.model import TapConnection, TapStream
 from tests.unit.builders import RUN_UID, change, plan, report
 from tests.unit.sip_messages import message, request, response, sdp, with_sdp
 from tests.unit.taps import tap_digit, tap_stream
 
 KEY = call_key(RUN_UID, 0, "pin", 0)
 CODE = identity_code(KEY)
-OURS, RELAY = "10.0.0.9:4000", "10.0.0.1:30000"
+OURS, RELAY, SUT = "10.0.0.9:4000", "10.0.0.1:30000", "10.0.0.1:5060"
 EXPECT = ExpectLeg(
     audio=Audio.OWN,
     dtmf=ExpectDtmf(digits="12"),
@@ -47,6 +48,15 @@ def rtp(**changes: Any) -> TapStream:
         "span_ms": 4000.0, "jitter_samples": 183, "max_gap_ms": 22.0, "digits": DIGITS,
     }  # fmt: skip
     return tap_stream(**(usual | changes))
+
+
+def carrier(**changes: Any) -> TapConnection:
+    """The caller's connection to the SUT, up before its INVITE."""
+    usual: dict[str, Any] = {
+        "number": 1, "protocol": "TCP", "outgoing": True, "local": "10.0.0.9:40001", "remote": SUT, "opened_s": 9.98,
+        "up_s": 9.99, "closed_s": None, "status": 0, "ours": False,
+    }  # fmt: skip
+    return TapConnection(**(usual | changes))
 
 
 HEALTHY = Health()
@@ -91,6 +101,10 @@ class End:
     health: Health = HEALTHY
     own_reason: str | None = None
     ended_s: float | None = None
+    carriers: tuple[TapConnection, ...] = ()
+    """TCP connections, beside which nothing was."""
+    unsent: int | None = None
+    """The stack's status: the INVITE never crossed; 0: it waits for its connection."""
 
     def leg(self) -> LegObservation:
         """As this end's agent observes it."""
@@ -106,14 +120,20 @@ class End:
         sound = SIGNAL if self.sound is None else self.sound
         tracks = dict.fromkeys((RELAY, *(row.remote for row in self.streams)), sound) if self.code == 200 else {}
         seen = observe_leg(
-            facts, events, own_reason=self.own_reason, health=self.health, tracks=tracks, codes=Codes(own=CODE)
-        )
+            facts, events, own_reason=self.own_reason, health=self.health, tracks=tracks, codes=Codes(own=CODE),
+            carriers=self.carriers,
+        )  # fmt: skip
         return change(seen, dtmf_tones=self.tones)
 
     def _messages(self) -> Sequence[Event]:
         out = self.role is Role.CALLER
         offer = {"extra": ""} if self.offer is None else with_sdp(self.offer)
         invite = request(**offer | {"extra": self.asks + offer["extra"]})
+        if self.unsent == 0:
+            return [PutOff(at_s=10.0, head=parse_head(invite), connection=1)]
+        if self.unsent is not None:
+            head, refused = parse_head(invite), "the stack's words"
+            return [NotSent(at_s=10.0, peer=SUT, head=head, reason=refused, status=self.unsent, connection=1)]
         found = [message(10.0 + 0.5 * (2**time - 1), invite, out) for time in range(self.tries)]
         if self.trying:
             found.append(message(10.01, response(100, to_tag="", phrase="Trying"), not out))
@@ -185,6 +205,14 @@ def caller(**changes: Any) -> End:
 def callee(**changes: Any) -> End:
     """Likewise."""
     return replace(CALLEE, **changes)
+
+
+def unconnected(status: int = 0, **changes: Any) -> End:
+    """A caller whose connection never came up."""
+    closed_s = 10.0 if status else None
+    opening = carrier(up_s=None, closed_s=closed_s, status=status)
+    usual: dict[str, Any] = {"code": None, "unsent": status, "carriers": (opening,), "ended_s": 10.1}
+    return caller(**(usual | changes))
 
 
 def troubled(**trouble: Any) -> Health:

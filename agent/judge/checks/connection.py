@@ -1,0 +1,118 @@
+"""connection: a TCP connection of an agent to the SUT came up, and carried each request that began on it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from agent.contract.observation import Connection, Ending
+from agent.contract.verdict import Check, Finding, Reason
+from agent.judge.call_leg import CallLeg
+from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
+from agent.judge.words import joined, seconds
+
+SYN_MS: Final = 7000.0
+"""A SYN is sent again after 1, 3 and 7 s (tcp_syn_retries): before that, one that was lost is no silence."""
+UP: Final = "a connection"
+NEVER_UP: Final = {
+    Ending.REFUSED: (Reason.CONNECTION_REFUSED, "it was refused"),
+    Ending.PEER_RESET: (Reason.CONNECTION_RESET, "it was reset before it was up"),
+    Ending.PEER_CLOSED: (Reason.CONNECTION_RESET, "it was closed before it was up"),
+    Ending.TIMEOUT: (Reason.CONNECTION_TIMEOUT, "nobody answered"),
+    Ending.UNREACHABLE: (Reason.CONNECTION_TIMEOUT, "the network said that nobody is there"),
+}
+LOST: Final = {
+    Ending.PEER_CLOSED: "the SUT closed it",
+    Ending.PEER_RESET: "the SUT reset it",
+    Ending.TIMEOUT: "the SUT acknowledged nothing any more",
+    Ending.UNREACHABLE: "the SUT could not be reached any more",
+}
+BROKEN: Final = tuple(dict.fromkeys([*(reason for reason, _ in NEVER_UP.values()), Reason.CONNECTION_LOST]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """What a connection of ours came to that did not serve."""
+
+    reason: Reason
+    expected: str
+    observed: str
+    note: str
+
+
+def broken(connections: Sequence[Connection]) -> list[Broken]:
+    """Of those that an agent opened. One that the SUT ends between two transactions has served: it cut none."""
+    found = [_broken(connection) for connection in connections if connection.outgoing]
+    return [one for one in found if one is not None]
+
+
+def _broken(connection: Connection) -> Broken | None:
+    expected, note = f"{UP} to {connection.peer}", f"{connection.protocol}, opened by this agent"
+    if connection.up_ms is not None:
+        words = LOST.get(connection.end) if connection.end is not None and connection.cut else None
+        after = seconds((connection.closed_ms or 0.0) - connection.up_ms)
+        observed = f"{words} {after} after it was up, with the {connection.cut} unanswered"
+        return Broken(reason=Reason.CONNECTION_LOST, expected=expected, observed=observed, note=note) if words else None
+    if connection.end in NEVER_UP:
+        reason, words = NEVER_UP[connection.end]
+        return Broken(reason=reason, expected=expected, observed=words, note=note)
+    if connection.waited_ms is not None and connection.waited_ms >= SYN_MS:
+        observed = f"nobody answered in {seconds(connection.waited_ms)}"
+        return Broken(reason=Reason.CONNECTION_TIMEOUT, expected=expected, observed=observed, note=note)
+    note = joined(note, connection.said, "why it did not come up was not measured") or note
+    return Broken(reason=Reason.NOT_MEASURED, expected=expected, observed="it did not come up", note=note)
+
+
+def connection(leg: CallLeg) -> list[Finding]:
+    """Each connection of the leg came up and carried what was begun on it."""
+    return [
+        leg.finding(Check.CONNECTION, one.reason, expected=one.expected, observed=one.observed, note=one.note)
+        for one in broken(leg.leg.connections)
+    ]
+
+
+RULE: Final = CheckRule(
+    check=Check.CONNECTION,
+    leg=connection,
+    rows=(
+        Row(
+            reason=Reason.CONNECTION_REFUSED,
+            meaning="the SUT's host refused the TCP connection: nobody listens at that port",
+            seen="A connection of an agent to the SUT was answered with a reset (ECONNREFUSED). Nothing was sent. The "
+            "`expected` says where to.",
+            usually="The SUT does not listen for TCP, or at another port or address; or it has just ended.",
+            look="The SUT's listening sockets in that pod; `target.port` and `target.transport`.",
+        ),
+        Row(
+            reason=Reason.CONNECTION_RESET,
+            meaning="the TCP connection was ended as it was being opened",
+            seen="A connection of an agent to the SUT was reset or closed before it was up. Nothing was sent.",
+            usually="A proxy, firewall or service mesh between the two that takes connections and drops them, or a SUT "
+            "that has no room for more.",
+            look="What is between the agent and that address; the SUT's limits of connections.",
+        ),
+        Row(
+            reason=Reason.CONNECTION_TIMEOUT,
+            meaning="nobody answered the TCP connection, or the network said that nobody is there",
+            seen="A connection of an agent to the SUT was not answered for 7 s or more (four SYNs), or the network "
+            "said that the host cannot be reached. Nothing was sent.",
+            usually="A NetworkPolicy or firewall drops TCP there, the pod or its node is gone, or the SUT's queue of "
+            "connections is full.",
+            look="Whether anything else reaches that port from the agent's node; policies; a capture at the pod.",
+            excused_by=LATE_OR_DROPPED,
+        ),
+        Row(
+            reason=Reason.CONNECTION_LOST,
+            meaning="the SUT ended the TCP connection, and a request that it carried was never answered",
+            seen="A connection that was up ended while a request of the agent's was without a final response, and none "
+            "came by another one. A connection that ends between two transactions is no fault.",
+            usually="The process behind it ended or crashed on that request, or a lifetime of connections that is "
+            "shorter than the call (`tcp_connection_lifetime`).",
+            look="The SUT's log at that time; whether its process was restarted; its lifetime of connections.",
+        ),
+    ),
+    subject="connection",
+    sentence="the {leg}'s connection: {observed}; expected {expected}",
+    on="both legs",
+    asked_by="always, over TCP",
+    holds="each TCP connection that an agent opens comes up, and carries every request that it began on it to its end",
+)

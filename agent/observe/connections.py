@@ -1,0 +1,97 @@
+"""The TCP and TLS connections of a leg, or of a registration: how each began and ended, what it left undone. Pure."""
+
+import errno
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from agent.contract.observation import Connection, Ending
+from agent.observe.signalling import crossings, ms
+from agent.phone.protocol import ConnectionSeen, Event, MessageSeen, NotSent, PutOff
+from agent.sip.transactions import Conversation
+from agent.tap.model import TapConnection
+
+MAX_CONNECTIONS: Final = 16
+"""Of one leg."""
+MAX_KNOWN: Final = 1024
+PJ_EEOF, PJ_ETIMEDOUT, PJ_ECANCELLED, OF_SYSTEM = 70_016, 70_009, 70_014, 120_000
+"""pj_status_t: the last, and an errno (PJ_STATUS_FROM_OS)."""
+_ENDINGS: Final = {
+    PJ_EEOF: Ending.PEER_CLOSED,
+    OF_SYSTEM + errno.ECONNRESET: Ending.PEER_RESET,
+    OF_SYSTEM + errno.EPIPE: Ending.PEER_RESET,
+    OF_SYSTEM + errno.ECONNREFUSED: Ending.REFUSED,
+    OF_SYSTEM + errno.ETIMEDOUT: Ending.TIMEOUT,
+    PJ_ETIMEDOUT: Ending.TIMEOUT,
+    OF_SYSTEM + errno.EHOSTUNREACH: Ending.UNREACHABLE,
+    PJ_ECANCELLED: Ending.WE_CLOSED,
+}
+
+
+class Carriers:
+    """Connections as they stand, by their number; of very many the first are forgotten."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[int, TapConnection] = OrderedDict()
+
+    def saw(self, event: ConnectionSeen) -> None:
+        """It has changed."""
+        self._known[event.connection.number] = event.connection
+        if len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
+
+    def of(self, events: Iterable[Event]) -> tuple[TapConnection, ...]:
+        """Those that carried these messages, or were to, in the order in which they did first."""
+        numbers = dict.fromkeys(
+            event.connection
+            for event in events
+            if isinstance(event, (MessageSeen, PutOff, NotSent)) and event.connection is not None
+        )
+        return tuple(self._known[number] for number in numbers if number in self._known)
+
+
+def connections(
+    events: Sequence[Event], carriers: Sequence[TapConnection], *, began_s: float | None, over_s: float | None
+) -> tuple[Connection, ...]:
+    """What each came to. `began_s`, `over_s`: of what they are told for; None: it has no message, or goes on."""
+    return tuple(_told(one, events, began_s, over_s) for one in carriers[:MAX_CONNECTIONS])
+
+
+def ending(status: int, *, ours: bool) -> Ending:
+    """What the stack's status of an end says."""
+    return Ending.WE_CLOSED if ours else _ENDINGS.get(status, Ending.FAILED)
+
+
+def _told(one: TapConnection, events: Sequence[Event], began_s: float | None, over_s: float | None) -> Connection:
+    """The stack may have said that a message could not be sent before it said why its connection was not there."""
+    unsent = [e for e in events if isinstance(e, NotSent) and e.connection == one.number and e.status]
+    closed_s, status = one.closed_s, one.status
+    if closed_s is None and one.up_s is None and unsent:
+        closed_s, status = unsent[0].at_s, unsent[0].status
+    if closed_s is not None and over_s is not None and closed_s > over_s:
+        closed_s = None  # what came after is another's
+    zero_s = one.opened_s if began_s is None else began_s
+    end = None if closed_s is None else ending(status, ours=one.ours)
+    is_opening = one.up_s is None and closed_s is None and over_s is not None
+    return Connection(
+        protocol=one.protocol,
+        peer=one.remote,
+        outgoing=one.outgoing,
+        opened_ms=ms(zero_s, one.opened_s),
+        up_ms=None if one.up_s is None else ms(zero_s, one.up_s),
+        closed_ms=None if closed_s is None else ms(zero_s, closed_s),
+        end=end,
+        said=unsent[0].reason if unsent and end is Ending.FAILED else None,
+        waited_ms=ms(one.opened_s, over_s) if is_opening and over_s is not None else None,
+        cut=None if closed_s is None else _cut(events, one.number, closed_s),
+    )
+
+
+def _cut(events: Sequence[Event], number: int, closed_s: float) -> str | None:
+    """The first request of ours that it carried, and that had no final response by its end, nor later."""
+    for transaction in Conversation(crossings(events)).transactions:
+        request = transaction.request.first
+        on_it = request.sent and request.connection == number and request.at_s <= closed_s
+        if on_it and not transaction.finals:
+            return transaction.method
+    return None
