@@ -95,10 +95,9 @@ def observe_leg(
     crossed = _media(ended, agreement.sections, wire, sound)
     told = crossed or Media()
     return msgspec.structs.replace(
-        _signalled(facts, wire, ended, own_reason),
+        _signalled(facts, wire, ended, own_reason, carriers),
         dtmf_sent=_digits_sent(crossed, wire),
         dtmf_received=_digits_received(crossed, wire),
-        connections=connections(events, carriers, began_s=wire.began_s, over_s=ended.at_s if ended else None),
         sections=tuple(agreed.section for agreed in agreement.sections[:MAX_SECTIONS]),
         answer_faults=agreement.faults,
         no_media=agreement.no_media,
@@ -117,7 +116,13 @@ def _with_media(health: Health, told: Media, ratio: float | None) -> Health:
     return msgspec.structs.replace(health, rtp_lateness_ms=told.lateness_ms, sent_ratio=ratio)
 
 
-def _signalled(facts: LegFacts, wire: LegWire, ended: CallEnded | None, own_reason: str | None) -> LegObservation:
+def _signalled(
+    facts: LegFacts,
+    wire: LegWire,
+    ended: CallEnded | None,
+    own_reason: str | None,
+    carriers: Sequence[TapConnection],
+) -> LegObservation:
     """All but the media."""
     return LegObservation(
         role=facts.role,
@@ -142,6 +147,7 @@ def _signalled(facts: LegFacts, wire: LegWire, ended: CallEnded | None, own_reas
         rtt_ms=ended.rtt_ms if ended else None,
         dtmf_refused=wire.info_refused(),
         dialog=wire.dialog(),
+        connections=connections(wire.events, carriers, began_s=wire.began_s, over_s=ended.at_s if ended else None),
         actions=wire.undone(),
         detour=wire.detour(),
         unparsed=wire.unparsed(),

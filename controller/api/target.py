@@ -7,16 +7,11 @@ from msgspec import Meta
 
 from agent.contract.document import Document
 from agent.contract.field import NAME_PATTERN, about, rule
+from agent.contract.plan import Transport
 from controller.api.field import Labels
 
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]
 PortName = Annotated[str, Meta(min_length=1, max_length=15)]
-
-
-class Transport(StrEnum):
-    """How SIP travels to the SUT."""
-
-    UDP = "UDP"
 
 
 class Via(StrEnum):
@@ -108,7 +103,14 @@ class Target(Document, frozen=True, kw_only=True):
             ),
         ),
     ] = 5060
-    transport: Annotated[Transport, about("How SIP travels to the SUT.", example="UDP")] = Transport.UDP
+    transport: Annotated[
+        Transport,
+        about(
+            "How SIP travels to the SUT, and from it to the callee. Over TCP an agent listens, and opens one connection"
+            " to each endpoint; each that does not come up, or is cut, is Failed with its own reason.",
+            example="TCP",
+        ),
+    ] = Transport.UDP
     via: Annotated[
         Via,
         about(

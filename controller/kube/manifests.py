@@ -130,7 +130,8 @@ def callee_service(namespace: str, call_test: str, owner: Owner) -> Object:
             "type": "ClusterIP",
             "selector": {"app.kubernetes.io/name": AGENT_NAME, TEST_LABEL: call_test, ROLE_LABEL: "callee"},
             "ports": [
-                {"name": "sip", "protocol": "UDP", "port": CALLEE_SERVICE_PORT, "targetPort": CALLEE_SERVICE_PORT}
+                {"name": name, "protocol": protocol, "port": CALLEE_SERVICE_PORT, "targetPort": CALLEE_SERVICE_PORT}
+                for name, protocol in (("sip", "UDP"), ("sip-tcp", "TCP"))
             ],
         },
     }

@@ -161,6 +161,7 @@ def _plan(
         agent=f"{role.lower()}-{lane}",
         role=role,
         account=_callee_account(test, mounts) if is_callee else _caller_account(test, mounts),
+        transport=test.target.transport,
         sip_port=CALLEE_SERVICE_PORT if is_callee and route is Route.CALLEE_SERVICE else 0,
         behaviour=callee.behaviour if is_callee and callee is not None else None,
         callee_declared=callee is not None,

@@ -8,23 +8,22 @@ from agent.contract.observation import Connection, Ending
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
-from agent.judge.words import joined, seconds
+from agent.judge.words import seconds
 
 SYN_MS: Final = 7000.0
 """A SYN is sent again after 1, 3 and 7 s (tcp_syn_retries): before that, one that was lost is no silence."""
-UP: Final = "a connection"
 NEVER_UP: Final = {
-    Ending.REFUSED: (Reason.CONNECTION_REFUSED, "it was refused"),
-    Ending.PEER_RESET: (Reason.CONNECTION_RESET, "it was reset before it was up"),
-    Ending.PEER_CLOSED: (Reason.CONNECTION_RESET, "it was closed before it was up"),
-    Ending.TIMEOUT: (Reason.CONNECTION_TIMEOUT, "nobody answered"),
-    Ending.UNREACHABLE: (Reason.CONNECTION_TIMEOUT, "the network said that nobody is there"),
+    Ending.REFUSED: (Reason.CONNECTION_REFUSED, "refused"),
+    Ending.PEER_RESET: (Reason.CONNECTION_RESET, "reset before it was up"),
+    Ending.PEER_CLOSED: (Reason.CONNECTION_RESET, "closed before it was up"),
+    Ending.TIMEOUT: (Reason.CONNECTION_TIMEOUT, "not answered"),
+    Ending.UNREACHABLE: (Reason.CONNECTION_TIMEOUT, "not answered: the network said that nobody is there"),
 }
 LOST: Final = {
-    Ending.PEER_CLOSED: "the SUT closed it",
-    Ending.PEER_RESET: "the SUT reset it",
-    Ending.TIMEOUT: "the SUT acknowledged nothing any more",
-    Ending.UNREACHABLE: "the SUT could not be reached any more",
+    Ending.PEER_CLOSED: "closed by the SUT",
+    Ending.PEER_RESET: "reset by the SUT",
+    Ending.TIMEOUT: "dead",
+    Ending.UNREACHABLE: "dead: the network said that nobody is there any more,",
 }
 BROKEN: Final = tuple(dict.fromkeys([*(reason for reason, _ in NEVER_UP.values()), Reason.CONNECTION_LOST]))
 
@@ -36,7 +35,7 @@ class Broken:
     reason: Reason
     expected: str
     observed: str
-    note: str
+    note: str | None = None
 
 
 def broken(connections: Sequence[Connection]) -> list[Broken]:
@@ -46,20 +45,20 @@ def broken(connections: Sequence[Connection]) -> list[Broken]:
 
 
 def _broken(connection: Connection) -> Broken | None:
-    expected, note = f"{UP} to {connection.peer}", f"{connection.protocol}, opened by this agent"
+    expected = f"{connection.protocol} connection to {connection.peer}"
     if connection.up_ms is not None:
         words = LOST.get(connection.end) if connection.end is not None and connection.cut else None
         after = seconds((connection.closed_ms or 0.0) - connection.up_ms)
         observed = f"{words} {after} after it was up, with the {connection.cut} unanswered"
-        return Broken(reason=Reason.CONNECTION_LOST, expected=expected, observed=observed, note=note) if words else None
+        return Broken(reason=Reason.CONNECTION_LOST, expected=expected, observed=observed) if words else None
     if connection.end in NEVER_UP:
         reason, words = NEVER_UP[connection.end]
-        return Broken(reason=reason, expected=expected, observed=words, note=note)
+        return Broken(reason=reason, expected=expected, observed=words)
     if connection.waited_ms is not None and connection.waited_ms >= SYN_MS:
-        observed = f"nobody answered in {seconds(connection.waited_ms)}"
-        return Broken(reason=Reason.CONNECTION_TIMEOUT, expected=expected, observed=observed, note=note)
-    note = joined(note, connection.said, "why it did not come up was not measured") or note
-    return Broken(reason=Reason.NOT_MEASURED, expected=expected, observed="it did not come up", note=note)
+        observed = f"not answered in {seconds(connection.waited_ms)}"
+        return Broken(reason=Reason.CONNECTION_TIMEOUT, expected=expected, observed=observed)
+    note = connection.said or "why it did not come up was not measured"
+    return Broken(reason=Reason.NOT_MEASURED, expected=expected, observed="not up", note=note)
 
 
 def connection(leg: CallLeg) -> list[Finding]:
@@ -111,7 +110,7 @@ RULE: Final = CheckRule(
         ),
     ),
     subject="connection",
-    sentence="the {leg}'s connection: {observed}; expected {expected}",
+    sentence="{leg}'s {expected} was {observed}",
     on="both legs",
     asked_by="always, over TCP",
     holds="each TCP connection that an agent opens comes up, and carries every request that it began on it to its end",

@@ -11,9 +11,7 @@ from controller.cli.output import Output
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML files with CallTests; - is stdin.")]
 Targets = Annotated[
     list[str] | None,
-    typer.Option(
-        "--target", "-t", metavar="HOST[:PORT]", help="The system under test (UDP). Repeat it for each replica."
-    ),
+    typer.Option("--target", "-t", metavar="HOST[:PORT]", help="The system under test. Repeat it for each replica."),
 ]
 Format = Annotated[Output, typer.Option("--output", "-o", help="How to print the result.")]
 Secrets = Annotated[

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from agent.contract.plan import Transport
 from controller.api.run import MAX_ENDPOINTS, Endpoint
 from controller.api.target import Target, Via
 from controller.faults import UnusableInputError
@@ -31,11 +32,13 @@ class Destination:
         return f"{self.host}:{self.port}"
 
 
-def read_destination(text: str, default_port: int) -> Destination:
+def read_destination(text: str, default_port: int, transport: Transport) -> Destination:
     """HOST, HOST:PORT or sip:HOST:PORT of `--target`; UnusableInputError says what is wrong with it."""
-    scheme, plain, transport = _parts(text)
-    if scheme == "sips" or transport not in {"", "udp"}:
-        raise UnusableInputError(f"--target {text!r}: UDP is the only transport yet")
+    scheme, plain, named = _parts(text)
+    if scheme == "sips" or named.upper() not in {"", *Transport}:
+        raise UnusableInputError(f"--target {text!r}: {' and '.join(Transport)} are the only transports yet")
+    if named and named.upper() != transport:
+        raise UnusableInputError(f"--target {text!r}: the test's target.transport is {transport}")
     found = _HOST_PORT.fullmatch(plain)
     if found is None:
         raise UnusableInputError(f"--target {text!r}: {_advice(plain)}")
@@ -68,7 +71,7 @@ def destinations(target: Target, typed: Sequence[str], field: str) -> tuple[Dest
     if typed:
         if target.via is Via.SERVICE and len(typed) > 1:
             raise UnusableInputError(f"{field}.via is Service, which is one endpoint: give one --target")
-        return tuple(read_destination(text, port) for text in typed)
+        return tuple(read_destination(text, port, target.transport) for text in typed)
     if target.address is not None:
         return (Destination(host=target.address.host, port=port),)
     kind = "service" if target.service is not None else "podSelector"

@@ -219,7 +219,10 @@ def test_the_service_that_the_sut_dials():
                 "calltest.dev/test": "pin",
                 "calltest.dev/role": "callee",
             },
-            "ports": [{"name": "sip", "protocol": "UDP", "port": 5060, "targetPort": 5060}],
+            "ports": [
+                {"name": "sip", "protocol": "UDP", "port": 5060, "targetPort": 5060},
+                {"name": "sip-tcp", "protocol": "TCP", "port": 5060, "targetPort": 5060},
+            ],
         },
     }
 

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from agent.contract.plan import Transport
 from controller.api.target import Target
 from controller.cli.run.targets import Destination, destinations, endpoints, read_destination, source_address
 from controller.faults import UnusableInputError
@@ -26,7 +27,7 @@ def target(**fields: Any) -> Target:
     ],
 )
 def test_target_is_host_and_port(text: str, host: str, port: int) -> None:
-    assert read_destination(text, 5062) == Destination(host=host, port=port)
+    assert read_destination(text, 5062, Transport.UDP) == Destination(host=host, port=port)
 
 
 @pytest.mark.parametrize(
@@ -38,8 +39,9 @@ def test_target_is_host_and_port(text: str, host: str, port: int) -> None:
         ("[::1]:5060", "IPv6 is not supported yet"),
         ("::1", "IPv6 is not supported yet"),
         ("[::1]", "IPv6 is not supported yet"),
-        ("sips:x", "UDP is the only transport yet"),
-        ("x:5060;transport=tcp", "UDP is the only transport yet"),
+        ("sips:x", "UDP and TCP are the only transports yet"),
+        ("x:5060;transport=tls", "UDP and TCP are the only transports yet"),
+        ("x:5060;transport=tcp", "the test's target.transport is UDP"),
         ("x;lr", "give HOST or HOST:PORT"),
         ("10.0.0.5,10.0.0.6:7", "give each by its own: -t 10.0.0.5 -t 10.0.0.6:7"),
         ("a,", "give HOST or HOST:PORT"),
@@ -53,8 +55,12 @@ def test_target_is_host_and_port(text: str, host: str, port: int) -> None:
 )
 def test_bad_target_is_named(text: str, said: str) -> None:
     with pytest.raises(UnusableInputError, match="--target") as caught:
-        read_destination(text, 5060)
+        read_destination(text, 5060, Transport.UDP)
     assert said in str(caught.value)
+
+
+def test_the_transport_may_be_said_again() -> None:
+    assert read_destination("x:7;transport=tcp", 5060, Transport.TCP) == Destination(host="x", port=7)
 
 
 def test_typed_targets_replace_the_test_s_own() -> None:
