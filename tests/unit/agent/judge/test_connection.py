@@ -1,0 +1,101 @@
+"""The check `connection`: what came of TCP connections, at calls and at registrations."""
+
+import pytest
+
+from agent.contract.observation import Connection, Ending, RegistrationObservation, RegistrationOutcome
+from agent.contract.verdict import Check, Reason, Result, Role
+from tests.unit.agent.judge.wire import SUT, caller, carrier, troubled, unconnected, verdict
+
+
+def found(*args, **changes):
+    return [(finding.check, finding.reason) for finding in verdict(*args, **changes).findings]
+
+
+def cut(**changes):
+    """A caller whose INVITE was never answered, over a connection that ended."""
+    return caller(code=None, ringing=False, ended_s=10.6, carriers=(carrier(**changes),))
+
+
+def test_a_connection_that_ends_between_two_transactions_is_no_fault():
+    assert verdict(caller(carriers=(carrier(closed_s=12.0, status=70_016),))).result is Result.PASSED
+
+
+def test_a_bye_that_its_connection_cut_is_said_with_it():
+    lost = caller(bye_code=None, ended_s=46.1, carriers=(carrier(closed_s=14.2, status=120_104),))
+    assert found(lost) == [(Check.CONNECTION, Reason.CONNECTION_LOST), (Check.COMPLETED, Reason.BYE_UNANSWERED)]
+
+
+@pytest.mark.parametrize("status", [120_110, 120_113])
+def test_a_connection_that_died_with_a_request_of_ours_was_lost(status):
+    assert found(cut(closed_s=10.5, status=status), None)[0] == (Check.CONNECTION, Reason.CONNECTION_LOST)
+
+
+def test_one_that_we_closed_is_not_the_suts_doing():
+    assert found(cut(closed_s=10.5, ours=True), None) == [(Check.ANSWERED, Reason.NOT_MEASURED)]
+
+
+def test_one_that_the_sut_opened_is_not_judged():
+    theirs = caller(carriers=(carrier(), carrier(number=2, outgoing=False, up_s=None, closed_s=12.0, status=120_104)))
+    assert verdict(theirs).result is Result.PASSED
+
+
+def test_what_the_stack_has_no_name_for_is_not_measured():
+    (finding,) = verdict(unconnected(120_024), None).findings
+    assert (finding.check, finding.reason, finding.note) == (Check.CONNECTION, Reason.NOT_MEASURED, "the stack's words")
+
+
+def test_silence_is_only_known_after_four_tries():
+    (finding,) = verdict(unconnected(ended_s=13.0), None).findings
+    assert (finding.check, finding.reason) == (Check.CONNECTION, Reason.NOT_MEASURED)
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (unconnected(120_113), Reason.CONNECTION_TIMEOUT),
+        (unconnected(120_110), Reason.CONNECTION_TIMEOUT),
+        (unconnected(70_016), Reason.CONNECTION_RESET),
+    ],
+)
+def test_each_way_of_not_coming_up_has_its_reason(end, reason):
+    assert found(end, None) == [(Check.CONNECTION, reason)]
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (unconnected(ended_s=42.0, health=troubled(lateness_ms=5000.0)), Reason.AGENT_OVERLOADED),
+        (unconnected(120_111, health=troubled(lateness_ms=5000.0)), Reason.CONNECTION_REFUSED),
+    ],
+)
+def test_a_late_agent_may_have_missed_an_answer_and_no_refusal(end, reason):
+    assert found(end, None) == [(Check.CONNECTION, reason)]
+
+
+def registering(*carriers: Connection, code: int | None = None) -> RegistrationObservation:
+    outcome = RegistrationOutcome.ERROR if code is None else RegistrationOutcome.REJECTED
+    return RegistrationObservation(role=Role.CALLER, endpoint=0, outcome=outcome, code=code, connections=carriers)
+
+
+REFUSED = Connection(protocol="TCP", peer=SUT, outgoing=True, opened_ms=0.0, closed_ms=1.0, end=Ending.REFUSED)
+UP = Connection(protocol="TCP", peer=SUT, outgoing=True, opened_ms=0.0, up_ms=1.0)
+
+
+def test_a_registration_that_had_no_connection_says_so():
+    refused = found(caller(code=486), None, registrations=[registering(REFUSED)])
+    assert refused[0] == (Check.CONNECTION, Reason.CONNECTION_REFUSED)
+    assert Reason.REGISTRATION_TIMEOUT not in [reason for _, reason in refused]
+
+
+@pytest.mark.parametrize(
+    ("seen", "reason"),
+    [
+        (registering(UP, code=403), Reason.REGISTRATION_REJECTED),
+        (registering(REFUSED, UP, code=403), Reason.REGISTRATION_REJECTED),
+        (registering(UP), Reason.AGENT_ERROR),
+    ],
+)
+def test_else_it_is_judged_by_what_was_answered(seen, reason):
+    findings = found(caller(code=486), None, registrations=[seen])
+    assert (Check.REGISTERED, reason) in findings
+    assert Check.CONNECTION not in [check for check, _ in findings]
