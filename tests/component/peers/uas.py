@@ -48,6 +48,7 @@ class Uas:
     """One thread, one SIP socket, one RTP socket per call."""
 
     ring_s = 0.2
+    protocol = "UDP"
 
     def __init__(self) -> None:
         self.sip = bound()
@@ -133,7 +134,7 @@ class Uas:
             call.cseq += 1
         cseq, tag = more.get("cseq", call.cseq), more.get("tag", call.tag)
         headers = [
-            f"Via: SIP/2.0/UDP {self.address};branch={branch()};rport",
+            f"Via: SIP/2.0/{self.protocol} {self.address};branch={branch()};rport",
             "Max-Forwards: 70",
             f"From: {with_tag(call.invite.get('to'), tag)}",
             f"To: {call.invite.get('from')}",
