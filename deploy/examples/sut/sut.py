@@ -5,7 +5,7 @@
 Everything is told by the environment:
 
 SUT_ADDRESS       this replica's address (required)
-SUT_PORT          SIP over UDP; 5060
+SUT_PORT          SIP over UDP, and with the feature TCP over that too; 5060
 SUT_FEATURES      words for kamailio.cfg, e.g. "OPEN DIRECT_MEDIA"; see there
 SUT_USERS         a folder of folders (mounted Secrets), each with the files username and password; /etc/sut/users
 SUT_REALM         digest realm; example.com
@@ -33,6 +33,7 @@ HERE = Path(__file__).resolve().parent
 FEATURES = {
     "OPEN",
     "DIRECT_MEDIA",
+    "TCP",
     "SHARED_LOCATION",
     "ANSWER_503",
     "REFUSE_REGISTRATION",
@@ -72,6 +73,8 @@ def kamailio() -> None:
     if dial := os.environ.get("SUT_DIAL"):
         defines["DIAL_ADDRESS"] = dial
     listen = ["-l", f"udp:{address}:{setting('SUT_PORT', '5060')}"]
+    if "TCP" in features:
+        listen += ["-l", f"tcp:{address}:{setting('SUT_PORT', '5060')}"]
     if "SHARED_LOCATION" in features:
         dmq_port = setting("SUT_DMQ_PORT", "5062")
         defines["DMQ_ADDRESS"] = f"sip:{address}:{dmq_port}"
