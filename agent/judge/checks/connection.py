@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.contract.observation import Connection, Ending
+from agent.contract.plan import Transport
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
@@ -63,6 +64,10 @@ def _broken(connection: Connection) -> Broken | None:
 
 def connection(leg: CallLeg) -> list[Finding]:
     """Each connection of the leg came up and carried what was begun on it."""
+    transport = leg.call.plan.transport
+    if leg.answered and transport is not Transport.UDP and not leg.leg.connections:
+        note = "by which connection its messages came and went is not known"
+        return [leg.finding(Check.CONNECTION, Reason.NOT_MEASURED, expected=f"a {transport} connection", note=note)]
     return [
         leg.finding(Check.CONNECTION, one.reason, expected=one.expected, observed=one.observed, note=one.note)
         for one in broken(leg.leg.connections)

@@ -3,8 +3,9 @@
 import pytest
 
 from agent.contract.observation import Connection, Ending, RegistrationObservation, RegistrationOutcome
+from agent.contract.plan import Transport
 from agent.contract.verdict import Check, Reason, Result, Role
-from tests.unit.agent.judge.wire import SUT, caller, carrier, troubled, unconnected, verdict
+from tests.unit.agent.judge.wire import SUT, callee, caller, carrier, troubled, unconnected, verdict
 
 
 def found(*args, **changes):
@@ -70,6 +71,13 @@ def test_each_way_of_not_coming_up_has_its_reason(end, reason):
 )
 def test_a_late_agent_may_have_missed_an_answer_and_no_refusal(end, reason):
     assert found(end, None) == [(Check.CONNECTION, reason)]
+
+
+def test_an_answered_call_over_tcp_whose_connection_is_not_known_is_not_measured():
+    unknown = found(transport=Transport.TCP)
+    assert unknown == [(Check.CONNECTION, Reason.NOT_MEASURED)] * 2
+    carried = {"carriers": (carrier(),)}
+    assert verdict(caller(**carried), callee(**carried), transport=Transport.TCP).result is Result.PASSED
 
 
 def registering(*carriers: Connection, code: int | None = None) -> RegistrationObservation:
