@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from agent.contract.plan import for_endpoint
+from agent.contract.plan import Transport, for_endpoint
 from agent.contract.verdict import Reason
 from controller.plan.cause import PlanningError
 from controller.plan.limits import Limits
@@ -105,9 +105,17 @@ def parse_uri(text: str, field: str) -> SipUri:
         raise _refused(field, text, f"{host} is no IPv4 address")
     parameters = tuple(_parameter(item) for item in match["parameters"].split(";")[1:])
     for name, value in parameters:
-        if name in _REFUSED_PARAMETERS or (name == "transport" and value.lower() != "udp"):
+        if name in _REFUSED_PARAMETERS or (name == "transport" and value.upper() not in [*Transport]):
             raise _refused(field, text, f"its parameter {name} is not allowed")
     return SipUri(user=raw_user.decode(), host=host, port=port, parameters=parameters)
+
+
+def check_transport(uri: SipUri, field: str, transport: Transport) -> None:
+    """PlanningError where the URI says another transport than the test's."""
+    said = dict(uri.parameters).get("transport", transport)
+    if said.upper() != transport:
+        message = f"{field}: says ;transport={said}, and target.transport is {transport}"
+        raise PlanningError(Reason.INVALID_TEST, message)
 
 
 def parse_identity(text: str, field: str) -> SipUri:

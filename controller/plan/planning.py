@@ -19,7 +19,7 @@ from agent.contract.verdict import Reason, Role
 from controller.api.run import Endpoint
 from controller.api.test import CallTestSpec, Route, SecretReference
 from controller.plan.cause import PlanningError
-from controller.plan.dialing import check_dial, parse_identity
+from controller.plan.dialing import check_dial, check_transport, parse_identity, parse_uri
 from controller.plan.expectations import check_expectations
 from controller.plan.limits import Limits
 
@@ -54,15 +54,19 @@ def check_test(test: CallTestSpec, limits: Limits) -> None:
     _check_claim(test, limits)
     _check_readiness(test)
     for index, call in enumerate(test.calls):
-        check_dial(for_endpoint(_to(test, call), 0), _to_field(call, index), limits)
+        field = _to_field(call, index)
+        check_transport(parse_uri(for_endpoint(_to(test, call), 0), field), field, test.target.transport)
+        check_dial(for_endpoint(_to(test, call), 0), field, limits)
     check_expectations(test)
 
 
 def _check_identities(test: CallTestSpec, endpoint: int) -> None:
     caller = parse_identity(for_endpoint(test.caller.uri, endpoint), "caller.uri")
+    check_transport(caller, "caller.uri", test.target.transport)
     if test.callee is None:
         return
     callee = parse_identity(for_endpoint(test.callee.uri, endpoint), "callee.uri")
+    check_transport(callee, "callee.uri", test.target.transport)
     if callee.address_of_record == caller.address_of_record:
         message = "callee.uri: is the caller's too; the SUT could not tell the two agents apart"
         raise PlanningError(Reason.INVALID_TEST, message)

@@ -38,6 +38,7 @@ def test_identities_are_compared_as_the_rfc_says():
         "sip:*43@pbx",
         "sip:a;x=1@host",
         "sip:a@host;transport=UDP",
+        "sip:a@host;transport=tcp",
     ],
 )
 def test_ordinary_uris_are_accepted(text):
@@ -80,7 +81,7 @@ def test_ordinary_uris_are_accepted(text):
         "sip:bob@x;maddr=192.0.2.1",
         "sip:bob@x;MADDR=192.0.2.1",
         "sip:bob@x;m%61ddr=192.0.2.1",
-        "sip:bob@x;transport=tcp",
+        "sip:bob@x;transport=sctp",
         "sip:bob@x;method=INVITE",
         "sip:bob@x;=y",
         "sip:bob@x;",

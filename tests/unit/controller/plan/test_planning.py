@@ -104,6 +104,18 @@ def test_a_caller_with_credentials_registers_unless_told_otherwise(caller, regis
     assert plan_run(RUN, test, endpoints(1), Limits())[0].account.register is registers
 
 
+def test_agents_speak_the_tests_transport():
+    assert [plan.transport for plan in plan_run(RUN, spec(), endpoints(1), WIDE)] == ["UDP", "UDP"]
+    over_tcp = spec({"target.transport": "TCP", "calls.0.to": "sip:b@x;transport=tcp"})
+    assert [plan.transport for plan in plan_run(RUN, over_tcp, endpoints(1), WIDE)] == ["TCP", "TCP"]
+
+
+@pytest.mark.parametrize("field", ["caller.uri", "callee.uri", "calls.0.to"])
+def test_a_uri_that_says_another_transport_is_refused(field):
+    with pytest.raises(PlanningError, match=r"says ;transport=udp, and target.transport is TCP"):
+        check_test(spec({"target.transport": "TCP", field: "sip:z@x;transport=udp"}), WIDE)
+
+
 def test_where_the_sut_answers_there_are_only_callers():
     (plan,) = plan_run(RUN, spec(NO_CALLEE), endpoints(1), Limits())
     assert plan.role is Role.CALLER
