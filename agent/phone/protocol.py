@@ -281,7 +281,10 @@ class Phone(Protocol):
         """
 
     def call(self, account: AccountId, to: str, headers: dict[str, str], playback: Playback) -> tuple[CallHandle, str]:
-        """Sends an INVITE; gives the handle and the SIP Call-ID. PhoneError if it could not be sent."""
+        """Begins a call; gives the handle and the SIP Call-ID. PhoneError for what the stack does not take.
+
+        Where its INVITE could not be sent, NotSent and CallEnded follow.
+        """
 
     def perform(self, call: CallHandle, action: Action) -> None:
         """Does it now, or, with digits, begins to: each of them gives a DigitSent. After a HangUp, CallEnded follows.

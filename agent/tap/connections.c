@@ -68,7 +68,6 @@ static struct connection *begin(pjsip_transport *transport) {
     strncpy(shown->protocol, pjsip_transport_get_type_name(transport->key.type & ~PJSIP_TRANSPORT_IPV6),
             sizeof shown->protocol - 1);
     show_ends(made);
-    tell(made);
     return made;
 }
 
@@ -76,7 +75,7 @@ static struct connection *begin(pjsip_transport *transport) {
 uint64_t tap_connection_number(pjsip_transport *transport) {
     pthread_mutex_lock(&lock);
     struct connection *found = known(transport);
-    if (!found) found = begin(transport);
+    if (!found && (found = begin(transport)) != NULL) tell(found);
     uint64_t number = found ? found->shown.number : 0;
     if (found) found->empty_bytes = 0;
     pthread_mutex_unlock(&lock);

@@ -61,6 +61,8 @@ LOG = logging.getLogger(__name__)
 SETTLE_S = 8.0
 """How long a call that is over waits for the answer to its BYE (sent 5 times by then, RFC 3261 §17.1.2.1) or CANCEL."""
 SETTLE_POLL_S = 0.02
+OF_SYSTEM = range(120_000, 170_000)
+"""A pj_status_t that is an errno (PJ_STATUS_FROM_OS)."""
 MESSAGES_AT_ONCE = 64
 """Read from the tap: the rest of a flood waits there, in bounded memory."""
 
@@ -157,7 +159,10 @@ class PjsuaPhone:
         return leg
 
     def call(self, account: AccountId, to: str, headers: dict[str, str], playback: Playback) -> tuple[CallHandle, str]:
-        """Sends an INVITE; gives the handle and the SIP Call-ID. PhoneError if it could not be sent."""
+        """Begins a call; gives the handle and the SIP Call-ID. PhoneError for what pjsip does not take.
+
+        Where the INVITE could not be sent, NotSent and CallEnded follow.
+        """
         param = call_settings(headers=headers)
         # Ours, because a call that is refused at once is gone before pjsip could be asked for its own.
         param.opt.customCallId = str(uuid.uuid4())
@@ -168,6 +173,9 @@ class PjsuaPhone:
             leg.call = Call(self._lines.account(account), leg)
             leg.call.makeCall(to, param)
         except pj.Error as error:
+            if error.status in OF_SYSTEM:  # the tap tells that the INVITE could not be sent, and by which connection
+                self._items.put(Over(time.monotonic(), leg, _why(error)))
+                return leg.handle, leg.sip_call_id
             self._unequip(leg)
             leg.tapped.abandon()
             del self._by_call_id[leg.sip_call_id]
