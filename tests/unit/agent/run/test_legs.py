@@ -12,11 +12,13 @@ from agent.phone.protocol import (
     CallConfirmed,
     CallEnded,
     CallHandle,
+    ConnectionSeen,
     DigitReceived,
     DtmfMethod,
     IncomingCall,
     MessageSeen,
     NotSent,
+    PutOff,
     StackRefused,
     Unparsed,
 )
@@ -28,6 +30,7 @@ from agent.run.playlist import Playlist
 from agent.sip.text import parse_head
 from agent.sound.samples import tone, write_wav
 from agent.timers import Timers
+from tests.unit.agent.judge.wire import SUT, carrier
 from tests.unit.agent.world import plan
 from tests.unit.fake_clock import FakeClock
 from tests.unit.sip_messages import message, request, response
@@ -383,6 +386,19 @@ def test_what_could_not_be_read_or_sent_is_its_legs_by_its_call_id(it):
     it.settle()
     (seen,) = it.told
     assert ([m.text[-3:] for m in seen.unparsed], [a.name for a in seen.actions]) == (["<<<"], ["bye"])
+
+
+def test_a_leg_has_the_connections_of_its_messages(it):
+    it.begin()
+    at_s = it.clock.monotonic_s()
+    for number in (1, 2):
+        opened = carrier(number=number, opened_s=at_s - 0.1, up_s=at_s)
+        it.book.record(ConnectionSeen(at_s=at_s, connection=opened))
+    it.book.record(PutOff(at_s=at_s, head=parse_head(request()), connection=2))
+    it.end()
+    it.settle()
+    (seen,) = it.told
+    assert [(one.protocol, one.peer, one.end) for one in seen.connections] == [("TCP", SUT, None)]
 
 
 @pytest.mark.parametrize("content", [b"", b"not a wav"])

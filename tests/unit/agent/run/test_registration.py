@@ -2,12 +2,13 @@
 
 import pytest
 
-from agent.contract.observation import RegistrationOutcome
+from agent.contract.observation import Ending, RegistrationOutcome
 from agent.contract.plan import Credentials, Signal
-from agent.phone.protocol import AccountId, NotSent, RegistrationConcluded
+from agent.phone.protocol import AccountId, ConnectionSeen, NotSent, PutOff, RegistrationConcluded
 from agent.run.inputs import InputMissingError
 from agent.run.registration import Login, read_login
 from agent.sip.text import parse_head
+from tests.unit.agent.judge.wire import carrier
 from tests.unit.agent.world import all_at_once, one_stage, plan, stages
 from tests.unit.fake_phone import Peer
 from tests.unit.sip_messages import request, response
@@ -175,3 +176,23 @@ def test_a_control_character_in_a_key_is_named(tmp_path):
     (tmp_path / "username").write_text("alice\r\nX-Evil: 1")
     with pytest.raises(InputMissingError, match="key username: contains a control character"):
         read_login(Credentials(directory=str(tmp_path), secret_name="s"))
+
+
+@pytest.mark.parametrize(("status", "end"), [(120_111, Ending.REFUSED), (0, None)])
+def test_what_became_of_the_connection_of_a_register_is_told(world, status, end):
+    it = world(plan(register=True), Peer(register_code=None))
+
+    def unsent(account):
+        now_s, head = it.clock.now_s, parse_head(request("REGISTER", "r"))
+        opening = carrier(opened_s=now_s, up_s=None)
+        it.phone.at(0.0, ConnectionSeen, connection=opening)
+        it.phone.at(0.0, PutOff, head=head, connection=1)
+        if status:
+            it.phone.at(0.1, NotSent, peer="p", head=head, reason="refused", status=status, connection=1)
+        it.phone.at(32.0, RegistrationConcluded, account=account, active=False, local_reason="408")
+
+    it.phone._register = unsent
+    it.run()
+    (connection,) = it.registrations[0].connections
+    assert (connection.end, connection.up_ms) == (end, None)
+    assert (connection.waited_ms is None) == bool(status)
