@@ -68,8 +68,8 @@ def _told(one: TapConnection, events: Sequence[Event], began_s: float | None, ov
     closed_s, status = one.closed_s, one.status
     if closed_s is None and one.up_s is None and unsent:
         closed_s, status = unsent[0].at_s, unsent[0].status
-    if closed_s is not None and over_s is not None and closed_s > over_s:
-        closed_s = None  # what came after is another's
+    if closed_s is not None and over_s is not None and one.up_s is not None and closed_s > over_s:
+        closed_s = None  # it served; what came after is another's
     zero_s = one.opened_s if began_s is None else began_s
     end = None if closed_s is None else ending(status, ours=one.ours)
     is_opening = one.up_s is None and closed_s is None and over_s is not None

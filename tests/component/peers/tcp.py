@@ -23,7 +23,9 @@ class Streams(Trouble):
             return b"", address
         if sock.type is not socket.SOCK_STREAM:
             return super().receive(sock)
-        address = next(key for key, value in self.peer.connections.items() if value is sock)
+        address = next((key for key, value in self.peer.connections.items() if value is sock), None)
+        if address is None:  # it was dropped a moment ago
+            raise BlockingIOError
         data = b""
         with contextlib.suppress(ConnectionError):
             data = sock.recv(65_536)

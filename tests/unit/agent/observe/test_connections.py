@@ -99,6 +99,11 @@ def test_an_end_after_the_leg_is_none_of_it():
     assert (told.end, told.closed_ms, told.cut) == (None, None, None)
 
 
+def test_why_it_never_came_up_may_be_told_as_the_leg_is_over():
+    (told,) = seen(carriers=(carrier(up_s=None, closed_s=20.001, status=120_111),))
+    assert (told.end, told.waited_ms) == (Ending.REFUSED, None)
+
+
 def test_what_could_not_be_sent_says_why_before_its_connection_does():
     unsent = NotSent(at_s=10.2, peer=SUT, head=HEAD, reason="refused", status=120_111, connection=1)
     (told,) = seen(unsent, carriers=(carrier(up_s=None),), began_s=None)
