@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from agent.observe.media import DIGITS
+from agent.sip.text import blank_secrets
 from agent.trace.read import trace
 from tests.component.pcaps import ETHERNET, Datagram, Rtp, read, rtp
 from tests.component.phones import NOBODY, Fields, PhoneProcess, once
@@ -302,7 +303,12 @@ def test_a_capture_has_the_whole_dialog_with_its_real_addresses(talk: Talk) -> N
         ends = (talk.caller.address, talk.callee.address)
         sources = [ends[0], ends[1], ends[1], ends[0], ends[0], ends[1]]
         assert [(source, target) for source, target, _ in sip] == [(s, ends[s == ends[0]]) for s in sources]
-        assert {text for _, _, text in sip} == {m["text"] for m in owner.all("MessageSeen")}
+        seen = {m["text"] for m in owner.all("MessageSeen")}
+        assert {text for _, _, text in sip} == {blank_secrets(text) for text in seen}
+        keys = {key for text in seen for key in re.findall(r"inline:(\S+)", text)}
+        kept = [key for _, _, text in sip for key in re.findall(r"inline:(\S+)", text)]
+        assert all(re.fullmatch("x+", key) for key in kept)
+        assert bool(keys) == bool(kept) == ("a=crypto" in "".join(seen))
 
 
 def test_rtcp_is_captured_both_ways_and_never_counted_as_rtp(talk: Talk) -> None:
