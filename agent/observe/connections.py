@@ -16,10 +16,11 @@ MAX_CONNECTIONS: Final = 16
 MAX_KNOWN: Final = 1024
 PJ_EEOF, PJ_ETIMEDOUT, PJ_ECANCELLED, OF_SYSTEM = 70_016, 70_009, 70_014, 120_000
 """pj_status_t: the last, and an errno (PJ_STATUS_FROM_OS)."""
+BROKEN_PIPE: Final = OF_SYSTEM + errno.EPIPE
 _ENDINGS: Final = {
     PJ_EEOF: Ending.PEER_CLOSED,
     OF_SYSTEM + errno.ECONNRESET: Ending.PEER_RESET,
-    OF_SYSTEM + errno.EPIPE: Ending.PEER_RESET,
+    BROKEN_PIPE: Ending.PEER_RESET,
     OF_SYSTEM + errno.ECONNREFUSED: Ending.REFUSED,
     OF_SYSTEM + errno.ETIMEDOUT: Ending.TIMEOUT,
     PJ_ETIMEDOUT: Ending.TIMEOUT,
@@ -72,6 +73,8 @@ def _told(one: TapConnection, events: Sequence[Event], began_s: float | None, ov
         closed_s = None  # it served; what came after is another's
     zero_s = one.opened_s if began_s is None else began_s
     end = None if closed_s is None else ending(status, ours=one.ours)
+    if end is Ending.PEER_RESET and one.up_s is None and status == BROKEN_PIPE:
+        end = Ending.FAILED  # it was not there to be written to: why, nobody said
     is_opening = one.up_s is None and closed_s is None and over_s is not None
     return Connection(
         protocol=one.protocol,

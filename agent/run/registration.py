@@ -25,11 +25,13 @@ from agent.phone.protocol import (
     SipAccount,
 )
 from agent.run.inputs import InputMissingError
+from agent.tap.model import TapConnection
 
 REGISTER_LIMIT_S: Final = 40.0
 """A REGISTER ends by Timer F after 32 s (RFC 3261 §17.1.2.2); a challenge may have taken some seconds before."""
 LEAVE_LIMIT_S: Final = 3.0
 """A registrar that doesn't answer the un-REGISTER is not waited for: the binding expires."""
+SETTLE_S: Final = 0.5
 MAX_MESSAGES: Final = 200
 KEPT_MESSAGES: Final = 20
 """The first of these are always kept."""
@@ -142,7 +144,6 @@ class Registration:
         return now
 
     def _observe(self) -> RegistrationObservation:
-        carriers = self.carriers.of(event for event in (*self._messages, self._unsent, self._waiting) if event)
         return observe_registration(
             self._plan.role,
             self._stage.endpoint,
@@ -150,8 +151,23 @@ class Registration:
             self._word,
             unsent=self._unsent,
             closed=self._closed,
-            carriers=carriers,
+            carriers=self._carried(),
         )
+
+    def _carried(self) -> tuple[TapConnection, ...]:
+        return self.carriers.of(event for event in (*self._messages, self._unsent, self._waiting) if event)
+
+    @property
+    def _is_settled(self) -> bool:
+        """Why its connection did not come up is told just after the stack's word that it could not send."""
+        if self._unsent is None or self._word is None:
+            return True
+        opening = any(one.up_s is None and one.closed_s is None for one in self._carried())
+        return not opening or self._clock.monotonic_s() >= self._word.at_s + SETTLE_S
+
+    @property
+    def _is_late(self) -> bool:
+        return self._clock.monotonic_s() >= self._began_s + REGISTER_LIMIT_S
 
     def concluded(self) -> bool:
         """True once it is known whether calls can be made; `observation` is there from then on."""
@@ -163,7 +179,7 @@ class Registration:
                     outcome=RegistrationOutcome.ERROR,
                     local_reason=self._failure,
                 )
-            elif self._word or self._closed or self._clock.monotonic_s() >= self._began_s + REGISTER_LIMIT_S:
+            elif (self._word and self._is_settled) or self._closed or self._is_late:
                 self.observation = self._observe()
                 self._told = self._word
         return self.observation is not None or self._is_idle

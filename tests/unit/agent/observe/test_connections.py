@@ -117,6 +117,14 @@ def test_the_stacks_words_are_kept_where_nothing_else_tells():
     assert (told.end, told.said) == (Ending.FAILED, "no descriptors left")
 
 
+def test_a_broken_pipe_does_not_tell_why_a_connection_never_came_up():
+    unsent = NotSent(at_s=10.2, peer=SUT, head=HEAD, reason="Broken pipe", status=120_032, connection=1)
+    (told,) = seen(unsent, carriers=(carrier(up_s=None),))
+    assert (told.end, told.said) == (Ending.FAILED, "Broken pipe")
+    (told,) = seen(unsent, carriers=(carrier(up_s=None, closed_s=10.2, status=120_111),))
+    assert told.end is Ending.REFUSED
+
+
 @pytest.mark.parametrize(("over_s", "waited_ms"), [(20.0, 10_020.0), (None, None)])
 def test_how_long_it_was_being_opened_is_told_where_it_never_came_up(over_s, waited_ms):
     (told,) = seen(PutOff(at_s=10.0, head=HEAD, connection=1), carriers=(carrier(up_s=None),), over_s=over_s)

@@ -196,3 +196,22 @@ def test_what_became_of_the_connection_of_a_register_is_told(world, status, end)
     (connection,) = it.registrations[0].connections
     assert (connection.end, connection.up_ms) == (end, None)
     assert (connection.waited_ms is None) == bool(status)
+
+
+@pytest.mark.parametrize(("told_s", "end"), [(0.2, Ending.REFUSED), (2.0, Ending.FAILED)])
+def test_why_a_register_had_no_connection_may_come_just_after_the_stacks_word(world, told_s, end):
+    it = world(plan(register=True), Peer(register_code=None))
+
+    def unsent(account):
+        now_s, head = it.clock.now_s, parse_head(request("REGISTER", "r"))
+        opening = carrier(opened_s=now_s, up_s=None)
+        closed = carrier(opened_s=now_s, up_s=None, closed_s=now_s, status=120_111)
+        it.phone.at(0.0, ConnectionSeen, connection=opening)
+        it.phone.at(0.0, NotSent, peer="p", head=head, reason="Broken pipe", status=120_032, connection=1)
+        it.phone.at(0.0, RegistrationConcluded, account=account, active=False, local_reason="503")
+        it.phone.at(told_s, ConnectionSeen, connection=closed)
+
+    it.phone._register = unsent
+    it.run()
+    (connection,) = it.registrations[0].connections
+    assert connection.end is end
