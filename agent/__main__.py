@@ -21,10 +21,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from agent.clock import SystemClock
 from agent.contract.plan import Plan, PlanError, Transport, decode_plan, plan_digest
 from agent.contract.verdict import Check, Finding, Reason, Role
-from agent.phone.protocol import Phone, PhoneError
+from agent.phone.protocol import Phone, PhoneError, TlsFiles
 from agent.report.evidence import Evidence, capture_bytes
 from agent.report.lines import Report, claim_stdout, open_result
 from agent.report.metrics import AgentMetrics
+from agent.run.certificates import read_tls
 from agent.run.closed_ports import UdpDoor
 from agent.run.health import HealthMonitor, Sentinel, SocketDrops, throttled_ms
 from agent.run.inputs import InputMissingError, SignalFile
@@ -101,9 +102,7 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
     # What cannot be removed must not become an error: the result has been written then.
     with tempfile.TemporaryDirectory(prefix="calltest-agent-", ignore_cleanup_errors=True) as directory:
         scratch = Path(directory)
-        bind = options.bind or _local_address(plan)
-        captures = Captures(directory=scratch, max_bytes=capture_bytes(calls_at_once(plan))) if plan.evidence else None
-        phone = _open_phone(bind, plan.sip_port, scratch, transport=plan.transport, captures=captures)
+        phone = _planned_phone(plan, options.bind or _local_address(plan), scratch)
         evidence = Evidence(plan, clock := SystemClock())
         is_done = False
         try:
@@ -132,6 +131,12 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
             _close(phone)
         if is_done:
             evidence.make_sound(scratch, stop_asked)
+
+
+def _planned_phone(plan: Plan, bind: str, scratch: Path) -> Phone:
+    tls = read_tls(plan.tls, scratch) if plan.transport is Transport.TLS else None
+    captures = Captures(directory=scratch, max_bytes=capture_bytes(calls_at_once(plan))) if plan.evidence else None
+    return _open_phone(bind, plan.sip_port, scratch, transport=plan.transport, tls=tls, captures=captures)
 
 
 def _health() -> HealthMonitor:
@@ -177,12 +182,13 @@ def _open_phone(
     recordings: Path,
     *,
     transport: Transport = Transport.UDP,
+    tls: TlsFiles | None = None,
     captures: Captures | None = None,
 ) -> Phone:
     """The only place where pjsua2 comes in, late: command line errors need none."""
     from agent.phone.pjsua.phone import PjsuaPhone  # noqa: PLC0415
 
-    return PjsuaPhone(bind=bind, sip_port=port, transport=transport, recordings=recordings, captures=captures)
+    return PjsuaPhone(bind=bind, sip_port=port, transport=transport, tls=tls, recordings=recordings, captures=captures)
 
 
 def _on_sigterm() -> Callable[[], bool]:

@@ -75,6 +75,27 @@ class Transport(StrEnum):
 
     UDP = "UDP"
     TCP = "TCP"
+    TLS = "TLS"
+
+
+class Files(Document, frozen=True, kw_only=True):
+    """Where the agent finds the files of a Secret: one for each key in `directory`."""
+
+    directory: str
+    secret_name: str
+    """For messages: 'Secret sut-ca has no key ca.crt'."""
+
+
+class Tls(Document, frozen=True, kw_only=True):
+    """Of a plan whose transport is TLS."""
+
+    server_name: str | None = None
+    """What the SUT's certificate is to be for, and SNI; None: its address, and no SNI."""
+    verify: bool = True
+    ca: Files | None = None
+    """Key `ca.crt`; None: the public CAs that the agent's system knows."""
+    client: Files | None = None
+    """Keys `tls.crt` and `tls.key`; None: it shows none, but for one of its own making to who connects to it."""
 
 
 class DialRoute(StrEnum):
@@ -96,6 +117,8 @@ class Plan(Document, frozen=True, kw_only=True):
     role: Role
     account: Account
     transport: Transport = Transport.UDP
+    tls: Tls | None = None
+    """None: as where a test says nothing of it; with TLS alone."""
     sip_port: int = 0
     """Local port, of that transport; 0: any free one."""
     behaviour: Behaviour | None = None

@@ -64,6 +64,22 @@ class MessageSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFiles:
+    """How a phone speaks TLS; the files are PEM."""
+
+    server_name: str = ""
+    """What a peer's certificate is to be for, and SNI; empty: its address, and no SNI."""
+    verify: bool = True
+    """A peer whose certificate is found wrong is hung up on before anything is sent to it."""
+    authorities: Path | None
+    """The CAs that are believed; None: none."""
+    certificate: Path
+    key: Path
+    anonymous: bool = False
+    """That certificate is for those who connect to us: where we connect, none is shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionSeen:
     """A TCP or TLS connection began, came up, or ended; messages have its number."""
 

@@ -189,12 +189,9 @@ class LegBook:
                 self._record_message(event)
             case ConnectionSeen():
                 self._carriers.saw(event)
-            case NotSent() | PutOff():
-                if event.head is not None:
-                    self._record_of(event.head.call_id, event)
-            case Unparsed():
-                if (found := CALL_ID.search(event.text)) is not None:
-                    self._record_of(found[1], event)
+            case NotSent() | PutOff() | Unparsed():
+                if (call_id := _call_id(event)) is not None:
+                    self._record_of(call_id, event)
             case StackRefused() | PortClosed():
                 self._record_of(event.sip_call_id, event)
             case RegistrationConcluded() | IncomingCall():
@@ -393,3 +390,10 @@ def _actions(leg: Leg) -> tuple[Action, ...]:
         )
         for name, at_s, error in leg.actions
     )
+
+
+def _call_id(event: NotSent | PutOff | Unparsed) -> str | None:
+    """None where it has none."""
+    if isinstance(event, Unparsed):
+        return found[1] if (found := CALL_ID.search(event.text)) is not None else None
+    return event.head.call_id if event.head is not None else None

@@ -12,6 +12,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 
+from agent.tap.connections import changes
 from agent.tap.model import (
     Captured,
     GapKind,
@@ -107,18 +108,6 @@ class _Message(ctypes.Structure):
         ("local", ctypes.c_char * _ADDRESS_TEXT),
         ("peer", ctypes.c_char * _ADDRESS_TEXT),
         ("target", ctypes.c_char * _TARGET_TEXT),
-    )
-
-
-class _Connection(ctypes.Structure):
-    _fields_ = (
-        ("number", ctypes.c_uint64),
-        *((name, ctypes.c_int64) for name in ("opened_ns", "up_ns", "closed_ns")),
-        ("status", ctypes.c_int32),
-        *((name, ctypes.c_uint8) for name in ("outgoing", "ours")),
-        ("protocol", ctypes.c_char * 8),
-        ("local", ctypes.c_char * _ADDRESS_TEXT),
-        ("remote", ctypes.c_char * _ADDRESS_TEXT),
     )
 
 
@@ -245,20 +234,18 @@ class Tap:
 
     def connections(self) -> Iterator[TapConnection]:
         """The changes of TCP and TLS connections since the last one that this gave."""
-        raw = _Connection()
-        while self._library.tap_connection(ctypes.byref(raw)):
-            yield TapConnection(
-                number=raw.number,
-                protocol=raw.protocol.decode(),
-                outgoing=bool(raw.outgoing),
-                local=raw.local.decode(),
-                remote=raw.remote.decode(),
-                opened_s=raw.opened_ns / 1e9,
-                up_s=raw.up_ns / 1e9 or None,
-                closed_s=raw.closed_ns / 1e9 or None,
-                status=raw.status,
-                ours=bool(raw.ours),
-            )
+        return changes(self._library)
+
+    def tell_unread(self, since_s: float) -> None:
+        """Tells, as of a message that could not be read, of those that began before then and have not come whole."""
+        self._library.tap_unread(int(since_s * 1e9))
+
+    def secure(self, server_name: str, *, anonymous: bool) -> None:
+        """Of TLS connections that are opened from now on.
+
+        `server_name`: what the peer's certificate is to be for; empty: its address. `anonymous`: they show none.
+        """
+        self._library.tap_tls(server_name.encode(), anonymous)
 
     def allow(self, networks: Sequence[str]) -> None:
         """From now on no SIP is sent to an address outside these (CIDRs); before, to any. ValueError: one is none."""
@@ -290,6 +277,8 @@ def _library() -> ctypes.CDLL:
     if not hasattr(library, "tap_install"):
         raise TapError(f"{spec.origin} was built without the tap: run dev/pjsua2/install, or rebuild the agent image")
     library.tap_streams.argtypes = (ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+    library.tap_unread.argtypes = (ctypes.c_int64,)
+    library.tap_tls.argtypes = (ctypes.c_char_p, ctypes.c_int)
     library.tap_message.argtypes = (ctypes.c_uint64, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t)
     return library
 

@@ -1,5 +1,5 @@
 /* What carries messages: a UDP socket, or a TCP or TLS connection, each with a number of its own for good. Of connections
- * it is told when they were opened, were up, and ended, and by whom. */
+ * it is told when they were opened, were up, and ended, and by whom; and of the beginning of a message that does not end. */
 #include <pjsip.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,12 +9,16 @@
 
 #define CHANGES 4096
 #define PING_BYTES 4 /* two empty lines: RFC 5626 §3.5.1 */
+#define UNREAD_BYTES 4096
 
 struct connection {
     struct connection *next;
     pjsip_transport *transport;
     tap_send send;        /* the transport's own */
     size_t empty_bytes;   /* of lines since its last message */
+    char *unread;         /* the beginning of a message, of */
+    size_t unread_bytes;  /* 0: there is none, or it was told of */
+    int64_t unread_since_ns;
     struct tap_connection shown;
 };
 
@@ -106,6 +110,46 @@ void tap_connection_empty_lines(pjsip_transport *transport, size_t length) {
                          &transport->key.rem_addr, transport->addr_len, NULL, NULL);
 }
 
+/* --- halves of messages --- */
+
+static void keep_unread(struct connection *of, const char *text, size_t length) {
+    if (!of->unread) of->unread = malloc(UNREAD_BYTES);
+    if (!of->unread) return;
+    if (!of->unread_since_ns) of->unread_since_ns = tap_now().monotonic_ns;
+    of->unread_bytes = length < UNREAD_BYTES ? length : UNREAD_BYTES;
+    memcpy(of->unread, text, of->unread_bytes);
+}
+
+/* Once for each. With our lock. */
+static void tell_unread(struct connection *of) {
+    if (of->unread_bytes) tap_sip_unread(of->transport, of->shown.number, of->unread, of->unread_bytes);
+    of->unread_bytes = 0;
+}
+
+/* What a connection has brought and pjsip has not read yet: it begins with a message. */
+static pj_status_t on_data(pjsip_tp_rx_data *read) {
+    pj_size_t size;
+    bool is_half = pjsip_find_msg(read->data, read->len, PJ_FALSE, &size) == PJSIP_EPARTIALMSG;
+    pthread_mutex_lock(&lock);
+    struct connection *found = known(read->tp);
+    if (found) {
+        bool was_told = found->unread_since_ns && !found->unread_bytes;
+        found->shown.heard = true;
+        if (!is_half) found->unread_bytes = 0, found->unread_since_ns = 0;
+        if (is_half && !was_told) keep_unread(found, read->data, read->len);
+    }
+    pthread_mutex_unlock(&lock);
+    return PJ_SUCCESS;
+}
+
+/* Tells, as of what pjsip could not read, of messages that began before then and have not come to their end. */
+void tap_unread(int64_t since_ns) {
+    pthread_mutex_lock(&lock);
+    for (struct connection *at = connections; at; at = at->next)
+        if (at->unread_since_ns < since_ns) tell_unread(at);
+    pthread_mutex_unlock(&lock);
+}
+
 /* --- from beginning to end --- */
 
 static void ended(struct tap_connection *shown, int32_t status) {
@@ -115,13 +159,15 @@ static void ended(struct tap_connection *shown, int32_t status) {
     shown->ours |= status == PJ_SUCCESS || status == PJ_ECANCELLED;
 }
 
-static void change(struct connection *connection, pjsip_transport_state state, int32_t status) {
+static void change(struct connection *connection, pjsip_transport_state state, const pjsip_transport_state_info *info) {
     struct tap_connection *shown = &connection->shown;
+    bool is_secure = (connection->transport->flag & PJSIP_TRANSPORT_SECURE) != 0;
+    if (is_secure && info && info->ext_info && !shown->closed_ns) tap_secure_of(info, &shown->secure);
     if (state == PJSIP_TP_STATE_CONNECTED) {
         shown->up_ns = tap_now().monotonic_ns;
         show_ends(connection);
     } else if (state == PJSIP_TP_STATE_DISCONNECTED) {
-        ended(shown, status);
+        ended(shown, info ? info->status : PJ_SUCCESS);
     } else if (state == PJSIP_TP_STATE_SHUTDOWN && !shown->closed_ns) {
         shown->ours = true;
     } else if (state == PJSIP_TP_STATE_DESTROY) {
@@ -133,6 +179,7 @@ static void forget(struct connection *gone) {
     struct connection **at = &connections;
     while (*at != gone) at = &(*at)->next;
     *at = gone->next;
+    free(gone->unread);
     free(gone);
 }
 
@@ -142,8 +189,9 @@ static void on_state(pjsip_transport *transport, pjsip_transport_state state, co
     struct connection *found = known(transport);
     if (!found && state == PJSIP_TP_STATE_CONNECTED) found = begin(transport);
     if (found) {
-        change(found, state, info ? info->status : PJ_SUCCESS);
+        change(found, state, info);
         tell(found);
+        if (found->shown.closed_ns) tell_unread(found);
         if (state == PJSIP_TP_STATE_DESTROY) forget(found);
     }
     pthread_mutex_unlock(&lock);
@@ -164,4 +212,5 @@ void tap_connections_install(pjsip_endpoint *endpoint, tap_send through) {
     send_through = through;
     state_before = pjsip_tpmgr_get_state_cb(manager);
     pjsip_tpmgr_set_state_cb(manager, &on_state);
+    pjsip_tpmgr_set_recv_data_cb(manager, &on_data);
 }

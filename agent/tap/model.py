@@ -209,6 +209,28 @@ WAITS: Final = 70_002
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TapSecure:
+    """What TLS came to on a connection."""
+
+    begun: bool = False
+    """The handshake: there was a connection to have it on."""
+    asked: bool = False
+    """The peer is known to have asked for a certificate of ours; False: it did not, or TLS 1.3 did not tell."""
+    version: str = ""
+    """`TLSv1.3`, as agreed; empty, as the others: not known."""
+    cipher: str = ""
+    faults: int = 0
+    """What verification found in the peer's certificate, whether it was to be verified or not: bits, PJ_SSL_CERT_E…"""
+    subject: str = ""
+    issuer: str = ""
+    names: tuple[str, ...] = ()
+    """What that certificate is for: its subjectAltName."""
+    not_before_s: int | None = None
+    """POSIX."""
+    not_after_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TapConnection:
     """A TCP or TLS connection as it stands: told at each change, the last of them is how it ended."""
 
@@ -230,6 +252,10 @@ class TapConnection:
     """Of its end: a pj_status_t."""
     ours: bool
     """We closed it, or are about to."""
+    heard: bool = False
+    """Something came by it."""
+    secure: TapSecure | None = None
+    """Of TLS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

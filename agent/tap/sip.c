@@ -160,6 +160,15 @@ void tap_sip_undirected(void *of, const char *target, size_t length, enum tap_un
     tap_message_saw(message, false);
 }
 
+/* The beginning of a message of a connection, of which the rest has not come. */
+void tap_sip_unread(void *of, uint64_t connection, const char *text, size_t length) {
+    pjsip_transport *transport = of;
+    struct carrier carrier = {(int)transport->key.type, &transport->local_addr, connection};
+    struct message *message = message_new(false, carrier, &transport->key.rem_addr, tap_now(), text, length, NULL);
+    if (message) message->shown.parsed = 0;
+    tap_message_saw(message, false);
+}
+
 /* --- the module --- */
 
 /* When the datagram that was read last came to its socket, however late a worker read it. Connections: now. The first

@@ -213,6 +213,17 @@ bool tap_sip_replay(struct tap_call *call, const char *id, struct tap_capture *c
 
 /* --- connections.c --- */
 
+/* ctypes. What TLS came to; empty or 0: not known. */
+struct tap_secure {
+    int64_t not_before_s, not_after_s; /* of the peer's certificate, POSIX */
+    uint32_t faults;                   /* that verification found in it: PJ_SSL_CERT_E… */
+    uint8_t begun;                     /* the handshake: there was a connection to have it on */
+    uint8_t asked;                     /* the peer wanted a certificate of ours */
+    char version[16], cipher[64];      /* that were agreed */
+    char subject[128], issuer[128];    /* of the peer's certificate */
+    char names[512];                   /* those that it is for, apart by blanks */
+};
+
 /* ctypes. A TCP or TLS connection as it stands; ns of CLOCK_MONOTONIC, 0: not yet. */
 struct tap_connection {
     uint64_t number; /* that of its messages */
@@ -220,15 +231,24 @@ struct tap_connection {
     int32_t status; /* of its end: a pj_status_t */
     uint8_t outgoing; /* we opened it */
     uint8_t ours;     /* we closed it, or are about to */
+    uint8_t heard;    /* something came by it */
     char protocol[8]; /* TCP, TLS */
     char local[TAP_ADDRESS_TEXT], remote[TAP_ADDRESS_TEXT];
+    struct tap_secure secure;
 };
 
 int tap_connection(struct tap_connection *out); /* ctypes */
+void tap_unread(int64_t since_ns);              /* ctypes */
+
+/* --- secure.c --- */
+
+void tap_tls(const char *server_name, int anonymous); /* ctypes */
+void tap_secure_of(const void *state_info, struct tap_secure *out);
 
 /* --- sip.c --- */
 
 struct tap_address tap_address_of(const void *sockaddr);
+void tap_sip_unread(void *transport, uint64_t connection, const char *text, size_t length);
 void tap_sip_undirected(void *tdata, const char *target, size_t length, enum tap_undirected why);
 int tap_sip_install(void);
 

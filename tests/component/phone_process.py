@@ -15,7 +15,7 @@ from agent.contract.plan import Transport
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.phone.pjsua import phone as pjsua_phone
 from agent.phone.pjsua.phone import PjsuaPhone
-from agent.phone.protocol import AccountId, CallHandle, PhoneError, Playback, SipAccount
+from agent.phone.protocol import AccountId, CallHandle, PhoneError, Playback, SipAccount, TlsFiles
 from agent.tap.call import Captures
 
 
@@ -23,6 +23,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     options = msgspec.json.decode(sys.argv[1])
     options["transport"] = Transport(options["transport"])
+    options["tls"] = msgspec.convert(options["tls"], TlsFiles | None, dec_hook=lambda _, path: Path(path))
     options["recordings"] = Path(options["recordings"])
     options["captures"] = Captures(directory=Path(options["captures"]))
     if options.pop("srtp"):

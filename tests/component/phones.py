@@ -44,11 +44,12 @@ class PhoneProcess:
         settle_s: float = 2.0,
         srtp: bool = False,
         transport: str = "UDP",
+        tls: Fields | None = None,
     ) -> None:
         recordings.mkdir(exist_ok=True)
         folder = str(recordings)
         options = {"bind": "127.0.0.1", "sip_port": sip_port, "settle_s": settle_s, "srtp": srtp}
-        options |= {"recordings": folder, "captures": folder, "transport": transport}
+        options |= {"recordings": folder, "captures": folder, "transport": transport, "tls": tls}
         self.stderr = (recordings / "stderr").open("w+")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.component.phone_process", json.dumps(options)],

@@ -9,14 +9,22 @@ import pjsua2 as pj
 
 from agent.contract.plan import Transport, transport_parameter
 from agent.phone.pjsua.objects import LOG_LEVEL, Log
-from agent.phone.protocol import PhoneError, SipAccount
+from agent.phone.protocol import PhoneError, SipAccount, TlsFiles
 from agent.tap import Tap
 
 MAX_CALLS = 1000
 """PJSUA_MAX_CALLS of dev/pjsua2/config_site.h. pjsip hands out call ids round-robin, so an id comes back late."""
 FIRST_RTP_PORT, RTP_PORTS = 10_000, 20_000
 """Below Linux's ephemeral ports; an account starts at a random one and skips those in use."""
-TRANSPORTS: Final = {Transport.UDP: pj.PJSIP_TRANSPORT_UDP, Transport.TCP: pj.PJSIP_TRANSPORT_TCP}
+TRANSPORTS: Final = {
+    Transport.UDP: pj.PJSIP_TRANSPORT_UDP,
+    Transport.TCP: pj.PJSIP_TRANSPORT_TCP,
+    Transport.TLS: pj.PJSIP_TRANSPORT_TLS,
+}
+HANDSHAKE_MS: Final = 7000
+"""A connection that is not up by then, handshake and all, is given up; four SYNs went out (judge/checks/connection)."""
+TLS_1_2, TLS_1_3 = 0x10, 0x20
+"""PJ_SSL_SOCK_PROTO_…, which the binding leaves out."""
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -48,6 +56,8 @@ class Socket:
     """0: any free one."""
     number: int = -1
     """pjsip's, once it is open."""
+    tls: TlsFiles | None = None
+    """With TLS."""
 
 
 def start(endpoint: pj.Endpoint, log: Log, tap: Tap, wanted: Socket) -> Socket:
@@ -59,6 +69,9 @@ def start(endpoint: pj.Endpoint, log: Log, tap: Tap, wanted: Socket) -> Socket:
     tap.install()
     local = pj.TransportConfig()
     local.boundAddress, local.port = wanted.bind, wanted.port
+    if wanted.tls is not None:
+        local.tlsConfig = tls_config(wanted.tls)
+        tap.secure(wanted.tls.server_name, anonymous=wanted.tls.anonymous)
     number = int(endpoint.transportCreate(TRANSPORTS[wanted.transport], local))
     endpoint.libStart()
     endpoint.audDevManager().setNullDev()
@@ -68,10 +81,22 @@ def start(endpoint: pj.Endpoint, log: Log, tap: Tap, wanted: Socket) -> Socket:
     return replace(wanted, number=number)
 
 
+def tls_config(files: TlsFiles) -> pj.TlsConfig:
+    """TLS 1.2 and 1.3; whoever connects to us is not asked for a certificate."""
+    config = pj.TlsConfig()
+    config.CaListFile = "" if files.authorities is None else str(files.authorities)
+    config.certFile, config.privKeyFile = str(files.certificate), str(files.key)
+    config.proto = TLS_1_2 | TLS_1_3
+    config.verifyServer = files.verify
+    config.verifyClient = config.requireClientCert = False
+    config.msecTimeout = HANDSHAKE_MS
+    return config
+
+
 def account_config(account: SipAccount, socket: Socket) -> pj.AccountConfig:
     """Everything through the proxy; no keep-alives, retries, IPv6 look-ups or re-INVITEs of pjsip's own.
 
-    Over TCP our Contact and Via name the socket that takes connections (RFC 3261 §18.1.1), not one that we opened.
+    But over UDP, our Contact and Via name the socket that takes connections (RFC 3261 §18.1.1), not one that we opened.
     """
     config = pj.AccountConfig()
     config.idUri = account.uri

@@ -47,6 +47,7 @@ from agent.phone.protocol import (
     Playback,
     RegistrationConcluded,
     SipAccount,
+    TlsFiles,
 )
 from agent.sip.dialogs import settled
 from agent.sip.text import parse_head, printable
@@ -63,6 +64,8 @@ SETTLE_S = 8.0
 SETTLE_POLL_S = 0.02
 OF_SYSTEM = range(120_000, 170_000)
 """A pj_status_t that is an errno (PJ_STATUS_FROM_OS)."""
+UNREAD_S = 2.0
+"""Messages of which the rest has not come for so long are told of: as long as a connection may retransmit twice."""
 MESSAGES_AT_ONCE = 64
 """Read from the tap: the rest of a flood waits there, in bounded memory."""
 
@@ -76,6 +79,7 @@ class PjsuaPhone:
         bind: str,
         sip_port: int,
         transport: Transport = Transport.UDP,
+        tls: TlsFiles | None = None,
         recordings: Path,
         captures: Captures | None = None,
         settle_s: float = SETTLE_S,
@@ -99,7 +103,9 @@ class PjsuaPhone:
         self._recordings, self._captures, self._settle_s = recordings, captures, settle_s
         self._log = Log()
         self._endpoint = Endpoint(self._items)
-        self._open(Socket(transport=transport, bind=bind, port=sip_port))
+        self._open(Socket(transport=transport, bind=bind, port=sip_port, tls=tls))
+        if transport is not Transport.UDP:
+            self._tell_unread()
 
     def _open(self, wanted: Socket) -> None:
         try:
@@ -174,7 +180,7 @@ class PjsuaPhone:
             leg.call.makeCall(to, param)
         except pj.Error as error:
             if error.status in OF_SYSTEM:  # the tap tells that the INVITE could not be sent, and by which connection
-                self._items.put(Over(time.monotonic(), leg, _why(error)))
+                self._items.put(Over(time.monotonic(), leg, why(error)))
                 return leg.handle, leg.sip_call_id
             self._unequip(leg)
             leg.tapped.abandon()
@@ -278,6 +284,11 @@ class PjsuaPhone:
             self._next = None
             self._take(item)
         return bool(self._ready or some) or item is not None
+
+    def _tell_unread(self) -> None:
+        """Again and again: a connection that has brought half a message may bring the rest, or never."""
+        self._tap.tell_unread(time.monotonic() - UNREAD_S)
+        self._after(UNREAD_S / 2, self._tell_unread)
 
     def _take(self, item: Item) -> None:
         match item:

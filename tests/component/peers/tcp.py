@@ -3,9 +3,13 @@
 import contextlib
 import re
 import socket
+import struct
 
 from tests.component.peers.trouble import Trouble
 from tests.component.peers.uas import Address, Uas
+
+LINGER = struct.pack("ii", 1, 0)
+"""SO_LINGER with which a close is a reset."""
 
 
 class Streams(Trouble):
@@ -57,14 +61,29 @@ class TcpUas(Uas):
 
     def took(self, connection: socket.socket, address: Address) -> None:
         self.taken += 1
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.connections[address], self._unread[address] = connection, b""
         self.listen(connection, self._stream)
 
-    def drop(self, address: Address) -> None:
+    def dial(self, address: str) -> Address:
+        """A connection of its own to there; what comes on it is read as on the others."""
+        host, _, port = address.rpartition(":")
+        connection = socket.create_connection((host, int(port)), 5)
+        self.took(connection, connection.getpeername())
+        return connection.getpeername()  # type: ignore[no-any-return]
+
+    def drop(self, address: Address, *, reset: bool = False) -> None:
         """Closes it."""
         connection = self.connections.pop(address)
         self._selector.unregister(connection)
+        if reset:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER)
         connection.close()
+
+    def deafen(self) -> None:
+        """From here on nobody listens."""
+        self._selector.unregister(self.sip)
+        self.sip.close()
 
     def send(self, raw: bytes, to: Address) -> None:
         if to in self.connections:

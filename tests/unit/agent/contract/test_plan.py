@@ -13,9 +13,11 @@ from agent.contract.plan import (
     MAX_PLAN_BYTES,
     Credentials,
     Evidence,
+    Files,
     Keep,
     PlanError,
     Signal,
+    Tls,
     call_key,
     decode_plan,
     decode_signal,
@@ -34,6 +36,7 @@ def test_the_plan_on_the_wire_is_as_committed():
         plan(),
         account__credentials=Credentials(directory="/secrets/sip", secret_name="sip-alice"),
         evidence=Evidence(keep=Keep.ON_FAILURE, directory="/evidence"),
+        tls=Tls(server_name="sip.example.com", ca=Files(directory="/secrets/ca", secret_name="sut-ca")),
     )
     golden = (GOLDEN / "plan.json").read_bytes()
 
