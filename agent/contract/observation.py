@@ -7,6 +7,7 @@ its own clock, unless they say otherwise. Every list is bounded, and says how mu
 from enum import StrEnum
 
 from agent.contract.call import DtmfMethod
+from agent.contract.connection import Connection
 from agent.contract.document import Document
 from agent.contract.media import Gap, Heard, Negotiated, Rtp, Section, Source, as_one
 from agent.contract.verdict import Finding, Role
@@ -196,42 +197,6 @@ class Dialog(Document, frozen=True, kw_only=True, omit_defaults=True):
     """INVITEs of this call that we refused with 482 (RFC 3261 §8.2.2.2)."""
     redirects: tuple[str, ...] = ()
     """Contacts of 3xx responses."""
-
-
-class Ending(StrEnum):
-    """How a connection ended, or why it never came up; seen from the agent."""
-
-    PEER_CLOSED = "PeerClosed"
-    PEER_RESET = "PeerReset"
-    REFUSED = "Refused"
-    TIMEOUT = "Timeout"
-    """The kernel gave up: nobody answered, or nobody any more."""
-    UNREACHABLE = "Unreachable"
-    WE_CLOSED = "WeClosed"
-    FAILED = "Failed"
-    """Something else, in the stack's words."""
-
-
-class Connection(Document, frozen=True, kw_only=True, omit_defaults=True):
-    """A TCP or TLS connection that carried SIP messages, or was to. Times as of messages, else since its opening."""
-
-    protocol: str
-    """`TCP`, `TLS`."""
-    peer: str
-    """`ip:port`."""
-    outgoing: bool
-    """This agent opened it."""
-    opened_ms: float
-    up_ms: float | None = None
-    """None: it never was."""
-    closed_ms: float | None = None
-    """None: it was there, or being opened, when what it is told for was over."""
-    end: Ending | None = None
-    said: str | None = None
-    waited_ms: float | None = None
-    """How long it had been opening by then, where it was not up."""
-    cut: str | None = None
-    """Method of a request of ours that it carried, and that was without a final response when it ended, and later."""
 
 
 class LegObservation(Document, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="leg"):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from agent.contract.call import Call
+from agent.contract.plan import Transport
 
 SCRATCH_BYTES: Final = 4 * 1024**3
 """Of an agent: recordings and captures, until each is analysed at its call's end. A bound: files have holes where
@@ -36,6 +37,10 @@ EVIDENCE_BYTES: Final = 200
 DIGIT_BYTES: Final = 130
 """Of a detail line of two sections, a source each way in both, and some loss; of a call that is not to be answered; of
 the evidence named in it, and of each digit in it, sent and received."""
+CONNECTIONS: Final = 2
+"""Of a leg: the SUT may end one between two transactions."""
+CONNECTION_BYTES: Final = {Transport.UDP: 0, Transport.TCP: 160, Transport.TLS: 600}
+"""Of each, with a certificate for four names."""
 GUESTS: Final = 100
 """So many more legs than planned are told: calls that nobody placed, a call's further tries."""
 GUESTS_BYTES: Final = 128 * 1024
@@ -49,15 +54,15 @@ def scratch_bytes(calls: Sequence[Call], *, keeps_evidence: bool) -> int:
     return seconds * RECORDED_BYTES_PER_S * RECORDINGS + captured
 
 
-def line_bytes(call: Call, *, keeps_evidence: bool) -> int:
+def line_bytes(call: Call, *, keeps_evidence: bool, transport: Transport) -> int:
     """What a leg of that call takes to be told, if it goes as planned: without the messages of one that did not."""
-    evidence = EVIDENCE_BYTES if keeps_evidence else 0
+    beside = (EVIDENCE_BYTES if keeps_evidence else 0) + CONNECTIONS * CONNECTION_BYTES[transport]
     if call.expect.sip_code >= 300:
-        return REFUSED_LEG_BYTES + evidence
+        return REFUSED_LEG_BYTES + beside
     digits = 0 if call.caller.dtmf is None else len(call.caller.dtmf.digits)
-    return LEG_BYTES + DIGIT_BYTES * digits + evidence
+    return LEG_BYTES + DIGIT_BYTES * digits + beside
 
 
-def legs_bytes(calls: Sequence[Call], *, keeps_evidence: bool) -> int:
+def legs_bytes(calls: Sequence[Call], *, keeps_evidence: bool, transport: Transport) -> int:
     """What all legs of one stage take to be told."""
-    return sum(call.count * line_bytes(call, keeps_evidence=keeps_evidence) for call in calls)
+    return sum(call.count * line_bytes(call, keeps_evidence=keeps_evidence, transport=transport) for call in calls)

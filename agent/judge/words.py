@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from agent.contract.observation import Asked, Target
+from agent.contract.observation import Asked, SipMessage, Target
 
 
 def often(count: int) -> str:
@@ -61,6 +61,14 @@ def refused(asked: Asked) -> str | None:
     return f"the port is closed: ICMP port unreachable came back to {probes}"
 
 
+def unread(message: SipMessage) -> str:
+    """What came and was not whole, or could not be read, by how it begins."""
+    start = message.text.partition("\r\n")[0][:MAX_START]
+    return f"our SIP stack could not read what came for this call: '{start}'"
+
+
+MAX_START: Final = 80
+"""Characters of a message's first line, in a note."""
 UNAUTHORIZED: Final = (401, 403, 407)
 """Refusals that credentials, or their lack, may have brought about."""
 

@@ -5,11 +5,12 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from agent.contract.observation import Connection, Ending
+from agent.contract.connection import Connection, Ending
+from agent.observe.secured import ending_of_tls, is_of_the_handshake, secured
 from agent.observe.signalling import crossings, ms
 from agent.phone.protocol import ConnectionSeen, Event, MessageSeen, NotSent, PutOff
-from agent.sip.transactions import Conversation
-from agent.tap.model import TapConnection
+from agent.sip.transactions import Conversation, Transaction
+from agent.tap.model import TapConnection, TapSecure
 
 MAX_CONNECTIONS: Final = 16
 """Of one leg."""
@@ -58,8 +59,12 @@ def connections(
     return tuple(_told(one, events, began_s, over_s) for one in carriers[:MAX_CONNECTIONS])
 
 
-def ending(status: int, *, ours: bool) -> Ending:
+def ending(status: int, *, ours: bool, secure: TapSecure | None = None) -> Ending:
     """What the stack's status of an end says."""
+    if (of_tls := ending_of_tls(status, secure)) is not None:
+        return of_tls
+    if status == PJ_ETIMEDOUT and secure is not None and secure.begun:
+        return Ending.SILENT
     return Ending.WE_CLOSED if ours else _ENDINGS.get(status, Ending.FAILED)
 
 
@@ -67,34 +72,41 @@ def _told(one: TapConnection, events: Sequence[Event], began_s: float | None, ov
     """The stack may have said that a message could not be sent before it said why its connection was not there."""
     unsent = [e for e in events if isinstance(e, NotSent) and e.connection == one.number and e.status]
     closed_s, status = one.closed_s, one.status
-    if closed_s is None and one.up_s is None and unsent:
+    up_s = None if is_of_the_handshake(one) else one.up_s
+    if closed_s is None and up_s is None and unsent:
         closed_s, status = unsent[0].at_s, unsent[0].status
-    if closed_s is not None and over_s is not None and one.up_s is not None and closed_s > over_s:
-        closed_s = None  # it served; what came after is another's
+    cut = None if closed_s is None else _cut(events, one.number, closed_s)
+    is_after = closed_s is not None and over_s is not None and up_s is not None and closed_s > over_s
+    if is_after and (cut is None or cut.at_s < (over_s or 0.0)):  # it served; what came after is another's
+        closed_s = cut = None
     zero_s = one.opened_s if began_s is None else began_s
-    end = None if closed_s is None else ending(status, ours=one.ours)
-    if end is Ending.PEER_RESET and one.up_s is None and status == BROKEN_PIPE:
+    end = None if closed_s is None else ending(status, ours=one.ours, secure=one.secure)
+    if end is Ending.PEER_RESET and up_s is None and status == BROKEN_PIPE:
         end = Ending.FAILED  # it was not there to be written to: why, nobody said
-    is_opening = one.up_s is None and closed_s is None and over_s is not None
+    is_opening = up_s is None and closed_s is None and over_s is not None
     return Connection(
         protocol=one.protocol,
         peer=one.remote,
         outgoing=one.outgoing,
         opened_ms=ms(zero_s, one.opened_s),
-        up_ms=None if one.up_s is None else ms(zero_s, one.up_s),
+        up_ms=None if up_s is None else ms(zero_s, up_s),
         closed_ms=None if closed_s is None else ms(zero_s, closed_s),
         end=end,
-        said=unsent[0].reason if unsent and end is Ending.FAILED else None,
+        said=unsent[0].reason if unsent and end in (Ending.FAILED, Ending.TLS_FAILED) else None,
         waited_ms=ms(one.opened_s, over_s) if is_opening and over_s is not None else None,
-        cut=None if closed_s is None else _cut(events, one.number, closed_s),
+        secured=secured(one),
+        cut=None if cut is None else cut.method,
     )
 
 
-def _cut(events: Sequence[Event], number: int, closed_s: float) -> str | None:
-    """The first request of ours that it carried, and that had no final response by its end, nor later."""
+def _cut(events: Sequence[Event], number: int, closed_s: float) -> Transaction | None:
+    """The first request of ours that it carried, and that had no final response by its end, nor later.
+
+    A BYE of ours crosses when its call is over.
+    """
     for transaction in Conversation(crossings(events)).transactions:
         request = transaction.request.first
         on_it = request.sent and request.connection == number and request.at_s <= closed_s
         if on_it and not transaction.finals:
-            return transaction.method
+            return transaction
     return None

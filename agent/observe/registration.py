@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from agent.contract.observation import Asked, Connection, RegistrationObservation, RegistrationOutcome
+from agent.contract.connection import Connection
+from agent.contract.observation import Asked, RegistrationObservation, RegistrationOutcome
 from agent.contract.verdict import Role
 from agent.observe.asking import tries_told
 from agent.observe.connections import connections

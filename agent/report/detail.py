@@ -38,9 +38,9 @@ class Detail:
         self._free = room_bytes
         self._sha256 = hashlib.sha256()
         self._lines = 0
-        keeps_evidence = plan.evidence is not None
+        kept, transport = plan.evidence is not None, plan.transport
         self._owed = {
-            (stage.endpoint, call.name, number): line_bytes(call, keeps_evidence=keeps_evidence)
+            (stage.endpoint, call.name, number): line_bytes(call, keeps_evidence=kept, transport=transport)
             for stage in plan.stages
             for call in plan.calls
             for number in range(call.count)

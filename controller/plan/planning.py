@@ -51,6 +51,7 @@ def check_test(test: CallTestSpec, limits: Limits) -> None:
     _check_secret(test.caller.credentials, "caller", limits)
     if test.callee is not None:
         _check_secret(test.callee.credentials, "callee", limits)
+    _check_tls(test, limits)
     _check_claim(test, limits)
     _check_readiness(test)
     for index, call in enumerate(test.calls):
@@ -166,6 +167,7 @@ def _plan(
         role=role,
         account=_callee_account(test, mounts) if is_callee else _caller_account(test, mounts),
         transport=test.target.transport,
+        tls=_tls(test, mounts),
         sip_port=CALLEE_SERVICE_PORT if is_callee and route is Route.CALLEE_SERVICE else 0,
         behaviour=callee.behaviour if is_callee and callee is not None else None,
         callee_declared=callee is not None,
@@ -220,6 +222,24 @@ def _credentials(reference: SecretReference | None, mounts: Mounts) -> contract.
     return contract.Credentials(directory=f"{mounts.credentials}/{name}", secret_name=name)
 
 
+def _tls(test: CallTestSpec, mounts: Mounts) -> contract.Tls | None:
+    given = test.target.tls
+    if given is None:
+        return None
+    return contract.Tls(
+        server_name=given.server_name,
+        verify=given.verify,
+        ca=_files(given.ca_secret_name, mounts),
+        client=_files(given.client_secret_name, mounts),
+    )
+
+
+def _files(secret_name: str | None, mounts: Mounts) -> contract.Files | None:
+    if secret_name is None:
+        return None
+    return contract.Files(directory=f"{mounts.credentials}/{secret_name}", secret_name=secret_name)
+
+
 def _to(test: CallTestSpec, call: Call) -> str:
     """The Request-URI of a call, by default the callee's URI."""
     if call.to is not None:
@@ -234,13 +254,25 @@ def _to_field(call: Call, index: int) -> str:
 
 
 def _check_secret(reference: SecretReference | None, role: str, limits: Limits) -> None:
-    if reference is None or reference.secret_name.startswith(limits.secret_prefix):
+    _check_prefix(None if reference is None else reference.secret_name, f"{role}.credentials.secretName", limits)
+
+
+def _check_prefix(name: str | None, field: str, limits: Limits) -> None:
+    if name is None or name.startswith(limits.secret_prefix):
         return
-    message = (
-        f"{role}.credentials.secretName: {reference.secret_name} does not begin with {limits.secret_prefix!r}, as the"
-        " operator's --secret-prefix demands"
-    )
+    message = f"{field}: {name} does not begin with {limits.secret_prefix!r}, as the operator's --secret-prefix demands"
     raise PlanningError(Reason.INVALID_TEST, message)
+
+
+def _check_tls(test: CallTestSpec, limits: Limits) -> None:
+    given = test.target.tls
+    if given is None:
+        return
+    if test.target.transport is not contract.Transport.TLS:
+        message = f"target.tls: is of transport TLS, and target.transport is {test.target.transport}"
+        raise PlanningError(Reason.INVALID_TEST, message)
+    for name, field in ((given.ca_secret_name, "caSecretName"), (given.client_secret_name, "clientSecretName")):
+        _check_prefix(name, f"target.tls.{field}", limits)
 
 
 def _check_claim(test: CallTestSpec, limits: Limits) -> None:
@@ -284,7 +316,8 @@ def _check_room(test: CallTestSpec, stages: int) -> None:
             f" room for {room / 2**30:.1f} GiB"
         )
         raise PlanningError(Reason.LIMIT_EXCEEDED, message)
-    told, room = stages * legs_bytes(test.calls, keeps_evidence=is_kept), DETAIL_BYTES - GUESTS_BYTES
+    one_stage = legs_bytes(test.calls, keeps_evidence=is_kept, transport=test.target.transport)
+    told, room = stages * one_stage, DETAIL_BYTES - GUESTS_BYTES
     if told > room:
         message = (
             f"the calls of one agent make {told / 2**20:.1f} MiB of results, and it tells at most"

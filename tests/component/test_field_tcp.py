@@ -1,16 +1,18 @@
 """`calltest run` over TCP, against peers whose connections do what connections do in the field."""
 
+import re
 import socket
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
 from agent.contract.verdict import Reason
-from tests.component.field import PASSED, case, cases, judged
-from tests.component.peers.running import Case, Runs, echo
-from tests.component.peers.sip import Message
+from tests.component.field import PASSED, UNMEASURED, case, cases, judged
+from tests.component.peers.b2bua import B2bua, Far
+from tests.component.peers.running import Case, Runs, both, echo
+from tests.component.peers.sip import Message, response
 from tests.component.peers.tcp import TcpUas
-from tests.component.peers.uas import Address
+from tests.component.peers.uas import Address, Call
 
 pytest.importorskip("pjsua2")
 OVER_TCP = echo().replace("port: sip}", "port: sip, transport: TCP}")
@@ -30,13 +32,130 @@ class Slamming(TcpUas):
         self.drop(peer)
 
 
+class Bytes(TcpUas):
+    """Each byte is a segment."""
+
+    def send(self, raw: bytes, to: Address) -> None:
+        for byte in raw:
+            super().send(bytes([byte]), to)
+
+
+class Together(TcpUas):
+    """A response waits for the next one, and both are one segment; keep-alives are before, between and behind them."""
+
+    waiting = b""
+
+    def send(self, raw: bytes, to: Address) -> None:
+        if raw.startswith(b"SIP/2.0 1"):
+            self.waiting += b"\r\n\r\n" + raw + b"\r\n"
+        else:
+            super().send(self.waiting + raw + b"\r\n", to)
+            self.waiting = b""
+
+
+class Hasty(TcpUas):
+    """It ends the connection right behind each final response, and does not wait for an ACK."""
+
+    def respond(self, request: Message, status: str, to: Address, **more: Any) -> None:
+        super().respond(request, status, to, **more)
+        if not status.startswith("1") and to in self.connections:
+            self.drop(to)
+
+
+class Resetting(TcpUas):
+    """It resets the connection of a call that is up."""
+
+    def on_ack(self, request: Message, peer: Address) -> None:
+        self.later(1.0, lambda: self.drop(peer, reset=True))
+
+
+class Vanishing(TcpUas):
+    """And is gone then."""
+
+    def on_ack(self, request: Message, peer: Address) -> None:
+        self.later(1.0, lambda: (self.drop(peer, reset=True), self.deafen()))
+
+
+class HalfClosing(TcpUas):
+    """It says nothing more on the connection of a call that is up, and goes on reading it."""
+
+    def on_ack(self, request: Message, peer: Address) -> None:
+        self.later(1.0, lambda: self.connections[peer].shutdown(socket.SHUT_WR))
+
+
+class Otherwise(TcpUas):
+    """Its responses to the INVITE come by a connection of its own, to the port that our Via has."""
+
+    ends_it = False
+
+    def ring(self, call: Call) -> None:
+        if self.ends_it:
+            self.drop(call.peer)
+        call.peer = self.dial(re.split(r"[ ;]", call.invite.get("via"))[1])
+        super().ring(call)
+
+
+class Reconnecting(Otherwise):
+    """Because it has ended the one that the INVITE came by, as it may (RFC 3261 §18.2.2)."""
+
+    ends_it = True
+
+
+class DeafToBye(TcpUas):
+    """It resets the connection that the BYE came by."""
+
+    def on_bye(self, request: Message, peer: Address) -> None:
+        self.drop(peer, reset=True)
+
+
 class Refusing(TcpUas):
     """Nobody listens."""
 
     def __enter__(self) -> Self:
-        self._selector.unregister(self.sip)
-        self.sip.close()
+        self.deafen()
         return super().__enter__()
+
+
+class Lengths(TcpUas):
+    """Its answer has a wrong Content-Length."""
+
+    def length(self, right: int) -> str:
+        """As its answer has it, the header and all."""
+        raise NotImplementedError
+
+    def send(self, raw: bytes, to: Address) -> None:
+        if raw.startswith(b"SIP/2.0 200") and b"application/sdp" in raw:
+            raw = re.sub(rb"Content-Length: (\d+)\r\n", lambda found: self.length(int(found[1])).encode(), raw)
+        super().send(raw, to)
+
+
+class NoLength(Lengths):
+    """It has none, which must be there (RFC 3261 §20.14)."""
+
+    def length(self, right: int) -> str:
+        return ""
+
+
+class TooLong(Lengths):
+    """It says more than comes."""
+
+    def length(self, right: int) -> str:
+        return f"Content-Length: {right + 1000}\r\n"
+
+
+class TooShort(Lengths):
+    """It says less: the rest is the beginning of something else."""
+
+    def length(self, right: int) -> str:
+        return f"Content-Length: {right - 60}\r\n"
+
+
+class Noise(TcpUas):
+    """It says something that is no SIP before its answer."""
+
+    def answer(self, call: Call) -> None:
+        self.send(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", call.peer)
+        self.later(0.3, lambda: super(Noise, self).answer(call))
 
 
 class Full(TcpUas):
@@ -59,11 +178,90 @@ class Full(TcpUas):
         self.sip.close()
 
 
+class Slow(TcpUas):
+    """Its answer is in two halves, and between them is time enough to doubt."""
+
+    def answer(self, call: Call) -> None:
+        whole = response(call.invite, "200 OK", contact=self.contact, tag=call.tag, body=self.answer_sdp(call))
+        self.send(whole[:300], call.peer)
+        self.later(4.0, lambda: (self.send(whole[300:], call.peer), self.up(call)))
+
+
+class Huge(Lengths):
+    """Its answer has more bytes than a message may have."""
+
+    def length(self, right: int) -> str:
+        return f"X-Padding: {'x' * 80_000}\r\nContent-Length: {right}\r\n"
+
+
+class HalfBye(TcpUas):
+    """It never ends its answer to the BYE."""
+
+    def on_bye(self, request: Message, peer: Address) -> None:
+        self.send(response(request, "200 OK", contact=self.contact)[:-2], peer)
+
+
+class Between(B2bua, TcpUas):
+    """It calls the callee by the connection that registered."""
+
+
+class Anew(Between):
+    """By a connection of its own, for each request."""
+
+    ends_it = False
+
+    def far_request(self, far: Far, method: str, cseq: int, **more: Any) -> None:
+        far.peer = self.dial(re.split(r"[@;]", far.target)[1])
+        super().far_request(far, method, cseq, **more)
+        if self.ends_it:
+            self.drop(far.peer)
+
+
+class Forgetful(Anew):
+    """It ends that right behind the request: what is to be answered, is by another one (RFC 3261 §18.2.2)."""
+
+    ends_it = True
+
+
+class Amnesiac(Forgetful, Hasty):
+    """And those of others, behind each response."""
+
+
+BETWEEN = both().replace("port: sip}", "port: sip, transport: TCP}")
 CASES = {
-    PASSED: [case("a call", TcpUas, OVER_TCP), case("closed between two transactions", Closing, OVER_TCP)],
-    f"Failed/{Reason.CONNECTION_REFUSED}": [case("refused", Refusing, OVER_TCP)],
-    f"Failed/{Reason.CONNECTION_LOST}": [case("closed on the INVITE", Slamming, OVER_TCP)],
+    PASSED: [
+        case("a call", TcpUas, OVER_TCP),
+        case("closed between two transactions", Closing, OVER_TCP),
+        case("byte by byte", Bytes, OVER_TCP),
+        case("several in one segment", Together, OVER_TCP),
+        case("closed behind each response", Hasty, OVER_TCP),
+        case("reset while the call is up", Resetting, OVER_TCP),
+        case("half closed", HalfClosing, OVER_TCP),
+        case("answered by another one", Otherwise, OVER_TCP),
+        case("closed, and answered by another one", Reconnecting, OVER_TCP),
+        case("noise before the answer", Noise, OVER_TCP),
+        case("half an answer, and later the rest", Slow, OVER_TCP),
+        case("called by the connection that registered", Between, BETWEEN),
+        case("called by new ones", Anew, BETWEEN),
+        case("called by new ones that end at once", Forgetful, BETWEEN),
+        case("called so, and all others end too", Amnesiac, BETWEEN),
+    ],
+    f"Failed/{Reason.CONNECTION_REFUSED}": [
+        case("refused", Refusing, OVER_TCP),
+        case("gone while the call is up", Vanishing, OVER_TCP),
+    ],
+    f"Failed/{Reason.CONNECTION_LOST}": [
+        case("closed on the INVITE", Slamming, OVER_TCP),
+        case("reset on the BYE", DeafToBye, OVER_TCP),
+    ],
     f"Failed/{Reason.CONNECTION_TIMEOUT}": [case("not answered", Full, OVER_TCP)],
+    UNMEASURED: [
+        case("no Content-Length", NoLength, OVER_TCP),
+        case("Content-Length too long", TooLong, OVER_TCP),
+        case("too long to be read", Huge, OVER_TCP),
+        case("half an answer to the BYE", HalfBye, OVER_TCP),
+    ],
+    f"Failed/{Reason.INVALID_ANSWER}": [case("Content-Length too short", TooShort, OVER_TCP)],
 }
 VERDICTS = {each.name: verdict for verdict, made in CASES.items() for each in made}
 

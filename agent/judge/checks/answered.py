@@ -10,7 +10,7 @@ from agent.judge.checks.connection import BROKEN
 from agent.judge.ends import CallEnds, Gone
 from agent.judge.findings import inconclusive, noted
 from agent.judge.refusals import PATH_CODES, changed_on_the_way
-from agent.judge.words import beyond_us, challenged, joined, listed, often, refused, seconds, spoken
+from agent.judge.words import beyond_us, challenged, joined, listed, often, refused, seconds, spoken, unread
 
 TIMER_B_MS: Final = 32_000.0
 """A UAC gives up on an INVITE without any response after 64 × T1 (RFC 3261 §17.1.1.2), whatever we would wait."""
@@ -21,8 +21,6 @@ REQUEST_TERMINATED: Final = 487
 SLOW_CALLEE_MS: Final = 5000.0
 """Our callee answers at once. One that had an INVITE this long without answering it is what was slow."""
 RINGING: Final = 180
-MAX_START: Final = 80
-"""Characters of a message's first line, in a note."""
 
 
 def answered(leg: CallLeg) -> list[Finding]:
@@ -109,9 +107,7 @@ def _not_answered(leg: CallLeg) -> Finding:
         reason = Reason.AGENT_ERROR if leg.leg.local_reason else Reason.NOT_MEASURED
         return _found(leg, reason, None, own_words(leg, "the INVITE was not sent"))
     if leg.leg.unparsed:
-        start = leg.leg.unparsed[0].text.partition("\r\n")[0][:MAX_START]
-        note = f"our SIP stack could not read what came for this call: '{start}'"
-        return _found(leg, Reason.NOT_MEASURED, None, note)
+        return _found(leg, Reason.NOT_MEASURED, None, unread(leg.leg.unparsed[0]))
     silent = times.first_response_ms is None and leg.leg.final_code is None
     needed_ms = min(_limit_ms(leg), TIMER_B_MS) if silent else _limit_ms(leg)
     nobody = refused(leg.leg.asked) if silent else None  # which is as good as a 503 (RFC 3261 §8.1.3.1)

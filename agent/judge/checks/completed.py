@@ -10,7 +10,7 @@ from agent.judge.call_leg import CallLeg, is_success, own_words
 from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
 from agent.judge.ends import CallEnds
 from agent.judge.findings import inconclusive, noted
-from agent.judge.words import destination, joined, often, seconds, spoken
+from agent.judge.words import destination, joined, often, seconds, spoken, unread
 
 ACK_MS: Final = 2000.0
 """An ACK that takes longer has not come: by then the 200 was sent again at 0.5 and 1.5 s (RFC 3261 §13.3.1.4)."""
@@ -74,6 +74,8 @@ def _bye_answered(leg: CallLeg, bye: Bye) -> list[Finding]:
     if bye.code is not None:
         observed = f"{spoken(bye.code, bye.phrase)} to its BYE"
         return [_broken(leg, Reason.BYE_REJECTED, "200", observed, *bye.why, bye_sent(leg), leg.said)]
+    if (late := next((seen for seen in leg.leg.unparsed if seen.at_ms >= bye.at_ms), None)) is not None:
+        return [leg.finding(Check.COMPLETED, Reason.NOT_MEASURED, expected="200 to its BYE", note=unread(late))]
     return [_broken(leg, Reason.BYE_UNANSWERED, "200", "no final response to its BYE", bye_sent(leg), leg.said)]
 
 

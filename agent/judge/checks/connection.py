@@ -1,14 +1,15 @@
-"""connection: a TCP connection of an agent to the SUT came up, and carried each request that began on it."""
+"""connection: a TCP or TLS connection of an agent to the SUT came up, and carried each request that began on it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agent.contract.observation import Connection, Ending
-from agent.contract.plan import Transport
+from agent.contract.connection import Connection, Ending
+from agent.contract.plan import Plan, Transport
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
+from agent.judge.checks.handshakes import ROWS, unsecured
 from agent.judge.words import seconds
 
 SYN_MS: Final = 7000.0
@@ -25,8 +26,9 @@ LOST: Final = {
     Ending.PEER_RESET: "reset by the SUT",
     Ending.TIMEOUT: "dead",
     Ending.UNREACHABLE: "dead: the network said that nobody is there any more,",
+    Ending.ALERT: "ended by an alert of the SUT's",
+    Ending.TLS_FAILED: "broken: what came was no TLS of it,",
 }
-BROKEN: Final = tuple(dict.fromkeys([*(reason for reason, _ in NEVER_UP.values()), Reason.CONNECTION_LOST]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,19 +41,21 @@ class Broken:
     note: str | None = None
 
 
-def broken(connections: Sequence[Connection]) -> list[Broken]:
+def broken(connections: Sequence[Connection], plan: Plan) -> list[Broken]:
     """Of those that an agent opened. One that the SUT ends between two transactions has served: it cut none."""
-    found = [_broken(connection) for connection in connections if connection.outgoing]
+    found = [_broken(connection, plan) for connection in connections if connection.outgoing]
     return [one for one in found if one is not None]
 
 
-def _broken(connection: Connection) -> Broken | None:
+def _broken(connection: Connection, plan: Plan) -> Broken | None:
     expected = f"{connection.protocol} connection to {connection.peer}"
     if connection.up_ms is not None:
         words = LOST.get(connection.end) if connection.end is not None and connection.cut else None
         after = seconds((connection.closed_ms or 0.0) - connection.up_ms)
         observed = f"{words} {after} after it was up, with the {connection.cut} unanswered"
         return Broken(reason=Reason.CONNECTION_LOST, expected=expected, observed=observed) if words else None
+    if (why := unsecured(connection, plan.tls.server_name if plan.tls else None)) is not None:
+        return Broken(reason=why[0], expected=expected, observed=why[1])
     if connection.end in NEVER_UP:
         reason, words = NEVER_UP[connection.end]
         return Broken(reason=reason, expected=expected, observed=words)
@@ -70,7 +74,7 @@ def connection(leg: CallLeg) -> list[Finding]:
         return [leg.finding(Check.CONNECTION, Reason.NOT_MEASURED, expected=f"a {transport} connection", note=note)]
     return [
         leg.finding(Check.CONNECTION, one.reason, expected=one.expected, observed=one.observed, note=one.note)
-        for one in broken(leg.leg.connections)
+        for one in broken(leg.leg.connections, leg.call.plan)
     ]
 
 
@@ -104,9 +108,10 @@ RULE: Final = CheckRule(
             look="Whether anything else reaches that port from the agent's node; policies; a capture at the pod.",
             excused_by=LATE_OR_DROPPED,
         ),
+        *ROWS,
         Row(
             reason=Reason.CONNECTION_LOST,
-            meaning="the SUT ended the TCP connection, and a request that it carried was never answered",
+            meaning="the SUT ended the connection, and a request that it carried was never answered",
             seen="A connection that was up ended while a request of the agent's was without a final response, and none "
             "came by another one. A connection that ends between two transactions is no fault.",
             usually="The process behind it ended or crashed on that request, or a lifetime of connections that is "
@@ -117,6 +122,7 @@ RULE: Final = CheckRule(
     subject="connection",
     sentence="{leg}'s {expected} was {observed}",
     on="both legs",
-    asked_by="always, over TCP",
-    holds="each TCP connection that an agent opens comes up, and carries every request that it began on it to its end",
+    asked_by="always, over TCP and TLS",
+    holds="each connection that an agent opens comes up, and carries every request that it began on it to its end",
 )
+BROKEN: Final = tuple(row.reason for row in RULE.rows)

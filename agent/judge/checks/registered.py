@@ -28,7 +28,7 @@ def _unconnected(call: PlannedCall, role: Role, seen: RegistrationObservation) -
         return []
     return [
         call.finding(role, Check.CONNECTION, one.reason, expected=one.expected, observed=one.observed, note=one.note)
-        for one in broken(seen.connections)
+        for one in broken(seen.connections, call.plan)
     ]
 
 

@@ -85,7 +85,7 @@ class B2bua(Uas):
     def far_request(self, far: Far, method: str, cseq: int, **more: Any) -> None:
         invite = far.call.invite
         headers = [
-            f"Via: SIP/2.0/UDP {self.address};branch={more.get('branch') or branch()};rport",
+            f"Via: SIP/2.0/{self.protocol} {self.address};branch={more.get('branch') or branch()};rport",
             "Max-Forwards: 70",
             f"From: <{invite.uri('from')}>;tag={far.tag}",
             f"To: {with_tag(f'<{far.target}>', far.remote_tag)}",

@@ -3,6 +3,7 @@
 import pytest
 
 from agent.contract.call import DtmfMethod
+from agent.contract.connection import Certificate, Connection, Ending, Secured
 from agent.contract.media import Gap, GapKind, Heard, Origin, Section, Source, Stretch
 from agent.contract.observation import (
     Action,
@@ -16,9 +17,12 @@ from agent.contract.observation import (
     Target,
     Trouble,
 )
+from agent.contract.plan import Transport
 from agent.contract.result import encode_line
 from agent.contract.room import (
     CAPTURES_BYTES,
+    CONNECTION_BYTES,
+    CONNECTIONS,
     DIGIT_BYTES,
     EVIDENCE_BYTES,
     LEG_BYTES,
@@ -103,11 +107,11 @@ def test_what_is_planned_for_is_what_an_agent_writes():
 
 def test_a_line_takes_more_with_digits_and_with_evidence_and_less_where_nothing_is_answered():
     plain = call_group(caller__dtmf=None)
-    assert line_bytes(plain, keeps_evidence=False) == LEG_BYTES
-    assert line_bytes(call_group(), keeps_evidence=False) == LEG_BYTES + 5 * DIGIT_BYTES
-    assert line_bytes(plain, keeps_evidence=True) == LEG_BYTES + EVIDENCE_BYTES
+    assert line_bytes(plain, keeps_evidence=False, transport=Transport.UDP) == LEG_BYTES
+    assert line_bytes(call_group(), keeps_evidence=False, transport=Transport.UDP) == LEG_BYTES + 5 * DIGIT_BYTES
+    assert line_bytes(plain, keeps_evidence=True, transport=Transport.UDP) == LEG_BYTES + EVIDENCE_BYTES
     refused = change(plain, expect__sip_code=404)
-    assert line_bytes(refused, keeps_evidence=True) == REFUSED_LEG_BYTES + EVIDENCE_BYTES
+    assert line_bytes(refused, keeps_evidence=True, transport=Transport.UDP) == REFUSED_LEG_BYTES + EVIDENCE_BYTES
 
 
 def test_the_disk_holds_all_recordings_of_the_calls_that_are_up_and_captures_up_to_their_bound():
@@ -117,3 +121,23 @@ def test_the_disk_holds_all_recordings_of_the_calls_that_are_up_and_captures_up_
     long = [call_group(count=50, concurrency=50, hold_seconds=3600)]
     recorded = scratch_bytes(long, keeps_evidence=False)
     assert scratch_bytes(long, keeps_evidence=True) == recorded + CAPTURES_BYTES
+
+
+@pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
+def test_a_line_takes_more_where_connections_are_told_in_it(transport):
+    certificate = Certificate(
+        subject="CN=kamailio-7d9f-x2.voice.svc.cluster.local", issuer="CN=An Issuing Authority X1,O=An Organisation",
+        names=tuple(f"replica-{number}.sip.example.com" for number in range(4)), not_before="2026-01-01T00:00:00Z",
+        not_after="2026-01-01T00:00:00Z",
+    )  # fmt: skip
+    secured = Secured(version="TLSv1.3", cipher="TLS_AES_256_GCM_SHA384", certificate=certificate, asked=True)
+    connection = Connection(
+        protocol=transport, peer="255.255.255.255:65535", outgoing=True, opened_ms=-3_600_000.1, up_ms=-3_600_000.1,
+        closed_ms=3_600_000.1, end=Ending.PEER_CLOSED, secured=secured if transport is Transport.TLS else None,
+    )  # fmt: skip
+    leg = caller_leg()
+    more = len(encode_line(change(leg, connections=(connection,) * CONNECTIONS))) - len(encode_line(leg))
+    assert 0.85 < more / (CONNECTIONS * CONNECTION_BYTES[transport]) <= 1
+    plain = call_group(caller__dtmf=None)
+    asked = line_bytes(plain, keeps_evidence=False, transport=transport)
+    assert asked == LEG_BYTES + CONNECTIONS * CONNECTION_BYTES[transport]

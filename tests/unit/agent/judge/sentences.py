@@ -122,6 +122,12 @@ CASES: Final[dict[str, Case]] = {
     "a BYE to a Contact, by Record-Route, without response": lambda: verdict(
         caller(bye_code=None, route=ROUTE, ended_s=46.1), callee(bye_s=16.1, bye_sent=True)
     ),
+    "a BYE whose answer could not be read": lambda: verdict(
+        caller(bye_code=None, ended_s=46.1, extra=(unread("SIP/2.0 200 OK", 14.3),))
+    ),
+    "a BYE without an answer, and something unreadable before it": lambda: verdict(
+        caller(bye_code=None, ended_s=46.1, extra=(unread("HTTP/1.1 400 Bad Request", 13.0),))
+    ),
     "a BYE that was refused, with a reason": lambda: verdict(
         caller(bye_code=403, goodbye={"Warning": '399 pbx "not in dialog"'})
     ),
@@ -232,8 +238,8 @@ def disturbed() -> Samples:
     return np.concatenate([SIGNAL[:13000], noise, SIGNAL[19000:]])
 
 
-def unread(text: str) -> Event:
-    return Unparsed(at_s=10.05, peer=RELAY, local=OURS, protocol="UDP", text=text)
+def unread(text: str, at_s: float = 10.05) -> Event:
+    return Unparsed(at_s=at_s, peer=RELAY, local=OURS, protocol="UDP", text=text)
 
 
 def told(name: str) -> str:

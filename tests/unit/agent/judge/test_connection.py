@@ -2,10 +2,23 @@
 
 import pytest
 
-from agent.contract.observation import Connection, Ending, RegistrationObservation, RegistrationOutcome
-from agent.contract.plan import Transport
+from agent.contract.connection import Connection, Ending
+from agent.contract.observation import RegistrationObservation, RegistrationOutcome
+from agent.contract.plan import Tls, Transport
 from agent.contract.verdict import Check, Reason, Result, Role
-from tests.unit.agent.judge.wire import SUT, callee, caller, carrier, troubled, unconnected, verdict
+from agent.tap.model import TapSecure
+from tests.unit.agent.judge.wire import (
+    CERTIFICATE,
+    SUT,
+    callee,
+    caller,
+    carrier,
+    troubled,
+    unbelieved,
+    unconnected,
+    unsecured,
+    verdict,
+)
 
 
 def found(*args, **changes):
@@ -107,3 +120,65 @@ def test_else_it_is_judged_by_what_was_answered(seen, reason):
     findings = found(caller(code=486), None, registrations=[seen])
     assert (Check.REGISTERED, reason) in findings
     assert Check.CONNECTION not in [check for check, _ in findings]
+
+
+# TLS
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (unsecured(495_040), Reason.TLS_HANDSHAKE_FAILED),
+        (unsecured(495_040, secure={"asked": True}), Reason.TLS_CLIENT_REFUSED),
+        (unsecured(495_048), Reason.TLS_CLIENT_REFUSED),
+        (unsecured(495_112), Reason.TLS_HANDSHAKE_FAILED),
+        (unsecured(494_258), Reason.TLS_HANDSHAKE_FAILED),
+        (unsecured(120_111, secure={"begun": False}), Reason.CONNECTION_REFUSED),
+        (unsecured(120_104), Reason.CONNECTION_RESET),
+        (unsecured(70_009, secure={"begun": False}), Reason.CONNECTION_TIMEOUT),
+        (unbelieved(0x4000_0026), Reason.TLS_CERTIFICATE_UNTRUSTED),
+        (unbelieved(0x4000_0004), Reason.TLS_CERTIFICATE_EXPIRED),
+        (unbelieved(0x10), Reason.TLS_CERTIFICATE_UNTRUSTED),
+        (unbelieved(0), Reason.NOT_MEASURED),
+        (unsecured(171_173), Reason.NOT_MEASURED),
+    ],
+)
+def test_each_way_in_which_a_handshake_fails_has_its_reason(end, reason):
+    assert found(end, None) == [(Check.CONNECTION, reason)]
+
+
+def test_a_certificate_is_said_with_all_that_is_wrong_with_it():
+    (finding,) = verdict(unbelieved(0x4000_0036), None, tls=Tls(server_name="other.example.com")).findings
+    assert finding.observed == (
+        "hung up on by this agent: its certificate is signed by nobody that is believed (issuer CN=ca), is not one for"
+        " this (its purpose, form or chain), is valid from 2023-11-14T22:13:20Z to 2023-11-15T22:13:20Z and is for"
+        " sip.example.com and 10.0.0.7, and not for other.example.com"
+    )
+
+
+def test_without_a_server_name_the_address_is_what_it_is_to_be_for():
+    (finding,) = verdict(unbelieved(0x4000_0000), None).findings
+    assert (finding.observed or "").endswith(f"and not for {SUT.partition(':')[0]}")
+
+
+def late_alert(status: int, *, heard: bool, **secure) -> list[tuple[Check, Reason]]:
+    """A connection that was up, and then ended by an alert, with the INVITE on it."""
+    told = TapSecure(**(CERTIFICATE | {"begun": True} | secure))
+    ended = carrier(protocol="TLS", closed_s=10.2, status=status, heard=heard, secure=told)
+    return found(caller(code=None, ringing=False, ended_s=10.6, carriers=(ended,)), None)
+
+
+def test_in_tls_1_3_a_certificate_is_refused_once_the_connection_is_up():
+    assert late_alert(495_116, heard=False)[0] == (Check.CONNECTION, Reason.TLS_CLIENT_REFUSED)
+    assert late_alert(495_040, heard=False)[0] == (Check.CONNECTION, Reason.TLS_CLIENT_REFUSED)
+    assert late_alert(495_080, heard=False)[0] == (Check.CONNECTION, Reason.TLS_HANDSHAKE_FAILED)
+
+
+@pytest.mark.parametrize("status", [495_080, 494_267])
+def test_what_ends_tls_after_something_was_said_is_a_connection_that_was_lost(status):
+    assert late_alert(status, heard=True)[0] == (Check.CONNECTION, Reason.CONNECTION_LOST)
+
+
+def test_a_late_agent_may_have_missed_the_answer_to_its_handshake():
+    late = unsecured(70_009, health=troubled(lateness_ms=5000.0))
+    assert found(late, None) == [(Check.CONNECTION, Reason.AGENT_OVERLOADED)]

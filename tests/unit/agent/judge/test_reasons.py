@@ -30,7 +30,9 @@ from tests.unit.agent.judge.wire import (
     rtp,
     silence,
     troubled,
+    unbelieved,
     unconnected,
+    unsecured,
     verdict,
 )  # fmt: skip
 from tests.unit.builders import change
@@ -43,7 +45,8 @@ FAILED = {
     "DtmfNotEnded", "DtmfCutShort", "NoRtp", "MediaStopped", "TooFewPackets", "UnnegotiatedPayload", "PacketLoss",
     "InvalidAnswer", "AckMissing", "ByeRejected", "Jitter", "NoAudio", "WrongAudio", "UnexpectedAudio",
     "MediaGap", "UnsignalledSource", "Looped", "ConnectionRefused", "ConnectionReset", "ConnectionTimeout",
-    "ConnectionLost",
+    "ConnectionLost", "TlsTimeout", "TlsNotSpoken", "TlsHandshakeFailed", "TlsClientRefused", "TlsCertificateUntrusted",
+    "TlsCertificateExpired", "TlsNameMismatch",
 }  # fmt: skip
 CHECKS = Path(run.__file__).parent
 
@@ -132,6 +135,13 @@ WIRE: dict[Reason, Case] = {
     Reason.CONNECTION_REFUSED: lambda: verdict(unconnected(120_111), None),
     Reason.CONNECTION_RESET: lambda: verdict(unconnected(120_104), None),
     Reason.CONNECTION_TIMEOUT: lambda: verdict(unconnected(ended_s=42.0), None),
+    Reason.TLS_TIMEOUT: lambda: verdict(unsecured(70_009), None),
+    Reason.TLS_NOT_SPOKEN: lambda: verdict(unsecured(494_267), None),
+    Reason.TLS_HANDSHAKE_FAILED: lambda: verdict(unsecured(495_070), None),
+    Reason.TLS_CLIENT_REFUSED: lambda: verdict(unsecured(495_116), None),
+    Reason.TLS_CERTIFICATE_UNTRUSTED: lambda: verdict(unbelieved(0x2), None),
+    Reason.TLS_CERTIFICATE_EXPIRED: lambda: verdict(unbelieved(0x4), None),
+    Reason.TLS_NAME_MISMATCH: lambda: verdict(unbelieved(0x4000_0000), None),
     Reason.CONNECTION_LOST: lambda: verdict(
         caller(code=None, ringing=False, carriers=(carrier(closed_s=10.5, status=70_016),), ended_s=10.6), None
     ),

@@ -5,7 +5,7 @@ A good call: 4 s, PCMU both ways through 10.0.0.1, this call's signal heard at b
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from agent.observe.sound import Codes
 from agent.phone.protocol import CallEnded, CallHandle, Event, NotSent, PutOff
 from agent.sip.text import parse_head
 from agent.sound.identity import Samples, encode
-from agent.tap.model import TapConnection, TapStream
+from agent.tap.model import TapConnection, TapSecure, TapStream
 from tests.unit.builders import RUN_UID, change, plan, report
 from tests.unit.sip_messages import message, request, response, sdp, with_sdp
 from tests.unit.taps import tap_digit, tap_stream
@@ -213,6 +213,25 @@ def unconnected(status: int = 0, **changes: Any) -> End:
     opening = carrier(up_s=None, closed_s=closed_s, status=status)
     usual: dict[str, Any] = {"code": None, "unsent": status, "carriers": (opening,), "ended_s": 10.1}
     return caller(**(usual | changes))
+
+
+def unsecured(status: int, *, secure: dict[str, Any] | None = None, closed_s: float = 10.05, **changes: Any) -> End:
+    """A caller whose TLS never came about; `secure`: what it came to all the same, else its handshake had begun."""
+    told = TapSecure(**({"begun": True} | (secure or {})))
+    opening = carrier(protocol="TLS", up_s=None, closed_s=closed_s, status=status, secure=told)
+    usual: dict[str, Any] = {"code": None, "unsent": status, "carriers": (opening,), "ended_s": 10.1}
+    return caller(**(usual | changes))
+
+
+CERTIFICATE: Final[dict[str, Any]] = {
+    "version": "TLSv1.3", "cipher": "TLS_AES_256_GCM_SHA384", "subject": "CN=sut", "issuer": "CN=ca",
+    "names": ("sip.example.com", "10.0.0.7"), "not_before_s": 1_700_000_000, "not_after_s": 1_700_086_400,
+}  # fmt: skip
+
+
+def unbelieved(faults: int) -> End:
+    """A caller that hung up on a certificate."""
+    return unsecured(171_173, secure=CERTIFICATE | {"faults": faults})
 
 
 def troubled(**trouble: Any) -> Health:

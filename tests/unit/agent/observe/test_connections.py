@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.contract.observation import Connection, Ending
+from agent.contract.connection import Connection, Ending
 from agent.observe.connections import MAX_CONNECTIONS, MAX_KNOWN, Carriers, connections, ending
 from agent.phone.protocol import ConnectionSeen, NotSent, PutOff
 from agent.sip.text import parse_head
@@ -38,7 +38,8 @@ def known(*made: TapConnection) -> Carriers:
         (70_014, False, Ending.WE_CLOSED),
         (0, True, Ending.WE_CLOSED),
         (120_104, True, Ending.WE_CLOSED),
-        (494_267, False, Ending.FAILED),
+        (120_024, False, Ending.FAILED),
+        (495_070, False, Ending.ALERT),
     ],
 )
 def test_an_end_is_what_the_stacks_status_says(status, ours, end):
@@ -97,6 +98,12 @@ def test_nothing_else_was(events):
 def test_an_end_after_the_leg_is_none_of_it():
     (told,) = seen(message(10.0, INVITE, sent=True), carriers=(carrier(closed_s=21.0, status=70_016),))
     assert (told.end, told.closed_ms, told.cut) == (None, None, None)
+
+
+def test_a_bye_crosses_when_the_call_is_over_and_can_be_cut_then():
+    bye = message(20.001, request("BYE"), sent=True)
+    (told,) = seen(bye, carriers=(carrier(closed_s=20.1, status=120_104),))
+    assert (told.end, told.cut) == (Ending.PEER_RESET, "BYE")
 
 
 def test_why_it_never_came_up_may_be_told_as_the_leg_is_over():

@@ -2,7 +2,8 @@
 
 import pytest
 
-from agent.contract.observation import Ending, RegistrationOutcome
+from agent.contract.connection import Ending
+from agent.contract.observation import RegistrationOutcome
 from agent.contract.plan import Credentials, Signal
 from agent.phone.protocol import AccountId, ConnectionSeen, NotSent, PutOff, RegistrationConcluded
 from agent.run.inputs import InputMissingError
