@@ -6,7 +6,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from agent.contract.document import Document
-from agent.contract.field import NAME_PATTERN, about, rule
+from agent.contract.field import NAME_PATTERN, SUBDOMAIN_PATTERN, about, rule
 from agent.contract.plan import Transport
 from controller.api.field import Labels
 
@@ -51,6 +51,53 @@ class AddressTarget(Document, frozen=True, kw_only=True):
             pattern=r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$",
         ),
     ]
+
+
+SecretName = Annotated[str, Meta(min_length=1, max_length=253, pattern=SUBDOMAIN_PATTERN)]
+
+
+class TlsTarget(Document, frozen=True, kw_only=True):
+    """How TLS is spoken with the SUT."""
+
+    server_name: (
+        Annotated[
+            str,
+            about(
+                "The name that the SUT's certificate must be for (RFC 5922 §7: no wildcards), sent as SNI. Replicas are"
+                " dialled by their addresses; without this, the address must be in the certificate.",
+                example="sip.example.com",
+                min_length=1,
+                max_length=253,
+                pattern=r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$",
+            ),
+        ]
+        | None
+    ) = None
+    verify: Annotated[
+        bool,
+        about(
+            "Hang up, and send nothing, where the SUT's certificate is not signed by a CA that is believed, is out of"
+            " date, or for another name. false: take any; what is wrong with it is told in the legs' lines.",
+            example=True,
+        ),
+    ] = True
+    ca_secret_name: Annotated[
+        SecretName | None,
+        about(
+            "Secret in the CallTest's namespace with the CAs to believe, PEM, in its key ca.crt; default: the public"
+            " ones, as of the agent's image.",
+            example="sut-ca",
+        ),
+    ] = None
+    client_secret_name: Annotated[
+        SecretName | None,
+        about(
+            "Secret of type kubernetes.io/tls (keys tls.crt, tls.key) in the CallTest's namespace: the certificate that"
+            " both agents show to a SUT that asks for one, and to one that connects to them. Default: none is shown"
+            " where they connect, and one that they sign themselves to who connects to them.",
+            example="agent-tls",
+        ),
+    ] = None
 
 
 class RevisionsWanted(StrEnum):
@@ -106,11 +153,18 @@ class Target(Document, frozen=True, kw_only=True):
     transport: Annotated[
         Transport,
         about(
-            "How SIP travels to the SUT, and from it to the callee. Over TCP an agent listens, and opens one connection"
-            " to each endpoint; each that does not come up, or is cut, is Failed with its own reason.",
+            "How SIP travels to the SUT, and from it to the callee. Over TCP and TLS an agent listens, and opens one"
+            " connection to each endpoint; each that does not come up, or is cut, is Failed with its own reason.",
             example="TCP",
         ),
     ] = Transport.UDP
+    tls: Annotated[
+        TlsTarget | None,
+        about(
+            "Of transport TLS. Versions 1.2 and 1.3 are spoken; a handshake that fails is Failed with its own reason.",
+            example={"serverName": "sip.example.com", "caSecretName": "sut-ca"},
+        ),
+    ] = None
     via: Annotated[
         Via,
         about(

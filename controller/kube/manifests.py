@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from agent.contract.plan import Plan, Signal
+from agent.contract.plan import Credentials, Files, Plan, Signal, Tls
 from agent.contract.room import HELD_BYTES, SCRATCH_BYTES
 from controller.api import API_VERSION
 from controller.api.field import without_nulls
@@ -218,9 +218,9 @@ def _volumes(plan: Plan, test: CallTestSpec) -> list[tuple[Object, Object]]:
         _volume("documents", DOCUMENTS, {"downwardAPI": {"items": documents}}),
         _volume("tmp", "/tmp", {"emptyDir": {"sizeLimit": TMP_SIZE}}, read_only=False),  # noqa: S108 - the pod's own
     ]
-    if plan.account.credentials is not None:
-        secret = {"secret": {"secretName": plan.account.credentials.secret_name, "optional": True}}
-        found.append(_volume("credentials", plan.account.credentials.directory, secret))
+    for name, held in _secrets(plan).items():
+        secret = {"secret": {"secretName": held.secret_name, "optional": True}}
+        found.append(_volume(name, held.directory, secret))
     for index, name in enumerate(_wav_config_maps(plan, test)):
         files = {"configMap": {"name": name, "optional": True}}
         found.append(_volume(f"wav-{index}", f"{POD_MOUNTS.wav}/{name}", files))
@@ -228,6 +228,17 @@ def _volumes(plan: Plan, test: CallTestSpec) -> list[tuple[Object, Object]]:
         assert test.evidence is not None  # the plan has it from there
         claim = {"persistentVolumeClaim": {"claimName": test.evidence.claim_name}}
         found.append(_volume("evidence", plan.evidence.directory, claim, read_only=False))
+    return found
+
+
+def _secrets(plan: Plan) -> dict[str, Credentials | Files]:
+    """By the name of their volume; one that is named twice is mounted once."""
+    tls = plan.tls or Tls()
+    named = {"credentials": plan.account.credentials, "ca": tls.ca, "client": tls.client}
+    found: dict[str, Credentials | Files] = {}
+    for name, files in named.items():
+        if files is not None and files.secret_name not in [other.secret_name for other in found.values()]:
+            found[name] = files
     return found
 
 

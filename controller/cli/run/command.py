@@ -16,7 +16,7 @@ Targets = Annotated[
 Format = Annotated[Output, typer.Option("--output", "-o", help="How to print the result.")]
 Secrets = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME=DIR", help="Directory (files username, password, realm) that stands for a Secret."),
+    typer.Option(metavar="NAME=DIR", help="Directory (a file for each key) that stands for a Secret."),
 ]
 ConfigMaps = Annotated[
     list[str] | None, typer.Option(metavar="NAME=DIR", help="Directory that stands for a ConfigMap with WAV files.")

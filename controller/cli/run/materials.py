@@ -12,7 +12,9 @@ from controller.faults import UnusableInputError
 from controller.plan.planning import Mounts
 
 SECRET_KEYS: Final = ("username", "password")
-"""Needed."""
+"""Needed in one for digest."""
+CA_KEYS: Final = ("ca.crt",)
+TLS_KEYS: Final = ("tls.crt", "tls.key")
 REALM: Final = "realm"
 """A key that may be there too."""
 
@@ -47,11 +49,11 @@ def provide(test: CallTest, place: Callable[[str], str], inputs: Inputs, given: 
     """
     secrets, config_maps = directory / "secrets", directory / "config-maps"
     faults: list[str] = []
-    for path, name in _secret_names(test):
+    for path, name, keys in _secret_names(test):
         at = f"{place(path)}: {path}: Secret {name}"
         held = inputs.secrets.get((test.namespace, name))
         with _noting(faults):
-            _provide_secret(at, secrets / name, given.secrets.get(name), held)
+            _provide_secret(at, secrets / name, given.secrets.get(name), held, keys=keys)
     for path, name, key in _wav_files(test):
         at = f"{place(path)}: {path}: ConfigMap {name}"
         held = inputs.config_maps.get((test.namespace, name))
@@ -70,13 +72,18 @@ def _noting(faults: list[str]) -> Iterator[None]:
         faults.append(str(error))
 
 
-def _provide_secret(at: str, place: Path, given: Path | None, held: Mapping[str, bytes] | None) -> None:
+def _provide_secret(
+    at: str, place: Path, given: Path | None, held: Mapping[str, bytes] | None, *, keys: Sequence[str]
+) -> None:
     if not _mount(place, given, held):
-        files = f"with the files {' and '.join(SECRET_KEYS)}"
+        files = f"with the file{'s' if len(keys) > 1 else ''} {' and '.join(keys)}"
         raise UnusableInputError(f"{at} is not here: put it into the file, or give --secret {place.name}=DIR, {files}")
-    for key in SECRET_KEYS:
-        _require_text(at, place, key)
-    if (place / REALM).exists():
+    for key in keys:
+        if keys == SECRET_KEYS:
+            _require_text(at, place, key)
+        else:
+            _read(at, place, key)  # what is in it is looked at by the agent
+    if keys == SECRET_KEYS and (place / REALM).exists():
         _require_text(at, place, REALM)
 
 
@@ -86,14 +93,19 @@ def _provide_sound(at: str, place: Path, given: Path | None, held: Mapping[str, 
     _require_playable(at, place, key)
 
 
-def _secret_names(test: CallTest) -> list[tuple[str, str]]:
-    """Field and name of each Secret of the test."""
+def _secret_names(test: CallTest) -> list[tuple[str, str, Sequence[str]]]:
+    """Field, name and keys of each Secret of the test."""
     spec = test.spec
-    found = []
+    found: list[tuple[str, str, Sequence[str]]] = []
     if spec.caller.credentials is not None:
-        found.append(("spec.caller.credentials.secretName", spec.caller.credentials.secret_name))
+        found.append(("spec.caller.credentials.secretName", spec.caller.credentials.secret_name, SECRET_KEYS))
     if spec.callee is not None and spec.callee.credentials is not None:
-        found.append(("spec.callee.credentials.secretName", spec.callee.credentials.secret_name))
+        found.append(("spec.callee.credentials.secretName", spec.callee.credentials.secret_name, SECRET_KEYS))
+    tls = spec.target.tls
+    if tls is not None and tls.ca_secret_name is not None:
+        found.append(("spec.target.tls.caSecretName", tls.ca_secret_name, CA_KEYS))
+    if tls is not None and tls.client_secret_name is not None:
+        found.append(("spec.target.tls.clientSecretName", tls.client_secret_name, TLS_KEYS))
     return found
 
 

@@ -36,7 +36,7 @@ def read_destination(text: str, default_port: int, transport: Transport) -> Dest
     """HOST, HOST:PORT or sip:HOST:PORT of `--target`; UnusableInputError says what is wrong with it."""
     scheme, plain, named = _parts(text)
     if scheme == "sips" or named.upper() not in {"", *Transport}:
-        raise UnusableInputError(f"--target {text!r}: {' and '.join(Transport)} are the only transports yet")
+        raise UnusableInputError(f"--target {text!r}: {', '.join(Transport)} are the transports, said in the test")
     if named and named.upper() != transport:
         raise UnusableInputError(f"--target {text!r}: the test's target.transport is {transport}")
     found = _HOST_PORT.fullmatch(plain)

@@ -157,6 +157,15 @@ def test_a_pod_mounts_only_what_its_own_plan_names():
     assert callee["metadata"]["labels"]["calltest.dev/role"] == "callee"
 
 
+def test_secrets_of_tls_are_mounted_each_once():
+    tls = {"target.transport": "TLS", "target.tls": {"caSecretName": "ca", "clientSecretName": "both"}}
+    _, (caller, callee) = pods(tls | {"callee.credentials": {"secretName": "both"}})
+    for pod, names in ((caller, ["credentials", "ca", "client"]), (callee, ["credentials", "ca"])):
+        volumes = [item for item in pod["spec"]["volumes"] if "secret" in item]
+        assert [item["name"] for item in volumes] == names
+        assert all(item["secret"]["optional"] for item in volumes)
+
+
 def test_without_credentials_there_is_no_secret():
     _, (caller, callee) = pods({"caller.credentials": None})
     for pod in (caller, callee):

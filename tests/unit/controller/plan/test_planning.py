@@ -110,6 +110,40 @@ def test_agents_speak_the_tests_transport():
     assert [plan.transport for plan in plan_run(RUN, over_tcp, endpoints(1), WIDE)] == ["TCP", "TCP"]
 
 
+TLS = {"target.transport": "TLS"}
+
+
+def test_agents_find_what_they_need_for_tls():
+    named = {"serverName": "sip.example.com", "verify": False, "caSecretName": "ca", "clientSecretName": "agent"}
+    (plan, other) = plan_run(RUN, spec(TLS | {"target.tls": named}), endpoints(1), WIDE)
+    assert plan.tls == other.tls
+    assert plan.tls is not None
+    assert (plan.tls.server_name, plan.tls.verify) == ("sip.example.com", False)
+    assert [(files.secret_name, files.directory) for files in (plan.tls.ca, plan.tls.client) if files is not None] == [
+        ("ca", "/etc/calltest-credentials/ca"),
+        ("agent", "/etc/calltest-credentials/agent"),
+    ]
+
+
+def test_what_tls_needs_has_defaults():
+    assert plan_run(RUN, spec(TLS), endpoints(1), WIDE)[0].tls is None
+    (plan, _) = plan_run(RUN, spec(TLS | {"target.tls": {}}), endpoints(1), WIDE)
+    assert plan.tls is not None
+    assert (plan.tls.server_name, plan.tls.verify, plan.tls.ca, plan.tls.client) == (None, True, None, None)
+
+
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+def test_tls_is_of_its_transport(transport):
+    with pytest.raises(PlanningError, match=f"target.tls: is of transport TLS, and target.transport is {transport}"):
+        check_test(spec({"target.transport": transport, "target.tls": {}}), WIDE)
+
+
+@pytest.mark.parametrize("field", ["caSecretName", "clientSecretName"])
+def test_secrets_of_tls_have_the_prefix_too(field):
+    with pytest.raises(PlanningError, match=f"target.tls.{field}: mine does not begin with 'sip-'"):
+        check_test(spec(TLS | {"target.tls": {field: "mine"}}), Limits(secret_prefix="sip-"))
+
+
 @pytest.mark.parametrize("field", ["caller.uri", "callee.uri", "calls.0.to"])
 def test_a_uri_that_says_another_transport_is_refused(field):
     with pytest.raises(PlanningError, match=r"says ;transport=udp, and target.transport is TCP"):

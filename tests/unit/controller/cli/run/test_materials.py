@@ -65,6 +65,25 @@ def test_documents_become_files_that_only_we_can_read(tmp_path: Path) -> None:
     assert (Path(mounts.wav) / "prompts" / "hello.wav").read_bytes() == SPEECH
 
 
+def test_secrets_of_tls_have_other_keys(tmp_path: Path) -> None:
+    target = {
+        "service": {"name": "sut"},
+        "transport": "TLS",
+        "tls": {"caSecretName": "ca", "clientSecretName": "agent"},
+    }
+    held = {("default", "ca"): {"ca.crt": b"PEM"}, ("default", "agent"): {"tls.crt": b"PEM", "tls.key": b"PEM"}}
+    inputs = Inputs(call_tests=(), secrets={**HELD.secrets, **held}, config_maps=HELD.config_maps)
+    mounts = provide(call_test(target=target), place, inputs, Directories(), tmp_path)
+    assert Path(mounts.credentials, "agent", "tls.key").read_bytes() == b"PEM"
+    with pytest.raises(UnusableInputError) as caught:
+        provide(call_test(target=target), place, HELD, Directories(), tmp_path / "other")
+    assert "give --secret ca=DIR, with the file ca.crt" in str(caught.value)
+    assert "give --secret agent=DIR, with the files tls.crt and tls.key" in str(caught.value)
+    empty = Inputs(call_tests=(), secrets={**inputs.secrets, ("default", "ca"): {}}, config_maps=HELD.config_maps)
+    with pytest.raises(UnusableInputError, match=r"Secret ca has no key ca.crt"):
+        provide(call_test(target=target), place, empty, Directories(), tmp_path / "third")
+
+
 def test_given_directories_come_before_the_file_s(tmp_path: Path) -> None:
     given = tmp_path / "given"
     given.mkdir()
