@@ -2,10 +2,13 @@
 
 import subprocess
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc")
+LOCK = threading.RLock()
+"""Peers are made by several threads at once."""
 FOLDER = Path(tempfile.mkdtemp(prefix="calltest-certificates-"))
 """For the tests of this process."""
 
@@ -29,8 +32,9 @@ def pair(name: str) -> Pair:
 def authority(name: str = "ca") -> Pair:
     """A CA that has signed itself."""
     made = pair(name)
-    if not made.certificate.exists():
-        openssl("req", "-x509", *NEW_KEY, "-subj", f"/CN={name}", "-keyout", made.key, "-out", made.certificate)
+    with LOCK:
+        if not made.certificate.exists():
+            openssl("req", "-x509", *NEW_KEY, "-subj", f"/CN={name}", "-keyout", made.key, "-out", made.certificate)
     return made
 
 
@@ -39,11 +43,14 @@ def certificate(
 ) -> Pair:
     """`names`: its subjectAltName; empty: it has none. `expired`: since yesterday."""
     made = pair(f"{by}-{common_name}-{names or 'none'}-{expired}".replace(":", "_").replace("*", "any"))
-    if made.certificate.exists():
-        return made
-    asked, signer = made.certificate.with_suffix(".csr"), authority(by)
-    alternative = ("-addext", f"subjectAltName={names}") if names else ()
-    openssl("req", "-new", *NEW_KEY, "-subj", f"/CN={common_name}", *alternative, "-keyout", made.key, "-out", asked)
-    signed = ("-CA", signer.certificate, "-CAkey", signer.key, "-copy_extensions", "copy")
-    openssl("x509", "-req", "-in", asked, *signed, "-days", "-1" if expired else "2", "-out", made.certificate)
+    with LOCK:
+        if not made.certificate.exists():
+            _sign(made, names, common_name, authority(by), days="-1" if expired else "2")
     return made
+
+
+def _sign(made: Pair, names: str, common_name: str, signer: Pair, *, days: str) -> None:
+    asked, alternative = made.certificate.with_suffix(".csr"), (("-addext", f"subjectAltName={names}") if names else ())
+    openssl("req", "-new", *NEW_KEY, "-subj", f"/CN={common_name}", *alternative, "-keyout", made.key, "-out", asked)
+    signed = ("-CA", signer.certificate, "-CAkey", signer.key, "-copy_extensions", "copy", "-days", days)
+    openssl("x509", "-req", "-in", asked, *signed, "-out", made.certificate)

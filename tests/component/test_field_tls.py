@@ -16,7 +16,8 @@ from tests.component.peers.running import Case, Runs, both, echo
 from tests.component.peers.tcp import TcpUas
 from tests.component.peers.tls import TlsUas
 from tests.component.peers.uas import Address
-from tests.component.test_field_tcp import Full, Refusing
+from tests.component.test_field_tcp import Bytes, Closing, Full, Hasty, Reconnecting, Refusing
+from tests.component.test_field_tcp import Slamming as InviteSlamming
 
 pytest.importorskip("pjsua2")
 NAME = "sip.example.com"
@@ -129,6 +130,26 @@ class ExpiredRegistrar(Expired, Between):
     pass
 
 
+class SecureClosing(Closing, TlsUas):
+    """Without a word of TLS, as many do."""
+
+
+class SecureHasty(Hasty, TlsUas):
+    pass
+
+
+class SecureReconnecting(Reconnecting, TlsUas):
+    pass
+
+
+class SecureBytes(Bytes, TlsUas):
+    """Each byte is a record."""
+
+
+class SecureSlamming(InviteSlamming, TlsUas):
+    pass
+
+
 BETWEEN = over_tls(test=both())
 NOBODY = certificate(by="another-ca", common_name="agent")
 CASES = {
@@ -139,12 +160,17 @@ CASES = {
         case("mutual, 1.2", Mutual12, over_tls(client=certificate(common_name="agent"))),
         case("mutual, 1.3", Mutual, over_tls(client=certificate(common_name="agent"))),
         case("asked, and has none", Asking, over_tls()),
+        case("closed between two transactions", SecureClosing, over_tls()),
+        case("closed behind each response", SecureHasty, over_tls()),
+        case("closed, and answered by another one", SecureReconnecting, over_tls()),
+        case("byte by byte", SecureBytes, over_tls()),
         case("called by the connection that registered", Between, BETWEEN),
         case("called by new ones", Anew, BETWEEN),
     ],
     f"Failed/{Reason.CONNECTION_REFUSED}": [case("refused", Refusing, over_tls())],
     f"Failed/{Reason.CONNECTION_RESET}": [case("reset", Slamming, over_tls())],
     f"Failed/{Reason.CONNECTION_TIMEOUT}": [case("not answered", Full, over_tls())],
+    f"Failed/{Reason.CONNECTION_LOST}": [case("closed on the INVITE", SecureSlamming, over_tls())],
     f"Failed/{Reason.TLS_TIMEOUT}": [case("silent", Silent, over_tls())],
     f"Failed/{Reason.TLS_NOT_SPOKEN}": [case("plain", Plain, over_tls())],
     f"Failed/{Reason.TLS_HANDSHAKE_FAILED}": [case("no common version", Old, over_tls())],
