@@ -11,7 +11,17 @@ from agent.contract.verdict import Reason
 from controller.api.run import MAX_ENDPOINTS, Endpoint, LeftOut
 from controller.api.target import Target, Via
 from controller.plan.cause import Cause
-from controller.plan.pods import Object, container_port, image_ids, is_going, meta, pod_ips, pod_unready, restarts
+from controller.plan.pods import (
+    Object,
+    container_port,
+    image_ids,
+    is_going,
+    meta,
+    pod_ips,
+    pod_unready,
+    port_protocol,
+    restarts,
+)
 from controller.text import plain
 
 SERVICE_NAME = "kubernetes.io/service-name"
@@ -218,7 +228,7 @@ def _service_port(target: Target, service: Object) -> Object | Cause:
     key = "port" if isinstance(target.port, int) else "name"
     named = [port for port in ports if port.get(key) == target.port]
     for port in named:
-        if port.get("protocol", "TCP") == target.transport:
+        if port.get("protocol", "TCP") == port_protocol(target):
             return port
     where = f"Service {meta(service).get('name')}"
     message = f"target.port: {where} has no port {target.port} for {target.transport}"
@@ -235,7 +245,7 @@ def _slice_candidates(
             entry.get("port")
             for entry in item.get("ports") or ()
             if (entry.get("name") or "") == (port.get("name") or "")
-            and entry.get("protocol", "TCP") == target.transport
+            and entry.get("protocol", "TCP") == port_protocol(target)
         ),
         None,
     )

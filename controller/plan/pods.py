@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from agent.contract.plan import Transport
 from controller.api.run import MAX_IMAGES
 from controller.api.target import Target
 
@@ -21,6 +22,11 @@ def pod_unready(pod: Object) -> str | None:
     return None if ready.get("status") == "True" else str(ready.get("message") or "is not ready")
 
 
+def port_protocol(target: Target) -> str:
+    """What Kubernetes calls the ports that its transport uses."""
+    return "UDP" if target.transport is Transport.UDP else "TCP"
+
+
 def container_port(target: Target, pod: Object) -> int | None:
     """The target's port of a pod: a number as it is, a name among its containers' ports."""
     if isinstance(target.port, int):
@@ -28,7 +34,7 @@ def container_port(target: Target, pod: Object) -> int | None:
     spec = pod.get("spec") or {}
     for container in [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]:
         for port in container.get("ports") or ():
-            if port.get("name") == target.port and port.get("protocol", "TCP") == target.transport:
+            if port.get("name") == target.port and port.get("protocol", "TCP") == port_protocol(target):
                 return int(port["containerPort"])
     return None
 

@@ -23,6 +23,7 @@ UID: Final = 10001
 START_S: Final = 20
 STOP_S: Final = 5
 SIP_PORT: Final = 5060
+TLS_PORT: Final = 5061
 NAMESPACES: Final = Path("/run/netns")
 PREFIX: Final = "calltest-sut-"
 
@@ -34,6 +35,7 @@ class LocalSut:
     host: str
     media_towards_caller: str
     media_towards_callee: str
+    port: int
     namespace: str
     """Path of the network namespace that it is in: the agents belong there too."""
     logs: Path
@@ -41,8 +43,8 @@ class LocalSut:
 
     @property
     def address(self) -> str:
-        """`ip:port` of SIP."""
-        return f"{self.host}:{SIP_PORT}"
+        """`ip:port` of SIP, over TLS where it has that."""
+        return f"{self.host}:{self.port}"
 
     @property
     def enter(self) -> tuple[str, ...]:
@@ -85,6 +87,7 @@ def local_sut(
             host=hosts[0],
             media_towards_caller=hosts[1],
             media_towards_callee=hosts[2],
+            port=TLS_PORT if "TLS" in features else SIP_PORT,
             namespace=namespace or "/proc/self/ns/net",
             logs=logs,
         )

@@ -6,6 +6,7 @@ Everything is told by the environment:
 
 SUT_ADDRESS       this replica's address (required)
 SUT_PORT          SIP over UDP, and with the feature TCP over that too; 5060
+SUT_TLS_PORT      SIP over TLS, with that feature; 5061, which a URI with transport=tls and no port means
 SUT_FEATURES      words for kamailio.cfg, e.g. "OPEN DIRECT_MEDIA"; see there
 SUT_USERS         a folder of folders (mounted Secrets), each with the files username and password; /etc/sut/users
 SUT_REALM         digest realm; example.com
@@ -24,6 +25,7 @@ import hashlib
 import os
 import re
 import socket
+import subprocess
 import sys
 import time
 import uuid
@@ -34,6 +36,7 @@ FEATURES = {
     "OPEN",
     "DIRECT_MEDIA",
     "TCP",
+    "TLS",
     "SHARED_LOCATION",
     "ANSWER_503",
     "REFUSE_REGISTRATION",
@@ -75,6 +78,9 @@ def kamailio() -> None:
     listen = ["-l", f"udp:{address}:{setting('SUT_PORT', '5060')}"]
     if "TCP" in features:
         listen += ["-l", f"tcp:{address}:{setting('SUT_PORT', '5060')}"]
+    if "TLS" in features:
+        listen += ["-l", f"tls:{address}:{setting('SUT_TLS_PORT', '5061')}"]
+        defines |= own_certificate(run)
     if "SHARED_LOCATION" in features:
         dmq_port = setting("SUT_DMQ_PORT", "5062")
         defines["DMQ_ADDRESS"] = f"sip:{address}:{dmq_port}"
@@ -87,6 +93,15 @@ def kamailio() -> None:
     config.write_text(f'include_file "{HERE / "kamailio.cfg"}"\n' + "".join(added))
     words = [w for name, value in defines.items() for w in ("-A", name if value is None else f'{name}="{value}"')]
     become("kamailio", "-DD", "-E", "-f", str(config), "-Y", str(run), "-w", str(run), "-m", "64", *listen, *words)
+
+
+def own_certificate(folder: Path) -> dict[str, str]:
+    """One that it signs itself, and its key, by their names in kamailio.cfg."""
+    certificate, key = folder / "tls.crt", folder / "tls.key"
+    kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc", "-subj", "/CN=sut")
+    command = ["openssl", "req", "-x509", *kind, "-days", "30", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603 (fixed)
+    return {"CERTIFICATE": str(certificate), "PRIVATE_KEY": str(key)}
 
 
 def rtpengine() -> None:

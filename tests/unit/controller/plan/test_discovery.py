@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from agent.contract.plan import Transport
 from agent.contract.verdict import Reason
 from controller.api.run import MAX_ENDPOINTS
 from controller.api.target import AddressTarget, PodSelector, ServiceTarget, Target, Via
@@ -249,6 +250,20 @@ def test_a_missing_service_is_said():
 def test_a_missing_service_port_is_said(port, words):
     found = discover(Target(service=ServiceTarget(name="kamailio"), port=port), snapshot(a_slice(entry(5))))
     assert words in found.problem.message
+
+
+@pytest.mark.parametrize("transport", [Transport.TCP, Transport.TLS])
+def test_the_ports_of_tcp_are_those_of_tls_too(transport):
+    by_name = Target(service=ServiceTarget(name="kamailio"), port="sip-tcp", transport=transport)
+    ports = [{"name": "sip-tcp", "port": 5061, "protocol": "TCP"}, {"name": "sip", "port": 5062, "protocol": "UDP"}]
+    assert addresses(discover(by_name, snapshot(a_slice(entry(5), ports=ports)))) == ["10.244.0.5:5061"]
+    by_label = Target(pod_selector=PodSelector(match_labels={"app": "kamailio"}), port="sip", transport=transport)
+    spec = {"containers": [{"ports": [{"name": "sip", "containerPort": 5061, "protocol": "TCP"}]}]}
+    assert addresses(discover(by_label, snapshot(pods=(pod(5, {"spec": spec}),)))) == ["10.244.0.5:5061"]
+    other = Target(service=ServiceTarget(name="kamailio"), port="sip", transport=transport)
+    assert (
+        f"no port sip for {transport}: that port is UDP" in discover(other, snapshot(a_slice(entry(5)))).problem.message
+    )
 
 
 # minEndpoints
