@@ -1,15 +1,18 @@
 """A SIP and RTP peer that means harm, against our agents: no crash, no hang, bounded memory, never a Passed verdict.
 
-usage: dev/uv run --no-sync python -m tests.component.hostile [--seconds N] [--seed N]
+usage: dev/uv run --no-sync python -m tests.component.hostile [--seconds N] [--seed N] [--transport UDP|TCP|TLS]
 
-`calltest run` calls it over and over (callers alone; caller and callee), and a parrot is flooded all the while. It
+`calltest run` calls it over and over (callers alone; caller and callee), and over UDP a parrot is flooded all the
+while. Over connections it also sends half messages, and ends them where that hurts. It
 never sends a 200 to an INVITE that could be taken for one, nor media that is any. Everything random comes from the
 seed, but when it happens does not. Prints a table; exit 1 on a fault.
 """
 
 import argparse
 import contextlib
+import os
 import random
+import socket
 import sys
 import tempfile
 import threading
@@ -17,11 +20,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
+from agent.contract.plan import Transport
 from tests.component.garbage import Packets, Texts
 from tests.component.hostile_runs import MAX_MB, Tally, placed, watched_parrot
 from tests.component.peers.rtp import bound
 from tests.component.peers.sip import Message, branch, media_target, response, sdp, with_tag, written
+from tests.component.peers.tcp import TcpUas
+from tests.component.peers.tls import TlsUas
 from tests.component.peers.uas import Address, Uas
 
 BURST_S = 0.02
@@ -60,9 +67,12 @@ class Hostile(Uas):
             for place in self.dice.sample(recent, min(AT_ONCE, len(recent))):
                 for _ in range(self.dice.randrange(4)):
                     with contextlib.suppress(OSError):  # longer than a datagram may be
-                        sock.sendto(make(), place)
+                        self.emit(sock, make(), place)
                         self.tally["SIP" if sock is self.sip else "RTP"] += 1
         self.later(BURST_S, self.burst)
+
+    def emit(self, sock: socket.socket, raw: bytes, place: Address) -> None:
+        sock.sendto(raw, place)
 
     def unasked(self) -> bytes:
         return self.texts.any(self.dice.choice(self.samples))
@@ -201,7 +211,7 @@ class Hostile(Uas):
         return self._request(method, answer.uri("contact") or "sip:x", answer.call_id, ends, number)
 
     def _request(self, method: str, uri: str, call_id: str, ends: list[str], cseq: int) -> bytes:
-        via = f"Via: SIP/2.0/UDP {self.address};branch={branch()};rport"
+        via = f"Via: SIP/2.0/{self.protocol} {self.address};branch={branch()};rport"
         headers = [
             via,
             "Max-Forwards: 70",
@@ -211,6 +221,47 @@ class Hostile(Uas):
             f"Contact: {self.contact}",
         ]
         return written(f"{method} {uri} SIP/2.0", headers, sdp(9) if method in {"INVITE", "UPDATE"} else "")
+
+
+class Streaming(Hostile, TcpUas):
+    """Over connections: whole messages, halves, several at once, and an end or a reset where it hurts."""
+
+    def emit(self, sock: socket.socket, raw: bytes, place: Address) -> None:
+        if sock is self.sip:
+            self.send(raw, place)
+        else:
+            super().emit(sock, raw, place)
+
+    def send(self, raw: bytes, to: Address) -> None:
+        if to not in self.connections:
+            return
+        fate = self.dice.random()
+        cut = self.dice.randrange(len(raw) + 1)
+        if fate < 0.1:  # the rest never comes; or much later, behind other messages
+            super().send(raw[:cut], to)
+            self.later(self.dice.random() * 3, lambda: self.throw(raw[cut:], to) if fate < 0.03 else None)
+        elif fate < 0.2:
+            for piece in (b"\r\n\r\n", raw[:cut], raw[cut:]):
+                super().send(piece, to)
+        else:
+            super().send(raw, to)
+        if self.dice.random() < 0.02 and to in self.connections:
+            self.tally["ends of connections"] += 1
+            self.drop(to, reset=self.dice.random() < 0.5)
+
+
+class SecureStreaming(Streaming, TlsUas):
+    """Over TLS; now and then what follows is no TLS any more."""
+
+    def send(self, raw: bytes, to: Address) -> None:
+        if self.dice.random() < 0.01 and to in self.connections:
+            self.tally["no TLS"] += 1
+            with contextlib.suppress(OSError):
+                os.write(self.connections[to].fileno(), self.dice.randbytes(50))
+        super().send(raw, to)
+
+
+PEERS: Final = {Transport.UDP: Hostile, Transport.TCP: Streaming, Transport.TLS: SecureStreaming}
 
 
 class Flooder(Hostile):
@@ -244,16 +295,17 @@ class Flooder(Hostile):
         return written(start, headers, body if self.dice.random() < 0.8 else self.texts.sdp(body))
 
 
-def attack(seconds: float, seed: int, calls: int = 20) -> Tally:
+def attack(seconds: float, seed: int, calls: int = 20, transport: Transport = Transport.UDP) -> Tally:
     """Until the time is over; the last run is let come to its end."""
     tally, until_s, number = Tally(), time.monotonic() + seconds, 0
     with tempfile.TemporaryDirectory(prefix="calltest-hostile-") as folder, contextlib.ExitStack() as stack:
-        parrot = stack.enter_context(watched_parrot(Path(folder), tally))
-        stack.enter_context(Flooder(seed, tally.sent, parrot))
+        if transport is Transport.UDP:
+            parrot = stack.enter_context(watched_parrot(Path(folder), tally))
+            stack.enter_context(Flooder(seed, tally.sent, parrot))
         while number == 0 or time.monotonic() < until_s:
-            with both_at_once(seed + number, tally) as peers:
+            with both_at_once(seed + number, tally, transport) as peers:
                 threads = [
-                    threading.Thread(target=placed, args=(Path(folder), kind, number, peer, calls, tally))
+                    threading.Thread(target=placed, args=(Path(folder), kind, number, peer, calls, tally, transport))
                     for kind, peer in zip(("callers", "ends"), peers, strict=True)
                 ]
                 for thread in threads:
@@ -265,9 +317,10 @@ def attack(seconds: float, seed: int, calls: int = 20) -> Tally:
 
 
 @contextlib.contextmanager
-def both_at_once(seed: int, tally: Tally) -> Iterator[tuple[str, str]]:
+def both_at_once(seed: int, tally: Tally, transport: Transport) -> Iterator[tuple[str, str]]:
     """Addresses of two peers."""
-    with Hostile(2 * seed, tally.sent) as one, Hostile(2 * seed + 1, tally.sent) as other:
+    peer = PEERS[transport]
+    with peer(2 * seed, tally.sent) as one, peer(2 * seed + 1, tally.sent) as other:
         yield one.address, other.address
 
 
@@ -275,9 +328,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--transport", type=Transport, choices=Transport, default=Transport.UDP)
     asked = parser.parse_args()
     print(f"seed {asked.seed}", flush=True)
-    tally = attack(asked.seconds, asked.seed)
+    tally = attack(asked.seconds, asked.seed, transport=asked.transport)
     for title, counts in (("sent", tally.sent), ("verdicts of runs", tally.verdicts), ("reasons", tally.reasons)):
         print(f"\n| {title} | |\n|---|---|")
         print("\n".join(f"| {name} | {count:,} |" for name, count in counts.most_common()))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agent.contract.plan import Transport
 from agent.contract.result import decode_result
 from tests.component.peers.rtp import bound
 from tests.component.peers.running import CALLTEST
@@ -28,7 +29,7 @@ apiVersion: calltest.dev/v1alpha1
 kind: CallTest
 metadata: {{name: KIND}}
 spec:
-  target: {{service: {{name: sut}}, port: sip}}
+  target: {{service: {{name: sut}}, port: sip, transport: TRANSPORT}}
   caller: {{uri: "sip:alice@example.com"}}
   CALLEE
   activeDeadlineSeconds: {DEADLINE_S}
@@ -57,10 +58,11 @@ class Tally:
     faults: list[str] = field(default_factory=list)
 
 
-def placed(folder: Path, kind: str, number: int, target: str, calls: int, tally: Tally) -> None:
+def placed(folder: Path, kind: str, number: int, target: str, calls: int, tally: Tally, transport: Transport) -> None:
     """One `calltest run`; `kind`: `callers`, or `ends` where a callee of ours is called."""
     kept, test = folder / f"{kind}-{number}", folder / f"{kind}-{number}.yaml"
     words = {"KIND": kind, "COUNT": str(calls), "CALLEE": CALLEE if kind == "ends" else ""}
+    words["TRANSPORT"] = "TLS, tls: {verify: false}" if transport is Transport.TLS else transport
     text = TEST
     for word, value in words.items():
         text = text.replace(word, value)

@@ -87,7 +87,7 @@ def test_a_connection_that_is_refused_is_told_and_nothing_was_sent(phone: Make) 
     nowhere = unused_address()
     call = dial(caller, nowhere)
     unsent = caller.wait("NotSent")
-    # An INVITE that is handed over when the refusal has come already is told the socket's word; its connection says why.
+    # What is handed over when the refusal has come already is told the socket's word; its connection says why.
     assert (unsent["head"]["method"], unsent["peer"]) == ("INVITE", nowhere)
     assert unsent["status"] in (REFUSED, BROKEN_PIPE)
     caller.wait("CallEnded", call=call)
