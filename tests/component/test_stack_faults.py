@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.component.phones import NOBODY, Make, Peer, message, peer, response, sdp
-from tests.component.tcp_peer import unused_address
+from tests.component.tcp_peer import TcpPeer, tcp_peer, unused_address
 from tests.component.test_pjsua_phone import answering, dial
 
 KEY = "inline:MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkw"
@@ -288,3 +288,21 @@ tell(concluded.wait(3))
 """)
         server.join(10)
     assert bool(got and got[0].startswith(b"REGISTER ")) is trusted
+
+
+def test_a_call_without_an_ack_is_ended_with_the_phone(phone: Make) -> None:
+    def silent(_self: TcpPeer, _text: str) -> list[str]:
+        return []
+
+    with tcp_peer(silent) as calls:
+        callee = phone(transport="TCP")
+        calls.connect(callee.address)
+        headers = [
+            f"Via: SIP/2.0/TCP {calls.address};branch=z9hG4bKunacknowledged", "From: <sip:a@example.com>;tag=a",
+            "To: <sip:bob@example.com>", "Call-ID: unacknowledged", "CSeq: 1 INVITE", "Max-Forwards: 70",
+            f"Contact: <sip:a@{calls.address};transport=tcp>",
+        ]  # fmt: skip
+        calls.say(message(f"INVITE sip:bob@{callee.address};transport=tcp SIP/2.0", headers, body=sdp(NOBODY)))
+        callee.do("answer", call=callee.wait("IncomingCall")["call"], code=200)
+        callee.close()
+        assert callee.process.returncode == 0, callee.process.returncode
