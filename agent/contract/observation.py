@@ -339,6 +339,8 @@ class RegistrationObservation(
     local_reason: str | None = None
     duration_ms: float | None = None
     connections: tuple[Connection, ...] = ()
+    unparsed: SipMessage | None = None
+    """What came instead of a final response, and the stack could not read."""
     messages: tuple[SipMessage, ...] = ()
     evidence: str | None = None
     """As of a leg: `<run>-<uid>/ep<endpoint>/registration/<role>`."""

@@ -64,7 +64,7 @@ def refused(asked: Asked) -> str | None:
 def unread(message: SipMessage) -> str:
     """What came and was not whole, or could not be read, by how it begins."""
     start = message.text.partition("\r\n")[0][:MAX_START]
-    return f"our SIP stack could not read what came for this call: '{start}'"
+    return f"our SIP stack could not read what came for it: '{start}'"
 
 
 MAX_START: Final = 80

@@ -7,8 +7,8 @@ from agent.contract.observation import Asked, RegistrationObservation, Registrat
 from agent.contract.verdict import Role
 from agent.observe.asking import tries_told
 from agent.observe.connections import connections
-from agent.observe.signalling import crossings, kept_messages, ms
-from agent.phone.protocol import Event, MessageSeen, NotSent, PortClosed, RegistrationConcluded
+from agent.observe.signalling import crossings, kept_messages, kept_unparsed, ms
+from agent.phone.protocol import Event, MessageSeen, NotSent, PortClosed, RegistrationConcluded, Unparsed
 from agent.sip.dialogs import Registering, registrations
 from agent.sip.transactions import Conversation
 from agent.tap.model import TapConnection
@@ -25,6 +25,7 @@ def observe_registration(
     unsent: NotSent | None = None,
     closed: PortClosed | None = None,
     carriers: Sequence[TapConnection] = (),
+    unread: Unparsed | None = None,
 ) -> RegistrationObservation:
     """By the last attempt (a refresh is one), and its last try; `concluded` None: the stack did not give its word.
 
@@ -34,6 +35,7 @@ def observe_registration(
     attempts = [it for it in registrations(Conversation(crossings(register))) if not it.leaving]
     last = attempts[-1] if attempts else None
     final = last.final if last else None
+    is_instead = last is not None and final is None and unread is not None and unread.at_s >= last.began_s
     return RegistrationObservation(
         role=role,
         endpoint=endpoint,
@@ -44,6 +46,7 @@ def observe_registration(
         local_reason=_local_reason(concluded, unsent, closed),
         duration_ms=ms(last.began_s, final.at_s) if last and final else None,
         connections=_connections(register, concluded, unsent, carriers),
+        unparsed=kept_unparsed(unread, register[0].at_s) if is_instead and unread is not None else None,
         messages=kept_messages(register),
     )
 

@@ -180,15 +180,7 @@ class LegWire:
         """What came for it and the stack could not read."""
         found = [event for event in self.events if isinstance(event, Unparsed)][:MAX_UNPARSED]
         began_s = found[0].at_s if found and self.began_s is None else self.began_s
-        return tuple(
-            SipMessage(
-                at_ms=ms(began_s or 0.0, event.at_s),
-                sent=False,
-                peer=event.peer,
-                text=blank_secrets(event.text)[:MAX_MESSAGE_CHARS],
-            )
-            for event in found
-        )
+        return tuple(kept_unparsed(event, began_s or 0.0) for event in found)
 
     def stack_reason(self) -> str | None:
         """What the stack did by itself, where it has said nothing better."""
@@ -256,6 +248,12 @@ def kept_messages(events: Iterable[Event]) -> tuple[SipMessage, ...]:
         )
         for message in seen[:MAX_MESSAGES]
     )
+
+
+def kept_unparsed(event: Unparsed, began_s: float) -> SipMessage:
+    """What could not be read, as it is told."""
+    text = blank_secrets(event.text)[:MAX_MESSAGE_CHARS]
+    return SipMessage(at_ms=ms(began_s, event.at_s), sent=False, peer=event.peer, text=text)
 
 
 def _name(event: NotSent) -> str:

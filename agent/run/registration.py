@@ -23,8 +23,10 @@ from agent.phone.protocol import (
     PutOff,
     RegistrationConcluded,
     SipAccount,
+    Unparsed,
 )
 from agent.run.inputs import InputMissingError
+from agent.sip.text import CALL_ID, SipHead
 from agent.tap.model import TapConnection
 
 REGISTER_LIMIT_S: Final = 40.0
@@ -83,6 +85,8 @@ class Registration:
         self._messages: list[MessageSeen] = []
         self._unsent: NotSent | None = None
         self._closed: PortClosed | None = None
+        self._unread: Unparsed | None = None
+        """The last."""
         self._waiting: PutOff | None = None
         self.carriers: Carriers = past.carriers if past else Carriers()
         """The connections so far."""
@@ -112,7 +116,7 @@ class Registration:
     def handle(self, event: Event) -> None:
         """Takes note of REGISTER messages and of the stack's word; what an earlier account's is, is ignored."""
         match event:
-            case MessageSeen(head=head) | NotSent(head=head) if head and head.call_id in self._past_call_ids:
+            case MessageSeen(head=head) | NotSent(head=head) | PutOff(head=head) if self._is_past(head):
                 pass
             case MessageSeen(head=head) if head and head.method == "REGISTER":
                 self.call_ids |= {head.call_id}
@@ -128,8 +132,15 @@ class Registration:
                 self._unsent = self._unsent or event
             case PortClosed(sip_call_id=call_id) if call_id in self.call_ids - self._past_call_ids:
                 self._closed = event
+            case Unparsed(text=text) if (found := CALL_ID.search(text)) and found[
+                1
+            ] in self.call_ids - self._past_call_ids:
+                self._unread = event
             case RegistrationConcluded() if event.account == self.account:
                 self._word = event
+
+    def _is_past(self, head: SipHead | None) -> bool:
+        return head is not None and head.call_id in self._past_call_ids
 
     def lapsed(self) -> RegistrationObservation | None:
         """What to tell where a refresh, after it was registered, was refused or not answered; once."""
@@ -152,6 +163,7 @@ class Registration:
             unsent=self._unsent,
             closed=self._closed,
             carriers=self._carried(),
+            unread=self._unread,
         )
 
     def _carried(self) -> tuple[TapConnection, ...]:

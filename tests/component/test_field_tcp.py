@@ -205,6 +205,14 @@ class Between(B2bua, TcpUas):
     """It calls the callee by the connection that registered."""
 
 
+class Unreadable(Between):
+    """Its answer to a REGISTER has no Content-Length."""
+
+    def on_register(self, request: Message, peer: Address) -> None:
+        raw = response(request, "200 OK", tag="r", contact=f"{request.get('contact')};expires=300")
+        self.send(raw.replace(b"Content-Length: 0\r\n", b""), peer)
+
+
 class Anew(Between):
     """By a connection of its own, for each request."""
 
@@ -260,6 +268,7 @@ CASES = {
         case("Content-Length too long", TooLong, OVER_TCP),
         case("too long to be read", Huge, OVER_TCP),
         case("half an answer to the BYE", HalfBye, OVER_TCP),
+        case("an unreadable answer to a REGISTER", Unreadable, BETWEEN),
     ],
     f"Failed/{Reason.INVALID_ANSWER}": [case("Content-Length too short", TooShort, OVER_TCP)],
 }

@@ -8,7 +8,7 @@ from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import PlannedCall
 from agent.judge.checks.check import CheckRule, Row
 from agent.judge.checks.connection import broken
-from agent.judge.words import beyond_us, challenged, joined, often, refused, spoken
+from agent.judge.words import beyond_us, challenged, joined, often, refused, spoken, unread
 
 
 def registered(call: PlannedCall, role: Role, observations: Sequence[RegistrationObservation]) -> list[Finding]:
@@ -45,6 +45,9 @@ def _refused(call: PlannedCall, role: Role, seen: RegistrationObservation) -> Fi
     if seen.asked.unanswerable is not None:
         said = beyond_us(seen.asked.unanswerable)
         return call.finding(role, Check.REGISTERED, Reason.NOT_MEASURED, expected="200", observed=observed, note=said)
+    if reason is Reason.REGISTRATION_TIMEOUT and seen.unparsed is not None:
+        said = unread(seen.unparsed)
+        return call.finding(role, Check.REGISTERED, Reason.NOT_MEASURED, expected="200", note=said)
     if reason is Reason.REGISTRATION_TIMEOUT:
         observed = "no final response"
     note = joined(*_notes(seen)) or ("the SIP stack did not say why" if observed is None else None)

@@ -12,7 +12,7 @@ import numpy as np
 from agent.contract.call import Audio, Behaviour, ExpectDtmf, ExpectLeg
 from agent.contract.verdict import Role
 from agent.judge.reasons import result_of
-from agent.phone.protocol import Event, PortClosed, Unparsed
+from agent.phone.protocol import PortClosed, Unparsed
 from agent.sound.identity import Samples, encode
 from controller.run.wording import sentence
 from tests.unit.agent.judge.test_reasons import NO_DIGITS, NO_EVENTS, WIRE, both_streams, info, registering
@@ -64,6 +64,9 @@ CASES: Final[dict[str, Case]] = {
     ),
     "REGISTER refused, and asked to come later": lambda: verdict(
         caller(code=486), None, registrations=[registering(503, headers={"Retry-After": "120"})]
+    ),
+    "REGISTER whose answer could not be read": lambda: verdict(
+        caller(code=486), None, registrations=[registering(None, unread=unread("SIP/2.0 200 OK", 1.1))]
     ),
     "no REGISTER was reported": lambda: verdict(caller(code=404), None, registrations=[]),
     "REGISTER to a closed port": lambda: verdict(
@@ -238,7 +241,7 @@ def disturbed() -> Samples:
     return np.concatenate([SIGNAL[:13000], noise, SIGNAL[19000:]])
 
 
-def unread(text: str, at_s: float = 10.05) -> Event:
+def unread(text: str, at_s: float = 10.05) -> Unparsed:
     return Unparsed(at_s=at_s, peer=RELAY, local=OURS, protocol="UDP", text=text)
 
 

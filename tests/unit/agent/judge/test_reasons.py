@@ -13,7 +13,7 @@ from agent.contract.verdict import Check, Reason, Result, Role
 from agent.judge.checks import RULES, run
 from agent.judge.reasons import result_of
 from agent.observe.registration import observe_registration
-from agent.phone.protocol import AccountId, Event, PortClosed, RegistrationConcluded
+from agent.phone.protocol import AccountId, Event, PortClosed, RegistrationConcluded, Unparsed
 from agent.sound.identity import encode
 from agent.tap.model import TapStream
 from tests.unit.agent.judge.wire import (
@@ -101,6 +101,7 @@ def registering(
     credentials: bool = False,
     headers: Mapping[str, str] = NO_HEADERS,
     closed: PortClosed | None = None,
+    unread: Unparsed | None = None,
 ) -> RegistrationObservation:
     """A REGISTER and its final response."""
     with_them = {"extra": "Authorization: Digest x\r\n"} if credentials else {}
@@ -111,7 +112,7 @@ def registering(
         said = response(code, method="REGISTER", phrase=phrase, headers={**asked, **headers})
         seen.append(message(1.1, said, sent=False))
     word = RegistrationConcluded(at_s=33.0, account=AccountId(1), active=False, local_reason="")
-    return observe_registration(Role.CALLER, 0, seen, None if closed else word, closed=closed)
+    return observe_registration(Role.CALLER, 0, seen, None if closed else word, closed=closed, unread=unread)
 
 
 def both_streams(**received: Any) -> tuple[TapStream, ...]:

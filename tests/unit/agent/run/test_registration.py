@@ -5,7 +5,7 @@ import pytest
 from agent.contract.connection import Ending
 from agent.contract.observation import RegistrationOutcome
 from agent.contract.plan import Credentials, Signal
-from agent.phone.protocol import AccountId, ConnectionSeen, NotSent, PutOff, RegistrationConcluded
+from agent.phone.protocol import AccountId, ConnectionSeen, NotSent, PutOff, RegistrationConcluded, Unparsed
 from agent.run.inputs import InputMissingError
 from agent.run.registration import Login, read_login
 from agent.sip.text import parse_head
@@ -216,3 +216,27 @@ def test_why_a_register_had_no_connection_may_come_just_after_the_stacks_word(wo
     it.run()
     (connection,) = it.registrations[0].connections
     assert connection.end is end
+
+
+UNREADABLE = "SIP/2.0 200 OK\r\nCall-ID: {}\r\n"
+
+
+def unparsed(world, call_id: str) -> None:
+    world.phone.at(0.1, Unparsed, peer="p", local="l", protocol="TCP", text=UNREADABLE.format(call_id))
+
+
+@pytest.mark.parametrize(("call_id", "is_told"), [("reg-2", True), ("another", False)])
+def test_what_came_instead_of_an_answer_and_could_not_be_read_is_told(world, call_id, is_told):
+    it = world(plan(register=True), Peer(register_code=None))
+    unparsed(it, call_id)
+    it.run()
+    (seen,) = it.registrations
+    assert seen.outcome is RegistrationOutcome.TIMEOUT
+    assert (seen.unparsed is not None) == is_told
+
+
+def test_what_an_answer_follows_is_forgotten(world):
+    it = world(plan(register=True))
+    unparsed(it, "reg-2")
+    it.run()
+    assert [(seen.outcome, seen.unparsed) for seen in it.registrations] == [(RegistrationOutcome.REGISTERED, None)]
