@@ -60,7 +60,7 @@ def test_an_answer_that_our_stack_cannot_read_is_not_the_paths_silence(world):
     (leg,) = it.legs
     (finding,) = leg.findings
     assert finding.reason is Reason.NOT_MEASURED
-    assert finding.note == "our SIP stack could not read what came for this call: 'SIP/2.0 200 OK'"
+    assert finding.note == "our SIP stack could not read what came for it: 'SIP/2.0 200 OK'"
 
 
 def test_a_message_that_lay_at_the_socket_is_the_stacks_lateness(world):
