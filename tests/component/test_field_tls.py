@@ -201,3 +201,14 @@ def test_a_registration_says_it_too_and_is_no_timeout(runs: Runs, case: Case) ->
     assert {failure["leg"] for failure in outcome.run["status"]["failures"]} >= {"Callee"}
     assert Reason.REGISTRATION_TIMEOUT not in outcome.text
     assert outcome.peer.requests == []
+
+
+NO_PEM = over_tls().partition("---")[0] + secret("ca", ca_crt=Path(__file__).with_name("__init__.py"))
+
+
+@cases(case("a CA that is no PEM", TlsUas, NO_PEM))
+def test_what_cannot_be_used_is_named_before_the_first_connection(runs: Runs, case: Case) -> None:
+    outcome = judged(runs, case, f"Inconclusive/{Reason.INPUT_MISSING}")
+    assert "Secret ca, key ca.crt: is no PEM certificate" in outcome.text
+    assert isinstance(outcome.peer, TlsUas)
+    assert (outcome.peer.taken, outcome.peer.failures) == (0, [])
