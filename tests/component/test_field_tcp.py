@@ -9,6 +9,7 @@ import pytest
 from agent.contract.verdict import Reason
 from tests.component.field import PASSED, UNMEASURED, case, cases, judged
 from tests.component.peers.b2bua import B2bua, Far
+from tests.component.peers.rtp import bound
 from tests.component.peers.running import Case, Runs, both, echo
 from tests.component.peers.sip import Message, response
 from tests.component.peers.tcp import TcpUas
@@ -205,6 +206,26 @@ class Between(B2bua, TcpUas):
     """It calls the callee by the connection that registered."""
 
 
+class ByUdp(Between):
+    """It calls the callee by UDP, where that does not listen, and says in the end that nobody answers."""
+
+    def far_request(self, far: Far, method: str, cseq: int, **more: Any) -> None:
+        host, _, port = re.split(r"[@;]", far.target)[1].rpartition(":")
+        with bound() as sock:
+            sock.sendto(f"{method} {far.target} SIP/2.0\r\n\r\n".encode(), (host, int(port)))
+        gone = (far.call.invite, "480 Temporarily Unavailable", far.call.peer)
+        self.later(1.0, lambda: self.respond(*gone, tag=far.call.tag))
+
+
+class AnsweringByUdp(TcpUas):
+    """Its responses go by UDP to the port that our Via has: they must not (RFC 3261 §18.2.2)."""
+
+    def send(self, raw: bytes, to: Address) -> None:
+        host, _, port = re.split(rb"[ ;]", raw.lower().partition(b"via: ")[2])[1].rpartition(b":")
+        with bound() as sock:
+            sock.sendto(raw, (host.decode(), int(port)))
+
+
 class Unreadable(Between):
     """Its answer to a REGISTER has no Content-Length."""
 
@@ -270,6 +291,8 @@ CASES = {
         case("half an answer to the BYE", HalfBye, OVER_TCP),
         case("an unreadable answer to a REGISTER", Unreadable, BETWEEN),
     ],
+    f"Failed/{Reason.SIP_CODE_MISMATCH}": [case("the callee is called by UDP", ByUdp, BETWEEN)],
+    f"Failed/{Reason.NO_RESPONSE}": [case("answered by UDP", AnsweringByUdp, OVER_TCP)],
     f"Failed/{Reason.INVALID_ANSWER}": [case("Content-Length too short", TooShort, OVER_TCP)],
 }
 VERDICTS = {each.name: verdict for verdict, made in CASES.items() for each in made}
