@@ -72,7 +72,7 @@ def _told(one: TapConnection, events: Sequence[Event], began_s: float | None, ov
     """The stack may have said that a message could not be sent before it said why its connection was not there."""
     unsent = [e for e in events if isinstance(e, NotSent) and e.connection == one.number and e.status]
     closed_s, status = one.closed_s, one.status
-    up_s = None if is_of_the_handshake(one) else one.up_s
+    up_s = None if is_of_the_handshake(one) or one.up_s is None else min([one.up_s, *_carried_s(events, one.number)])
     if closed_s is None and up_s is None and unsent:
         closed_s, status = unsent[0].at_s, unsent[0].status
     cut = None if closed_s is None else _cut(events, one.number, closed_s)
@@ -97,6 +97,11 @@ def _told(one: TapConnection, events: Sequence[Event], began_s: float | None, ov
         secured=secured(one),
         cut=None if cut is None else cut.method,
     )
+
+
+def _carried_s(events: Sequence[Event], number: int) -> list[float]:
+    """When its messages crossed: the first may, from another thread, before the stack has told that it is up."""
+    return [event.at_s for event in events if isinstance(event, MessageSeen) and event.connection == number]
 
 
 def _cut(events: Sequence[Event], number: int, closed_s: float) -> Transaction | None:

@@ -73,6 +73,13 @@ def test_a_connection_that_stays_up_has_no_end():
     assert told == Connection(protocol="TCP", peer=SUT, outgoing=True, opened_ms=-20.0, up_ms=-10.0)
 
 
+def test_a_connection_was_up_when_its_first_message_crossed():
+    (told,) = seen(
+        message(10.0, INVITE, sent=True), message(10.1, response(486), sent=False), carriers=(carrier(up_s=10.0001),)
+    )
+    assert told.up_ms == 0.0
+
+
 def test_a_request_without_an_answer_was_cut_by_the_end_of_its_connection():
     (told,) = seen(message(10.0, INVITE, sent=True), carriers=(carrier(closed_s=10.5, status=70_016),))
     assert (told.end, told.closed_ms, told.cut) == (Ending.PEER_CLOSED, 500.0, "INVITE")
