@@ -13,7 +13,8 @@ from typing import Final
 
 import msgspec
 
-from agent.contract.call import Call, DtmfMethod
+from agent.contract.call import Call
+from agent.contract.expect import DtmfMethod
 from agent.contract.media import Heard, Origin, Section, Source, Stretch
 from agent.contract.observation import (
     Bye,

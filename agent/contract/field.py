@@ -11,6 +11,7 @@ import msgspec
 NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 """A DNS label."""
 SUBDOMAIN_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+DIGITS_PATTERN: Final = r"^[0-9A-D*#]+$"
 URI_PATTERN: Final = r"^sip:[!-~]+$"
 """Coarse: `parse_uri` in controller/plan/dialing.py reads strictly."""
 MAX_URI: Final = 255

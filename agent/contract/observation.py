@@ -6,9 +6,9 @@ its own clock, unless they say otherwise. Every list is bounded, and says how mu
 
 from enum import StrEnum
 
-from agent.contract.call import DtmfMethod
 from agent.contract.connection import Connection
 from agent.contract.document import Document
+from agent.contract.expect import DtmfMethod
 from agent.contract.media import Gap, Heard, Negotiated, Rtp, Section, Source, as_one
 from agent.contract.verdict import Finding, Role
 

@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from agent.contract.call import Call, DtmfMethod, ExpectLeg
+from agent.contract.call import Call
+from agent.contract.expect import DtmfMethod, ExpectLeg
 from agent.contract.observation import Bye, Digit, LegObservation, Side
 from agent.contract.plan import Plan, call_key
 from agent.contract.verdict import Check, Finding, Reason, Role

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from agent.contract.call import DtmfMethod
+from agent.contract.expect import DtmfMethod
 from agent.contract.media import GapKind
 from agent.contract.observation import Digit
 from agent.contract.verdict import Role

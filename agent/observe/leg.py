@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from agent.contract.call import DtmfMethod
+from agent.contract.expect import DtmfMethod
 from agent.contract.media import MAX_SECTIONS
 from agent.contract.observation import Digit, Health, LegObservation
 from agent.contract.plan import CALL_HEADER, CALLEE_SHARED, REFUSED_HEADER, Plan

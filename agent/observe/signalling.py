@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agent.contract.call import DtmfMethod
+from agent.contract.expect import DtmfMethod
 from agent.contract.observation import Action, Asked, Bye, Dialog, Digit, Fork, Progress, Side, SipMessage, Target
 from agent.observe.asking import target, tries_told, why
 from agent.phone.protocol import (

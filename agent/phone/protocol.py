@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NewType, Protocol
 
-from agent.contract.call import DtmfMethod
+from agent.contract.expect import DtmfMethod
 from agent.contract.media import Negotiated, Rtp
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.sip.text import SipHead

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from agent.clock import Clock
-from agent.contract.call import DtmfMethod
+from agent.contract.expect import DtmfMethod
 from agent.contract.steps import Answer, HangUp, On, Place, PlayBack, RepeatDigits, Ring, SendDigits, Step, Steps
 from agent.phone.protocol import (
     Action,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from agent.contract.call import DtmfMethod
+from agent.contract.expect import DtmfMethod
 from agent.contract.observation import LegObservation
 from agent.contract.plan import Plan
 from agent.contract.verdict import Role

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Struct
 
-from agent.contract.call import DtmfMethod
+from agent.contract.expect import DtmfMethod
 
 SCHEMA: Final = "calltest.dev/trace/v1"
 

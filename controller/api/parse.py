@@ -13,9 +13,10 @@ from controller.api import API_VERSION, GROUP, cron
 from controller.api.calltest_status import CallTestStatus
 from controller.api.faults import Fault, schema_faults, shown
 from controller.api.field import without_nulls
+from controller.api.parties import Route
 from controller.api.run import MAX_RUN_NAME, CallTestRunSpec, CallTestRunStatus
 from controller.api.target import Target, Via
-from controller.api.test import MAX_NAME, CallTestSpec, Route
+from controller.api.test import MAX_NAME, CallTestSpec
 from controller.api.trigger import Trigger
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from agent.contract.plan import Plan, PlanError, Signal, decode_plan, decode_sig
 from agent.contract.verdict import Reason
 from agent.judge.verdicts import AgentReport
 from controller.api.parse import CallTestRun
-from controller.api.test import Route
+from controller.api.parties import Route
 from controller.kube.cluster import PODS, RUNS, SERVICES, TESTS, Cluster, ClusterError, Raw, is_owned
 from controller.kube.labels import (
     AGENT_LABEL,

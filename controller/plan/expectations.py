@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from agent.contract.call import Behaviour, Call, ExpectLeg
+from agent.contract.call import Behaviour, Call
+from agent.contract.expect import ExpectLeg
 from agent.contract.verdict import Reason
 from agent.judge.checks import MEDIA_RULES
 from controller.api.test import CallTestSpec

@@ -16,8 +16,9 @@ from agent.contract.call import Call
 from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, Plan, RunRef, Stage, for_endpoint
 from agent.contract.room import DETAIL_BYTES, GUESTS_BYTES, SCRATCH_BYTES, SPARE_SHARE, legs_bytes, scratch_bytes
 from agent.contract.verdict import Reason, Role
+from controller.api.parties import Route, SecretReference
 from controller.api.run import Endpoint
-from controller.api.test import CallTestSpec, Route, SecretReference
+from controller.api.test import CallTestSpec
 from controller.plan.cause import PlanningError
 from controller.plan.dialing import check_dial, check_transport, parse_identity, parse_uri
 from controller.plan.expectations import check_expectations

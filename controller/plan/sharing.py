@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 
 from agent.contract.plan import for_endpoint
-from controller.api.test import CallTestSpec, Route
+from controller.api.parties import Route
+from controller.api.test import CallTestSpec
 from controller.plan.cause import PlanningError
 from controller.plan.dialing import parse_identity
 from controller.plan.planning import caller_registers

@@ -9,7 +9,8 @@ import urllib.request
 
 import pytest
 
-from agent.contract.call import Audio, Behaviour, Expect, ExpectDtmf, ExpectLeg, ExpectRtp, Play, WavReference
+from agent.contract.call import Behaviour, Play, WavReference
+from agent.contract.expect import Audio, Expect, ExpectDtmf, ExpectLeg, ExpectRtp
 from agent.contract.observation import LegObservation, Side
 from agent.contract.plan import Credentials, call_key, identity_code
 from agent.contract.result import StopCause, decode_result

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.contract.call import Behaviour, Expect, ExpectDtmf, ExpectLeg
+from agent.contract.call import Behaviour
+from agent.contract.expect import Expect, ExpectDtmf, ExpectLeg
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.run import AgentReport, judge_run
 from tests.component.agents import Lane, lane, make_group, make_plan

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent.contract.call import Expect, ExpectDtmf, ExpectLeg
+from agent.contract.expect import Expect, ExpectDtmf, ExpectLeg
 from agent.contract.plan import Credentials, Evidence, Keep
 from agent.contract.verdict import Reason, Role
 from tests.component.agents import Agent, Lane, lane, make_group, make_plan

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from agent.contract.call import Audio, Behaviour, Call, CallCaller, Expect, ExpectDtmf, ExpectLeg, ExpectRtp, SendDtmf
-from agent.contract.call import DtmfMethod as Method
+from agent.contract.call import Behaviour, Call, CallCaller, SendDtmf
+from agent.contract.expect import Audio, Expect, ExpectDtmf, ExpectLeg, ExpectRtp
+from agent.contract.expect import DtmfMethod as Method
 from agent.contract.media import Heard, Origin, Section, Source, Stretch
 from agent.contract.observation import (
     Bye,

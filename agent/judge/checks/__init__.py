@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from agent.contract.call import ExpectLeg
+from agent.contract.expect import ExpectLeg
 from agent.contract.verdict import Check
 from agent.judge.checks import (
     answer,

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-from agent.contract.call import Audio, Behaviour, Call, ExpectLeg
+from agent.contract.call import Behaviour, Call
+from agent.contract.expect import Audio, ExpectLeg
 from agent.contract.media import Heard
 from agent.contract.plan import Plan, identity_code
 from agent.contract.verdict import Check, Finding, Reason, Role

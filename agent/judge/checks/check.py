@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from agent.contract.call import Behaviour, Call, ExpectLeg
+from agent.contract.call import Behaviour, Call
+from agent.contract.expect import ExpectLeg
 from agent.contract.verdict import Check, Finding, Reason, Result
 from agent.judge.call_leg import CallLeg
 from agent.judge.ends import CallEnds

@@ -5,7 +5,8 @@ from typing import Final
 
 import msgspec
 
-from agent.contract.call import Behaviour, Call, DtmfMethod, ExpectDtmf, ExpectLeg
+from agent.contract.call import Behaviour, Call
+from agent.contract.expect import DtmfMethod, ExpectDtmf, ExpectLeg
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, dialled
 from agent.judge.checks.answer import offer_and_answer

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from agent.contract.call import ExpectLeg
+from agent.contract.expect import ExpectLeg
 from agent.contract.media import Source
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg

@@ -5,7 +5,8 @@ from typing import Final
 
 import msgspec
 
-from agent.contract.call import Audio, Behaviour, Call, DtmfMethod, ExpectLeg, ExpectRtp
+from agent.contract.call import Behaviour, Call
+from agent.contract.expect import Audio, DtmfMethod, ExpectLeg, ExpectRtp
 from agent.contract.media import Origin
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.contract.call import ExpectLeg, MediaSource
+from agent.contract.expect import ExpectLeg, MediaSource
 from agent.contract.media import Origin
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg

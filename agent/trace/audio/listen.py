@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 
 import numpy as np
 
-from agent.contract.call import DtmfMethod
+from agent.contract.expect import DtmfMethod
 from agent.trace.audio.codecs import Samples
 from agent.trace.audio.sound import Sound
 from agent.trace.audio.tones import detect

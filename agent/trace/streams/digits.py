@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from agent.contract.call import DtmfMethod
+from agent.contract.expect import DtmfMethod
 from agent.trace.kernel import Table
 from agent.trace.model import Digit
 from agent.trace.streams.flows import Flows

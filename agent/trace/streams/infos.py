@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from agent.contract.call import DtmfMethod
+from agent.contract.expect import DtmfMethod
 from agent.sip.bodies import bodies
 from agent.sip.info import DIGIT_KINDS, info_digit
 from agent.sip.text import SipHead

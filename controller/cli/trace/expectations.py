@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agent.contract.call import DtmfMethod
+from agent.contract.expect import DtmfMethod
 from agent.trace.model import CallSide, Digit, Stream, Trace
 from agent.trace.wire.unread import CUT_SIP, DAMAGED_IP, DAMAGED_UDP, may_hide_calls
 from controller.cli.trace.conversations import Conversation, conversations

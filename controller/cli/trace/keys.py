@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from agent.contract.call import DtmfMethod
+from agent.contract.expect import DtmfMethod
 
 KEYS: Final = frozenset("0123456789*#ABCD")
 """Other events (flash, fax tones) are shown, and no part of what a person dials."""

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from agent.contract.call import DtmfMethod
+from agent.contract.expect import DtmfMethod
 from agent.sip.text import printable
 from agent.trace.model import Digit, File, Stream, Trace
 from controller.cli.output import NOT_MEASURED

@@ -11,9 +11,10 @@ from agent.contract.verdict import Result, Role
 from agent.judge.verdicts import CallVerdict, EndpointVerdict, Flow, RunVerdict
 from controller.api.calltest_status import CallTestStatus
 from controller.api.parse import CallTest
+from controller.api.parties import Callee, Caller
 from controller.api.run import CallCounts, CallTestRunStatus, Endpoint, Failure
 from controller.api.target import ServiceTarget, Target
-from controller.api.test import Callee, Caller, CallTestSpec
+from controller.api.test import CallTestSpec
 from controller.cli.run.render import FinishedRun
 
 SPEC = CallTestSpec(

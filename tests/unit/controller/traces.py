@@ -1,6 +1,6 @@
 """Answers of `agent.trace` as the command gets them."""
 
-from agent.contract.call import DtmfMethod
+from agent.contract.expect import DtmfMethod
 from agent.trace.model import Digit, File
 from tests.unit.agent.trace.packets import START_NS
 

@@ -10,7 +10,7 @@ import yaml
 from agent.contract.verdict import Result
 from agent.judge.reasons import result_of
 from controller.api.parse import parse_test
-from controller.api.test import Route
+from controller.api.parties import Route
 from tests.sut.rootfs import EXAMPLES
 from tests.sut.scenario import load_scenario, scenarios
 

@@ -5,7 +5,8 @@ import json
 import msgspec
 import pytest
 
-from agent.contract.call import Call, DtmfMethod, Expect, ExpectDtmf, ExpectLeg, MediaSource, Play, PlaySignal, SendDtmf
+from agent.contract.call import Call, Play, PlaySignal, SendDtmf
+from agent.contract.expect import DtmfMethod, Expect, ExpectDtmf, ExpectLeg, MediaSource
 from agent.contract.plan import PlanError, decode_plan
 from tests.unit.builders import plan
 

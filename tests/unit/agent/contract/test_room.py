@@ -2,8 +2,8 @@
 
 import pytest
 
-from agent.contract.call import DtmfMethod
 from agent.contract.connection import Certificate, Connection, Ending, Secured
+from agent.contract.expect import DtmfMethod
 from agent.contract.media import Gap, GapKind, Heard, Origin, Section, Source, Stretch
 from agent.contract.observation import (
     Action,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from agent.contract.call import ExpectLeg
+from agent.contract.expect import ExpectLeg
 from agent.contract.observation import Health, LegObservation, Trouble
 from agent.contract.plan import call_key, identity_code
 from agent.contract.verdict import Role

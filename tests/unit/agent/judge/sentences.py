@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from agent.contract.call import Audio, Behaviour, ExpectDtmf, ExpectLeg
+from agent.contract.call import Behaviour
+from agent.contract.expect import Audio, ExpectDtmf, ExpectLeg
 from agent.contract.verdict import Role
 from agent.judge.reasons import result_of
 from agent.phone.protocol import PortClosed, Unparsed

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agent.contract.call import Audio, ExpectDtmf, ExpectLeg, ExpectRtp, MediaSource, SendDtmf
+from agent.contract.call import SendDtmf
+from agent.contract.expect import Audio, ExpectDtmf, ExpectLeg, ExpectRtp, MediaSource
 from agent.contract.plan import identity_code
 from agent.contract.verdict import Check, Reason, Result, Role
 from agent.judge.run import CallVerdict

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agent.contract.call import Audio, ExpectLeg, MediaSource
+from agent.contract.expect import Audio, ExpectLeg, MediaSource
 from agent.contract.observation import RegistrationObservation
 from agent.contract.verdict import Check, Reason, Result, Role
 from agent.judge.checks import RULES, run

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.contract.call import Audio, ExpectDtmf, ExpectLeg, ExpectRtp
+from agent.contract.expect import Audio, ExpectDtmf, ExpectLeg, ExpectRtp
 from agent.contract.media import Section
 from agent.contract.observation import Asked, Fork, Refused, RegistrationOutcome, Side
 from agent.contract.plan import Account, Credentials

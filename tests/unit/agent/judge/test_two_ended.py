@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from agent.contract.call import Behaviour, ExpectLeg
+from agent.contract.call import Behaviour
+from agent.contract.expect import ExpectLeg
 from agent.contract.observation import Refused, Side
 from agent.contract.plan import identity_code
 from agent.contract.verdict import Check, Reason, Result

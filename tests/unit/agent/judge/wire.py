@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from agent.contract.call import Audio, Behaviour, ExpectDtmf, ExpectLeg, ExpectRtp, SendDtmf
+from agent.contract.call import Behaviour, SendDtmf
+from agent.contract.expect import Audio, ExpectDtmf, ExpectLeg, ExpectRtp
 from agent.contract.observation import Health, LegObservation, RegistrationObservation, Trouble
 from agent.contract.plan import Plan, call_key, identity_code
 from agent.contract.verdict import Role

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.contract.call import Call, DtmfMethod
+from agent.contract.call import Call
+from agent.contract.expect import DtmfMethod
 from agent.contract.observation import Bye, Dialog, Digit, Fork, Health, Progress, Side, Target
 from agent.contract.plan import Account, Plan, RunRef, call_key
 from agent.contract.verdict import Role

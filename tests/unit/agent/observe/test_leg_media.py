@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.contract.call import DtmfMethod
+from agent.contract.expect import DtmfMethod
 from agent.contract.media import Negotiated, Origin, Rtp
 from agent.contract.observation import Digit, Health
 from agent.contract.verdict import Role

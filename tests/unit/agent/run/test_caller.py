@@ -2,7 +2,8 @@
 
 import pytest
 
-from agent.contract.call import Expect, Play, PlaySignal, SendDtmf, Silence, Tone, WavReference
+from agent.contract.call import Play, PlaySignal, SendDtmf, Silence, Tone, WavReference
+from agent.contract.expect import Expect
 from agent.contract.observation import Side
 from agent.contract.plan import call_key
 from agent.contract.result import decode_result

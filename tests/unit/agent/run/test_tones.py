@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agent.contract.call import DtmfMethod
+from agent.contract.expect import DtmfMethod
 from agent.contract.media import Origin
 from agent.contract.verdict import Role
 from agent.run.tones import MAX_S, tones_heard

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from agent.contract.call import DtmfMethod
+from agent.contract.expect import DtmfMethod
 from agent.trace.model import Digit, Trace
 from tests.unit.agent.trace.reading import read
 from tests.unit.agent.trace.wire import START_NS, Packet, event, frames, invite, pcap, rtp, sip, speech

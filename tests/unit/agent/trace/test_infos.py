@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.contract.call import DtmfMethod
+from agent.contract.expect import DtmfMethod
 from agent.trace.model import Trace
 from tests.unit.agent.trace.dialogue import ALICE_RTP, BOB_RTP, Hop, media
 from tests.unit.agent.trace.test_calls import PBX, traced

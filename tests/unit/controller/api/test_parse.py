@@ -5,9 +5,9 @@ from msgspec import UNSET
 
 from agent.contract.call import Behaviour, Play, PlaySignal
 from controller.api.parse import SpecError, parse_run, parse_test
+from controller.api.parties import Route
 from controller.api.run import CauseType
 from controller.api.target import Via
-from controller.api.test import Route
 from tests.unit.controller.api.faults import FAULTS, RUN
 from tests.unit.controller.objects import PIN, changed
 

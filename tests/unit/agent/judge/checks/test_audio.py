@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from agent.contract.call import Audio, Behaviour, ExpectLeg, Play, Silence
+from agent.contract.call import Behaviour, Play, Silence
+from agent.contract.expect import Audio, ExpectLeg
 from agent.contract.media import Gap, GapKind, Heard, Stretch
 from agent.contract.observation import Side
 from agent.contract.plan import identity_code

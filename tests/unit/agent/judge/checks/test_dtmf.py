@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from agent.contract.call import Behaviour, DtmfMethod, ExpectLeg
+from agent.contract.call import Behaviour
+from agent.contract.expect import DtmfMethod, ExpectLeg
 from agent.contract.media import Origin
 from agent.contract.observation import Digit
 from agent.contract.verdict import Check, Reason, Result

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.contract.call import ExpectLeg, ExpectRtp
+from agent.contract.expect import ExpectLeg, ExpectRtp
 from agent.contract.media import Section, Source
 from agent.contract.verdict import Check, Reason
 from agent.judge.leg import judge_leg

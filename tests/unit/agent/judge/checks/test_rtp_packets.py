@@ -2,7 +2,8 @@
 
 import pytest
 
-from agent.contract.call import Audio, Behaviour, ExpectLeg, Play, Silence
+from agent.contract.call import Behaviour, Play, Silence
+from agent.contract.expect import Audio, ExpectLeg
 from agent.contract.media import Origin
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.leg import judge_leg

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.contract.call import MediaSource
+from agent.contract.expect import MediaSource
 from agent.contract.media import Origin
 from agent.contract.verdict import Check, Reason
 from agent.judge.leg import judge_leg

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 import yaml
 
-from agent.contract.call import Audio, Call, Expect, ExpectDtmf, ExpectLeg
+from agent.contract.call import Call
+from agent.contract.expect import Audio, Expect, ExpectDtmf, ExpectLeg
 from agent.contract.verdict import Result
 from agent.judge.verdicts import AgentReport, Flow
 from controller.api.parse import parse_run

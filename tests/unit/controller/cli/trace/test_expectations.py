@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from agent.contract.call import DtmfMethod
+from agent.contract.expect import DtmfMethod
 from agent.trace.model import Warning  # noqa: A004  # the document's word
 from controller.cli.trace.expectations import judge_digits, judge_loss
 from tests.unit.agent.trace.packets import START_NS, side, stream, trace

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from agent.contract.call import DtmfMethod
+from agent.contract.expect import DtmfMethod
 from controller.cli.trace.table import as_table
 from tests.unit.agent.trace.packets import stream, trace
 from tests.unit.controller.traces import digit, digits, file

@@ -1,0 +1,146 @@
+"""What must come out of a call (`CallTest.spec.calls[].expect`)."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from agent.contract.document import Document
+from agent.contract.field import DIGITS_PATTERN, about
+
+PERCENT_PATTERN = r"^(100|[0-9]{1,2}(\.[0-9]{1,3})?)$"
+
+
+class DtmfMethod(StrEnum):
+    """How a digit was sent."""
+
+    RFC4733 = "RFC4733"
+    INFO = "INFO"
+    """Received only, for now."""
+    IN_BAND = "InBand"
+    """As tones in the audio: found in captures only, for now."""
+
+
+class Audio(StrEnum):
+    """What a leg is expected to hear."""
+
+    OWN = "Own"
+    """This call's identity signal."""
+    ANY = "Any"
+    """Anything but silence."""
+    SILENCE = "Silence"
+
+
+class MediaSource(StrEnum):
+    """Whose media a leg may get."""
+
+    ANY = "Any"
+    """Also that of the SDP's host by another port, and of the one other source that proves itself by its signal."""
+    SIGNALLED = "Signalled"
+    """Only that of an address of the SDP in force."""
+
+
+class ExpectDtmf(Document, frozen=True, kw_only=True):
+    """The digits a leg must receive by RFC 4733: exactly these, in this order."""
+
+    digits: Annotated[
+        str, about("The digits, in order.", example="1234#", min_length=1, max_length=64, pattern=DIGITS_PATTERN)
+    ]
+
+    @property
+    def method(self) -> DtmfMethod:
+        """How they must come."""
+        return DtmfMethod.RFC4733
+
+
+class ExpectRtp(Document, frozen=True, kw_only=True):
+    """Bounds on the RTP that a leg receives."""
+
+    min_packets: (
+        Annotated[
+            int,
+            about(
+                "At least so many packets, of whatever length: 50 per second of 20 ms, 25 of 40 ms.",
+                example=350,
+                ge=1,
+                le=1_000_000,
+            ),
+        ]
+        | None
+    ) = None
+    max_loss_percent: (
+        Annotated[
+            str,
+            about(
+                "At most this loss: media time lost ÷ due × 100, a decimal.",
+                example="0.5",
+                max_length=6,
+                pattern=PERCENT_PATTERN,
+            ),
+        ]
+        | None
+    ) = None
+    max_jitter_milliseconds: (
+        Annotated[int, about("At most this mean interarrival jitter (RFC 3550 A.8).", example=30, ge=1, le=10_000)]
+        | None
+    ) = None
+    max_gap_milliseconds: (
+        Annotated[
+            int,
+            about(
+                "Longest time between two arrivals of the section's accepted source, by the kernel's clock, while its"
+                " direction allows sending. Without it a pause is no fault: who wants continuity asks for it.",
+                example=500,
+                ge=20,
+                le=60_000,
+            ),
+        ]
+        | None
+    ) = None
+    source: Annotated[
+        MediaSource,
+        about(
+            "Whose media it may be. Any: also that of the SDP's host by another port, and of another address if it"
+            " carries this call's signal. Signalled: media from another port or address than the SDP's is Failed.",
+            example="Signalled",
+        ),
+    ] = MediaSource.ANY
+
+
+class ExpectLeg(Document, frozen=True, kw_only=True):
+    """What one leg must receive."""
+
+    dtmf: Annotated[
+        ExpectDtmf | None, about("Digits that this leg must receive, exactly.", example={"digits": "1234#"})
+    ] = None
+    audio: Annotated[
+        Audio | None,
+        about(
+            "What this leg must hear. Own: this call's Identity signal. Any: anything but silence. Silence: nothing.",
+            example="Own",
+        ),
+    ] = None
+    max_foreign_percent: (
+        Annotated[
+            str,
+            about(
+                "At most this share of the audible time may be other sound than this call's Identity signal, a decimal."
+                " Without it, up to 10 passes, 10 to 50 is Inconclusive and more is Failed where audio is Own.",
+                example="5",
+                max_length=6,
+                pattern=PERCENT_PATTERN,
+            ),
+        ]
+        | None
+    ) = None
+    rtp: Annotated[
+        ExpectRtp | None, about("Bounds on the RTP that this leg receives.", example={"minPackets": 350})
+    ] = None
+
+
+class Expect(Document, frozen=True, kw_only=True):
+    """What must be true of each call. That it arrives, is answered and ends in order is always checked."""
+
+    sip_code: Annotated[
+        int, about("Final response that the caller must receive to its INVITE.", example=200, ge=200, le=699)
+    ] = 200
+    caller: Annotated[ExpectLeg, about("What the caller must receive.", example={"audio": "Own"})] = ExpectLeg()
+    callee: Annotated[ExpectLeg, about("What the callee must receive.", example={"audio": "Own"})] = ExpectLeg()

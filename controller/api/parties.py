@@ -1,0 +1,89 @@
+"""CallTest.spec.caller and callee: who calls, and whom."""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from agent.contract.call import Behaviour
+from agent.contract.document import Document
+from agent.contract.field import MAX_URI, SUBDOMAIN_PATTERN, URI_PATTERN, about
+
+
+class Route(StrEnum):
+    """How the SUT finds the callee agent."""
+
+    REGISTER = "Register"
+    CALLEE_SERVICE = "CalleeService"
+    REQUEST_URI = "RequestURI"
+
+
+KEYS_OF_IT: Final = "Keys: username, password and, where more than one realm may ask, realm (default: any)."
+
+
+class SecretReference(Document, frozen=True, kw_only=True):
+    """A Secret in the CallTest's namespace, mounted by the agent alone."""
+
+    secret_name: Annotated[
+        str,
+        about(
+            f"Name of the Secret, in the CallTest's namespace. {KEYS_OF_IT}",
+            example="sip-account",
+            min_length=1,
+            max_length=253,
+            pattern=SUBDOMAIN_PATTERN,
+        ),
+    ]
+
+
+def _uri(example: str) -> Meta:
+    return about(
+        "SIP URI. {endpoint} stands for the endpoint's index, from 0.",
+        example=example,
+        max_length=MAX_URI,
+        pattern=URI_PATTERN,
+    )
+
+
+class Caller(Document, frozen=True, kw_only=True):
+    """Who calls."""
+
+    uri: Annotated[str, _uri("sip:alice@example.com")]
+    credentials: Annotated[
+        SecretReference | None,
+        about(f"Digest credentials of the caller: a Secret. {KEYS_OF_IT}", example={"secretName": "sip-alice"}),
+    ] = None
+    register: (
+        Annotated[
+            bool,
+            about("Register the caller before it calls; default: true when credentials are given.", example=True),
+        ]
+        | None
+    ) = None
+
+
+class Callee(Document, frozen=True, kw_only=True):
+    """Who is called."""
+
+    uri: Annotated[str, _uri("sip:bob@example.com")]
+    credentials: Annotated[
+        SecretReference | None,
+        about(f"Digest credentials of the callee: a Secret. {KEYS_OF_IT}", example={"secretName": "sip-bob"}),
+    ] = None
+    route: Annotated[
+        Route,
+        about(
+            "How the SUT finds the callee agent. Register: the callee registers its URI at the SUT. CalleeService: the"
+            " SUT dials the Service <calltest>-callee on port 5060. RequestURI: the caller puts the callee's own"
+            " address into the Request-URI and uses the SUT as outbound proxy.",
+            example="Register",
+        ),
+    ] = Route.REGISTER
+    behaviour: Annotated[
+        Behaviour,
+        about(
+            "Parrot plays the audio back and re-sends the digits it received, after the last one. Absorber takes the"
+            " call and only listens.",
+            example="Parrot",
+        ),
+    ] = Behaviour.PARROT
