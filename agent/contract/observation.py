@@ -10,6 +10,7 @@ from agent.contract.connection import Connection
 from agent.contract.document import Document
 from agent.contract.expect import DtmfMethod
 from agent.contract.media import Gap, Heard, Negotiated, Rtp, Section, Source, as_one
+from agent.contract.srtp import SrtpSection
 from agent.contract.verdict import Finding, Role
 
 
@@ -256,6 +257,8 @@ class LegObservation(Document, frozen=True, kw_only=True, omit_defaults=True, ta
     received: tuple[Source, ...] | None = None
     """From the answer on. None: what crossed the wire was not counted."""
     sent: tuple[Source, ...] | None = None
+    srtp: tuple[SrtpSection, ...] | None = None
+    """What crossed the wire below this agent's SRTP, and what SRTP made of it. None: nothing was counted there."""
     left_out: int = 0
     """Packets of sources and sections for which there was no room."""
     uncounted: int = 0
