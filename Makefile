@@ -45,3 +45,4 @@ crd: ## write deploy/crd/, the Roles, the tables in docs/ and docs/trace.schema.
 	@dev/uv run python -m controller.operator.access
 	@dev/uv run python -m controller.api.reference --write
 	@dev/uv run python -m agent.trace.schema --write
+	@dev/uv run python -m tests.features --write

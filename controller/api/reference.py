@@ -32,20 +32,26 @@ def renewed(page: str, tables: Iterable[str]) -> str:
 # Fields
 
 
+def spec_schema() -> Schema:
+    """Of a CallTest's spec, as the CRD has it."""
+    spec: Schema = structural(msgspec.json.schema(CallTest))["properties"]["spec"]
+    return spec
+
+
 def field_table() -> str:
     """Every field of a CallTest's spec: path, what may stand there, what it means."""
-    spec = structural(msgspec.json.schema(CallTest))["properties"]["spec"]
-    rows = [f"| `{path}` | {_values(field)} | {_meaning(field)} |\n" for path, field in _fields(spec, "")]
+    rows = [f"| `{path}` | {_values(field)} | {meaning(field)} |\n" for path, field in fields(spec_schema())]
     return "| field of `spec` | values | meaning |\n|---|---|---|\n" + "".join(rows)
 
 
-def _fields(schema: Schema, prefix: str) -> Iterator[tuple[str, Schema]]:
+def fields(schema: Schema, prefix: str = "") -> Iterator[tuple[str, Schema]]:
+    """Every field of a schema and of what it contains, in order, by its path (`calls[].caller.play`)."""
     required = schema.get("required", ())
     for name, field in schema.get("properties", {}).items():
         path = f"{prefix}{name}"
         yield path, {**field, "is_required": name in required}
-        yield from _fields(field, f"{path}.")
-        yield from _fields(field.get("items", {}), f"{path}[].")
+        yield from fields(field, f"{path}.")
+        yield from fields(field.get("items", {}), f"{path}[].")
 
 
 def _values(field: Schema) -> str:
@@ -73,7 +79,8 @@ def _plain(default: Any) -> str:
     return str(default).lower() if isinstance(default, bool) else str(default)
 
 
-def _meaning(field: Schema) -> str:
+def meaning(field: Schema) -> str:
+    """Its description, for a table."""
     text = " ".join(str(field.get("description", "")).split())
     return text.replace("|", "\\|").replace("<", "&lt;")
 

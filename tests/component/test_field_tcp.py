@@ -303,6 +303,7 @@ def test_what_becomes_of_a_connection_is_told_by_its_reason(runs: Runs, case: Ca
     judged(runs, case, VERDICTS[case.name])
 
 
+@pytest.mark.covers("target.transport")
 @cases(CASES[PASSED][0])
 def test_a_call_takes_one_connection(runs: Runs, case: Case) -> None:
     outcome = judged(runs, case, PASSED)

@@ -190,6 +190,8 @@ CASES = {
 VERDICTS = {each.name: verdict for verdict, made in CASES.items() for each in made}
 
 
+@pytest.mark.covers("target.tls.serverName", "target.tls.verify")
+@pytest.mark.covers("target.tls.caSecretName", "target.tls.clientSecretName")
 @cases(*(each for made in CASES.values() for each in made))
 def test_what_becomes_of_a_handshake_is_told_by_its_reason(runs: Runs, case: Case) -> None:
     judged(runs, case, VERDICTS[case.name])

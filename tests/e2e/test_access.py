@@ -153,6 +153,7 @@ def refusals(space: Namespace) -> float:
     )
 
 
+@pytest.mark.covers("target.namespace")
 def test_a_target_in_another_namespace_needs_its_role_there(voice: Namespace, tmp_path: Path) -> None:
     target = EACH_REPLICA | {"namespace": voice.name}
     with namespace("e2e-tester") as tester:

@@ -37,6 +37,12 @@ CALLER = steps_of(CALL, Role.CALLER, None)
 PARROT, ABSORBER = (steps_of(None, Role.CALLEE, behaviour) for behaviour in Behaviour)
 
 
+@pytest.mark.covers(
+    "calls[].holdSeconds",
+    "calls[].caller.dtmf.digits",
+    "calls[].caller.dtmf.toneMilliseconds",
+    "calls[].caller.dtmf.afterMilliseconds",
+)
 def test_a_caller_places_speaks_holds_and_hangs_up():
     assert (
         Step(do=Place(play=Play(signal=PlaySignal.IDENTITY))),
@@ -46,6 +52,7 @@ def test_a_caller_places_speaks_holds_and_hangs_up():
     ) == CALLER
 
 
+@pytest.mark.covers("callee.behaviour")
 def test_a_parrot_is_an_absorber_that_gives_back_what_it_hears():
     assert [type(step.do) for step in PARROT] == [PlayBack, Ring, Answer, RepeatDigits, HangUp]
     assert tuple(step for step in PARROT if not isinstance(step.do, PlayBack | RepeatDigits)) == ABSORBER

@@ -40,6 +40,7 @@ def test_a_leg_is_judged_by_its_own_groups_expectations():
     assert said(judge_leg(its_plan, caller_leg(**leg))) == [(Check.DTMF, Reason.DTMF_MISMATCH)]
 
 
+@pytest.mark.covers("calls[].name")
 def test_findings_name_the_leg_they_are_about():
     [finding] = judge_leg(
         plan(CALLEE, endpoints=(3,), group__count=5), callee_leg(endpoint=3, number=4, dtmf_received=())

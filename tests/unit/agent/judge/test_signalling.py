@@ -28,6 +28,7 @@ def test_a_good_leg_has_no_finding():
 # answered
 
 
+@pytest.mark.covers("calls[].expect.sipCode")
 def test_another_code_than_expected_is_a_mismatch():
     [finding] = judge_leg(plan(), caller_leg(final_code=503, final_phrase="Service Unavailable"))
 

@@ -91,6 +91,7 @@ def test_the_identity_signal_is_played_and_heard_and_no_file_is_left(world, tmp_
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.covers("calls[].caller.play.silence")
 @pytest.mark.parametrize(
     ("play", "plays"), [(Play(silence=Silence()), False), (Play(tone=Tone(frequency_hertz=440)), True)]
 )
@@ -119,6 +120,7 @@ def test_a_call_that_the_phone_cannot_place_is_a_leg_of_ours(world):
     assert all(finding.reason is Reason.AGENT_ERROR for leg in it.legs for finding in leg.findings)
 
 
+@pytest.mark.covers("calls[].answerTimeoutSeconds")
 def test_nobody_answers(world):
     it = world(plan(), Peer(answers_after_s=None))
     it.run()
@@ -251,6 +253,7 @@ def test_a_flood_of_foreign_calls_is_forgotten(world):
     assert len(it.runner._book._unclaimed) <= 64
 
 
+@pytest.mark.covers("calls[].count", "calls[].concurrency")
 def test_concurrency_is_bounded_and_groups_follow_each_other(world):
     it = world(plan(calls=(group(count=5, concurrency=2), group(name="later", count=1))), steps=one_stage(120))
     it.run()

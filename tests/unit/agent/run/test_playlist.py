@@ -20,6 +20,7 @@ def prompts(tmp_path):
     return tmp_path / "prompts"
 
 
+@pytest.mark.covers("calls[].caller.play.wav.key")
 def test_a_missing_key_is_named_with_its_config_map(prompts):
     write_wav(prompts / "here.wav", tone(440))
     calls = (group(), playing("prompts", "here.wav"), playing("prompts", "x.wav"))
@@ -28,6 +29,7 @@ def test_a_missing_key_is_named_with_its_config_map(prompts):
         require_playable(plan(calls=calls, wav_directory=str(prompts.parent)))
 
 
+@pytest.mark.covers("calls[].caller.play.wav.configMapName")
 def test_a_missing_config_map_is_named_with_the_key(tmp_path):
     """Its volume is optional: the directory is there, and empty."""
     with pytest.raises(InputMissingError, match=r"ConfigMap absent has no key x\.wav, or is not there"):

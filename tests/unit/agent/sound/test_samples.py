@@ -60,6 +60,7 @@ def test_an_absent_file_is_a_sound_error(tmp_path):
         check_playable(tmp_path / "absent.wav")
 
 
+@pytest.mark.covers("calls[].caller.play.tone.frequencyHertz")
 def test_each_kind_of_play_has_its_samples():
     identity = samples_to_play(Play(signal=PlaySignal.IDENTITY), 99)
     assert identity is not None

@@ -24,6 +24,7 @@ def cron(expression: str, zone: str = "Etc/UTC", jitter_s: int = 0) -> Cron:
     return read(expression, zone, jitter_s=jitter_s, of="voice/pin")
 
 
+@pytest.mark.covers("trigger.timeZone")
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_on_days_when_clocks_change_the_latest_slot_is_right_in_every_minute(zone: str, expression: str) -> None:
@@ -58,6 +59,7 @@ def test_the_next_start_is_the_latest_slot_once_it_has_come(second: int, express
     assert found.latest(start - found.jitter - timedelta(seconds=1), start) == start - found.jitter
 
 
+@pytest.mark.covers("trigger.jitterSeconds")
 def test_jitter_is_stable_and_differs_from_test_to_test() -> None:
     offsets = {read("@hourly", "Etc/UTC", jitter_s=600, of=f"voice/{name}").jitter for name in "abcdefgh"}
     assert len(offsets) > 4

@@ -33,6 +33,7 @@ def pods(changes: dict | None = None) -> tuple[list[Plan], list[dict]]:
     return plans, [agent_pod(plan, test, "agent:1") for plan in plans]
 
 
+@pytest.mark.covers("<party>.credentials.secretName")
 def test_the_pod_of_a_caller():
     (plan, _), (pod, _) = pods()
     annotations = pod["metadata"]["annotations"]
@@ -122,6 +123,7 @@ def test_the_pod_of_a_caller():
     }
 
 
+@pytest.mark.covers("evidence.claimName")
 def test_evidence_goes_to_the_claim_and_all_else_stays_read_only():
     plans, made = pods({"evidence": {"claimName": "kept"}})
     for plan, pod in zip(plans, made, strict=True):
@@ -172,6 +174,7 @@ def test_without_credentials_there_is_no_secret():
         assert "credentials" not in {item["name"] for item in pod["spec"]["volumes"]}
 
 
+@pytest.mark.covers("agents.resources.requests", "agents.resources.limits")
 @pytest.mark.parametrize(
     ("given", "resources"),
     [
@@ -196,6 +199,13 @@ def test_resources_of_the_test_come_before_ours(given, resources):
     assert pod["spec"]["containers"][0]["resources"] == resources
 
 
+@pytest.mark.covers(
+    "agents.nodeSelector",
+    "agents.tolerations[].key",
+    "agents.tolerations[].operator",
+    "agents.tolerations[].value",
+    "agents.tolerations[].effect",
+)
 def test_agents_go_where_the_test_says():
     tolerations = [{"key": "dedicated", "operator": "Exists", "effect": "NoSchedule"}]
     _, (pod, _) = pods({"agents": {"nodeSelector": {"pool": "voice"}, "tolerations": tolerations}})

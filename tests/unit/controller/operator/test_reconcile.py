@@ -75,6 +75,7 @@ def test_a_change_of_the_spec_runs_again_and_history_keeps_what_it_may() -> None
     assert world.test_status()["lastRun"]["name"] == "pin-g3"
 
 
+@pytest.mark.covers("successfulRunsHistoryLimit")
 def test_a_history_of_none_does_not_run_again() -> None:
     world = World()
     world.apply(successfulRunsHistoryLimit=0)
@@ -111,6 +112,7 @@ def test_the_last_run_stays_shown_while_the_next_one_runs() -> None:
     assert condition(shown, "Finished")[0] == "False"
 
 
+@pytest.mark.covers("suspend")
 def test_a_suspended_test_starts_nothing_until_it_is_resumed() -> None:
     world = World()
     world.apply(suspend=True)
@@ -380,6 +382,7 @@ def test_a_test_whose_turn_does_not_come_in_time_is_inconclusive() -> None:
 EVERY_MINUTE = {"trigger": {"schedule": "* * * * *", "onChange": False}}
 
 
+@pytest.mark.covers("trigger.schedule")
 def test_a_schedule_runs_a_test_at_each_slot_and_names_the_run_from_it() -> None:
     world = World()
     world.apply(**EVERY_MINUTE)
@@ -436,6 +439,7 @@ def test_slots_of_a_suspended_test_are_dropped() -> None:
     assert len(world.runs()) == 1
 
 
+@pytest.mark.covers("trigger.startingDeadlineSeconds")
 def test_a_slot_that_nobody_was_there_for_is_run_late_within_its_deadline_and_skipped_after() -> None:
     world = World()
     trigger = {"schedule": "0 * * * *", "onChange": False, "startingDeadlineSeconds": 300}
@@ -500,6 +504,7 @@ def test_a_request_during_a_run_makes_the_next_one() -> None:
     assert len(world.runs()) == 2
 
 
+@pytest.mark.covers("trigger.runToken", "trigger.onChange")
 def test_without_on_change_only_the_token_and_requests_run_a_test() -> None:
     world = World()
     world.apply(trigger={"onChange": False, "runToken": "a"})
@@ -549,6 +554,7 @@ def scaled(world: World, revision: str, pods: int, *, ready: bool = True) -> Non
 ON_ROLLOUT = {"trigger": {"onRollout": {"settleSeconds": 5, "deadlineSeconds": 60}}}
 
 
+@pytest.mark.covers("trigger.onRollout.settleSeconds")
 def test_a_rollout_is_tested_once_after_it_has_settled_and_the_verdict_says_of_what() -> None:
     world = World()
     rolled(world, "a")
@@ -590,6 +596,7 @@ def test_scaling_and_replaced_pods_of_a_tested_revision_start_nothing_and_a_roll
         assert world.test_status()["lastRun"]["result"] == "Passed"
 
 
+@pytest.mark.covers("trigger.onRollout.deadlineSeconds")
 def test_a_rollout_that_does_not_settle_is_said_once_its_deadline_is_over() -> None:
     world = World()
     rolled(world, "a")
@@ -605,6 +612,7 @@ def test_a_rollout_that_does_not_settle_is_said_once_its_deadline_is_over() -> N
     assert world.test_status()["lastRun"]["result"] == "Passed"
 
 
+@pytest.mark.covers("trigger.onRollout.change")
 def test_where_new_pods_count_a_replacement_is_tested_and_scaling_is_not() -> None:
     also = {"also": [{"podSelector": {"matchLabels": {"app": "relay"}}}]}
     through = {"target": {"service": {"name": "sut"}, "port": "sip", "via": "Service"}}
@@ -699,6 +707,7 @@ def test_runs_of_every_cause_say_what_else_was_the_system() -> None:
     assert condition(world.test_status(), "VerdictCurrent") == ("True", "Tested")
 
 
+@pytest.mark.covers("trigger.onRollout.also[].podSelector.matchLabels")
 def test_what_is_also_the_system_is_awaited_and_tested() -> None:
     world = World()
     rolled(world, "a")
@@ -717,6 +726,7 @@ def test_what_is_also_the_system_is_awaited_and_tested() -> None:
     assert [item["workload"] for item in world.run_status(new)["revisions"]] == ["Pod/relay-0", "ReplicaSet/sut"]
 
 
+@pytest.mark.covers("target.settleSeconds")
 def test_a_run_waits_until_its_target_stands_still_where_it_is_asked_to() -> None:
     world = World()
     rolled(world, "a")
@@ -777,6 +787,7 @@ def test_a_pod_that_vanished_after_its_result_was_seen_keeps_its_verdict() -> No
     assert world.run_status()["calls"]["passed"] >= 2
 
 
+@pytest.mark.covers("readyDeadlineSeconds")
 def test_no_endpoints_by_the_ready_deadline() -> None:
     world = World(endpoints=0)
     world.apply(**impatient())
@@ -899,6 +910,7 @@ def test_a_strangers_pod_of_the_same_name_is_left_alone() -> None:
     assert world.cluster.get(PODS, NS, "pin-g1-caller-0") is not None
 
 
+@pytest.mark.covers("activeDeadlineSeconds")
 def test_a_run_that_takes_too_long_is_stopped() -> None:
     world = World()
     world.kubelet.fault_of = lambda name: "deaf" if "caller" in name else ""

@@ -1,5 +1,6 @@
 """What /metrics shows over the life of tests and of the operator, from the objects in a cluster."""
 
+import pytest
 from prometheus_client import generate_latest
 
 from controller.kube.cluster import TESTS
@@ -37,6 +38,7 @@ def test_a_row_of_failed_runs_is_the_same_after_a_restart_and_counters_are_not()
     assert shown(world, "calltest_consecutive_failed_runs") == 0, "of another spec"
 
 
+@pytest.mark.covers("failedRunsHistoryLimit")
 def test_a_row_is_counted_beyond_what_history_keeps() -> None:
     world = World()
     for token in "abc":

@@ -29,6 +29,7 @@ def ticks(world: World, count: int) -> None:
         assert len({pod["metadata"]["labels"]["calltest.dev/run"] for pod in alive}) <= 1
 
 
+@pytest.mark.covers("concurrencyPolicy")
 def test_a_run_under_way_makes_way_and_says_for_which() -> None:
     world = slow_first_run(World())
     world.apply(**REPLACE)
@@ -42,6 +43,7 @@ def test_a_run_under_way_makes_way_and_says_for_which() -> None:
     assert world.test_status()["lastRun"]["name"] == "pin-g2"
 
 
+@pytest.mark.covers("concurrencyPolicy")
 def test_where_it_is_forbidden_the_next_run_waits() -> None:
     world = slow_first_run(World())
     world.apply()

@@ -110,6 +110,7 @@ def why(found) -> dict[str, str]:
     return {item.name: item.reason for item in found.left_out}
 
 
+@pytest.mark.covers("target.service.name")
 def test_an_endpoint_knows_what_is_behind_it():
     found = discover(BY_SERVICE, snapshot(a_slice(entry(5))))
     assert found.problem is None
@@ -125,6 +126,7 @@ def test_an_endpoint_knows_what_is_behind_it():
     assert endpoint.restarts == 3
 
 
+@pytest.mark.covers("target.port")
 def test_the_port_can_be_given_by_the_services_number():
     target = Target(service=ServiceTarget(name="kamailio"), port=5060)
     assert addresses(discover(target, snapshot(a_slice(entry(5))))) == ["10.244.0.5:5062"]
@@ -269,6 +271,7 @@ def test_the_ports_of_tcp_are_those_of_tls_too(transport):
 # minEndpoints
 
 
+@pytest.mark.covers("target.minEndpoints")
 @pytest.mark.parametrize(("minimum", "reason"), [(2, None), (3, Reason.TOO_FEW_ENDPOINTS)])
 def test_too_few_endpoints_are_not_enough(minimum, reason):
     target = Target(service=ServiceTarget(name="kamailio"), port="sip", min_endpoints=minimum)
@@ -300,6 +303,7 @@ def test_what_a_pod_says_of_itself_becomes_one_printable_line():
     assert len(left_out.message) == 512
 
 
+@pytest.mark.covers("target.via")
 def test_through_a_service_there_is_one_endpoint_and_its_replicas_count():
     found = discover(via_service(2), snapshot(a_slice(entry(5), entry(6))))
     assert addresses(found) == ["10.96.0.7:5060"]
@@ -342,6 +346,7 @@ def test_a_service_that_also_sends_to_an_address_that_is_not_permitted_is_not_ca
 # Pods by label
 
 
+@pytest.mark.covers("target.podSelector.matchLabels")
 def test_pods_are_found_by_label():
     found = discover(BY_LABEL, snapshot(pods=(pod(6), pod(5), pod(7, {"metadata.labels": {"app": "other"}}))))
     assert addresses(found) == ["10.244.0.5:5062", "10.244.0.6:5062"]
@@ -387,6 +392,7 @@ def test_an_endpoint_without_uid_and_node_says_nothing_of_them():
 # Addresses
 
 
+@pytest.mark.covers("target.address.host")
 def test_an_address_is_called_where_the_operator_permits_what_it_resolves_to():
     found = discover(BY_ADDRESS, snapshot(resolved=("192.0.2.9", "192.0.2.10", "198.51.100.1")), ["192.0.2.0/24"])
     assert addresses(found) == ["192.0.2.10:5060", "192.0.2.9:5060"]

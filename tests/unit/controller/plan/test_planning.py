@@ -26,6 +26,7 @@ ROOM_BYTES = DETAIL_BYTES - GUESTS_BYTES
 WIDE = Limits(max_agents=200, max_calls=1_000_000, max_concurrent_calls=10_000, max_calls_per_second=1000)
 
 
+@pytest.mark.covers("<party>.uri")
 def test_the_example_becomes_a_callers_and_a_callees_plan():
     caller, callee = plan_run(RUN, spec(), endpoints(2), Limits(), also_allowed=["10.244.0.9"])
     assert (caller.agent, caller.role, caller.behaviour) == ("caller-0", Role.CALLER, None)
@@ -79,6 +80,7 @@ def test_the_example_becomes_a_callers_and_a_callees_plan():
     )
 
 
+@pytest.mark.covers("calls[].to")
 def test_a_plan_has_its_calls_as_they_were_written_and_each_with_its_destination():
     wav = {"play": {"wav": {"configMapName": "prompts", "key": "a.wav"}}}
     calls = [{"name": "x", "count": 2, "concurrency": 5, "caller": wav}, {"name": "y", "to": "sip:carol@example.com"}]
@@ -90,6 +92,7 @@ def test_a_plan_has_its_calls_as_they_were_written_and_each_with_its_destination
     assert plan.wav_directory == "/w"
 
 
+@pytest.mark.covers("caller.register")
 @pytest.mark.parametrize(
     ("caller", "registers"),
     [
@@ -156,12 +159,14 @@ def test_where_the_sut_answers_there_are_only_callers():
     assert not plan.callee_declared
 
 
+@pytest.mark.covers("callee.route")
 def test_a_callee_behind_a_service_has_a_fixed_port_and_does_not_register():
     caller, callee = plan_run(RUN, spec({"callee.route": "CalleeService"}), endpoints(1), Limits())
     assert (caller.sip_port, callee.sip_port) == (0, 5060)
     assert not callee.account.register
 
 
+@pytest.mark.covers("callee.route")
 def test_a_callee_can_be_dialled_by_its_own_address():
     test = spec({"callee.route": "RequestURI", "callee.credentials": {"secretName": "sip-bob"}})
     caller, callee = plan_run(RUN, test, endpoints(1), Limits())
@@ -170,6 +175,7 @@ def test_a_callee_can_be_dialled_by_its_own_address():
     assert callee.account.credentials.secret_name == "sip-bob"
 
 
+@pytest.mark.covers("target.endpointParallelism")
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 12), st.integers(1, 8))
 def test_each_endpoint_is_dealt_to_exactly_one_lane(count, parallelism):
@@ -240,6 +246,7 @@ def test_the_default_destination_obeys_the_same_rule():
     plan_run(RUN, test, endpoints(1), Limits(allow_dial=re.compile(r"\+4930.*")))
 
 
+@pytest.mark.covers("evidence.keep")
 @pytest.mark.parametrize(
     ("evidence", "planned"),
     [

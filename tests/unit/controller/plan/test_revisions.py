@@ -107,6 +107,7 @@ def test_the_hash_is_of_what_runs_not_of_how_often_or_in_which_order(pods: list[
     assert (revision_hash(found) == "") is (not pods)
 
 
+@pytest.mark.covers("target.revisions")
 def test_what_is_not_ready_or_mixed_or_too_few_has_not_settled() -> None:
     waiting = pod(1, changes={"status.conditions": []})
     assert unsettled(present(pod()), minimum=1, single=True) == ""

@@ -59,6 +59,7 @@ def test_a_frame_is_as_long_as_the_signal_makes_it():
 # How much of its own
 
 
+@pytest.mark.covers("calls[].expect.<leg>.audio")
 def test_silence_where_the_calls_signal_is_expected_is_no_audio():
     [finding] = judge_leg(plan(), caller_leg(heard=SILENT))
 
@@ -191,6 +192,7 @@ def test_other_sound_is_told_by_share_and_seconds():
     assert finding.note == "only maxForeignPercent can say whether that is too much"
 
 
+@pytest.mark.covers("calls[].expect.<leg>.maxForeignPercent")
 @pytest.mark.parametrize(
     ("bound", "share", "found"),
     [
@@ -286,6 +288,7 @@ def test_silence_is_measured_in_packets_that_came():
     assert NOT_MEASURED[0] in caller_alone(SILENCE, heard=SILENT, received=())
 
 
+@pytest.mark.covers("calls[].expect.<leg>.audio")
 def test_audio_where_silence_is_expected_is_unexpected():
     assert caller_alone(SILENCE, heard=heard({}, active_ms=41)) == [(Check.AUDIO, Reason.UNEXPECTED_AUDIO)]
     assert caller_alone(SILENCE, heard=heard({code(): 1}, active_ms=0)) == [(Check.AUDIO, Reason.UNEXPECTED_AUDIO)]

@@ -116,6 +116,7 @@ def test_other_digits_than_expected_are_a_mismatch():
     assert (finding.expected, finding.observed) == ("1234#", "124#")
 
 
+@pytest.mark.covers("calls[].expect.<leg>.dtmf.digits")
 @pytest.mark.parametrize("received", ["", "1234", "12334#", "1234##", "124#3"])
 def test_digits_must_be_exactly_those_expected(received):
     assert callee_alone(dtmf_received=digits(received)) == [(Check.DTMF, Reason.DTMF_MISMATCH)]

@@ -29,6 +29,7 @@ def part(first_ms, last_ms, *, section=0, ssrc=77, max_gap_ms=22.0):
                   packets=packets, media_ms=3600.0, event_ms=0.0)  # fmt: skip
 
 
+@pytest.mark.covers("calls[].expect.<leg>.rtp.maxGapMilliseconds")
 def test_a_gap_fails_only_where_continuity_is_asked_for():
     assert caller_alone(received__max_gap_ms=501.0) == []
     assert caller_alone(ASKED, received__max_gap_ms=500.0) == []

@@ -9,6 +9,7 @@ from tests.unit.agent.judge.judging import caller_alone
 from tests.unit.builders import SOURCE, caller_leg, change, plan
 
 
+@pytest.mark.covers("calls[].expect.<leg>.rtp.maxJitterMilliseconds")
 def test_jitter_above_its_bound_fails():
     [finding] = judge_leg(plan(), caller_leg(received__jitter_ms=30.5))
 

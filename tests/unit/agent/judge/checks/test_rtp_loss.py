@@ -30,6 +30,7 @@ def received(lost: int = 0, **changes: Any) -> dict[str, Any]:
 # A leg alone
 
 
+@pytest.mark.covers("calls[].expect.<leg>.rtp.maxLossPercent")
 @pytest.mark.parametrize(("lost", "fails"), [(0, False), (4, False), (5, True)])
 def test_loss_is_compared_exactly(lost, fails):
     """Of 8 s of audio and digits; a bound of 1 %."""

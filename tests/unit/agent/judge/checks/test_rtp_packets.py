@@ -41,6 +41,7 @@ def test_audio_that_is_asked_for_needs_packets_too():
     )  # fmt: skip
 
 
+@pytest.mark.covers("calls[].expect.<leg>.rtp.minPackets")
 def test_fewer_packets_than_asked_is_too_few():
     [finding] = judge_leg(plan(), caller_leg(received__packets=349))
 

@@ -13,6 +13,7 @@ SIGNALLED = {"group__expect__caller__rtp__source": MediaSource.SIGNALLED}
 FROM_ELSEWHERE = change(SOURCE, remote="10.0.0.1:9", ssrc=8)
 
 
+@pytest.mark.covers("calls[].expect.<leg>.rtp.source")
 @pytest.mark.parametrize("origin", [Origin.SAME_HOST, Origin.PROVEN])
 def test_media_from_another_address_fails_only_where_the_sdps_is_insisted_on(origin):
     source = change(FROM_ELSEWHERE, origin=origin)

@@ -1,0 +1,124 @@
+"""docs/features.md: every field that people write, who uses it, and the tests that fail when it does nothing.
+
+`python -m tests.features --write`. A test says so by `@pytest.mark.covers("target.tls.verify")`. What both legs have is
+named once (`calls[].expect.<leg>.audio`), and so is what caller and callee have (`<party>.uri`).
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from controller.api.reference import fields, meaning, spec_schema
+
+ROOT: Final = Path(__file__).parents[1]
+PAGE: Final = ROOT / "docs" / "features.md"
+TOLD: Final = 3
+"""Examples, and tests, of a field: where there are more, one is named."""
+HEAD: Final = """# Features
+
+Every field of a CallTest's `spec`, [examples](../deploy/examples/README.md) that use it, and tests that fail when it
+does nothing. `<leg>` and `<party>` are `caller` and `callee`. What the values may be is in [calltest.md](calltest.md).
+Generated: `python -m tests.features --write`.
+
+| feature | field of `spec` | examples | tests |
+|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """The whole page, from the schema, the examples and the marks of the tests."""
+    used, covered = by_example(), by_test()
+    return HEAD + "".join(
+        f"| {_sentence(text)} | `{path}` | {_told(used.get(path, ()))} | {_told(covered.get(path, ()))} |\n"
+        for path, text in features().items()
+    )
+
+
+@cache
+def features() -> dict[str, str]:
+    """What each field means in which there is something to choose, by its path. What is repeated comes once."""
+    every = [(named(path), field) for path, field in fields(spec_schema())]
+    holders = {path.rpartition(".")[0].removesuffix("[]") for path, _ in every}
+    return {path: meaning(field) for path, field in every if path not in holders and len(field.get("enum", "ab")) > 1}
+
+
+def named(path: str) -> str:
+    """A field's path as it stands in the table."""
+    path = re.sub(r"^(calls\[\]\.expect)\.(caller|callee)\b", r"\1.<leg>", path)
+    return re.sub(r"^(caller|callee)\.(uri|credentials|media|registration)\b", r"<party>.\2", path)
+
+
+def by_example() -> dict[str, list[str]]:
+    """The examples that say something of each field."""
+    found: dict[str, list[str]] = {}
+    for file in sorted((ROOT / "deploy" / "examples").glob("*/calltest.yaml")):
+        for path in dict.fromkeys(map(named, _said(yaml.safe_load(file.read_text())["spec"], ""))):
+            found.setdefault(path, []).append(
+                f"[{file.parent.name}](../deploy/examples/{file.parent.name}/calltest.yaml)"
+            )
+    return found
+
+
+def _said(value: Any, path: str) -> Iterator[str]:
+    """The fields that a document has, at every depth."""
+    if path:
+        yield path
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _said(inner, f"{path}.{name}" if path else name)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for inner in value:
+            yield from (said for said in _said(inner, f"{path}[]") if said != f"{path}[]")
+
+
+@cache
+def by_test() -> dict[str, list[str]]:
+    """The tests that are marked to cover each field."""
+    found: dict[str, list[str]] = {}
+    for file in sorted((ROOT / "tests").rglob("test_*.py")):
+        text = file.read_text()
+        for test, paths in _marked(ast.parse(text)) if "mark.covers" in text else ():
+            for path in paths:
+                found.setdefault(path, []).append(f"[{test}](../{file.relative_to(ROOT)})")
+    return found
+
+
+def _marked(module: ast.Module) -> Iterator[tuple[str, list[str]]]:
+    for node in ast.walk(module):
+        if isinstance(node, ast.FunctionDef):
+            marks = [mark for mark in node.decorator_list if isinstance(mark, ast.Call)]
+            covers = [mark for mark in marks if ast.unparse(mark.func) == "pytest.mark.covers"]
+            yield node.name.removeprefix("test_"), [ast.literal_eval(path) for mark in covers for path in mark.args]
+
+
+def _sentence(text: str) -> str:
+    """The first one of a description."""
+    return re.split(r"[.;] ", text)[0].removesuffix(".")
+
+
+def _told(links: Sequence[str]) -> str:
+    told = links if len(links) <= TOLD else links[:1]
+    more = f" and {len(links) - len(told)} more" if len(links) > len(told) else ""
+    return ", ".join(told) + more
+
+
+def main(arguments: list[str]) -> int:
+    """Prints the page, or writes it (--write)."""
+    if arguments not in ([], ["--write"]):
+        print("usage: python -m tests.features [--write]", file=sys.stderr)
+        return 2
+    if arguments:
+        PAGE.write_text(page())
+    else:
+        print(page())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
