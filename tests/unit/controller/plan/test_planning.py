@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from agent.contract import call as words
 from agent.contract import plan as contract
 from agent.contract.call import Behaviour
+from agent.contract.expect import Audio, Expect, ExpectDtmf, ExpectLeg, ExpectRtp
 from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, decode_plan
 from agent.contract.room import DETAIL_BYTES, DIGIT_BYTES, GUESTS_BYTES, LEG_BYTES
 from agent.contract.verdict import Reason, Role
@@ -62,17 +63,17 @@ def test_the_example_becomes_a_callers_and_a_callees_plan():
                     play=words.Play(signal=words.PlaySignal.IDENTITY),
                     dtmf=words.SendDtmf(digits="1234#", tone_milliseconds=100, after_milliseconds=500),
                 ),
-                expect=words.Expect(
+                expect=Expect(
                     sip_code=200,
-                    caller=words.ExpectLeg(
-                        dtmf=words.ExpectDtmf(digits="1234#"),
-                        audio=words.Audio.OWN,
-                        rtp=words.ExpectRtp(min_packets=350, max_loss_percent="1"),
+                    caller=ExpectLeg(
+                        dtmf=ExpectDtmf(digits="1234#"),
+                        audio=Audio.OWN,
+                        rtp=ExpectRtp(min_packets=350, max_loss_percent="1"),
                     ),
-                    callee=words.ExpectLeg(
-                        dtmf=words.ExpectDtmf(digits="1234#"),
-                        audio=words.Audio.OWN,
-                        rtp=words.ExpectRtp(min_packets=350, max_loss_percent="1", max_jitter_milliseconds=30),
+                    callee=ExpectLeg(
+                        dtmf=ExpectDtmf(digits="1234#"),
+                        audio=Audio.OWN,
+                        rtp=ExpectRtp(min_packets=350, max_loss_percent="1", max_jitter_milliseconds=30),
                     ),
                 ),
             ),
