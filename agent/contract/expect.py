@@ -4,7 +4,8 @@ from enum import StrEnum
 from typing import Annotated
 
 from agent.contract.document import Document
-from agent.contract.field import DIGITS_PATTERN, about
+from agent.contract.field import DIGITS_PATTERN, about, rule
+from agent.contract.outcome import ExpectPhrase, ProvisionalCode, SipCode, is_of
 
 PERCENT_PATTERN = r"^(100|[0-9]{1,2}(\.[0-9]{1,3})?)$"
 
@@ -140,7 +141,72 @@ class Expect(Document, frozen=True, kw_only=True):
     """What must be true of each call. That it arrives, is answered and ends in order is always checked."""
 
     sip_code: Annotated[
-        int, about("Final response that the caller must receive to its INVITE.", example=200, ge=200, le=699)
+        SipCode,
+        about(
+            "Final response that the caller must receive to its INVITE: a code, or a class (4xx). An answer where"
+            " another one is expected is acknowledged and ended with a BYE at once. A 3xx is a final response like"
+            " others.",
+            example=486,
+            rules=(
+                rule(
+                    "type(self) == int ? self >= 200 && self <= 699 : self.matches('^[2-6]xx$')",
+                    "a final response is a number from 200 to 699, or a class: 2xx to 6xx",
+                ),
+            ),
+        ),
     ] = 200
+    phrase: Annotated[
+        ExpectPhrase | None,
+        about(
+            "Reason phrase of that response. It is for people, and any server or proxy may say another (RFC 3261"
+            " §7.2): what programs go by is the code.",
+            example={"equals": "Busy Here"},
+        ),
+    ] = None
+    provisional: Annotated[
+        tuple[ProvisionalCode, ...],
+        about(
+            "Provisional responses that must come before it, in this order: others may come between. Those of all early"
+            " dialogs count. 100 is of the next hop alone, and no proxy passes it on (RFC 3261 §16.7). 18x: any of 180"
+            " to 189.",
+            example=[183, "18x"],
+            max_length=8,
+            schema={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()
+    ringing_within_milliseconds: (
+        Annotated[
+            int,
+            about(
+                "The first 18x must come so soon after the first INVITE, challenges and redirects included.",
+                example=2000,
+                ge=1,
+                le=180_000,
+            ),
+        ]
+        | None
+    ) = None
+    answered_within_milliseconds: (
+        Annotated[
+            int,
+            about(
+                "The final response must come so soon after the first INVITE, challenges and redirects included. A"
+                " callee of ours answers 100 ms after its INVITE.",
+                example=5000,
+                ge=1,
+                le=180_000,
+            ),
+        ]
+        | None
+    ) = None
     caller: Annotated[ExpectLeg, about("What the caller must receive.", example={"audio": "Own"})] = ExpectLeg()
     callee: Annotated[ExpectLeg, about("What the callee must receive.", example={"audio": "Own"})] = ExpectLeg()
+
+    @property
+    def is_answer(self) -> bool:
+        """A 2xx is what is expected: only then is there media to judge."""
+        return str(self.sip_code).startswith("2")
+
+    def takes(self, code: int) -> bool:
+        """It is the final response that is expected."""
+        return is_of(self.sip_code, code)

@@ -135,7 +135,8 @@ class Asked(Document, frozen=True, kw_only=True, omit_defaults=True):
     times: int = 0
     """How often the last try crossed, retransmissions included."""
     provisional: tuple[int, ...] = ()
-    """1xx responses, each code once, in order."""
+    """1xx responses of all tries and early dialogs, in order: a code again only where another came between, and no
+    retransmissions of reliable ones."""
     challenges: tuple[str, ...] = ()
     """Each 401 and 407, with its realm: `407 for realm "example.com"`."""
     credentials: int = 0

@@ -57,7 +57,7 @@ def scratch_bytes(calls: Sequence[Call], *, keeps_evidence: bool) -> int:
 def line_bytes(call: Call, *, keeps_evidence: bool, transport: Transport) -> int:
     """What a leg of that call takes to be told, if it goes as planned: without the messages of one that did not."""
     beside = (EVIDENCE_BYTES if keeps_evidence else 0) + CONNECTIONS * CONNECTION_BYTES[transport]
-    if call.expect.sip_code >= 300:
+    if not call.expect.is_answer:
         return REFUSED_LEG_BYTES + beside
     digits = 0 if call.caller.dtmf is None else len(call.caller.dtmf.digits)
     return LEG_BYTES + DIGIT_BYTES * digits + beside

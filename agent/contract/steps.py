@@ -1,6 +1,7 @@
 """What one end of a call does, as timed steps: data, walked by agent/run/party.py, and asked by the judge. Pure.
 
     caller    Start: Place. Answered + dtmf.after: SendDigits. Answered + hold: HangUp. No answer in time: HangUp.
+              Answered where a refusal is expected: HangUp.
     Parrot    Start: PlayBack, Ring. Start + 100 ms: Answer. Digits + 700 ms: RepeatDigits. No ACK for 64 × T1: HangUp.
     Absorber  Start: Ring. Start + 100 ms: Answer. No ACK for 64 × T1: HangUp.
 
@@ -111,7 +112,7 @@ def refusal(code: int, headers: Mapping[str, str] | None = None) -> Steps:
 
 
 def _caller(call: Call) -> Steps:
-    """Hangs up once the call was held, or was not answered in time."""
+    """Hangs up once the call was held, or was not answered in time; at once where it was not to be answered."""
     dtmf, timeout_s = call.caller.dtmf, call.answer_timeout_seconds
     send = () if dtmf is None else (SendDigits(digits=dtmf.digits, tone_ms=dtmf.tone_milliseconds),)
     return (
@@ -122,7 +123,7 @@ def _caller(call: Call) -> Steps:
             unless=On.ANSWERED,
         ),
         *(Step(on=On.ANSWERED, after_ms=dtmf.after_milliseconds if dtmf else 0, do=digits) for digits in send),
-        Step(on=On.ANSWERED, after_ms=1000 * call.hold_seconds, do=HangUp()),
+        Step(on=On.ANSWERED, after_ms=1000 * call.hold_seconds if call.expect.is_answer else 0, do=HangUp()),
     )
 
 

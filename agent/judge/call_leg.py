@@ -44,7 +44,7 @@ class PlannedCall:
     @property
     def expects_answer(self) -> bool:
         """It is to be answered 2xx: only then is there media to judge."""
-        return is_success(self.group.expect.sip_code)
+        return self.group.expect.is_answer
 
     @property
     def hold_ms(self) -> float:

@@ -5,7 +5,7 @@ from agent.contract.observation import LegObservation
 from agent.contract.plan import Plan, call_key
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, PlannedCall
-from agent.judge.checks import MEDIA_RULES, RULE_OF, SIGNALLING_RULES, asked
+from agent.judge.checks import MEDIA_RULES, OUTCOME_RULES, RULE_OF, SIGNALLING_RULES, asked
 from agent.judge.findings import inconclusive
 from agent.judge.media import accepted
 from agent.judge.overload import Excuse
@@ -40,7 +40,8 @@ def leg_findings(leg: CallLeg) -> list[Finding]:
     if unanswered:
         return [excused(leg, finding) for finding in RULE_OF[Check.CONNECTION].leg(leg) or unanswered]
     if not leg.call.expects_answer:
-        return unmeasurable(leg.call, leg.leg.role)
+        told = [finding for rule in OUTCOME_RULES for finding in rule.leg(leg)]
+        return [*(excused(leg, finding) for finding in told), *unmeasurable(leg.call, leg.leg.role)]
     told = [finding for rule in SIGNALLING_RULES for finding in rule.leg(leg)]
     received = [finding for rule in MEDIA_RULES for finding in rule.leg(leg)]
     if leg.cut_short:

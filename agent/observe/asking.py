@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Final
 
 from agent.contract.observation import Asked, Refused, Target
 from agent.phone.protocol import PortClosed
-from agent.sip.transactions import Times, Transaction
+from agent.sip.transactions import MAX_HEARD, Times, Transaction
 
 MAX_ROUTES: Final = 4
 MAX_REASONS: Final = 4
@@ -44,7 +45,7 @@ def tries_told(tries: Sequence[Transaction], final: Times | None, closed: PortCl
     return Asked(
         peer=tries[-1].request.first.peer if tries and tries[-1].sent else None,
         times=tries[-1].request.count if tries else 0,
-        provisional=tuple(dict.fromkeys(response.code for response in responses if response.code < 200)),
+        provisional=tuple(code for code, _ in groupby(code for t in tries for code in t.heard))[:MAX_HEARD],
         challenges=tuple(_challenge(response) for response in responses if response.code in _CHALLENGE),
         credentials=sum(any(t.request.first.head.header(name) for name in _CREDENTIALS) for t in tries),
         unanswerable=None if final is None else _unanswerable(final),

@@ -9,6 +9,7 @@ from agent.sip.text import SipHead
 MAX_TRANSACTIONS: Final = 4096
 """Of one Call-ID. Later ones are counted in `left_out`, but for those that can end a call."""
 _ALWAYS: Final = frozenset({"BYE", "CANCEL"})
+MAX_HEARD: Final = 16
 MAX_ALWAYS: Final = 2 * MAX_TRANSACTIONS
 
 
@@ -62,6 +63,9 @@ class Transaction:
     request: Times
     responses: list[Times] = field(default_factory=list)
     """In the order of their first crossing; one for each code and To tag."""
+    heard: list[int] = field(default_factory=list)
+    """1xx codes as they came, MAX_HEARD at most: one that is the same again and nothing between is not told twice, nor
+    what is only sent again (RFC 3262 §3: the RSeq tells)."""
     acks: list[Times] = field(default_factory=list)
     """One for each To tag: a forked INVITE has several 2xx."""
 
@@ -149,6 +153,7 @@ class Conversation:
         elif head.code is None:
             self._request(crossed)
         elif (found := self._by_key.get(_key(head, sent=not crossed.sent))) is not None:
+            _hear(found, crossed)
             _count(found.responses, crossed)
         else:
             self._stray(crossed)
@@ -193,6 +198,19 @@ def _is_acknowledged(invite: Transaction, ack: Crossed) -> bool:
     head = ack.head
     same = (invite.method, invite.sent, invite.cseq) == ("INVITE", ack.sent, head.cseq)
     return same and any(answer.to_tag == head.to_tag for answer in invite.answers)
+
+
+def _hear(invite: Transaction, crossed: Crossed) -> None:
+    code, sequence = crossed.head.code or 0, crossed.head.header("rseq")
+    is_again = invite.heard[-1:] == [code] or (
+        sequence is not None
+        and any(
+            (known.code, known.to_tag) == (code, crossed.head.to_tag) and known.first.head.header("rseq") == sequence
+            for known in invite.responses
+        )
+    )
+    if 100 <= code < 200 and not is_again and len(invite.heard) < MAX_HEARD:
+        invite.heard.append(code)
 
 
 def _count(seen: list[Times], crossed: Crossed) -> None:

@@ -1,11 +1,13 @@
 """Expectations that cannot come true whatever the SUT does, and so would blame it for the test's own fault. Pure."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from agent.contract.call import Behaviour, Call
 from agent.contract.expect import ExpectLeg
 from agent.contract.verdict import Reason
-from agent.judge.checks import MEDIA_RULES
+from agent.judge.checks import MEDIA_RULES, RULES
+from agent.judge.checks.check import CheckRule
 from controller.api.test import CallTestSpec
 from controller.plan.cause import PlanningError
 
@@ -18,7 +20,8 @@ def check_expectations(test: CallTestSpec) -> None:
     callee = None if test.callee is None else test.callee.behaviour
     for index, call in enumerate(test.calls):
         field = f"calls[{index}]"
-        if call.expect.sip_code >= 300:
+        _check_rules([rule for rule in RULES if not rule.media], call, callee, field)
+        if not call.expect.is_answer:
             _check_refused_call(call, field)
         else:
             _check_possible(call, callee, field)
@@ -38,7 +41,11 @@ def _check_possible(call: Call, callee: Behaviour | None, field: str) -> None:
     if callee is None:
         for what in _expected(call.expect.callee):
             raise _invalid(f"{field}.expect.callee.{what}", "cannot be measured: the test has no callee")
-    for rule in MEDIA_RULES:
+    _check_rules(MEDIA_RULES, call, callee, field)
+
+
+def _check_rules(rules: Iterable[CheckRule], call: Call, callee: Behaviour | None, field: str) -> None:
+    for rule in rules:
         found = rule.impossible(call, callee)
         if found is not None:
             raise _invalid(f"{field}.{found.field}", found.fault)

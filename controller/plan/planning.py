@@ -330,7 +330,7 @@ def _check_room(test: CallTestSpec, stages: int) -> None:
 def _shortest_s(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) -> Decimal:
     """The least time that the calls can take, even if the SUT answered at once: one group after the other."""
     holding_s = sum(
-        ceil(call.count / call.at_once) * call.hold_seconds if call.expect.sip_code < 300 else 0 for call in test.calls
+        ceil(call.count / call.at_once) * call.hold_seconds if call.expect.is_answer else 0 for call in test.calls
     )
     rate = Decimal(limits.max_calls_per_second) / lanes
     placing_s = Decimal(sum(call.count for call in test.calls) - 1) / rate

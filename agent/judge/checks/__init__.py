@@ -3,17 +3,21 @@
 from collections.abc import Mapping
 from typing import Final
 
-from agent.contract.expect import ExpectLeg
+from agent.contract.expect import Expect, ExpectLeg
 from agent.contract.verdict import Check
 from agent.judge.checks import (
     answer,
+    answer_time,
     answered,
     audio,
     completed,
     connection,
     delivered,
     dtmf,
+    phrase,
+    provisional,
     registered,
+    ringing,
     rtp_gap,
     rtp_jitter,
     rtp_loss,
@@ -28,6 +32,10 @@ RULES: Final = (
     connection.RULE,
     registered.RULE,
     answered.RULE,
+    phrase.RULE,
+    provisional.RULE,
+    ringing.RULE,
+    answer_time.RULE,
     answer.RULE,
     delivered.RULE,
     completed.RULE,
@@ -45,10 +53,17 @@ and digits along, lost digits take nothing along."""
 
 RULE_OF: Final[Mapping[Check, CheckRule]] = {rule.check: rule for rule in RULES}
 SIGNALLING_RULES: Final = tuple(rule for rule in RULES if not rule.media and rule.check is not Check.ANSWERED)
+OUTCOME_RULES: Final = tuple(rule for rule in SIGNALLING_RULES if rule.outcome)
 MEDIA_RULES: Final = tuple(rule for rule in RULES if rule.media)
 
 
 def asked(expect: ExpectLeg) -> dict[Check, str]:
     """The checks that a test asks of a leg, and what each expects."""
     texts = {rule.check: rule.asked(expect) for rule in RULES}
+    return {check: text for check, text in texts.items() if text is not None}
+
+
+def asked_of_call(expect: Expect) -> dict[Check, str]:
+    """The checks that a test asks of a call as a whole, and what each expects."""
+    texts = {rule.check: rule.asked_of_call(expect) for rule in RULES}
     return {check: text for check, text in texts.items() if text is not None}

@@ -35,7 +35,7 @@ def _caller_answered(leg: CallLeg) -> list[Finding]:
     if code is None or (code == REQUEST_TERMINATED and leg.leg.ended_by is Side.LOCAL):
         return [_not_answered(leg)]
     observed = spoken(code, leg.leg.final_phrase)
-    if leg.leg.callee_shared or code != leg.call.group.expect.sip_code:
+    if leg.leg.callee_shared or not leg.call.group.expect.takes(code):
         return [_other_code(leg, observed)]
     if answered_ms is None:
         return [_found(leg, Reason.NOT_MEASURED, observed, "when that response came was not measured")]
@@ -72,7 +72,7 @@ def _refusal(leg: CallLeg) -> list[str | None]:
 
 def _rang(leg: CallLeg) -> str | None:
     """Whether it rang, by the provisional responses; None where there was none."""
-    codes = leg.leg.asked.provisional
+    codes = tuple(dict.fromkeys(leg.leg.asked.provisional))
     if not codes:
         return None
     if RINGING in codes:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from agent.contract.call import Behaviour, Call
-from agent.contract.expect import ExpectLeg
+from agent.contract.expect import Expect, ExpectLeg
 from agent.contract.verdict import Check, Finding, Reason, Result
 from agent.judge.call_leg import CallLeg
 from agent.judge.ends import CallEnds
@@ -59,6 +59,11 @@ def never_asked(_: ExpectLeg) -> str | None:
     return None
 
 
+def nothing_of_a_call(_: Expect) -> str | None:
+    """A check that is not asked of a call as a whole."""
+    return None
+
+
 def nothing_on_a_leg(_: CallLeg) -> list[Finding]:
     """A check that one leg alone cannot make."""
     return []
@@ -94,12 +99,16 @@ class CheckRule:
     check: Check
     asked: Callable[[ExpectLeg], str | None] = never_asked
     """What a test expects of a leg, in words; None: it does not ask."""
+    asked_of_call: Callable[[Expect], str | None] = nothing_of_a_call
+    """Likewise of the call, whichever leg it is that tells."""
     impossible: Callable[[Call, Behaviour | None], Impossible | None] = possible
-    """What is asked of an answered call and cannot come true. The behaviour: the callee's, None where there is none."""
+    """What is asked and cannot come true; asked of media only where the call is to be answered. The behaviour: the
+    callee's, None where there is none."""
     needs_ms: Callable[[Call, Behaviour | None], int] = no_time
     """How long the call must last at least for what is asked."""
     leg: Callable[[CallLeg], list[Finding]] = nothing_on_a_leg
-    """What a leg alone tells. Asked of answered legs, but for the check `answered`."""
+    """What a leg alone tells. Asked of legs whose INVITE got the final response that is expected, but for `answered`;
+    of refused ones where it is of the outcome."""
     ends: Callable[[CallEnds, Sequence[Finding]], list[Finding]] = nothing_more
     """What comparing both ends adds to the findings so far; where it is Failed, that leg's Inconclusive finding of the
     same check goes."""
@@ -108,6 +117,8 @@ class CheckRule:
     None: the other end shows that nothing is wrong."""
     explain: Callable[[CallEnds, Finding], Finding | None] = as_it_is
     """One of its Inconclusive findings, likewise: the same, or what the other end makes of it."""
+    outcome: bool = False
+    """It is of what the INVITE came to: made of a call that is refused as expected, too."""
     media: bool = False
     """It is of what a leg received: an overloaded agent measured none of it (truth rule 3)."""
     shared: bool = False

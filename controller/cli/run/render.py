@@ -14,7 +14,7 @@ from rich.text import Text
 
 from agent.contract.plan import RunRef
 from agent.contract.verdict import Result, Role
-from agent.judge.checks import asked
+from agent.judge.checks import asked, asked_of_call
 from agent.judge.verdicts import CallVerdict, Flow, RunVerdict
 from controller.api import API_VERSION
 from controller.api.field import without_nulls
@@ -26,8 +26,6 @@ from controller.run.wording import passed_of, reference
 from controller.text import plain
 
 _STYLES: Final = {Result.PASSED: "green", Result.FAILED: "bold red", Result.INCONCLUSIVE: "yellow"}
-REFUSED: Final = 300
-"""This SIP code and those above it: there is no call then."""
 MAX_NOTES: Final = 20
 MAX_NOTE: Final = 512
 """Characters."""
@@ -131,9 +129,10 @@ def _checked(finished: FinishedRun) -> Table:
     table = _table("CALL", "LEG", "CHECKED")
     has_callee = finished.test.spec.callee is not None
     for call in finished.test.spec.calls:
-        code = call.expect.sip_code
-        is_up = ["completed", *(["delivered"] if has_callee else [])] if code < REFUSED else []
-        always = ", ".join([f"answered {code}", *is_up])
+        is_up = ["completed", *(["delivered"] if has_callee else [])] if call.expect.is_answer else []
+        asks = asked_of_call(call.expect)
+        wanted = [f"{check} {text}" for check, text in asks.items()]
+        always = ", ".join([f"answered {call.expect.sip_code}", *wanted, *is_up])
         table.add_row(call.name, "", always)
         for role, expect in ((Role.CALLER, call.expect.caller), (Role.CALLEE, call.expect.callee)):
             asks = {} if expect is None else asked(expect)

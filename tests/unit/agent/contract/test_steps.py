@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from agent.contract.call import Behaviour, Call, CallCaller, Play, PlaySignal, SendDtmf, Silence
+from agent.contract.expect import Expect
 from agent.contract.steps import (
     Answer,
     HangUp,
@@ -50,6 +51,12 @@ def test_a_caller_places_speaks_holds_and_hangs_up():
         Step(on=On.ANSWERED, after_ms=700, do=SendDigits(digits="12#", tone_ms=80)),
         Step(on=On.ANSWERED, after_ms=8000, do=HangUp()),
     ) == CALLER
+
+
+def test_a_caller_that_was_not_to_be_answered_hangs_up_at_once():
+    for code, after_ms in ((486, 0), ("4xx", 0), ("3xx", 0), ("2xx", 8000), (202, 8000)):
+        steps = steps_of(msgspec.structs.replace(CALL, expect=Expect(sip_code=code)), Role.CALLER, None)
+        assert steps[-1] == Step(on=On.ANSWERED, after_ms=after_ms, do=HangUp())
 
 
 @pytest.mark.covers("callee.behaviour")

@@ -9,6 +9,7 @@ import pytest
 
 from agent.contract.expect import Audio, ExpectLeg, MediaSource
 from agent.contract.observation import RegistrationObservation
+from agent.contract.outcome import ExpectPhrase
 from agent.contract.verdict import Check, Reason, Result, Role
 from agent.judge.checks import RULES, run
 from agent.judge.reasons import result_of
@@ -46,7 +47,8 @@ FAILED = {
     "InvalidAnswer", "AckMissing", "ByeRejected", "Jitter", "NoAudio", "WrongAudio", "UnexpectedAudio",
     "MediaGap", "UnsignalledSource", "Looped", "ConnectionRefused", "ConnectionReset", "ConnectionTimeout",
     "ConnectionLost", "TlsTimeout", "TlsNotSpoken", "TlsHandshakeFailed", "TlsClientRefused", "TlsCertificateUntrusted",
-    "TlsCertificateExpired", "TlsNameMismatch",
+    "TlsCertificateExpired", "TlsNameMismatch", "PhraseMismatch", "ProvisionalMissing", "RingingMissing",
+    "RingingLate", "AnsweredLate",
 }  # fmt: skip
 CHECKS = Path(run.__file__).parent
 
@@ -149,6 +151,14 @@ WIRE: dict[Reason, Case] = {
     Reason.SIP_CODE_MISMATCH: lambda: verdict(*BUSY),
     Reason.NO_RESPONSE: lambda: verdict(caller(code=None, ringing=False, ended_s=42.0), None),
     Reason.NO_ANSWER: lambda: verdict(caller(code=None, ended_s=40.1), None),
+    Reason.PHRASE_MISMATCH: lambda: verdict(group__expect__phrase=ExpectPhrase(equals="Fine")),
+    Reason.PROVISIONAL_MISSING: lambda: verdict(group__expect__provisional=(183, "18x")),
+    Reason.RINGING_MISSING: lambda: verdict(caller(ringing=False), group__expect__ringing_within_milliseconds=2000),
+    Reason.RINGING_LATE: lambda: verdict(
+        caller(ringing=False, extra=(message(10.09, response(180), sent=False),)),
+        group__expect__ringing_within_milliseconds=30,
+    ),
+    Reason.ANSWERED_LATE: lambda: verdict(group__expect__answered_within_milliseconds=50),
     Reason.INVALID_ANSWER: lambda: verdict(caller(answer=sdp(RELAY, types="8", rtpmap=""))),
     Reason.ANSWERED_ELSEWHERE: lambda: verdict(callee=None),
     Reason.CALL_DROPPED: lambda: verdict(caller(bye_s=12.0, bye_sent=False), callee(bye_s=12.0)),

@@ -49,15 +49,16 @@ def test_a_response_tells_more_than_a_closed_port(said):
     assert seen.asked.refused is None
 
 
-def test_provisional_responses_are_told_each_code_once():
+def test_provisional_responses_are_told_in_order_and_again_only_where_another_came_between():
     seen = leg(
         message(1.0, request(), sent=True),
         message(1.1, response(100, to_tag=""), sent=False),
         message(1.2, response(180), sent=False),
+        message(1.25, response(180), sent=False),
         message(1.3, response(183), sent=False),
         message(1.4, response(180, to_tag="u"), sent=False),
     )
-    assert seen.asked == Asked(peer=PROXY, times=1, provisional=(100, 180, 183))
+    assert seen.asked == Asked(peer=PROXY, times=1, provisional=(100, 180, 183, 180))
 
 
 def test_an_invite_that_is_sent_again_is_counted():

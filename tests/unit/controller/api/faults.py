@@ -28,6 +28,12 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"spec.caller.uri": "sip:alice@example.com\n"}, "spec.caller.uri"),
     ({"spec.caller.uri": "tel:+4930"}, "spec.caller.uri"),
     ({"spec.target.port": 70000}, "spec.target.port"),
+    ({"spec.calls.0.expect.sipCode": 199}, "spec.calls[0].expect.sipCode"),
+    ({"spec.calls.0.expect.sipCode": "7xx"}, "spec.calls[0].expect.sipCode"),
+    ({"spec.calls.0.expect.sipCode": "486"}, "spec.calls[0].expect.sipCode"),
+    ({"spec.calls.0.expect.provisional": [180, 200]}, "spec.calls[0].expect.provisional[1]"),
+    ({"spec.calls.0.expect.provisional": ["19x"]}, "spec.calls[0].expect.provisional[0]"),
+    ({"spec.calls.0.expect.phrase": {"equals": "a\r\nX: y"}}, "spec.calls[0].expect.phrase.equals"),
     ({"spec.target.address": {"host": "x"}}, "spec.target"),
     ({"spec.target.service": None}, "spec.target"),
     (

@@ -22,6 +22,9 @@ NOTHING = {CALLEE: None, CALLER: None}
         {**NO_CALLEE, "calls.0.caller.dtmf": None},
         {f"{CALLER}.dtmf": None, f"{CALLER}.audio": None, "callee.behaviour": "Absorber"},
         {**NOTHING, "calls.0.expect.sipCode": 503},
+        {**NOTHING, "calls.0.expect.sipCode": "4xx"},
+        {"calls.0.expect.sipCode": "2xx", "calls.0.expect.answeredWithinMilliseconds": 101},
+        {**NOTHING, "calls.0.expect.sipCode": 486, "calls.0.expect.answeredWithinMilliseconds": 50},
         {**NOTHING, "calls.0.holdSeconds": 1, "calls.0.caller.dtmf": None},
         {f"{CALLEE}.audio": "Any", f"{CALLER}.audio": "Silence", "calls.0.caller.play": {"silence": {}}},
     ],
@@ -34,6 +37,17 @@ def test_what_can_come_true_is_accepted(changes):
     ("changes", "field"),
     [
         ({"calls.0.expect.sipCode": 503}, "calls[0].expect.caller.dtmf"),
+        ({"calls.0.expect.sipCode": "5xx"}, "calls[0].expect.caller.dtmf"),
+        ({"calls.0.expect.answeredWithinMilliseconds": 100}, "calls[0].expect.answeredWithinMilliseconds"),
+        (
+            {
+                **NOTHING,
+                "calls.0.expect.sipCode": 486,
+                "calls.0.answerTimeoutSeconds": 5,
+                "calls.0.expect.answeredWithinMilliseconds": 5001,
+            },
+            "calls[0].expect.answeredWithinMilliseconds",
+        ),
         ({**NOTHING, "calls.0.expect.sipCode": 302, CALLEE: {"audio": "Any"}}, "calls[0].expect.callee.audio"),
         ({**NOTHING, "calls.0.expect.sipCode": 486, CALLER: {"rtp": {}}}, "calls[0].expect.caller.rtp"),
         (

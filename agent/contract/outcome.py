@@ -1,0 +1,55 @@
+"""The words for what a call must come to: final response, what came before it, who ends it (`calls[].expect`)."""
+
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from agent.contract.document import Document
+from agent.contract.field import about
+
+CLASS_PATTERN: Final = r"^[2-6]xx$"
+RINGING_PATTERN: Final = r"^18x$"
+MAX_EXPECTED_PHRASE: Final = 120
+"""Characters: fewer than are kept of a phrase that came (agent/sip/text.py)."""
+
+SipCode = (
+    Annotated[int, Meta(ge=200, le=699)] | Annotated[str, Meta(max_length=3, pattern=CLASS_PATTERN, examples=["4xx"])]
+)
+"""A final response, or a class of them."""
+ProvisionalCode = Annotated[
+    Annotated[int, Meta(ge=100, le=199)]
+    | Annotated[str, Meta(max_length=3, pattern=RINGING_PATTERN, examples=["18x"])],
+    Meta(
+        extra_json_schema={
+            "x-kubernetes-validations": [
+                {
+                    "rule": "type(self) == int ? self >= 100 && self <= 199 : self == '18x'",
+                    "message": "a provisional response is a number from 100 to 199, or 18x",
+                }
+            ]
+        }
+    ),
+]
+"""A 1xx, or any of 180 to 189."""
+
+
+def is_of(expected: int | str, code: int) -> bool:
+    """The code, or one of the class: `486`, `4xx`, `18x`."""
+    shape = str(expected)
+    return len(shape) == len(str(code)) and all(
+        wanted in ("x", digit) for wanted, digit in zip(shape, str(code), strict=True)
+    )
+
+
+class ExpectPhrase(Document, frozen=True, kw_only=True):
+    """The reason phrase of the final response."""
+
+    equals: Annotated[
+        str,
+        about(
+            "Exactly this, case and all.",
+            example="Busy Here",
+            min_length=1,
+            max_length=MAX_EXPECTED_PHRASE,
+        ),
+    ]

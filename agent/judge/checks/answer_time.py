@@ -1,0 +1,76 @@
+"""answerTime: the final response came as soon as a test asks."""
+
+from typing import Final
+
+from agent.contract.call import Behaviour, Call
+from agent.contract.expect import Expect
+from agent.contract.steps import RING_MS
+from agent.contract.verdict import Check, Finding, Reason, Role
+from agent.judge.call_leg import CallLeg
+from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Impossible, Row
+from agent.judge.checks.ringing import blamed_on_callee
+from agent.judge.ends import CallEnds
+
+_FIELD: Final = "expect.answeredWithinMilliseconds"
+
+
+def _asked(expect: Expect) -> str | None:
+    bound_ms = expect.answered_within_milliseconds
+    return None if bound_ms is None else f"it within {bound_ms} ms"
+
+
+def _impossible(call: Call, callee: Behaviour | None) -> Impossible | None:
+    bound_ms = call.expect.answered_within_milliseconds
+    if bound_ms is None:
+        return None
+    if bound_ms > 1000 * call.answer_timeout_seconds:
+        return Impossible(field=_FIELD, fault="is more than answerTimeoutSeconds, when the call is given up")
+    if callee is not None and call.expect.is_answer and bound_ms <= RING_MS:
+        return Impossible(field=_FIELD, fault=f"cannot be met: the callee answers {RING_MS} ms after its INVITE")
+    return None
+
+
+def _leg(leg: CallLeg) -> list[Finding]:
+    """That there is one, and when it came, is the check `answered`."""
+    bound_ms, took_ms = leg.call.group.expect.answered_within_milliseconds, leg.leg.progress.answered_ms
+    if bound_ms is None or leg.leg.role is Role.CALLEE or took_ms is None or took_ms <= bound_ms:
+        return []
+    observed = f"{leg.leg.final_code} after {took_ms} ms"
+    expected = _asked(leg.call.group.expect)
+    return [leg.finding(Check.ANSWER_TIME, Reason.ANSWERED_LATE, expected=expected, observed=observed)]
+
+
+def _attribute(ends: CallEnds, finding: Finding) -> Finding:
+    """Our callee answers RING_MS after its INVITE; what it took beyond that is its own doing."""
+    if ends.caller is None or ends.callee is None or ends.callee.leg.progress.answered_ms is None:
+        return finding
+    own_ms = max(0.0, ends.callee.leg.progress.answered_ms - RING_MS)
+    bound_ms = float(ends.call.group.expect.answered_within_milliseconds or 0)
+    return blamed_on_callee(finding, ends.caller.leg.progress.answered_ms, bound_ms, own_ms)
+
+
+RULE: Final = CheckRule(
+    check=Check.ANSWER_TIME,
+    asked_of_call=_asked,
+    impossible=_impossible,
+    leg=_leg,
+    attribute=_attribute,
+    outcome=True,
+    shared=True,
+    rows=(
+        Row(
+            reason=Reason.ANSWERED_LATE,
+            meaning="the final response came later than `expect.answeredWithinMilliseconds`",
+            seen="The time from the caller's first INVITE, as it left, to the final response, as it came to its "
+            "socket. Challenges and redirects that were followed are part of it.",
+            usually="As of RingingLate; and the time that the far end took to answer.",
+            look="The time to the first 18x beside it: what comes after that is the far end's.",
+            excused_by=LATE_OR_DROPPED,
+        ),
+    ),
+    subject="answer",
+    sentence="{leg} got {observed}, expected {expected}",
+    on="the caller",
+    asked_by="`answeredWithinMilliseconds`",
+    holds="the final response comes so soon after the INVITE",
+)
