@@ -161,6 +161,7 @@ class Expect(Document, frozen=True, kw_only=True):
             "Reason phrase of that response. It is for people, and any server or proxy may say another (RFC 3261"
             " §7.2): what programs go by is the code.",
             example={"equals": "Busy Here"},
+            rules=(rule("has(self.equals) != has(self.matches)", "exactly one of equals, matches"),),
         ),
     ] = None
     provisional: Annotated[

@@ -6,6 +6,7 @@ from msgspec import Meta
 
 from agent.contract.document import Document
 from agent.contract.field import about
+from agent.contract.pattern import MAX_PATTERN
 
 CLASS_PATTERN: Final = r"^[2-6]xx$"
 RINGING_PATTERN: Final = r"^18x$"
@@ -42,14 +43,24 @@ def is_of(expected: int | str, code: int) -> bool:
 
 
 class ExpectPhrase(Document, frozen=True, kw_only=True):
-    """The reason phrase of the final response."""
+    """The reason phrase of the final response: exactly one of equals, matches."""
 
-    equals: Annotated[
-        str,
-        about(
-            "Exactly this, case and all.",
-            example="Busy Here",
-            min_length=1,
-            max_length=MAX_EXPECTED_PHRASE,
-        ),
-    ]
+    equals: (
+        Annotated[
+            str,
+            about("Exactly this, case and all.", example="Busy Here", min_length=1, max_length=MAX_EXPECTED_PHRASE),
+        ]
+        | None
+    ) = None
+    matches: (
+        Annotated[
+            str,
+            about(
+                "An expression (RE2) that some of it matches, or all where it says so (`^…$`).",
+                example="(?i)^busy",
+                min_length=1,
+                max_length=MAX_PATTERN,
+            ),
+        ]
+        | None
+    ) = None

@@ -9,6 +9,7 @@ import msgspec
 from agent.contract.call import Play
 from agent.contract.document import Document
 from agent.contract.field import NAME_PATTERN
+from agent.contract.outcome import ExpectPhrase
 from controller.api import API_VERSION, GROUP, cron
 from controller.api.calltest_status import CallTestStatus
 from controller.api.faults import Fault, schema_faults, shown
@@ -144,6 +145,8 @@ def _check_spec(spec: CallTestSpec, field: str) -> Iterator[Fault]:
             yield Fault(f"{path}.name", f"{call.name!r} is there twice")
         seen.add(call.name)
         yield from _one_of(call.caller.play, f"{path}.caller.play", Play.__struct_fields__)
+        if call.expect.phrase is not None:
+            yield from _one_of(call.expect.phrase, f"{path}.expect.phrase", ExpectPhrase.__struct_fields__)
         if call.to is None and spec.callee is None:
             yield Fault(f"{path}.to", "is needed where there is no callee")
     if spec.trigger is not None:

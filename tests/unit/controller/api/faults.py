@@ -33,6 +33,8 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"spec.calls.0.expect.sipCode": "486"}, "spec.calls[0].expect.sipCode"),
     ({"spec.calls.0.expect.provisional": [180, 200]}, "spec.calls[0].expect.provisional[1]"),
     ({"spec.calls.0.expect.provisional": ["19x"]}, "spec.calls[0].expect.provisional[0]"),
+    ({"spec.calls.0.expect.phrase": {}}, "spec.calls[0].expect.phrase"),
+    ({"spec.calls.0.expect.phrase": {"equals": "a", "matches": "a"}}, "spec.calls[0].expect.phrase"),
     ({"spec.calls.0.expect.phrase": {"equals": "a\r\nX: y"}}, "spec.calls[0].expect.phrase.equals"),
     ({"spec.target.address": {"host": "x"}}, "spec.target"),
     ({"spec.target.service": None}, "spec.target"),

@@ -23,6 +23,7 @@ NOTHING = {CALLEE: None, CALLER: None}
         {f"{CALLER}.dtmf": None, f"{CALLER}.audio": None, "callee.behaviour": "Absorber"},
         {**NOTHING, "calls.0.expect.sipCode": 503},
         {**NOTHING, "calls.0.expect.sipCode": "4xx"},
+        {"calls.0.expect.phrase": {"matches": "^O+K$"}},
         {"calls.0.expect.sipCode": "2xx", "calls.0.expect.answeredWithinMilliseconds": 101},
         {**NOTHING, "calls.0.expect.sipCode": 486, "calls.0.expect.answeredWithinMilliseconds": 50},
         {**NOTHING, "calls.0.holdSeconds": 1, "calls.0.caller.dtmf": None},
@@ -38,6 +39,7 @@ def test_what_can_come_true_is_accepted(changes):
     [
         ({"calls.0.expect.sipCode": 503}, "calls[0].expect.caller.dtmf"),
         ({"calls.0.expect.sipCode": "5xx"}, "calls[0].expect.caller.dtmf"),
+        ({"calls.0.expect.phrase": {"matches": "(a"}}, "calls[0].expect.phrase.matches"),
         ({"calls.0.expect.answeredWithinMilliseconds": 100}, "calls[0].expect.answeredWithinMilliseconds"),
         (
             {

@@ -11,7 +11,7 @@ from agent.contract.verdict import Check, Reason, Result
 from agent.judge.checks import asked_of_call
 from agent.judge.verdicts import CallVerdict
 from agent.phone.protocol import Event, Unparsed
-from tests.unit.agent.judge.judging import both, said
+from tests.unit.agent.judge.judging import both, caller_alone, said
 from tests.unit.agent.judge.wire import callee, caller, verdict
 from tests.unit.builders import call_group, change
 from tests.unit.sip_messages import message, response
@@ -56,6 +56,7 @@ def test_a_class_has_all_its_codes(expected: int | str, code: int, holds: bool) 
     assert is_of(expected, code) is holds
 
 
+@pytest.mark.covers("calls[].expect.sipCode")
 def test_a_refusal_of_the_expected_class_passes() -> None:
     assert refused(404, sip_code="4xx").result is Result.PASSED
     assert refused(302, sip_code="3xx").result is Result.PASSED
@@ -83,12 +84,30 @@ def test_a_refusal_of_the_class_that_our_own_callee_made_is_not_the_suts() -> No
 # phrase
 
 
+@pytest.mark.covers("calls[].expect.phrase.equals")
 def test_a_phrase_is_compared_to_the_letter() -> None:
     busy = ExpectPhrase(equals="Busy Here")
     assert refused(486, sip_code=486, phrase=busy).findings == ()
     [finding] = refused(486, sip_code=486, phrase=ExpectPhrase(equals="busy here")).findings
     assert (finding.check, finding.reason) == (Check.PHRASE, Reason.PHRASE_MISMATCH)
     assert (finding.expected, finding.observed) == ('"busy here"', '486 "Busy Here"')
+
+
+@pytest.mark.covers("calls[].expect.phrase.matches")
+def test_a_phrase_is_matched_somewhere_or_as_a_whole() -> None:
+    for pattern in ("(?i)^busy", "Here$", "us"):
+        assert refused(486, sip_code=486, phrase=ExpectPhrase(matches=pattern)).findings == ()
+    [finding] = refused(486, sip_code=486, phrase=ExpectPhrase(matches="^busy")).findings
+    assert (finding.reason, finding.expected) == (Reason.PHRASE_MISMATCH, "a phrase that matches '^busy'")
+
+
+def test_a_phrase_that_was_cut_is_not_matched() -> None:
+    long = {"final_code": 486, "final_phrase": "x" * 128}
+    asked = {"callee_declared": False, **expecting(sip_code=486, phrase=ExpectPhrase(matches="^x+$"))}
+    assert caller_alone(asked, **long) == [(Check.PHRASE, Reason.NOT_MEASURED)]
+    exactly = {"callee_declared": False, **expecting(sip_code=486, phrase=ExpectPhrase(equals="x" * 120))}
+    assert caller_alone(exactly, **long) == [(Check.PHRASE, Reason.PHRASE_MISMATCH)]
+    assert caller_alone(exactly, **long | {"final_phrase": None}) == [(Check.PHRASE, Reason.PHRASE_MISMATCH)]
 
 
 def test_the_phrase_of_an_answer_is_looked_at_too() -> None:
@@ -121,6 +140,7 @@ def test_what_is_asked_came_in_that_order_of_whatever_fork(
     assert refused(486, *heard(*came), sip_code=486, provisional=wanted).findings == ()
 
 
+@pytest.mark.covers("calls[].expect.provisional")
 @pytest.mark.parametrize(
     ("wanted", "came", "observed"),
     [
@@ -178,6 +198,7 @@ def test_a_callee_of_ours_that_did_not_ring_is_not_the_suts_fault() -> None:
 # ringing
 
 
+@pytest.mark.covers("calls[].expect.ringingWithinMilliseconds")
 def test_ringing_in_time_passes_and_late_fails() -> None:
     assert verdict(**expecting(ringing_within_milliseconds=20)).findings == ()
     late = caller(ringing=False, extra=heard((10.09, 180, "t")))
@@ -217,6 +238,7 @@ def test_an_agent_that_was_late_may_be_why_it_rang_late(end: str) -> None:
 # answerTime
 
 
+@pytest.mark.covers("calls[].expect.answeredWithinMilliseconds")
 def test_an_answer_in_time_passes_and_a_late_one_fails() -> None:
     assert verdict(**expecting(answered_within_milliseconds=110)).findings == ()
     [finding] = refused(486, sip_code=486, answered_within_milliseconds=90).findings
