@@ -1,4 +1,4 @@
-"""The agent's command line: a plan to carry out, or a parrot for anybody."""
+"""The agent's command line: a plan to carry out, or a standing service for anybody."""
 
 import argparse
 import faulthandler
@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
@@ -21,7 +21,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from agent.clock import SystemClock
 from agent.contract.plan import Plan, PlanError, Transport, decode_plan, plan_digest
 from agent.contract.verdict import Check, Finding, Reason, Role
-from agent.phone.protocol import Phone, PhoneError, TlsFiles
+from agent.phone.protocol import Phone, PhoneError
+from agent.process import UNUSABLE, close, on_sigterm, open_phone, port
 from agent.report.evidence import Evidence, capture_bytes
 from agent.report.lines import Report, claim_stdout, open_result
 from agent.report.metrics import AgentMetrics
@@ -29,14 +30,12 @@ from agent.run.certificates import read_tls
 from agent.run.closed_ports import UdpDoor
 from agent.run.health import HealthMonitor, Sentinel, SocketDrops, throttled_ms
 from agent.run.inputs import InputMissingError, SignalFile
-from agent.run.parrot import run_parrot
 from agent.run.playlist import Playlist, require_playable
 from agent.run.registration import read_login
 from agent.run.runner import Runner, calls_at_once
+from agent.service import SERVICES, serve
 from agent.tap.call import Captures
 
-UNUSABLE: Final = 2
-CLOSE_LIMIT_S: Final = 5.0
 ORPHAN_LIMIT_S: Final = 10.0
 """What hanging up gets when whoever started us is gone."""
 
@@ -46,18 +45,12 @@ RUN_EXAMPLES: Final = """\
 examples:
   calltest-agent --plan plan.json --signal signal.json --result result.json
   calltest-agent --plan plan.json --signal signal.json --result result.json --bind 127.0.0.1 --metrics-port 9090
-  calltest-agent parrot --port 5060        answers every call and plays it back; see calltest-agent parrot --help
+  calltest-agent parrot           answers every call and plays it back; see calltest-agent parrot --help
+  calltest-agent absorber         answers every call and only listens; see calltest-agent absorber --help
 
 The plan is JSON (agent/contract/plan.py). The signal may be absent at first; it is read again every 50 ms. Detail and
 progress go to stdout as JSON lines, logs to stderr, the result (4,000 bytes of JSON) into the result file.
 Exit status: 0 the final result was written, whatever the verdict; 2 the plan cannot be used.
-"""
-PARROT_EXAMPLES: Final = """\
-examples:
-  calltest-agent parrot
-  calltest-agent parrot --port 5062 --bind 127.0.0.1
-
-Answers every INVITE, plays the audio back, repeats RFC 4733 digits, answers OPTIONS with 200. SIGTERM ends it.
 """
 
 
@@ -66,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     given = list(sys.argv[1:] if arguments is None else arguments)
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    code = _parrot(given[1:]) if given[:1] == ["parrot"] else _agent(given)
+    code = serve(given[0], given[1:]) if given and given[0] in SERVICES else _agent(given)
     logging.shutdown()
     os._exit(code)
 
@@ -95,7 +88,7 @@ def _agent(given: Sequence[str]) -> int:
 
 def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
     """Wires the parts. The result is final before the phone is closed: whatever that does, all has been said."""
-    stop_asked = _on_sigterm()
+    stop_asked = on_sigterm()
     login = read_login(plan.account.credentials) if plan.account.credentials else None
     if plan.role is Role.CALLER:  # a callee plays no files, and has none
         require_playable(plan)
@@ -128,7 +121,7 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
         except Exception as error:  # noqa: BLE001
             _cannot_go_on(plan, report, error)
         finally:
-            _close(phone)
+            close(phone)
         if is_done:
             evidence.make_sound(scratch, stop_asked)
 
@@ -136,7 +129,7 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
 def _planned_phone(plan: Plan, bind: str, scratch: Path) -> Phone:
     tls = read_tls(plan.tls, scratch) if plan.transport is Transport.TLS else None
     captures = Captures(directory=scratch, max_bytes=capture_bytes(calls_at_once(plan))) if plan.evidence else None
-    return _open_phone(bind, plan.sip_port, scratch, transport=plan.transport, tls=tls, captures=captures)
+    return open_phone(bind, plan.sip_port, scratch, transport=plan.transport, tls=tls, captures=captures)
 
 
 def _health() -> HealthMonitor:
@@ -149,54 +142,6 @@ def _health() -> HealthMonitor:
 def _cannot_go_on(plan: Plan, report: Report, error: Exception) -> None:
     log.error("the agent cannot go on", exc_info=error)
     report.write(final=True, error=_error(plan, Reason.AGENT_ERROR, f"{type(error).__name__}: {error}"))
-
-
-def _close(phone: Phone) -> None:
-    """Closes it, but not for ever: a peer that does not answer may keep pjsip for 32 s."""
-    watchdog = threading.Timer(CLOSE_LIMIT_S, os._exit, [0])
-    watchdog.daemon = True
-    watchdog.start()
-    phone.close()
-    watchdog.cancel()
-
-
-def _parrot(given: Sequence[str]) -> int:
-    """Repeats what anybody says, until SIGTERM."""
-    options = _parrot_options(given)
-    stop_asked = _on_sigterm()
-    with tempfile.TemporaryDirectory(prefix="calltest-parrot-") as directory:
-        try:
-            phone = _open_phone(options.bind, options.port, Path(directory))
-        except PhoneError as error:
-            print(f"calltest-agent parrot: {error}", file=sys.stderr)
-            return UNUSABLE
-        log.info("parrot at %s", phone.address)
-        run_parrot(phone, SystemClock(), stop_asked)
-        _close(phone)
-    return 0
-
-
-def _open_phone(
-    bind: str,
-    port: int,
-    recordings: Path,
-    *,
-    transport: Transport = Transport.UDP,
-    tls: TlsFiles | None = None,
-    captures: Captures | None = None,
-) -> Phone:
-    """The only place where pjsua2 comes in, late: command line errors need none."""
-    from agent.phone.pjsua.phone import PjsuaPhone  # noqa: PLC0415
-
-    return PjsuaPhone(bind=bind, sip_port=port, transport=transport, tls=tls, recordings=recordings, captures=captures)
-
-
-def _on_sigterm() -> Callable[[], bool]:
-    """From now on SIGTERM and SIGINT only set what this tells."""
-    asked = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked.set())
-    return asked.is_set
 
 
 def _end_with_stdin() -> None:
@@ -247,28 +192,10 @@ def _agent_options(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--plan", type=Path, required=True, metavar="FILE", help="what to do")
     parser.add_argument("--signal", type=Path, required=True, metavar="FILE", help="what may be done now")
     parser.add_argument("--result", type=Path, required=True, metavar="FILE", help="written in place, 4,000 bytes")
-    parser.add_argument("--metrics-port", type=_port, metavar="N", help="serve /metrics there (default: nowhere)")
+    parser.add_argument("--metrics-port", type=port, metavar="N", help="serve /metrics there (default: nowhere)")
     parser.add_argument("--bind", metavar="ADDR", help="local address for SIP and RTP (default: towards the target)")
     parser.add_argument("--lifeline", action="store_true", help="hang up and end when standard input ends")
     return parser.parse_args(given)
-
-
-def _parrot_options(given: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="calltest-agent parrot",
-        description="Answers every call and repeats what it hears.",
-        epilog=PARROT_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--port", type=_port, default=5060, metavar="N", help="UDP port for SIP (default: 5060)")
-    parser.add_argument("--bind", default="", metavar="ADDR", help="local address (default: all)")
-    return parser.parse_args(given)
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to 65535)")
-    return int(text)
 
 
 if __name__ == "__main__":

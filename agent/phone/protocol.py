@@ -11,6 +11,7 @@ from typing import NewType, Protocol
 
 from agent.contract.expect import DtmfMethod
 from agent.contract.media import Negotiated, Rtp
+from agent.contract.plan import Transport
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.sip.text import SipHead
 from agent.tap.model import TapConnection, TapStream
@@ -77,6 +78,19 @@ class TlsFiles:
     key: Path
     anonymous: bool = False
     """That certificate is for those who connect to us: where we connect, none is shown."""
+    asks_client: bool = False
+    """Whoever connects to us has to show a certificate of one of those CAs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """A socket that a phone takes SIP at."""
+
+    transport: Transport
+    port: int
+    """0: any free one."""
+    tls: TlsFiles | None = None
+    """With TLS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +297,10 @@ class Phone(Protocol):
     @property
     def address(self) -> str:
         """`ip:port` of the SIP socket."""
+
+    @property
+    def also(self) -> Sequence[str]:
+        """`ip:port` of the others at which it takes anybody's calls."""
 
     def allow(self, networks: Sequence[str]) -> None:
         """From now on no SIP leaves for an address outside these CIDRs, whatever a peer names; before, for any."""

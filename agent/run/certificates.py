@@ -32,6 +32,22 @@ def read_tls(tls: Tls | None, scratch: Path) -> TlsFiles:
     )
 
 
+def read_service(certificate: Path, key: Path, client_ca: Path | None) -> TlsFiles:
+    """For whoever connects. Where that one opens a connection itself it does not look at whom it reaches.
+
+    InputMissingError names the file that cannot be used.
+    """
+    for path, option in ((certificate, "certificate"), (key, "key"), (client_ca, "client-ca")):
+        if path is not None and not path.is_file():
+            raise InputMissingError(f"--{option}: there is no file {path}")
+    _require_pair(certificate, key, f"--certificate {certificate} with --key {key}")
+    if client_ca is not None:
+        _require_authorities(client_ca, f"--client-ca {client_ca}")
+    return TlsFiles(
+        verify=False, authorities=client_ca, certificate=certificate, key=key, asks_client=client_ca is not None
+    )
+
+
 def _file(files: Files, key: str) -> Path:
     path = Path(files.directory, key)
     if not path.is_file():
@@ -49,21 +65,28 @@ def _public(*, needed: bool) -> Path | None:
 
 def _authorities(files: Files) -> Path:
     path = _file(files, CA_KEY)
+    _require_authorities(path, f"Secret {files.secret_name}, key {CA_KEY}")
+    return path
+
+
+def _require_authorities(path: Path, called: str) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except (ssl.SSLError, OSError) as error:
-        raise InputMissingError(f"Secret {files.secret_name}, key {CA_KEY}: is no PEM certificate: {error}") from error
-    return path
+        raise InputMissingError(f"{called}: is no PEM certificate: {error}") from error
 
 
 def _shown(files: Files) -> tuple[Path, Path]:
     certificate, key = _file(files, CERTIFICATE_KEY), _file(files, PRIVATE_KEY)
+    _require_pair(certificate, key, f"Secret {files.secret_name}, keys {CERTIFICATE_KEY} and {PRIVATE_KEY}")
+    return certificate, key
+
+
+def _require_pair(certificate: Path, key: Path, called: str) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password=_no_password)
     except (ssl.SSLError, OSError, ValueError) as error:
-        both = f"keys {CERTIFICATE_KEY} and {PRIVATE_KEY}"
-        raise InputMissingError(f"Secret {files.secret_name}, {both}: cannot be used: {error}") from error
-    return certificate, key
+        raise InputMissingError(f"{called}: cannot be used: {error}") from error
 
 
 def _no_password() -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agent.contract.call import Behaviour, Call, CallCaller, Play, PlaySignal, SendDtmf
 from agent.contract.observation import LegObservation
-from agent.contract.plan import Account, Credentials, Evidence, Plan, Signal, Stage
+from agent.contract.plan import Account, Credentials, Evidence, Plan, Signal, Stage, Transport
 from agent.contract.result import AgentResult, DetailLine, Line, ProgressLine, decode_line, decode_result, detail_digest
 from agent.contract.verdict import Role
 from tests.unit.builders import plan
@@ -85,11 +85,11 @@ class Agent:
         return self.process.wait(PATIENCE_S)
 
 
-def spoken_address(log: Path) -> str:
-    """Of a parrot that was just started and says there where it is; it listens then."""
+def spoken_address(log: Path, transport: Transport = Transport.UDP) -> str:
+    """Of a standing service that was just started and says there where it is; it listens then."""
     until_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < until_s:
-        if found := re.search(r"parrot at (\S+)\n", log.read_text()):
+        if found := re.search(rf"(?:parrot|absorber) at (\S+) \({transport}\)\n", log.read_text()):
             return found[1]
         time.sleep(0.05)
     raise AssertionError(log.read_text())

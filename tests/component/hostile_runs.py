@@ -163,7 +163,7 @@ def watched_parrot(folder: Path, tally: Tally) -> Iterator[Address]:
 def where(log: Path) -> Address:
     """Of a parrot that has just been started; RuntimeError."""
     for _ in range(600):
-        if found := re.search(r"parrot at ([\d.]+):(\d+)", log.read_text()):
+        if found := re.search(r"parrot at ([\d.]+):(\d+) \(UDP\)", log.read_text()):
             return found[1], int(found[2])
         time.sleep(0.05)
     raise RuntimeError(f"no parrot: {log.read_text()}")

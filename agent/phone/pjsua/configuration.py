@@ -1,6 +1,6 @@
 """How pjsip, its accounts and its calls are set up."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
@@ -8,7 +8,7 @@ from typing import Final
 import pjsua2 as pj
 
 from agent.contract.plan import Transport, transport_parameter
-from agent.phone.pjsua.objects import LOG_LEVEL, Log
+from agent.phone.pjsua.objects import LOG_LEVEL, Log, why
 from agent.phone.protocol import PhoneError, SipAccount, TlsFiles
 from agent.tap import Tap
 
@@ -60,35 +60,43 @@ class Socket:
     """With TLS."""
 
 
-def start(endpoint: pj.Endpoint, log: Log, tap: Tap, wanted: Socket) -> Socket:
-    """Starts pjsip, tapped, on that socket. G.711 is the only codec."""
+def start(endpoint: pj.Endpoint, log: Log, tap: Tap, wanted: Sequence[Socket]) -> tuple[Socket, ...]:
+    """Starts pjsip, tapped, on those sockets. G.711 is the only codec. PhoneError names the one that cannot be had."""
     endpoint.libCreate()
     config = endpoint_config(log)
     log.__disown__()  # libDestroy deletes it
     endpoint.libInit(config)
     tap.install()
-    local = pj.TransportConfig()
-    local.boundAddress, local.port = wanted.bind, wanted.port
-    if wanted.tls is not None:
-        local.tlsConfig = tls_config(wanted.tls)
-        tap.secure(wanted.tls.server_name, anonymous=wanted.tls.anonymous)
-    number = int(endpoint.transportCreate(TRANSPORTS[wanted.transport], local))
+    opened = tuple(replace(socket, number=_opened(endpoint, tap, socket)) for socket in wanted)
     endpoint.libStart()
     endpoint.audDevManager().setNullDev()
     for codec in endpoint.codecEnum2():
         name = codec.codecId.partition("/")[0]
         endpoint.codecSetPriority(codec.codecId, {"PCMU": 255, "PCMA": 254}.get(name, 0))
-    return replace(wanted, number=number)
+    return opened
+
+
+def _opened(endpoint: pj.Endpoint, tap: Tap, wanted: Socket) -> int:
+    local = pj.TransportConfig()
+    local.boundAddress, local.port = wanted.bind, wanted.port
+    if wanted.tls is not None:
+        local.tlsConfig = tls_config(wanted.tls)
+        tap.secure(wanted.tls.server_name, anonymous=wanted.tls.anonymous)
+    try:
+        return int(endpoint.transportCreate(TRANSPORTS[wanted.transport], local))
+    except pj.Error as error:
+        where = f"{wanted.transport} {wanted.bind}:{wanted.port or 'any port'}"
+        raise PhoneError(f"cannot open the phone on {where}: {why(error)}; give another port or address") from error
 
 
 def tls_config(files: TlsFiles) -> pj.TlsConfig:
-    """TLS 1.2 and 1.3; whoever connects to us is not asked for a certificate."""
+    """TLS 1.2 and 1.3."""
     config = pj.TlsConfig()
     config.CaListFile = "" if files.authorities is None else str(files.authorities)
     config.certFile, config.privKeyFile = str(files.certificate), str(files.key)
     config.proto = TLS_1_2 | TLS_1_3
     config.verifyServer = files.verify
-    config.verifyClient = config.requireClientCert = False
+    config.verifyClient = config.requireClientCert = files.asks_client
     config.msecTimeout = HANDSHAKE_MS
     return config
 

@@ -42,6 +42,7 @@ from agent.phone.protocol import (
     ConnectionSeen,
     Event,
     IncomingCall,
+    Listener,
     MessageSeen,
     PhoneError,
     Playback,
@@ -80,13 +81,15 @@ class PjsuaPhone:
         sip_port: int,
         transport: Transport = Transport.UDP,
         tls: TlsFiles | None = None,
+        also: Sequence[Listener] = (),
         recordings: Path,
         captures: Captures | None = None,
         settle_s: float = SETTLE_S,
     ) -> None:
         """Opens the SIP socket; `sip_port` 0: any free one. PhoneError.
 
-        One WAV per call goes to `recordings`, one pcap to `captures`, where given.
+        Anybody's calls are taken `also` at others. One WAV per call goes to `recordings`, one pcap to `captures`, where
+        given.
         """
         self._items = Queue()
         self._next: Item | None = None
@@ -103,30 +106,31 @@ class PjsuaPhone:
         self._recordings, self._captures, self._settle_s = recordings, captures, settle_s
         self._log = Log()
         self._endpoint = Endpoint(self._items)
-        self._open(Socket(transport=transport, bind=bind, port=sip_port, tls=tls))
-        if transport is not Transport.UDP:
+        self._open(bind, (Listener(transport=transport, port=sip_port, tls=tls), *also))
+        if any(socket.transport is not Transport.UDP for socket in self._sockets):
             self._tell_unread()
 
-    def _open(self, wanted: Socket) -> None:
+    def _open(self, bind: str, wanted: Sequence[Listener]) -> None:
+        sockets = [Socket(transport=each.transport, bind=bind, port=each.port, tls=each.tls) for each in wanted]
         try:
             self._tap = Tap()
             self._tap.wake(self._items.descriptor)
-            self._socket = start(self._endpoint, self._log, self._tap, wanted)
-            self._address = str(self._endpoint.transportGetInfo(self._socket.number).localName)
-            anybody = SipAccount(uri=f"sip:calltest@{self._address}", proxy="", register=False)
-            self._anybody = self._make_account(None, anybody)
-        except TapError as error:
+            self._sockets = start(self._endpoint, self._log, self._tap, sockets)
+            self._addresses = [str(self._endpoint.transportGetInfo(each.number).localName) for each in self._sockets]
+            self._anybody = [self._for_anybody(*each) for each in zip(self._sockets, self._addresses, strict=True)]
+        except (TapError, pj.Error, PhoneError) as error:
             self._endpoint.libDestroy()
-            raise PhoneError(str(error)) from error
-        except pj.Error as error:
-            self._endpoint.libDestroy()
-            where = f"{wanted.transport} {wanted.bind}:{wanted.port or 'any port'}"
-            raise PhoneError(f"cannot open the phone on {where}: {why(error)}; is the port in use?") from error
+            raise PhoneError(why(error) if isinstance(error, pj.Error) else str(error)) from error
 
     @property
     def address(self) -> str:
         """`ip:port` of the SIP socket."""
-        return self._address
+        return self._addresses[0]
+
+    @property
+    def also(self) -> Sequence[str]:
+        """`ip:port` of the others at which it takes anybody's calls."""
+        return self._addresses[1:]
 
     def allow(self, networks: Sequence[str]) -> None:
         """From now on no SIP leaves for an address outside these CIDRs, whatever a peer names."""
@@ -140,9 +144,15 @@ class PjsuaPhone:
         self._lines.add(identifier, account)
         return identifier
 
-    def _make_account(self, identifier: AccountId | None, account: SipAccount) -> Account:
+    def _make_account(self, identifier: AccountId, account: SipAccount) -> Account:
         made = Account(identifier, self._items, self._adopt)
-        made.create(account_config(account, self._socket), identifier is None)
+        made.create(account_config(account, self._sockets[0]))
+        return made
+
+    def _for_anybody(self, socket: Socket, address: str) -> Account:
+        made = Account(None, self._items, self._adopt)
+        nobody = SipAccount(uri=f"sip:calltest@{address}", proxy="", register=False)
+        made.create(account_config(nobody, socket), socket is self._sockets[0])
         return made
 
     def remove_account(self, account: AccountId) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from agent.contract.plan import Files, Tls
 from agent.run import certificates
-from agent.run.certificates import PUBLIC, read_tls
+from agent.run.certificates import PUBLIC, read_service, read_tls
 from agent.run.inputs import InputMissingError
 
 
@@ -88,3 +88,13 @@ def test_without_openssl_nothing_is_begun(tmp_path, monkeypatch, command, said):
     monkeypatch.setattr(certificates, "OPENSSL", command)
     with pytest.raises(InputMissingError, match=said):
         read_tls(None, tmp_path)
+
+
+def test_a_service_asks_those_who_connect_for_a_certificate_where_it_was_given_their_ca(own):
+    pair = (own / "tls.crt", own / "tls.key")
+    open_to_all, asking = read_service(*pair, None), read_service(*pair, own / "tls.crt")
+    assert (open_to_all.asks_client, open_to_all.authorities) == (False, None)
+    assert (asking.asks_client, asking.authorities) == (True, own / "tls.crt")
+    assert {(made.verify, made.anonymous, made.certificate) for made in (open_to_all, asking)} == {
+        (False, False, own / "tls.crt")
+    }

@@ -1,4 +1,4 @@
-"""A parrot for anybody's calls: no plan, no registration, no verdict; the SUT of some examples."""
+"""A callee for anybody's calls: no plan, no registration, no verdict; the SUT of some examples."""
 
 import logging
 from collections.abc import Callable
@@ -21,7 +21,7 @@ LAST_BYES_S: Final = 2.0
 log = logging.getLogger(__name__)
 
 
-def run_parrot(phone: Phone, clock: Clock, stop_asked: Callable[[], bool]) -> None:
+def run_standing(phone: Phone, behaviour: Behaviour, clock: Clock, stop_asked: Callable[[], bool]) -> None:
     """Takes calls until told to stop; then hangs up."""
     timers = Timers()
 
@@ -31,7 +31,7 @@ def run_parrot(phone: Phone, clock: Clock, stop_asked: Callable[[], bool]) -> No
     party = Party(phone=phone, clock=clock, timers=timers, ledger=_Silent(), on_over=over)
     callee = Callee(
         party=party,
-        steps=steps_of(None, Role.CALLEE, Behaviour.PARROT),
+        steps=steps_of(None, Role.CALLEE, behaviour),
         capacity=CAPACITY,
         on_call=_say_who,
     )
@@ -54,7 +54,7 @@ def run_parrot(phone: Phone, clock: Clock, stop_asked: Callable[[], bool]) -> No
 
 
 class _Silent:
-    """Nobody asks what this parrot did."""
+    """Nobody asks what this callee did."""
 
     def did(self, call: CallHandle, name: str, at_s: float | None, error: str | None) -> None:
         """As Ledger."""

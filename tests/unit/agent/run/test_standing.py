@@ -1,8 +1,9 @@
-"""The parrot without a plan takes anybody's call, and goes when told to."""
+"""A callee without a plan takes anybody's call, and goes when told to."""
 
 import pytest
 
-from agent.run.parrot import run_parrot
+from agent.contract.call import Behaviour
+from agent.run.standing import run_standing
 from agent.sound.samples import tone, write_wav
 from tests.unit.fake_clock import FakeClock
 from tests.unit.fake_phone import FakePhone, Peer
@@ -13,8 +14,8 @@ def phone(tmp_path):
     return FakePhone(FakeClock(), tmp_path)
 
 
-def run(phone, until_s):
-    run_parrot(phone, phone.clock, lambda: phone.clock.now_s - 1000 >= until_s)
+def run(phone, until_s, behaviour=Behaviour.PARROT):
+    run_standing(phone, behaviour, phone.clock, lambda: phone.clock.now_s - 1000 >= until_s)
 
 
 def did(phone, what):
@@ -43,3 +44,11 @@ def test_it_does_not_wait_for_a_peer_that_does_not_answer_the_bye(phone):
     phone.invite()
     run(phone, 1.0)
     assert phone.clock.now_s - 1000 == pytest.approx(3.0, abs=0.3)
+
+
+def test_an_absorber_answers_and_sends_no_digits_back(phone):
+    call = phone.invite()
+    phone.receive_digits(call.handle, "12", after_s=1.0)
+    run(phone, 5.0, Behaviour.ABSORBER)
+    assert did(phone, "answer")[0][3] == 200
+    assert did(phone, "send_digits") == []
