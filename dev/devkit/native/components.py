@@ -76,8 +76,8 @@ def _cni(node: Node) -> str:
     """A bridge per node, without masquerading: no route leads out of the node, so nothing has to come back."""
     ipam = {
         "type": "host-local",
-        "ranges": [[{"subnet": node.pod_cidr}]],
-        "routes": [{"dst": "0.0.0.0/0"}],
+        "ranges": [[{"subnet": node.pod_cidr}], [{"subnet": node.pod_cidr6}]],
+        "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}],
     }
     bridge = {"type": "bridge", "bridge": "cni0", "isGateway": True, "hairpinMode": True, "ipMasq": False, "ipam": ipam}
     portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
@@ -104,7 +104,7 @@ def _apiserver(node: Node, binaries: Mapping[str, Path]) -> Component:
         "service-account-issuer": f"https://kubernetes.default.svc.{layout.CLUSTER_DOMAIN}",
         "service-account-signing-key-file": f"{layout.PKI}/sa.key",
         "service-account-key-file": f"{layout.PKI}/sa.pub",
-        "service-cluster-ip-range": layout.SERVICE_CIDR,
+        "service-cluster-ip-range": layout.SERVICE_CIDRS,
         "allow-privileged": "true",
     }
     return Component(name="apiserver", argv=(str(binaries["kube-apiserver"]), *_flags(flags)))
@@ -120,7 +120,7 @@ def _controller_manager(node: Node, binaries: Mapping[str, Path]) -> Component:
         "root-ca-file": f"{layout.PKI}/ca.crt",
         "use-service-account-credentials": "true",
         "leader-elect": "false",
-        "cluster-cidr": layout.CLUSTER_CIDR,
+        "cluster-cidr": layout.CLUSTER_CIDRS,
         "allocate-node-cidrs": "false",
         # a lost node shows after 20 s instead of 50 s: tests wait for it
         "node-monitor-grace-period": "20s",
@@ -169,7 +169,8 @@ def _kubelet(node: Node, binaries: Mapping[str, Path]) -> Component:
         "syncFrequency": "10s",
     }
     files |= {config: json.dumps(settings, indent=1), resolv: ""}
-    flags = {"config": str(config), "kubeconfig": kubeconfig, "node-ip": node.address, "hostname-override": node.name}
+    addresses = f"{node.address},{node.address6}"
+    flags = {"config": str(config), "kubeconfig": kubeconfig, "node-ip": addresses, "hostname-override": node.name}
     return Component(name="kubelet", argv=(str(binaries["kubelet"]), *_flags(flags)), files=files)
 
 
@@ -181,7 +182,7 @@ def _proxy(node: Node, binaries: Mapping[str, Path]) -> Component:
         "kind": "KubeProxyConfiguration",
         "clientConnection": {"kubeconfig": kubeconfig},
         "mode": "iptables",
-        "clusterCIDR": layout.CLUSTER_CIDR,  # all nodes': with the node's own, calls from another are masqueraded
+        "clusterCIDR": layout.CLUSTER_CIDRS,  # all nodes': with the node's own, calls from another are masqueraded
         "hostnameOverride": node.name,
         # zero: there may be no right to raise them
         "conntrack": {"maxPerCore": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},

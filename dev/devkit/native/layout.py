@@ -10,9 +10,9 @@ PKI = DATA / "pki"
 KUBECONFIG = DATA / "admin.kubeconfig"
 
 API_PORT = 6443
-SERVICE_CIDR = "10.96.0.0/16"
+SERVICE_CIDRS = "10.96.0.0/16,fd77:96::/112"
 API_SERVICE_ADDRESS = "10.96.0.1"
-CLUSTER_CIDR = "10.244.0.0/16"
+CLUSTER_CIDRS = "10.244.0.0/16,fd77:244::/48"
 CLUSTER_DOMAIN = "cluster.local"
 # kubelet sets these for the whole machine; in a node they are files of its own, and the machine keeps its values
 KERNEL_SETTINGS = (
@@ -33,9 +33,12 @@ class Node:
 
     name: str
     address: str
+    address6: str
     outside_address: str
+    outside_address6: str
     outside_interface: str
     pod_cidr: str
+    pod_cidr6: str
 
     @property
     def data(self) -> Path:
@@ -70,18 +73,24 @@ class Node:
 CONTROL_PLANE = Node(
     name="node0",
     address="192.168.77.1",
+    address6="fd77:77::1",
     outside_address="192.168.77.2",
+    outside_address6="fd77:77::2",
     outside_interface="calltest0",
     pod_cidr="10.244.0.0/24",
+    pod_cidr6="fd77:244::/64",
 )
 NODES = (
     CONTROL_PLANE,
     Node(
         name="node1",
         address="192.168.78.2",
+        address6="fd77:78::2",
         outside_address="192.168.78.1",
+        outside_address6="fd77:78::1",
         outside_interface="to-node1",
         pod_cidr="10.244.1.0/24",
+        pod_cidr6="fd77:244:0:1::/64",
     ),
 )
 API_URL = f"https://{CONTROL_PLANE.address}:{API_PORT}"

@@ -69,15 +69,21 @@ def _link(node: Node) -> None:
             assert control is not None
             steps.output(["ip", "link", "add", outer, "netns", str(control.pid), "type", "veth", *peer])
     _outside(node, ["ip", "address", "replace", f"{node.outside_address}/30", "dev", outer])
+    # nodad: an address that is still being asked about cannot be bound to
+    _outside(node, ["ip", "address", "replace", f"{node.outside_address6}/64", "dev", outer, "nodad"])
     _outside(node, ["ip", "link", "set", outer, "up"])
     processes.inside(node, ["ip", "link", "set", "lo", "up"])
     processes.inside(node, ["ip", "address", "replace", f"{node.address}/30", "dev", inner])
+    processes.inside(node, ["ip", "address", "replace", f"{node.address6}/64", "dev", inner, "nodad"])
     processes.inside(node, ["ip", "link", "set", inner, "up"])
-    via = ["dev", inner] if node == layout.CONTROL_PLANE else ["via", node.outside_address]
+    here = node == layout.CONTROL_PLANE
+    via, via6 = (["dev", inner],) * 2 if here else (["via", node.outside_address], ["via", node.outside_address6])
     processes.inside(node, ["ip", "route", "replace", "default", *via])
-    processes.inside(node, ["sysctl", "-qw", "net.ipv4.ip_forward=1"])
-    if node != layout.CONTROL_PLANE:
+    processes.inside(node, ["ip", "-6", "route", "replace", "default", *via6])
+    processes.inside(node, ["sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"])
+    if not here:
         _outside(node, ["ip", "route", "replace", node.pod_cidr, "via", node.address])
+        _outside(node, ["ip", "-6", "route", "replace", node.pod_cidr6, "via", node.address6])
 
 
 def _outside(node: Node, argv: Sequence[str], *, check: bool = True) -> None:
