@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
@@ -100,6 +100,7 @@ def local_sut(
             "SUT_MEDIA": f"{sut.media_towards_caller} {sut.media_towards_callee}",
             "SUT_RTPENGINE": f"{sut.host}:2223",
             "SUT_USERS": str(inside / "users"),
+            "SUT_CERTIFICATES": str(inside / "sut-tls"),
             "SUT_RUN": str(inside / "run"),
             "SUT_PHONE_DOES": phone or "",
             **(settings or {}),
@@ -167,17 +168,27 @@ def _run_folder(rootfs: Path) -> Iterator[Path]:
     try:
         for name in ("kamailio.cfg", "sut.py", "phone.py"):
             shutil.copy(EXAMPLES / "sut" / name, folder)
-        for secret in yaml.safe_load_all((EXAMPLES / "sut" / "secrets.yaml").read_text()):
-            keys = folder / "users" / secret["metadata"]["name"]
-            keys.mkdir(parents=True)
-            for key, value in secret["stringData"].items():
-                (keys / key).write_text(value)
+        for secret in _documents("sut/secrets.yaml"):
+            _write_keys(secret, folder / "users" / secret["metadata"]["name"])
+        for secret in _documents("sut/certificates/secrets.yaml"):
+            _write_keys(secret, folder / secret["metadata"]["name"])
         (folder / "run").mkdir()
         os.chown(folder / "run", UID, UID)
         folder.chmod(0o755)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _documents(name: str) -> Iterator[dict[str, Any]]:
+    return yaml.safe_load_all((EXAMPLES / name).read_text())
+
+
+def _write_keys(secret: dict[str, Any], folder: Path) -> None:
+    """As it would be mounted."""
+    folder.mkdir(parents=True)
+    for key, value in secret["stringData"].items():
+        (folder / key).write_text(value)
 
 
 @contextmanager

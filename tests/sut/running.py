@@ -46,7 +46,7 @@ class Running:
         addresses = (*(sut.address for sut in self.replicas), *self.parrots)
         targets = [word for address in addresses for word in ("--target", address)]
         evidence = ("--evidence", str(self.evidence)) if self.evidence else ()
-        return (str(self.scenario.calltest), str(SECRETS), *targets, *evidence)
+        return (str(self.scenario.calltest), *map(str, SECRETS), *targets, *evidence)
 
 
 @contextmanager

@@ -96,8 +96,8 @@ class Scenario:
         )
 
 
-SECRETS = EXAMPLES / "sut" / "secrets.yaml"
-"""The users' Secrets, for `calltest run`."""
+SECRETS = (EXAMPLES / "sut" / "secrets.yaml", EXAMPLES / "sut" / "certificates" / "secrets.yaml")
+"""The users' Secrets, and those of TLS, for `calltest run`."""
 
 
 def scenarios() -> tuple[str, ...]:

@@ -9,6 +9,7 @@ SUT_PORT          SIP over UDP, and with the feature TCP over that too; 5060
 SUT_TLS_PORT      SIP over TLS, with that feature; 5061, which a URI with transport=tls and no port means
 SUT_FEATURES      words for kamailio.cfg, e.g. "OPEN DIRECT_MEDIA"; see there
 SUT_USERS         a folder of folders (mounted Secrets), each with the files username and password; /etc/sut/users
+SUT_CERTIFICATES  a folder (a mounted Secret) with tls.crt, tls.key and ca.crt, with MUTUAL_TLS; /etc/sut/tls
 SUT_REALM         digest realm; example.com
 SUT_PEERS         host:port where all replicas' shared location tables are found (with SHARED_LOCATION)
 SUT_DMQ_PORT      port of this replica's shared location table; 5062
@@ -37,6 +38,7 @@ FEATURES = {
     "DIRECT_MEDIA",
     "TCP",
     "TLS",
+    "MUTUAL_TLS",
     "SHARED_LOCATION",
     "ANSWER_503",
     "REFUSE_REGISTRATION",
@@ -80,7 +82,7 @@ def kamailio() -> None:
         listen += ["-l", f"tcp:{address}:{setting('SUT_PORT', '5060')}"]
     if "TLS" in features:
         listen += ["-l", f"tls:{address}:{setting('SUT_TLS_PORT', '5061')}"]
-        defines |= own_certificate(run)
+        defines |= given_certificate() if "MUTUAL_TLS" in features else own_certificate(run)
     if "SHARED_LOCATION" in features:
         dmq_port = setting("SUT_DMQ_PORT", "5062")
         defines["DMQ_ADDRESS"] = f"sip:{address}:{dmq_port}"
@@ -102,6 +104,16 @@ def own_certificate(folder: Path) -> dict[str, str]:
     command = ["openssl", "req", "-x509", *kind, "-days", "30", "-keyout", str(key), "-out", str(certificate)]
     subprocess.run(command, check=True, capture_output=True)  # noqa: S603 (fixed)
     return {"CERTIFICATE": str(certificate), "PRIVATE_KEY": str(key)}
+
+
+def given_certificate() -> dict[str, str]:
+    """One that a CA signed, its key, and that CA, by their names in kamailio.cfg."""
+    names = {"CERTIFICATE": "tls.crt", "PRIVATE_KEY": "tls.key", "AUTHORITIES": "ca.crt"}
+    files = {name: Path(setting("SUT_CERTIFICATES", "/etc/sut/tls")) / file for name, file in names.items()}
+    for file in files.values():
+        if not file.is_file():
+            sys.exit(f"MUTUAL_TLS: there is no {file}")
+    return {name: str(file) for name, file in files.items()}
 
 
 def rtpengine() -> None:
@@ -195,6 +207,8 @@ def wanted_features() -> set[str]:
     features = set(os.environ.get("SUT_FEATURES", "").split())
     if unknown := features - FEATURES:
         sys.exit(f"SUT_FEATURES: {' '.join(sorted(unknown))} not known; there are {' '.join(sorted(FEATURES))}")
+    if "MUTUAL_TLS" in features and "TLS" not in features:
+        sys.exit("SUT_FEATURES: MUTUAL_TLS needs TLS")
     if "DIRECT_MEDIA" in features and (needing := features & NEEDS_RELAY):
         sys.exit(f"SUT_FEATURES: {' '.join(sorted(needing))} needs the relay, DIRECT_MEDIA takes it away")
     return features
