@@ -5,7 +5,7 @@ from typing import Annotated
 
 from agent.contract.document import Document
 from agent.contract.field import DIGITS_PATTERN, about, rule
-from agent.contract.outcome import ExpectPhrase, ProvisionalCode, SipCode, is_of
+from agent.contract.outcome import EndedBy, ExpectPhrase, ProvisionalCode, SipCode, is_of
 
 PERCENT_PATTERN = r"^(100|[0-9]{1,2}(\.[0-9]{1,3})?)$"
 
@@ -196,6 +196,32 @@ class Expect(Document, frozen=True, kw_only=True):
                 example=5000,
                 ge=1,
                 le=180_000,
+            ),
+        ]
+        | None
+    ) = None
+    ended_by: Annotated[
+        EndedBy,
+        about(
+            "Who ends the call. Caller: after holdSeconds, and a BYE before that is Failed/CallDropped. SUT: it does,"
+            " within holdSeconds; the caller hangs up only where it has not. Media is due until then.",
+            example="SUT",
+        ),
+    ] = EndedBy.CALLER
+    min_call_seconds: (
+        Annotated[
+            int, about("With endedBy SUT: the call lasts at least so long, from its answer.", example=3, ge=1, le=3600)
+        ]
+        | None
+    ) = None
+    max_call_seconds: (
+        Annotated[
+            int,
+            about(
+                "With endedBy SUT: the call lasts at most so long, from its answer; no more than holdSeconds.",
+                example=12,
+                ge=1,
+                le=3600,
             ),
         ]
         | None

@@ -1,5 +1,6 @@
 """The words for what a call must come to: final response, what came before it, who ends it (`calls[].expect`)."""
 
+from enum import StrEnum
 from typing import Annotated, Final
 
 from msgspec import Meta
@@ -64,3 +65,11 @@ class ExpectPhrase(Document, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+
+
+class EndedBy(StrEnum):
+    """Who ends an answered call."""
+
+    CALLER = "Caller"
+    SUT = "SUT"
+    """The system under test: an IVR that has said all, a limit on the length of calls."""

@@ -7,6 +7,7 @@ from typing import Final
 from agent.contract.call import Call
 from agent.contract.expect import DtmfMethod, ExpectLeg
 from agent.contract.observation import Bye, Digit, LegObservation, Side
+from agent.contract.outcome import EndedBy
 from agent.contract.plan import Plan, call_key
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.overload import Excuse, call_troubles, media_troubles, overload
@@ -47,8 +48,13 @@ class PlannedCall:
         return self.group.expect.is_answer
 
     @property
+    def sut_ends_it(self) -> bool:
+        """The SUT is to end it, within the hold."""
+        return self.group.expect.ended_by is EndedBy.SUT
+
+    @property
     def hold_ms(self) -> float:
-        """From the answer to the caller's BYE."""
+        """From the answer to the caller's BYE, at the latest."""
         return self.group.hold_seconds * 1000
 
     def expected(self, role: Role) -> ExpectLeg:

@@ -13,6 +13,7 @@ import msgspec
 
 from agent.contract import plan as contract
 from agent.contract.call import Call
+from agent.contract.outcome import EndedBy
 from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, Plan, RunRef, Stage, for_endpoint
 from agent.contract.room import DETAIL_BYTES, GUESTS_BYTES, SCRATCH_BYTES, SPARE_SHARE, legs_bytes, scratch_bytes
 from agent.contract.verdict import Reason, Role
@@ -329,9 +330,14 @@ def _check_room(test: CallTestSpec, stages: int) -> None:
 
 def _shortest_s(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) -> Decimal:
     """The least time that the calls can take, even if the SUT answered at once: one group after the other."""
-    holding_s = sum(
-        ceil(call.count / call.at_once) * call.hold_seconds if call.expect.is_answer else 0 for call in test.calls
-    )
+    holding_s = sum(ceil(call.count / call.at_once) * _least_s(call) for call in test.calls)
     rate = Decimal(limits.max_calls_per_second) / lanes
     placing_s = Decimal(sum(call.count for call in test.calls) - 1) / rate
     return ceil(endpoints / lanes) * max(Decimal(holding_s), placing_s)
+
+
+def _least_s(call: Call) -> int:
+    """How long a call lasts at least, from its answer."""
+    if not call.expect.is_answer:
+        return 0
+    return call.hold_seconds if call.expect.ended_by is EndedBy.CALLER else call.expect.min_call_seconds or 0

@@ -8,7 +8,7 @@ from agent.contract.observation import Bye, Side
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, is_success, own_words
 from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
-from agent.judge.ends import CallEnds
+from agent.judge.ends import ENDED_LATER_MS, CallEnds
 from agent.judge.findings import inconclusive, noted
 from agent.judge.words import destination, joined, often, seconds, spoken, unread
 
@@ -23,7 +23,7 @@ AT_ONCE_MS: Final = 500.0
 
 
 def completed(leg: CallLeg) -> list[Finding]:
-    """An answered call got its ACK, lasted until the caller's BYE at the end of its hold, and that was answered."""
+    """An answered call got its ACK, lasted until who is to end it did, and the caller's BYE was answered."""
     if leg.leg.detour:
         return [_unfinished(leg, "a message of ours went another way than the other side asked")]
     unacknowledged = _acknowledged(leg)
@@ -58,8 +58,8 @@ def _ended(leg: CallLeg) -> list[Finding]:
 
 
 def _ended_by_peer(leg: CallLeg) -> list[Finding]:
-    if leg.held:
-        return []
+    if leg.held or leg.call.sut_ends_it:
+        return []  # whether it did, and when, is the check `ended`
     if leg.call_ms is None:
         return [_unfinished(leg, "how long the call lasted was not measured")]
     observed, said = f"a BYE after {seconds(leg.call_ms)}", () if leg.bye is None else leg.bye.why
@@ -94,6 +94,8 @@ def _unfinished(leg: CallLeg, note: str) -> Finding:
 
 
 def _until(leg: CallLeg) -> str:
+    if leg.call.sut_ends_it:
+        return "a BYE, of the SUT's or the caller's"
     after = f"after {leg.call.group.hold_seconds:g} s"
     return f"to hang up itself {after}" if leg.leg.role is Role.CALLER else f"the caller's BYE {after}"
 
@@ -150,6 +152,8 @@ def _bye_missing(ends: CallEnds, finding: Finding) -> Finding:
         return finding
     if caller.bye is None or callee.bye is None or caller.leg.detour or ends.callee_gone is not None:
         return finding
+    if ends.call.sut_ends_it and caller.ended_by_peer:
+        return _bye_missing_of_sut(caller, callee, finding)
     both_hung_up = caller.bye.by is callee.bye.by is Side.LOCAL
     if not both_hung_up or not caller.held or not callee.held:
         return finding
@@ -161,9 +165,19 @@ def _bye_missing(ends: CallEnds, finding: Finding) -> Finding:
     return msgspec.structs.replace(finding, reason=Reason.BYE_MISSING, observed="no BYE", note=note)
 
 
+def _bye_missing_of_sut(caller: CallLeg, callee: CallLeg, finding: Finding) -> Finding:
+    """The SUT ended the caller's end as it was to, and not the other one, which hung up itself well after that."""
+    if caller.call_ms is None or callee.call_ms is None or callee.call_ms < caller.call_ms + ENDED_LATER_MS:
+        return finding
+    if callee.bye is None or callee.bye.by is Side.REMOTE or callee.trouble(LATE_OR_DROPPED, media=False):
+        return finding
+    note = f"the SUT ended the caller's end after {seconds(caller.call_ms)}"
+    return msgspec.structs.replace(finding, reason=Reason.BYE_MISSING, observed="no BYE", note=note)
+
+
 def _notes(ends: CallEnds) -> list[str]:
     caller = ends.caller
-    if caller is None or caller.call_ms is None or not caller.ended_by_peer or not caller.held:
+    if ends.call.sut_ends_it or caller is None or caller.call_ms is None or not caller.ended_by_peer or not caller.held:
         return []
     return [f"the other side hung up after {seconds(caller.call_ms)}, when the hold was as good as over"]
 
@@ -201,7 +215,7 @@ RULE: Final = CheckRule(
         ),
         Row(
             reason=Reason.BYE_MISSING,
-            meaning="the caller hung up, and no BYE reached the callee",
+            meaning="the caller hung up, or the SUT ended the caller's end as asked, and no BYE reached the callee",
             seen="The caller sent its BYE, and the callee had none when it hung up itself, well after the hold. The "
             "note says where the BYE went and what it got.",
             usually="The SUT took the BYE and does not know the dialog any more (a restart, another replica, a lost "
@@ -246,7 +260,7 @@ RULE: Final = CheckRule(
     sentence="{leg} got {observed}, expected {expected}",
     on="both legs",
     holds=(
-        "the ACK reaches the callee, the call lasts until the caller's BYE after `holdSeconds`, and that BYE is "
-        "answered 2xx"
+        "the ACK reaches the callee, the call lasts until the caller's BYE after `holdSeconds` (or the SUT's, with "
+        "`endedBy: SUT`), and the caller's BYE is answered 2xx"
     ),
 )

@@ -24,7 +24,7 @@ def _leg(leg: CallLeg) -> list[Finding]:
     expect, came = leg.call.group.expect, leg.leg.asked.provisional
     if leg.leg.role is Role.CALLEE or first_missing(expect.provisional, came) is None:
         return []
-    expected, observed = _asked(expect), listed(map(str, came)) or "none"
+    expected, observed = _asked(expect), listed(map(str, came)) or "no 1xx"
     cut = f"no more than {MAX_HEARD} are told" if len(came) >= MAX_HEARD else untold(leg)
     if cut is not None:
         return [leg.finding(Check.PROVISIONAL, Reason.NOT_MEASURED, expected=expected, observed=observed, note=cut)]

@@ -9,7 +9,7 @@ import pytest
 
 from agent.contract.expect import Audio, ExpectLeg, MediaSource
 from agent.contract.observation import RegistrationObservation
-from agent.contract.outcome import ExpectPhrase
+from agent.contract.outcome import EndedBy, ExpectPhrase
 from agent.contract.verdict import Check, Reason, Result, Role
 from agent.judge.checks import RULES, run
 from agent.judge.reasons import result_of
@@ -48,7 +48,7 @@ FAILED = {
     "MediaGap", "UnsignalledSource", "Looped", "ConnectionRefused", "ConnectionReset", "ConnectionTimeout",
     "ConnectionLost", "TlsTimeout", "TlsNotSpoken", "TlsHandshakeFailed", "TlsClientRefused", "TlsCertificateUntrusted",
     "TlsCertificateExpired", "TlsNameMismatch", "PhraseMismatch", "ProvisionalMissing", "RingingMissing",
-    "RingingLate", "AnsweredLate",
+    "RingingLate", "AnsweredLate", "NotHungUp", "HungUpEarly", "HungUpLate",
 }  # fmt: skip
 CHECKS = Path(run.__file__).parent
 
@@ -90,6 +90,9 @@ BUSY = caller(code=486), callee(code=487, bye_sent=None)
 NO_DIGITS: dict[str, Any] = {
     "group__caller__dtmf": None, "group__expect__caller": change(EXPECT, dtmf=None),
     "group__expect__callee": change(EXPECT, dtmf=None),
+}  # fmt: skip
+NO_MEDIA: dict[str, Any] = NO_DIGITS | {
+    "group__expect__caller": ExpectLeg(), "group__expect__callee": ExpectLeg(),
 }  # fmt: skip
 NO_HEADERS: Mapping[str, str] = {}
 NO_EVENTS = sdp(RELAY, types="0", rtpmap="")
@@ -162,6 +165,21 @@ WIRE: dict[Reason, Case] = {
     Reason.INVALID_ANSWER: lambda: verdict(caller(answer=sdp(RELAY, types="8", rtpmap=""))),
     Reason.ANSWERED_ELSEWHERE: lambda: verdict(callee=None),
     Reason.CALL_DROPPED: lambda: verdict(caller(bye_s=12.0, bye_sent=False), callee(bye_s=12.0)),
+    Reason.NOT_HUNG_UP: lambda: verdict(group__expect__ended_by=EndedBy.SUT),
+    Reason.HUNG_UP_EARLY: lambda: verdict(
+        caller(bye_s=12.0, bye_sent=False),
+        callee(bye_s=12.0),
+        **NO_MEDIA,
+        group__expect__ended_by=EndedBy.SUT,
+        group__expect__min_call_seconds=3,
+    ),
+    Reason.HUNG_UP_LATE: lambda: verdict(
+        caller(bye_s=13.8, bye_sent=False),
+        callee(bye_s=13.8),
+        **NO_MEDIA,
+        group__expect__ended_by=EndedBy.SUT,
+        group__expect__max_call_seconds=3,
+    ),
     Reason.BYE_UNANSWERED: lambda: verdict(caller(bye_code=None, ended_s=46.1)),
     Reason.BYE_MISSING: lambda: verdict(callee=callee(bye_s=16.1, bye_sent=True)),
     Reason.ACK_MISSING: lambda: verdict(callee=callee(acknowledged=False, answers=4)),

@@ -10,6 +10,7 @@ from tests.unit.controller.objects import NO_CALLEE, spec
 CALLEE = "calls.0.expect.callee"
 CALLER = "calls.0.expect.caller"
 NOTHING = {CALLEE: None, CALLER: None}
+SUT_ENDS = {"calls.0.expect.endedBy": "SUT", "calls.0.expect.maxCallSeconds": 3}
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,8 @@ NOTHING = {CALLEE: None, CALLER: None}
         {**NOTHING, "calls.0.expect.sipCode": 503},
         {**NOTHING, "calls.0.expect.sipCode": "4xx"},
         {"calls.0.expect.phrase": {"matches": "^O+K$"}},
+        {**SUT_ENDS, "calls.0.expect.minCallSeconds": 3, "calls.0.expect.maxCallSeconds": 3},
+        {"calls.0.expect.endedBy": "SUT"},
         {"calls.0.expect.sipCode": "2xx", "calls.0.expect.answeredWithinMilliseconds": 101},
         {**NOTHING, "calls.0.expect.sipCode": 486, "calls.0.expect.answeredWithinMilliseconds": 50},
         {**NOTHING, "calls.0.holdSeconds": 1, "calls.0.caller.dtmf": None},
@@ -39,6 +42,11 @@ def test_what_can_come_true_is_accepted(changes):
     [
         ({"calls.0.expect.sipCode": 503}, "calls[0].expect.caller.dtmf"),
         ({"calls.0.expect.sipCode": "5xx"}, "calls[0].expect.caller.dtmf"),
+        ({"calls.0.expect.minCallSeconds": 3}, "calls[0].expect.minCallSeconds"),
+        ({"calls.0.expect.maxCallSeconds": 3}, "calls[0].expect.maxCallSeconds"),
+        ({**NOTHING, "calls.0.expect": {"sipCode": 486, "endedBy": "SUT"}}, "calls[0].expect.endedBy"),
+        ({**SUT_ENDS, "calls.0.expect.minCallSeconds": 4}, "calls[0].expect.minCallSeconds"),
+        ({**SUT_ENDS, "calls.0.expect.maxCallSeconds": 9}, "calls[0].expect.maxCallSeconds"),
         ({"calls.0.expect.phrase": {"matches": "(a"}}, "calls[0].expect.phrase.matches"),
         ({"calls.0.expect.answeredWithinMilliseconds": 100}, "calls[0].expect.answeredWithinMilliseconds"),
         (

@@ -373,6 +373,7 @@ def test_where_nobody_registers_a_ready_deadline_may_be_short():
         ({}, 2, 32),
         # Two groups, one after the other.
         ({"calls": [{"name": n, "holdSeconds": 6} for n in "ab"]}, 1, 12),
+        ({"calls.0.expect.endedBy": "SUT", "calls.0.expect.minCallSeconds": 7, "calls.0.holdSeconds": 300}, 1, 14),
         # 10 calls per second are allowed: 1000 calls take 99.9 s, however short they are.
         ({"calls": [{"name": "x", "to": "sip:x@y", "count": 1000, "expect": {"sipCode": 404}}]}, 1, 100),
     ],

@@ -144,7 +144,7 @@ def test_what_is_asked_came_in_that_order_of_whatever_fork(
 @pytest.mark.parametrize(
     ("wanted", "came", "observed"),
     [
-        ((180,), (), "none"),
+        ((180,), (), "no 1xx"),
         ((180,), ((10.01, 100, ""), (10.02, 183, "t")), "100 and 183"),
         ((183, 180), ((10.02, 180, "t"), (10.03, 183, "t")), "180 and 183"),
         ((180, 180), ((10.02, 180, "t"), (10.09, 180, "t")), "180"),
