@@ -1,4 +1,4 @@
-"""docs/features.md: every field that people write, who uses it, and the tests that fail when it does nothing.
+"""docs/features.md: every field that people write and every reason that fails a call, who uses it, and its tests.
 
 `python -m tests.features --write`. A test says so by `@pytest.mark.covers("target.tls.verify")`. What both legs have is
 named once (`calls[].expect.<leg>.audio`), and so is what caller and callee have (`<party>.uri`).
@@ -14,6 +14,8 @@ from typing import Any, Final
 
 import yaml
 
+from agent.contract.verdict import Reason, Result
+from agent.judge.checks import RULES
 from controller.api.reference import fields, meaning, spec_schema
 
 ROOT: Final = Path(__file__).parents[1]
@@ -26,18 +28,65 @@ Every field of a CallTest's `spec`, [examples](../deploy/examples/README.md) tha
 does nothing. `<leg>` and `<party>` are `caller` and `callee`. What the values may be is in [calltest.md](calltest.md).
 Generated: `python -m tests.features --write`.
 
+## Fields
+
 | feature | field of `spec` | examples | tests |
+|---|---|---|---|
+"""
+REASONS: Final = """
+## Reasons
+
+Every reason that fails a call, examples that come to it, and tests in which a peer misbehaves so. What each is:
+[reasons.md](reasons.md).
+
+| check | reason | examples | tests |
 |---|---|---|---|
 """
 
 
 def page() -> str:
-    """The whole page, from the schema, the examples and the marks of the tests."""
-    used, covered = by_example(), by_test()
-    return HEAD + "".join(
-        f"| {_sentence(text)} | `{path}` | {_told(used.get(path, ()))} | {_told(covered.get(path, ()))} |\n"
-        for path, text in features().items()
+    """The whole page, from the schema, the checks, the examples, and the tests."""
+    used, covered, failing, misbehaving = by_example(), by_test(), failing_examples(), peers()
+    return (
+        HEAD
+        + "".join(
+            f"| {_sentence(text)} | `{path}` | {_told(used.get(path, ()))} | {_told(covered.get(path, ()))} |\n"
+            for path, text in features().items()
+        )
+        + REASONS
+        + "".join(
+            f"| `{check}` | `{reason}` | {_told(failing.get(reason, ()))} | {_told(misbehaving.get(reason, ()))} |\n"
+            for reason, check in failures().items()
+        )
     )
+
+
+def failures() -> dict[str, str]:
+    """The reasons that fail a call, and the check that gives each."""
+    return {row.reason.value: rule.check.value for rule in RULES for row in rule.rows if row.result is Result.FAILED}
+
+
+def failing_examples() -> dict[str, list[str]]:
+    """The examples whose system fails a call so."""
+    found: dict[str, list[str]] = {}
+    for file in sorted((ROOT / "deploy" / "examples").glob("*/expected.yaml")):
+        expected = yaml.safe_load(file.read_text())
+        told = [expected.get("reason"), *(failure["reason"] for failure in expected.get("failures", ()))]
+        for reason in dict.fromkeys(filter(None, told)):
+            found.setdefault(reason, []).append(f"[{file.parent.name}](../{file.relative_to(ROOT)})")
+    return found
+
+
+@cache
+def peers() -> dict[str, list[str]]:
+    """The tests of calls whose peer misbehaves so: those that name the reason."""
+    found: dict[str, list[str]] = {}
+    for file in sorted((ROOT / "tests" / "component").glob("test_*.py")):
+        texts = set(_words(ast.parse(file.read_text())))
+        for reason in failures():
+            if texts & {reason, f"Failed/{reason}", Reason(reason).name}:
+                found.setdefault(reason, []).append(f"[{file.stem.removeprefix('test_')}](../{file.relative_to(ROOT)})")
+    return found
 
 
 @cache
@@ -95,6 +144,15 @@ def _marked(module: ast.Module) -> Iterator[tuple[str, list[str]]]:
             marks = [mark for mark in node.decorator_list if isinstance(mark, ast.Call)]
             covers = [mark for mark in marks if ast.unparse(mark.func) == "pytest.mark.covers"]
             yield node.name.removeprefix("test_"), [ast.literal_eval(path) for mark in covers for path in mark.args]
+
+
+def _words(module: ast.Module) -> Iterator[str]:
+    """Texts, and what of an enumeration is named: `Reason.NO_RTP`."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
 
 
 def _sentence(text: str) -> str:
