@@ -19,6 +19,7 @@ from typing import Final, NoReturn
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from agent.clock import SystemClock
+from agent.contract.address import family_of, host_of
 from agent.contract.plan import Plan, PlanError, Transport, decode_plan, plan_digest
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.phone.protocol import Phone, PhoneError
@@ -41,6 +42,7 @@ ORPHAN_LIMIT_S: Final = 10.0
 
 log = logging.getLogger("agent")
 
+BIND_HELP: Final = "local address for SIP and RTP; of several, that of the target's family (default: towards it)"
 RUN_EXAMPLES: Final = """\
 examples:
   calltest-agent --plan plan.json --signal signal.json --result result.json
@@ -95,7 +97,7 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
     # What cannot be removed must not become an error: the result has been written then.
     with tempfile.TemporaryDirectory(prefix="calltest-agent-", ignore_cleanup_errors=True) as directory:
         scratch = Path(directory)
-        phone = _planned_phone(plan, options.bind or _local_address(plan), scratch)
+        phone = _planned_phone(plan, _own_address(options.bind, plan), scratch)
         evidence = Evidence(plan, clock := SystemClock())
         is_done = False
         try:
@@ -154,14 +156,25 @@ def _end_with_stdin() -> None:
     os._exit(1)
 
 
+def _own_address(given: str | None, plan: Plan) -> str:
+    """The given address of the family that the plan's are of; without any, `_local_address`."""
+    if given is None:
+        return _local_address(plan)
+    wanted = next((family for stage in plan.stages if (family := family_of(host_of(stage.address)))), None)
+    found = next((ip for ip in given.split(",") if wanted in (None, family_of(ip))), None)
+    if found is None:
+        raise PhoneError(f"this agent has no {wanted} address (it has {given}), and the target's are")
+    return found
+
+
 def _local_address(plan: Plan) -> str:
     """The address that the system would send from to the first stage it has a route to; no packet is sent for that."""
     for stage in plan.stages:
-        host, _, port = stage.address.rpartition(":")
+        host, port = host_of(stage.address), stage.address.rpartition(":")[2]
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             try:
-                probe.connect((host.strip("[]"), int(port)))
+                probe.connect((host, int(port)))
             except (OSError, ValueError) as error:
                 log.warning("stage %s: no route to %s: %s", stage.name, stage.address, error)
             else:
@@ -193,7 +206,7 @@ def _agent_options(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--signal", type=Path, required=True, metavar="FILE", help="what may be done now")
     parser.add_argument("--result", type=Path, required=True, metavar="FILE", help="written in place, 4,000 bytes")
     parser.add_argument("--metrics-port", type=port, metavar="N", help="serve /metrics there (default: nowhere)")
-    parser.add_argument("--bind", metavar="ADDR", help="local address for SIP and RTP (default: towards the target)")
+    parser.add_argument("--bind", metavar="ADDR", help=BIND_HELP)
     parser.add_argument("--lifeline", action="store_true", help="hang up and end when standard input ends")
     return parser.parse_args(given)
 

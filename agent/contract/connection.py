@@ -90,3 +90,5 @@ class Connection(Document, frozen=True, kw_only=True, omit_defaults=True):
     """Of TLS."""
     cut: str | None = None
     """Method of a request of ours that it carried, and that was without a final response when it ended, and later."""
+    cut_ms: float | None = None
+    """When that request was handed to it."""

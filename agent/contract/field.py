@@ -12,7 +12,7 @@ NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 """A DNS label."""
 SUBDOMAIN_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 DIGITS_PATTERN: Final = r"^[0-9A-D*#]+$"
-URI_PATTERN: Final = r"^sip:[!-~]+$"
+URI_PATTERN: Final = r"^sips?:[!-~]+$"
 """Coarse: `parse_uri` in controller/plan/dialing.py reads strictly."""
 MAX_URI: Final = 255
 

@@ -255,6 +255,10 @@ class LegObservation(Document, frozen=True, kw_only=True, omit_defaults=True, ta
     """What of the peer's answers is forbidden, each with its line or section."""
     no_media: str | None = None
     """Why the peer's answer to our INVITE lets no audio run, though nothing forbids that (no SDP, port 0, inactive)."""
+    other_family: str | None = None
+    """Where the peer wanted audio, `ip:port`, of the other IP family than this agent's. None: nowhere."""
+    downgraded: tuple[str, ...] | None = None
+    """URIs that came, and are no sips ones, each with what they are of. None: no call of the plan is to a sips URI."""
     received: tuple[Source, ...] | None = None
     """From the answer on. None: what crossed the wire was not counted."""
     sent: tuple[Source, ...] | None = None

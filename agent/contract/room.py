@@ -6,6 +6,7 @@ The planner refuses a test that needs more; the agent keeps room for every plann
 from collections.abc import Sequence
 from typing import Final
 
+from agent.contract.address import IpFamily
 from agent.contract.call import Call
 from agent.contract.plan import Transport
 
@@ -41,6 +42,8 @@ CONNECTIONS: Final = 2
 """Of a leg: the SUT may end one between two transactions."""
 CONNECTION_BYTES: Final = {Transport.UDP: 0, Transport.TCP: 160, Transport.TLS: 600}
 """Of each, with a certificate for four names."""
+FAMILY_BYTES: Final = {IpFamily.IPV4: 0, IpFamily.IPV6: 330}
+"""Of a leg: its addresses are longer."""
 GUESTS: Final = 100
 """So many more legs than planned are told: calls that nobody placed, a call's further tries."""
 GUESTS_BYTES: Final = 128 * 1024
@@ -54,15 +57,22 @@ def scratch_bytes(calls: Sequence[Call], *, keeps_evidence: bool) -> int:
     return seconds * RECORDED_BYTES_PER_S * RECORDINGS + captured
 
 
-def line_bytes(call: Call, *, keeps_evidence: bool, transport: Transport) -> int:
+def line_bytes(call: Call, *, keeps_evidence: bool, transport: Transport, family: IpFamily = IpFamily.IPV4) -> int:
     """What a leg of that call takes to be told, if it goes as planned: without the messages of one that did not."""
-    beside = (EVIDENCE_BYTES if keeps_evidence else 0) + CONNECTIONS * CONNECTION_BYTES[transport]
+    beside = (
+        (EVIDENCE_BYTES if keeps_evidence else 0) + CONNECTIONS * CONNECTION_BYTES[transport] + FAMILY_BYTES[family]
+    )
     if not call.expect.is_answer:
         return REFUSED_LEG_BYTES + beside
     digits = 0 if call.caller.dtmf is None else len(call.caller.dtmf.digits)
     return LEG_BYTES + DIGIT_BYTES * digits + beside
 
 
-def legs_bytes(calls: Sequence[Call], *, keeps_evidence: bool, transport: Transport) -> int:
+def legs_bytes(
+    calls: Sequence[Call], *, keeps_evidence: bool, transport: Transport, family: IpFamily = IpFamily.IPV4
+) -> int:
     """What all legs of one stage take to be told."""
-    return sum(call.count * line_bytes(call, keeps_evidence=keeps_evidence, transport=transport) for call in calls)
+    return sum(
+        call.count * line_bytes(call, keeps_evidence=keeps_evidence, transport=transport, family=family)
+        for call in calls
+    )

@@ -1,5 +1,7 @@
 """What one agent can say of one of its legs, without its peer."""
 
+from typing import Final
+
 from agent.contract.media import MAX_SECTIONS, MAX_SOURCES
 from agent.contract.observation import LegObservation
 from agent.contract.plan import Plan, call_key
@@ -11,6 +13,9 @@ from agent.judge.media import accepted
 from agent.judge.overload import Excuse
 from agent.judge.rank import worst_first
 from agent.judge.reasons import ROW_OF, failed
+
+CAUSES: Final = (Check.CONNECTION, Check.ADDRESS_FAMILY, Check.SIPS)
+"""What is asked of a leg that was not answered: they say more than that."""
 
 
 def judge_leg(plan: Plan, leg: LegObservation) -> tuple[Finding, ...]:
@@ -38,7 +43,8 @@ def leg_findings(leg: CallLeg) -> list[Finding]:
     """All checks of one leg. What an answer brings is not asked of a leg that was not answered: that says it all."""
     unanswered = RULE_OF[Check.ANSWERED].leg(leg)
     if unanswered:
-        return [excused(leg, finding) for finding in RULE_OF[Check.CONNECTION].leg(leg) or unanswered]
+        causes = [finding for check in CAUSES for finding in RULE_OF[check].leg(leg)]
+        return [excused(leg, finding) for finding in causes or unanswered]
     if not leg.call.expects_answer:
         told = [finding for rule in OUTCOME_RULES for finding in rule.leg(leg)]
         return [*(excused(leg, finding) for finding in told), *unmeasurable(leg.call, leg.leg.role)]

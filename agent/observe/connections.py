@@ -96,6 +96,7 @@ def _told(one: TapConnection, events: Sequence[Event], began_s: float | None, ov
         waited_ms=ms(one.opened_s, over_s) if is_opening and over_s is not None else None,
         secured=secured(one),
         cut=None if cut is None else cut.method,
+        cut_ms=None if cut is None else ms(zero_s, cut.request.last_s),
     )
 
 

@@ -11,6 +11,7 @@ from agent.contract.observation import Digit, Health, LegObservation
 from agent.contract.plan import CALL_HEADER, CALLEE_SHARED, REFUSED_HEADER, Plan
 from agent.contract.verdict import Role
 from agent.observe.connections import connections
+from agent.observe.families import other_family
 from agent.observe.media import Media, media, sent_ratio
 from agent.observe.sections import Agreed, agree
 from agent.observe.signalling import LegWire, kept_messages, ms, read_leg
@@ -88,9 +89,8 @@ def observe_leg(
     """
     wire = read_leg(events, outgoing=facts.role is Role.CALLER, branch=facts.branch)
     ended = next((event for event in reversed(events) if isinstance(event, CallEnded)), None)
-    agreement = agree(
-        [event for event in events if isinstance(event, MessageSeen)], wire.leg, answered_s=wire.answered_s
-    )
+    messages = [event for event in events if isinstance(event, MessageSeen)]
+    agreement = agree(messages, wire.leg, answered_s=wire.answered_s)
     sound = _sound(ended, agreement.sections, wire, tracks or {}, codes or Codes())
     crossed = _media(ended, agreement.sections, wire, sound)
     told = crossed or Media()
@@ -101,6 +101,7 @@ def observe_leg(
         sections=tuple(agreed.section for agreed in agreement.sections[:MAX_SECTIONS]),
         answer_faults=agreement.faults,
         no_media=agreement.no_media,
+        other_family=other_family(events, wire.leg, [agreed.section for agreed in agreement.sections]),
         received=crossed.received if crossed else None,
         sent=crossed.sent if crossed else None,
         left_out=told.left_out + (ended.uncounted + ended.strangers if ended else 0),

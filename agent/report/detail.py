@@ -12,9 +12,10 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from agent.contract.address import IpFamily, family_of, host_of
 from agent.contract.media import Heard
 from agent.contract.observation import LegObservation, RegistrationObservation
-from agent.contract.plan import Plan
+from agent.contract.plan import Plan, Stage
 from agent.contract.result import DetailDigest, DetailLine, KeptLine, encode_line
 from agent.contract.room import DETAIL_BYTES, GUESTS, line_bytes
 
@@ -40,7 +41,9 @@ class Detail:
         self._lines = 0
         kept, transport = plan.evidence is not None, plan.transport
         self._owed = {
-            (stage.endpoint, call.name, number): line_bytes(call, keeps_evidence=kept, transport=transport)
+            (stage.endpoint, call.name, number): line_bytes(
+                call, keeps_evidence=kept, transport=transport, family=_family(stage)
+            )
             for stage in plan.stages
             for call in plan.calls
             for number in range(call.count)
@@ -140,3 +143,7 @@ def _short(leg: LegObservation) -> LegObservation:
 def _in_sum(heard: Heard) -> Heard:
     left_out = heard.stretches_left_out + len(heard.stretches)
     return msgspec.structs.replace(heard, stretches=(), stretches_left_out=left_out)
+
+
+def _family(stage: Stage) -> IpFamily:
+    return family_of(host_of(stage.address)) or IpFamily.IPV4

@@ -164,5 +164,8 @@ class Caller:
         if self._dialling.peer_address is None:
             raise PhoneError("the callee's address is not known: signal.peerAddress is null")
         user = _URI_USER.match(uri)
-        peer = self._dialling.peer_address + transport_parameter(self._plan.transport)
+        peer = self._dialling.peer_address
+        if uri.lower().startswith("sips:"):  # that says TLS
+            return f"sips:{user[1]}@{peer}" if user else f"sips:{peer}"
+        peer += transport_parameter(self._plan.transport)
         return f"sip:{user[1]}@{peer}" if user else f"sip:{peer}"

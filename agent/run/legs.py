@@ -11,11 +11,13 @@ import msgspec
 from agent.clock import Clock
 from agent.contract.observation import Action, Health, LegObservation, Trouble
 from agent.contract.plan import Plan, call_key, identity_code
+from agent.contract.verdict import Role
 from agent.judge.leg import judge_leg
 from agent.judge.unnamed import is_broken_unnamed
 from agent.observe.connections import Carriers
 from agent.observe.leg import LegFacts, observe_leg
-from agent.observe.signalling import read_leg
+from agent.observe.signalling import LegWire, read_leg
+from agent.observe.sips import asks_sips, downgraded
 from agent.observe.sound import MAX_OTHERS, Codes
 from agent.phone.protocol import (
     CallConfirmed,
@@ -267,7 +269,7 @@ class LegBook:
         if leg.handle is not None or leg.concluded:
             return
         now_s = self._clock.monotonic_s()
-        wire = read_leg(leg.events, outgoing=False, branch=leg.facts.branch)
+        wire = self._wire(leg)
         refused = wire.final is not None and now_s - wire.final.at_s >= REFUSED_S
         if refused or now_s - began_s >= UNANSWERED_S:
             leg.own_reason = leg.own_reason or (None if refused else self._why_unanswered(leg))
@@ -275,6 +277,9 @@ class LegBook:
             self._conclude(leg)
         else:
             self._timers.at(now_s + REFUSED_S, lambda: self._watch(leg, began_s))
+
+    def _wire(self, leg: Leg) -> LegWire:
+        return read_leg(leg.events, outgoing=leg.facts.role is Role.CALLER, branch=leg.facts.branch)
 
     def _why_unanswered(self, leg: Leg) -> str:
         """The stack knows a request by its branch alone, not by who sent it as well (RFC 3261 §17.2.3)."""
@@ -338,6 +343,7 @@ class LegBook:
             observation,
             index=self._over - 1,
             told_to_stop=leg.told_to_stop,
+            downgraded=downgraded(self._wire(leg).leg) if asks_sips(self._plan) else None,
             dtmf_tones=tones_heard(self._plan, observation, tracks),
             actions=(*observation.actions, *_actions(leg)),
             events_left_out=leg.events.left_out,

@@ -38,7 +38,7 @@ class SecretReference(Document, frozen=True, kw_only=True):
 
 def _uri(example: str) -> Meta:
     return about(
-        "SIP URI. {endpoint} stands for the endpoint's index, from 0.",
+        "SIP URI; sips: needs target.transport TLS. {endpoint} stands for the endpoint's index, from 0.",
         example=example,
         max_length=MAX_URI,
         pattern=URI_PATTERN,

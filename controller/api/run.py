@@ -209,7 +209,7 @@ class LeftOut(StatusValue, frozen=True, kw_only=True):
     name: Annotated[str, about("Pod, or address.", example="kamailio-7d9f-x2", max_length=253)]
     reason: Annotated[
         ReasonWord,
-        about("NotReady, Terminating, NoPort, NotIPv4, NoAddress or NoPod.", example="NotReady"),
+        about("NotReady, Terminating, NoPort, NotIPv4, NotIPv6, NoAddress or NoPod.", example="NotReady"),
     ]
     message: Annotated[str, about("Why, in a sentence.", example="pod is not ready", max_length=512)]
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from agent.contract.address import IpFamily
 from agent.contract.document import Document
 from agent.contract.field import NAME_PATTERN, SUBDOMAIN_PATTERN, about, rule
 from agent.contract.plan import Transport
@@ -44,11 +45,12 @@ class AddressTarget(Document, frozen=True, kw_only=True):
     host: Annotated[
         str,
         about(
-            "An IPv4 address, or a name that the operator resolves when a run starts.",
+            "An address (of IPv6 without brackets), or a name that the operator resolves when a run starts: each of its"
+            " addresses of target.ipFamily is an endpoint.",
             example="sbc.example.com",
             min_length=1,
             max_length=253,
-            pattern=r"^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?$",
+            pattern=r"^([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*)$",
         ),
     ]
 
@@ -150,6 +152,14 @@ class Target(Document, frozen=True, kw_only=True):
             ),
         ),
     ] = 5060
+    ip_family: Annotated[
+        IpFamily,
+        about(
+            "Which of the SUT's addresses are called; SIP and media go by that family alone. A SUT with both needs a"
+            " test for each.",
+            example="IPv6",
+        ),
+    ] = IpFamily.IPV4
     transport: Annotated[
         Transport,
         about(

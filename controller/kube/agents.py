@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from agent.contract.address import IpFamily
 from agent.contract.plan import Plan, PlanError, Signal, decode_plan, decode_signal
 from agent.contract.verdict import Reason
 from agent.judge.verdicts import AgentReport
@@ -32,6 +33,7 @@ from controller.run.collect import Log, collect, read_log
 from controller.run.lifecycle import AgentFacts, Order
 
 LOG = logging.getLogger(__name__)
+NOT_OURS: Final = "is there already, and is not ours"
 OWNERS: Final = {"CallTest": TESTS, "CallTestRun": RUNS}
 """What our pods and Services belong to."""
 LOG_PATIENCE_S: Final = 60.0
@@ -160,18 +162,20 @@ class Agents:
         test = run.spec.test
         refusals = []
         if test.callee is not None and test.callee.route is Route.CALLEE_SERVICE:
-            service = callee_service(run.namespace, run.spec.call_test_name, _service_owner(raw))
-            refusals += self._create(run, service, "", lambda held: TEST_LABEL in held["metadata"].get("labels", {}))
+            family = test.target.ip_family
+            service = callee_service(run.namespace, run.spec.call_test_name, _service_owner(raw), family)
+            refusals += self._create(run, service, "", lambda held: _unfit(held, family))
         if refusals:
             for plan in plans:
                 self._refusals[_key(run, plan.agent)] = refusals[0]
             return refusals
         for plan in plans:
             pod = agent_pod(plan, test, self.image)
-            refusals += self._create(run, pod, plan.agent, lambda held: is_owned(held, run.uid))
+            refusals += self._create(run, pod, plan.agent, lambda held: None if is_owned(held, run.uid) else NOT_OURS)
         return refusals
 
-    def _create(self, run: CallTestRun, body: Raw, agent: str, is_ours: Callable[[Raw], bool]) -> list[Cause]:
+    def _create(self, run: CallTestRun, body: Raw, agent: str, unfit: Callable[[Raw], str | None]) -> list[Cause]:
+        """`unfit`: why one of that name that is there already will not do; None: it is taken for this one."""
         kind = PODS if body["kind"] == "Pod" else SERVICES
         what = f"{body['kind']} {body['metadata']['name']}"
         self._refusals.pop(_key(run, agent), None)
@@ -184,12 +188,12 @@ class Agents:
             reason, text, is_final = Reason.AGENT_NOT_CREATED, error.message, error.final
             if held is not None and self._is_going(held):
                 text, is_final = "one from before is about to be deleted; waiting until it is gone", False
-            elif held is not None and is_ours(held):
+            elif held is not None and (fault := unfit(held)) is not None:
+                reason, text, is_final = Reason.NAME_CONFLICT, fault, True
+            elif held is not None:
                 if agent:  # the watch may not have been there yet, and who was created and is absent is lost
                     self.sightings.saw(run.namespace, run.name, held)
                 return []
-            elif held is not None:
-                reason, text, is_final = Reason.NAME_CONFLICT, "is there already, and is not ours", True
             refusal = Cause(reason=reason, message=f"{what}: {text}", is_final=is_final)
             self._refusals[_key(run, agent)] = refusal
             return [refusal]
@@ -317,3 +321,11 @@ def _service_owner(run: Raw) -> Owner:
     if test:
         return Owner(kind="CallTest", name=str(test["name"]), uid=str(test["uid"]))
     return Owner(kind="CallTestRun", name=str(run["metadata"]["name"]), uid=str(run["metadata"]["uid"]))
+
+
+def _unfit(service: Raw, family: IpFamily) -> str | None:
+    """Why a callee's Service from before cannot be this one. What Kubernetes gives its names is not changed later."""
+    if TEST_LABEL not in service["metadata"].get("labels", {}):
+        return NOT_OURS
+    families = (service.get("spec") or {}).get("ipFamilies") or [family]
+    return None if families == [family] else f"is there from before, of {' and '.join(families)}: delete it"

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from agent.contract.address import IpFamily
 from agent.contract.plan import Credentials, Files, Plan, Signal, Tls
 from agent.contract.room import HELD_BYTES, SCRATCH_BYTES
 from controller.api import API_VERSION
@@ -115,8 +116,11 @@ def agent_pod(plan: Plan, test: CallTestSpec, image: str) -> Object:
     }
 
 
-def callee_service(namespace: str, call_test: str, owner: Owner) -> Object:
-    """The Service `<calltest>-callee` that the SUT dials (callee.route: CalleeService), kept from run to run."""
+def callee_service(namespace: str, call_test: str, owner: Owner, family: IpFamily) -> Object:
+    """The Service `<calltest>-callee` that the SUT dials (callee.route: CalleeService), kept from run to run.
+
+    Of that family alone: its name must not lead the SUT to an address at which the callee does not listen.
+    """
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -128,6 +132,8 @@ def callee_service(namespace: str, call_test: str, owner: Owner) -> Object:
         },
         "spec": {
             "type": "ClusterIP",
+            "ipFamilyPolicy": "SingleStack",
+            "ipFamilies": [family],
             "selector": {"app.kubernetes.io/name": AGENT_NAME, TEST_LABEL: call_test, ROLE_LABEL: "callee"},
             "ports": [
                 {"name": name, "protocol": protocol, "port": CALLEE_SERVICE_PORT, "targetPort": CALLEE_SERVICE_PORT}
@@ -175,10 +181,10 @@ def _container(image: str, agents: Agents, mounts: list[Object]) -> Object:
             f"--signal={DOCUMENTS}/go",
             "--result=/dev/termination-log",
             f"--metrics-port={METRICS_PORT}",
-            "--bind=$(POD_IP)",
+            "--bind=$(POD_IPS)",
         ],
         "env": [
-            {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+            {"name": "POD_IPS", "valueFrom": {"fieldRef": {"fieldPath": "status.podIPs"}}},
             {"name": "HOME", "value": "/tmp"},  # noqa: S108 - the pod's own
         ],
         "ports": [{"name": "metrics", "containerPort": METRICS_PORT, "protocol": "TCP"}],

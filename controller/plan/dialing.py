@@ -6,10 +6,10 @@ emergency numbers are never dialled. URIs end up in SIP messages, so they are pa
 
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from agent.contract.address import IpFamily, family_of
 from agent.contract.plan import Transport, for_endpoint
 from agent.contract.verdict import Reason
 from controller.plan.cause import PlanningError
@@ -61,8 +61,8 @@ _EMERGENCY: Final = re.compile(
 )
 _LABEL: Final = r"[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?"
 _URI: Final = re.compile(
-    r"sip:(?:(?P<user>(?:[-A-Za-z0-9_.!~*'()&=+$,;/]|%[0-9A-Fa-f]{2})+)@)?"
-    rf"(?P<host>{_LABEL}(?:\.{_LABEL})*)(?::(?P<port>[0-9]{{1,5}}))?"
+    r"(?P<scheme>sips?):(?:(?P<user>(?:[-A-Za-z0-9_.!~*'()&=+$,;/]|%[0-9A-Fa-f]{2})+)@)?"
+    rf"(?P<host>\[[0-9A-Fa-f:.]+\]|{_LABEL}(?:\.{_LABEL})*)(?::(?P<port>[0-9]{{1,5}}))?"
     r"(?P<parameters>(?:;[-A-Za-z0-9_.!~*'+%]+(?:=[-A-Za-z0-9_.!~*'+%/:]+)?)*)"
 )
 _REFUSED_PARAMETERS: Final = frozenset({"maddr", "method", "ttl"})
@@ -75,8 +75,11 @@ class SipUri:
     user: str
     """Percent-decoded; empty when there is none."""
     host: str
+    """An IPv6 address in its brackets."""
     port: int | None
     parameters: tuple[tuple[str, str], ...]
+    secure: bool = False
+    """`sips:` (RFC 3261 §19.1)."""
 
     @property
     def address_of_record(self) -> str:
@@ -87,11 +90,11 @@ class SipUri:
 def parse_uri(text: str, field: str) -> SipUri:
     """A URI as RFC 3261 §19.1.1 writes it, but strict; PlanningError names the field.
 
-    Only `sip:`, no password, no headers (`?`), no IPv6, nothing that sends the request elsewhere (maddr).
+    No password, no headers (`?`), nothing that sends the request elsewhere (maddr).
     """
     match = _URI.fullmatch(text)
     if match is None:
-        raise _refused(field, text, 'must be like "sip:bob@example.com" (no password, headers or IPv6)')
+        raise _refused(field, text, 'must be like "sip:bob@example.com" (no password, no headers)')
     raw_user = unquote_to_bytes(match["user"] or "")
     if not all(0x21 <= byte <= 0x7E for byte in raw_user):
         raise _refused(field, text, "its user contains a character that is not printable ASCII")
@@ -101,18 +104,24 @@ def parse_uri(text: str, field: str) -> SipUri:
     if port is not None and not 1 <= port <= 65535:
         raise _refused(field, text, f"{port} is no port")
     host = match["host"]
-    if re.fullmatch(r"[0-9.]+", host) and not _is_ipv4(host):
+    if re.fullmatch(r"[0-9.]+", host) and family_of(host) is None:
         raise _refused(field, text, f"{host} is no IPv4 address")
+    if host.startswith("[") and family_of(host[1:-1]) is not IpFamily.IPV6:
+        raise _refused(field, text, f"{host} is no IPv6 address")
     parameters = tuple(_parameter(item) for item in match["parameters"].split(";")[1:])
     for name, value in parameters:
         if name in _REFUSED_PARAMETERS or (name == "transport" and value.upper() not in [*Transport]):
             raise _refused(field, text, f"its parameter {name} is not allowed")
-    return SipUri(user=raw_user.decode(), host=host, port=port, parameters=parameters)
+    secure = match["scheme"] == "sips"
+    return SipUri(user=raw_user.decode(), host=host, port=port, parameters=parameters, secure=secure)
 
 
 def check_transport(uri: SipUri, field: str, transport: Transport) -> None:
-    """PlanningError where the URI says another transport than the test's."""
+    """PlanningError where the URI says another transport than the test's; `sips` says TLS (RFC 3261 §26.2.2)."""
     said = dict(uri.parameters).get("transport", transport)
+    if uri.secure and transport is not Transport.TLS:
+        message = f"{field}: is a sips URI, which asks for TLS on every hop, and target.transport is {transport}"
+        raise PlanningError(Reason.INVALID_TEST, message)
     if said.upper() != transport:
         message = f"{field}: says ;transport={said}, and target.transport is {transport}"
         raise PlanningError(Reason.INVALID_TEST, message)
@@ -187,14 +196,6 @@ def _local_part(user: str) -> str:
 def _parameter(text: str) -> tuple[str, str]:
     name, _, value = unquote_to_bytes(text).decode(errors="replace").partition("=")
     return name.lower(), value
-
-
-def _is_ipv4(text: str) -> bool:
-    try:
-        IPv4Address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _refused(field: str, text: str, fault: str) -> PlanningError:

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Final
 
 from msgspec import UNSET
 
+from agent.contract.address import IpFamily, family_of, host_of, place
 from agent.contract.verdict import Reason
 from controller.api.run import MAX_ENDPOINTS, Endpoint, LeftOut
 from controller.api.target import Target, Via
@@ -35,9 +37,14 @@ class Why(StrEnum):
     TERMINATING = "Terminating"
     NO_PORT = "NoPort"
     NOT_IPV4 = "NotIPv4"
+    NOT_IPV6 = "NotIPv6"
     NO_ADDRESS = "NoAddress"
     NO_POD = "NoPod"
     """Nothing of this namespace is known to be behind the address, and --allow-target does not permit it."""
+
+
+Networks = Sequence[IPv4Network | IPv6Network]
+_OTHER_FAMILY: Final = {IpFamily.IPV4: Why.NOT_IPV4, IpFamily.IPV6: Why.NOT_IPV6}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +78,7 @@ class Discovery:
 
 def discover(target: Target, snapshot: Snapshot, allow_targets: Sequence[str] = ()) -> Discovery:
     """The endpoints of a target. `allow_targets`: CIDRs that may be called without a pod behind the address."""
-    allowed = tuple(IPv4Network(cidr) for cidr in allow_targets if ":" not in cidr)
+    allowed = tuple(ip_network(cidr) for cidr in allow_targets)
     if target.service is not None:
         found = _service(target, target.service.name, snapshot, allowed)
     elif target.pod_selector is not None:
@@ -146,7 +153,12 @@ def _collected(candidates: Iterable[_Candidate]) -> Discovery:
     usable = {(c.ip, c.port): c for c in reversed(ordered) if c.why is None}
     endpoints = sorted(usable.values(), key=lambda c: (c.name, c.ip, c.port))
     called = {c.name for c in endpoints}
-    left_out = {(c.name, c.why): c for c in reversed(ordered) if c.why is not None and c.name not in called}
+    known = {c.name for c in ordered if c.why not in _OTHER_FAMILY.values()}  # its other address says nothing more
+    left_out = {
+        (c.name, c.why): c
+        for c in reversed(ordered)
+        if c.why is not None and c.name not in (called if c.why not in _OTHER_FAMILY.values() else known)
+    }
     return Discovery(
         endpoints=tuple(_endpoint(index, c) for index, c in enumerate(endpoints)),
         left_out=tuple(
@@ -157,7 +169,7 @@ def _collected(candidates: Iterable[_Candidate]) -> Discovery:
 
 
 def _endpoint(index: int, candidate: _Candidate) -> Endpoint:
-    address = f"{candidate.ip}:{candidate.port}"
+    address = place(candidate.ip, candidate.port)
     zone = candidate.zone or UNSET
     if candidate.pod is None:
         return Endpoint(index=index, address=address, zone=zone)
@@ -176,7 +188,7 @@ def _endpoint(index: int, candidate: _Candidate) -> Endpoint:
 # Services
 
 
-def _service(target: Target, name: str, snapshot: Snapshot, allowed: Sequence[IPv4Network]) -> Discovery:
+def _service(target: Target, name: str, snapshot: Snapshot, allowed: Networks) -> Discovery:
     service = next((item for item in _local(snapshot.services, snapshot) if meta(item).get("name") == name), None)
     if service is None:
         message = f"Service {snapshot.namespace}/{name} does not exist"
@@ -201,24 +213,25 @@ def _service(target: Target, name: str, snapshot: Snapshot, allowed: Sequence[IP
     if stranger := next((c for c in candidates if c.why is Why.NO_POD), None):
         message = f"target.via: Service {name} also sends to {stranger.ip}: {stranger.message}"
         return Discovery(problem=Cause(reason=Reason.TARGET_NOT_ALLOWED, message=message))
-    return _through_cluster_ip(service, port, _collected(candidates))
+    return _through_cluster_ip(target.ip_family, service, port, _collected(candidates))
 
 
-def _through_cluster_ip(service: Object, port: Object, replicas: Discovery) -> Discovery:
+def _through_cluster_ip(family: IpFamily, service: Object, port: Object, replicas: Discovery) -> Discovery:
     """One endpoint: the ClusterIP. Its replicas are counted, and may answer from their own addresses."""
     spec = service.get("spec") or {}
-    ips = [ip for ip in spec.get("clusterIPs") or [spec.get("clusterIP")] if ip and _is_ipv4(ip)]
+    ips = [ip for ip in spec.get("clusterIPs") or [spec.get("clusterIP")] if ip and family_of(ip) is family]
     if not ips:
         name = meta(service).get("name")
         message = (
-            f"target.via: Service needs an IPv4 ClusterIP, and Service {name} has none (headless?); use EachEndpoint"
+            f"target.via: Service needs an {family} ClusterIP, and Service {name} has none (headless, or of the other"
+            " target.ipFamily?); use EachEndpoint"
         )
         return Discovery(problem=Cause(reason=Reason.INVALID_TEST, message=message, is_final=True))
-    endpoint = Endpoint(index=0, address=f"{ips[0]}:{port['port']}")
+    endpoint = Endpoint(index=0, address=place(ips[0], port["port"]))
     return replace(
         replicas,
         endpoints=(endpoint,) if replicas.ready else (),
-        addresses=tuple(item.address.rpartition(":")[0] for item in replicas.endpoints),
+        addresses=tuple(host_of(item.address) for item in replicas.endpoints),
     )
 
 
@@ -238,7 +251,7 @@ def _service_port(target: Target, service: Object) -> Object | Cause:
 
 
 def _slice_candidates(
-    target: Target, item: Object, port: Object, snapshot: Snapshot, allowed: Sequence[IPv4Network]
+    target: Target, item: Object, port: Object, snapshot: Snapshot, allowed: Networks
 ) -> Iterator[_Candidate]:
     number = next(
         (
@@ -254,11 +267,11 @@ def _slice_candidates(
         reference = endpoint.get("targetRef") or {}
         pod = pods.get(str(reference.get("name"))) if reference.get("kind") == "Pod" else None
         for ip in list(endpoint.get("addresses") or ())[:1]:  # the first one stands for all (discovery/v1)
-            yield _slice_candidate(endpoint, str(ip), number, pod, allowed)
+            yield _slice_candidate(endpoint, str(ip), number, pod, family=target.ip_family, allowed=allowed)
 
 
 def _slice_candidate(
-    endpoint: Object, ip: str, port: int | None, pod: Object | None, allowed: Sequence[IPv4Network]
+    endpoint: Object, ip: str, port: int | None, pod: Object | None, *, family: IpFamily, allowed: Networks
 ) -> _Candidate:
     # A slice can claim any address for any pod: only an address that the pod has is its own.
     if pod is not None and ip not in pod_ips(pod):
@@ -266,8 +279,8 @@ def _slice_candidate(
     name = str(meta(pod).get("name")) if pod is not None else ip
     conditions = endpoint.get("conditions") or {}
     fault: tuple[Why, str] | None = None
-    if not _is_ipv4(ip):
-        fault = (Why.NOT_IPV4, f"{ip} is no IPv4 address")
+    if family_of(ip) is not family:
+        fault = (_OTHER_FAMILY[family], f"{ip} is no {family} address")
     elif conditions.get("terminating") or (pod is not None and is_going(pod)):
         fault = (Why.TERMINATING, "is being deleted")
     elif unready := _unready(conditions, pod):
@@ -310,7 +323,8 @@ def _selected(target: Target, labels: dict[str, str], snapshot: Snapshot) -> Ite
 def _pod_candidate(target: Target, pod: Object) -> _Candidate:
     name = str(meta(pod).get("name"))
     ips = pod_ips(pod)
-    ip = next((ip for ip in ips if _is_ipv4(ip)), "")
+    family = target.ip_family
+    ip = next((ip for ip in ips if family_of(ip) is family), "")
     port = container_port(target, pod)
     fault: tuple[Why, str] | None = None
     if is_going(pod):
@@ -319,7 +333,7 @@ def _pod_candidate(target: Target, pod: Object) -> _Candidate:
         phase = (pod.get("status") or {}).get("phase")
         fault = (Why.NO_ADDRESS, f"has no address yet (phase {phase})")
     elif not ip:
-        fault = (Why.NOT_IPV4, f"{ips[0]} is no IPv4 address")
+        fault = (_OTHER_FAMILY[family], f"{ips[0]} is no {family} address")
     elif unready := pod_unready(pod):
         fault = (Why.NOT_READY, unready)
     elif port is None:
@@ -329,7 +343,7 @@ def _pod_candidate(target: Target, pod: Object) -> _Candidate:
     return _Candidate(name=name, ip=ip, port=port or 0, why=why, message=plain(message, 512), pod=pod, zone=zone)
 
 
-def _address(target: Target, snapshot: Snapshot, allowed: Sequence[IPv4Network]) -> Discovery:
+def _address(target: Target, snapshot: Snapshot, allowed: Networks) -> Discovery:
     assert target.address is not None  # parse_test demands one of the three
     if not allowed:
         message = (
@@ -342,12 +356,12 @@ def _address(target: Target, snapshot: Snapshot, allowed: Sequence[IPv4Network])
     return _collected(_resolved(target, snapshot, allowed))
 
 
-def _resolved(target: Target, snapshot: Snapshot, allowed: Sequence[IPv4Network]) -> Iterator[_Candidate]:
-    port = target.port
+def _resolved(target: Target, snapshot: Snapshot, allowed: Networks) -> Iterator[_Candidate]:
+    port, family = target.port, target.ip_family
     assert isinstance(port, int)  # parse_test refuses a name here
     for ip in snapshot.resolved:
-        if not _is_ipv4(ip):
-            yield _Candidate(name=ip, ip=ip, why=Why.NOT_IPV4, message="is no IPv4 address")
+        if family_of(ip) is not family:
+            yield _Candidate(name=ip, ip=ip, why=_OTHER_FAMILY[family], message=f"is no {family} address")
         elif not _is_permitted(ip, allowed):
             yield _Candidate(name=ip, ip=ip, why=Why.NO_POD, message="the operator's --allow-target does not permit it")
         else:
@@ -370,13 +384,5 @@ def _matching(labels: dict[str, str], snapshot: Snapshot) -> Iterator[Object]:
             yield pod
 
 
-def _is_ipv4(text: str) -> bool:
-    try:
-        IPv4Address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_permitted(ip: str, allowed: Sequence[IPv4Network]) -> bool:
-    return any(IPv4Address(ip) in network for network in allowed)
+def _is_permitted(ip: str, allowed: Networks) -> bool:
+    return any(ip_address(ip) in network for network in allowed)

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from agent.contract import plan as contract
+from agent.contract.address import host_of, only
 from agent.contract.call import Call
 from agent.contract.outcome import EndedBy
 from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, Plan, RunRef, Stage, for_endpoint
@@ -21,7 +22,7 @@ from controller.api.parties import Route, SecretReference
 from controller.api.run import Endpoint
 from controller.api.test import CallTestSpec
 from controller.plan.cause import PlanningError
-from controller.plan.dialing import check_dial, check_transport, parse_identity, parse_uri
+from controller.plan.dialing import SipUri, check_dial, check_transport, parse_identity, parse_uri
 from controller.plan.expectations import check_expectations
 from controller.plan.limits import Limits
 
@@ -58,7 +59,7 @@ def check_test(test: CallTestSpec, limits: Limits) -> None:
     _check_readiness(test)
     for index, call in enumerate(test.calls):
         field = _to_field(call, index)
-        check_transport(parse_uri(for_endpoint(_to(test, call), 0), field), field, test.target.transport)
+        _check_to(test, parse_uri(for_endpoint(_to(test, call), 0), field), field)
         check_dial(for_endpoint(_to(test, call), 0), field, limits)
     check_expectations(test)
 
@@ -72,6 +73,13 @@ def _check_identities(test: CallTestSpec, endpoint: int) -> None:
     check_transport(callee, "callee.uri", test.target.transport)
     if callee.address_of_record == caller.address_of_record:
         message = "callee.uri: is the caller's too; the SUT could not tell the two agents apart"
+        raise PlanningError(Reason.INVALID_TEST, message)
+
+
+def _check_to(test: CallTestSpec, uri: SipUri, field: str) -> None:
+    check_transport(uri, field, test.target.transport)
+    if uri.secure and not parse_identity(test.caller.uri, "caller.uri").secure:
+        message = f"{field}: is a sips URI, and caller.uri is not: the INVITE's Contact must be (RFC 3261 §8.1.1.8)"
         raise PlanningError(Reason.INVALID_TEST, message)
 
 
@@ -114,8 +122,8 @@ def plan_run(
     _check_dialled(test, endpoints, limits)
     lanes = min(test.target.endpoint_parallelism, len(endpoints))
     _check_caps(test, len(endpoints), lanes, limits)
-    ips = [endpoint.address.rpartition(":")[0] for endpoint in endpoints]
-    allowed = tuple(sorted({f"{ip}/32" for ip in [*ips, *also_allowed]})) + limits.allow_targets
+    ips = [host_of(endpoint.address) for endpoint in endpoints]
+    allowed = tuple(sorted({only(ip) for ip in [*ips, *also_allowed]})) + limits.allow_targets
     rate = limits.max_calls_per_second / lanes
     plans = tuple(
         _plan(
@@ -318,7 +326,8 @@ def _check_room(test: CallTestSpec, stages: int) -> None:
             f" room for {room / 2**30:.1f} GiB"
         )
         raise PlanningError(Reason.LIMIT_EXCEEDED, message)
-    one_stage = legs_bytes(test.calls, keeps_evidence=is_kept, transport=test.target.transport)
+    target = test.target
+    one_stage = legs_bytes(test.calls, keeps_evidence=is_kept, transport=target.transport, family=target.ip_family)
     told, room = stages * one_stage, DETAIL_BYTES - GUESTS_BYTES
     if told > room:
         message = (

@@ -103,10 +103,10 @@ class Reconnecting(Otherwise):
 
 
 class DeafToBye(TcpUas):
-    """It resets the connection that the BYE came by."""
+    """It resets the connection that the BYE came by, later than a reset that crossed it would come."""
 
     def on_bye(self, request: Message, peer: Address) -> None:
-        self.drop(peer, reset=True)
+        self.later(0.3, lambda: self.drop(peer, reset=True))
 
 
 class Refusing(TcpUas):

@@ -6,6 +6,7 @@ from typing import Final
 from agent.contract.expect import Expect, ExpectLeg
 from agent.contract.verdict import Check
 from agent.judge.checks import (
+    address_family,
     answer,
     answer_time,
     answered,
@@ -25,6 +26,7 @@ from agent.judge.checks import (
     rtp_packets,
     rtp_source,
     run,
+    sips,
 )
 from agent.judge.checks.check import CheckRule
 
@@ -32,12 +34,14 @@ RULES: Final = (
     run.RULE,
     connection.RULE,
     registered.RULE,
+    address_family.RULE,
     answered.RULE,
     phrase.RULE,
     provisional.RULE,
     ringing.RULE,
     answer_time.RULE,
     answer.RULE,
+    sips.RULE,
     delivered.RULE,
     completed.RULE,
     ended.RULE,

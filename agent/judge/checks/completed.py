@@ -8,6 +8,7 @@ from agent.contract.observation import Bye, Side
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, is_success, own_words
 from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
+from agent.judge.checks.connection import crossed
 from agent.judge.ends import ENDED_LATER_MS, CallEnds
 from agent.judge.findings import inconclusive, noted
 from agent.judge.words import destination, joined, often, seconds, spoken, unread
@@ -74,6 +75,8 @@ def _bye_answered(leg: CallLeg, bye: Bye) -> list[Finding]:
     if bye.code is not None:
         observed = f"{spoken(bye.code, bye.phrase)} to its BYE"
         return [_broken(leg, Reason.BYE_REJECTED, "200", observed, *bye.why, bye_sent(leg), leg.said)]
+    if crossed(leg.leg.connections, "BYE"):
+        return [_unfinished(leg, "its BYE may have crossed the end of its connection, and was read by nobody then")]
     if (late := next((seen for seen in leg.leg.unparsed if seen.at_ms >= bye.at_ms), None)) is not None:
         return [leg.finding(Check.COMPLETED, Reason.NOT_MEASURED, expected="200 to its BYE", note=unread(late))]
     return [_broken(leg, Reason.BYE_UNANSWERED, "200", "no final response to its BYE", bye_sent(leg), leg.said)]

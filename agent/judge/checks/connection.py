@@ -31,6 +31,11 @@ LOST: Final = {
 }
 
 
+USED_MS: Final = 1000.0
+"""A connection that was up for so long when a request began on it may be ended for its age, or for being idle."""
+CROSSING: Final = (Ending.PEER_CLOSED, Ending.PEER_RESET)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broken:
     """What a connection of ours came to that did not serve."""
@@ -47,13 +52,38 @@ def broken(connections: Sequence[Connection], plan: Plan) -> list[Broken]:
     return [one for one in found if one is not None]
 
 
+def crossed(connections: Sequence[Connection], method: str) -> bool:
+    """Whether a request of ours may never have been read, as the SUT had ended its connection by then, as it may.
+
+    The end of one that had served came sooner behind the request than the connection had taken to come up, which is a
+    round trip at least: it may have been under way already.
+    """
+    return any(connection.cut == method and _crossed(connection) for connection in connections)
+
+
+def _crossed(connection: Connection) -> bool:
+    up_ms, cut_ms, closed_ms = connection.up_ms, connection.cut_ms, connection.closed_ms
+    if up_ms is None or cut_ms is None or closed_ms is None or connection.end not in CROSSING:
+        return False
+    return cut_ms - up_ms >= USED_MS and closed_ms - cut_ms <= up_ms - connection.opened_ms
+
+
+def _lost(connection: Connection, expected: str, up_ms: float) -> Broken | None:
+    words = LOST.get(connection.end) if connection.end is not None and connection.cut else None
+    if words is None:
+        return None
+    after = seconds((connection.closed_ms or 0.0) - up_ms)
+    observed = f"{words} {after} after it was up, with the {connection.cut} unanswered"
+    if not _crossed(connection):
+        return Broken(reason=Reason.CONNECTION_LOST, expected=expected, observed=observed)
+    note = f"the {connection.cut} and the connection's end may have crossed: then nobody has read it"
+    return Broken(reason=Reason.NOT_MEASURED, expected=expected, observed=observed, note=note)
+
+
 def _broken(connection: Connection, plan: Plan) -> Broken | None:
     expected = f"{connection.protocol} connection to {connection.peer}"
     if connection.up_ms is not None:
-        words = LOST.get(connection.end) if connection.end is not None and connection.cut else None
-        after = seconds((connection.closed_ms or 0.0) - connection.up_ms)
-        observed = f"{words} {after} after it was up, with the {connection.cut} unanswered"
-        return Broken(reason=Reason.CONNECTION_LOST, expected=expected, observed=observed) if words else None
+        return _lost(connection, expected, connection.up_ms)
     if (why := unsecured(connection, plan.tls.server_name if plan.tls else None)) is not None:
         return Broken(reason=why[0], expected=expected, observed=why[1])
     if connection.end in NEVER_UP:
@@ -113,7 +143,8 @@ RULE: Final = CheckRule(
             reason=Reason.CONNECTION_LOST,
             meaning="the SUT ended the connection, and a request that it carried was never answered",
             seen="A connection that was up ended while a request of the agent's was without a final response, and none "
-            "came by another one. A connection that ends between two transactions is no fault.",
+            "came by another one. A connection that ends between two transactions is no fault; nor is one whose end "
+            "may have crossed a request, within its first round trip: that is NotMeasured.",
             usually="The process behind it ended or crashed on that request, or a lifetime of connections that is "
             "shorter than the call (`tcp_connection_lifetime`).",
             look="The SUT's log at that time; whether its process was restarted; its lifetime of connections.",

@@ -7,6 +7,7 @@ from typing import Final
 
 import pjsua2 as pj
 
+from agent.contract.address import IpFamily, family_of
 from agent.contract.plan import Transport, transport_parameter
 from agent.phone.pjsua.objects import LOG_LEVEL, Log, why
 from agent.phone.protocol import PhoneError, SipAccount, TlsFiles
@@ -17,9 +18,16 @@ MAX_CALLS = 1000
 FIRST_RTP_PORT, RTP_PORTS = 10_000, 20_000
 """Below Linux's ephemeral ports; an account starts at a random one and skips those in use."""
 TRANSPORTS: Final = {
-    Transport.UDP: pj.PJSIP_TRANSPORT_UDP,
-    Transport.TCP: pj.PJSIP_TRANSPORT_TCP,
-    Transport.TLS: pj.PJSIP_TRANSPORT_TLS,
+    (Transport.UDP, IpFamily.IPV4): pj.PJSIP_TRANSPORT_UDP,
+    (Transport.TCP, IpFamily.IPV4): pj.PJSIP_TRANSPORT_TCP,
+    (Transport.TLS, IpFamily.IPV4): pj.PJSIP_TRANSPORT_TLS,
+    (Transport.UDP, IpFamily.IPV6): pj.PJSIP_TRANSPORT_UDP6,
+    (Transport.TCP, IpFamily.IPV6): pj.PJSIP_TRANSPORT_TCP6,
+    (Transport.TLS, IpFamily.IPV6): pj.PJSIP_TRANSPORT_TLS6,
+}
+IPV6_USE: Final = {
+    IpFamily.IPV4: pj.PJSUA_IPV6_DISABLED,
+    IpFamily.IPV6: pj.PJSUA_IPV6_ENABLED_USE_IPV6_ONLY,
 }
 HANDSHAKE_MS: Final = 7000
 """A connection that is not up by then, handshake and all, is given up; four SYNs went out (judge/checks/connection)."""
@@ -59,6 +67,11 @@ class Socket:
     tls: TlsFiles | None = None
     """With TLS."""
 
+    @property
+    def family(self) -> IpFamily:
+        """Of SIP and media alike."""
+        return family_of(self.bind) or IpFamily.IPV4
+
 
 def start(endpoint: pj.Endpoint, log: Log, tap: Tap, wanted: Sequence[Socket]) -> tuple[Socket, ...]:
     """Starts pjsip, tapped, on those sockets. G.711 is the only codec. PhoneError names the one that cannot be had."""
@@ -83,7 +96,7 @@ def _opened(endpoint: pj.Endpoint, tap: Tap, wanted: Socket) -> int:
         local.tlsConfig = tls_config(wanted.tls)
         tap.secure(wanted.tls.server_name, anonymous=wanted.tls.anonymous)
     try:
-        return int(endpoint.transportCreate(TRANSPORTS[wanted.transport], local))
+        return int(endpoint.transportCreate(TRANSPORTS[wanted.transport, wanted.family], local))
     except pj.Error as error:
         where = f"{wanted.transport} {wanted.bind}:{wanted.port or 'any port'}"
         raise PhoneError(f"cannot open the phone on {where}: {why(error)}; give another port or address") from error
@@ -102,14 +115,14 @@ def tls_config(files: TlsFiles) -> pj.TlsConfig:
 
 
 def account_config(account: SipAccount, socket: Socket) -> pj.AccountConfig:
-    """Everything through the proxy; no keep-alives, retries, IPv6 look-ups or re-INVITEs of pjsip's own.
+    """Everything through the proxy; no keep-alives, retries, look-ups or re-INVITEs of pjsip's own.
 
     But over UDP, our Contact and Via name the socket that takes connections (RFC 3261 §18.1.1), not one that we opened.
     """
     config = pj.AccountConfig()
     config.idUri = account.uri
     config.sipConfig.transportId = socket.number
-    config.sipConfig.ipv6Use = config.mediaConfig.ipv6Use = pj.PJSUA_IPV6_DISABLED
+    config.sipConfig.ipv6Use = config.mediaConfig.ipv6Use = IPV6_USE[socket.family]
     if account.proxy:
         config.sipConfig.proxies.append(f"sip:{account.proxy}{transport_parameter(socket.transport)};lr;hide")
     if account.username is not None:

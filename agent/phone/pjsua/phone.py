@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pjsua2 as pj
 
+from agent.contract.address import host_of, place
 from agent.contract.plan import Transport
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.phone.pjsua.configuration import NO_HEADERS, Socket, account_config, call_settings, start
@@ -116,11 +117,15 @@ class PjsuaPhone:
             self._tap = Tap()
             self._tap.wake(self._items.descriptor)
             self._sockets = start(self._endpoint, self._log, self._tap, sockets)
-            self._addresses = [str(self._endpoint.transportGetInfo(each.number).localName) for each in self._sockets]
+            self._addresses = [self._local(each) for each in self._sockets]
             self._anybody = [self._for_anybody(*each) for each in zip(self._sockets, self._addresses, strict=True)]
         except (TapError, pj.Error, PhoneError) as error:
             self._endpoint.libDestroy()
             raise PhoneError(why(error) if isinstance(error, pj.Error) else str(error)) from error
+
+    def _local(self, socket: Socket) -> str:
+        name = str(self._endpoint.transportGetInfo(socket.number).localName)  # of IPv6 without brackets
+        return place(host_of(name), int(name.rpartition(":")[2]))
 
     @property
     def address(self) -> str:

@@ -13,14 +13,13 @@ from agent.contract.plan import Plan, RunRef
 from agent.contract.verdict import Role
 from controller.api.parse import CallTest, SpecError, parse_test
 from controller.api.run import CallTestRunStatus, Endpoint
-from controller.api.target import Via
 from controller.api.test import CallTestSpec, Evidence
 from controller.cli.run.inputs import Inputs, Source
 from controller.cli.run.local_agents import Deadlines, Host, Watch, run_agents
 from controller.cli.run.materials import Directories, provide
 from controller.cli.run.record import record
 from controller.cli.run.render import FinishedRun
-from controller.cli.run.targets import destinations, endpoints, ipv4_addresses, source_address
+from controller.cli.run.targets import addresses, destinations, endpoints, source_address
 from controller.faults import UnusableInputError
 from controller.plan.cause import PlanningError
 from controller.plan.discovery import Discovery
@@ -69,7 +68,7 @@ def prepare(source: Source, inputs: Inputs, options: Options, scratch: Path) -> 
     test = _parsed(source, options.limits)
     target = test.spec.target
     wanted = destinations(target, options.targets, f"{source.place('spec.target')}: spec.target")
-    found = endpoints(wanted, ipv4_addresses, once=target.via is Via.SERVICE)
+    found = endpoints(wanted, addresses, target)
     bind = source_address([endpoint.address for endpoint in found])
     uid = str(uuid4())
     run = RunRef(uid=uid, namespace=test.namespace, name=f"{test.name}-{uid[:8]}", call_test=test.name)

@@ -8,17 +8,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from agent.contract.address import IpFamily, family_of, host_of, place
 from agent.contract.plan import Transport
 from controller.api.run import MAX_ENDPOINTS, Endpoint
 from controller.api.target import Target, Via
 from controller.faults import UnusableInputError
 
 SIP_PORT: Final = 5060
-_HOST_PORT = re.compile(r"(?P<host>[A-Za-z0-9]([-A-Za-z0-9.]{0,251}[A-Za-z0-9])?)(:(?P<port>[0-9]{1,5}))?")
+_HOST_PORT = re.compile(
+    r"(?P<host>[A-Za-z0-9]([-A-Za-z0-9.]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?"
+)
 _SIP_URI = re.compile(r"(?:(sips?):)?([^;]*?)(?:;transport=([A-Za-z]+))?", re.IGNORECASE)
 
-Lookup = Callable[[str], Sequence[str]]
-"""A host's IPv4 addresses; OSError where it has none."""
+Lookup = Callable[[str, IpFamily], Sequence[str]]
+"""A host's addresses of a family; OSError where it has none."""
+_AF: Final = {IpFamily.IPV4: socket.AF_INET, IpFamily.IPV6: socket.AF_INET6}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +33,7 @@ class Destination:
     port: int
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        return place(self.host, self.port)
 
 
 def read_destination(text: str, default_port: int, transport: Transport) -> Destination:
@@ -39,13 +43,13 @@ def read_destination(text: str, default_port: int, transport: Transport) -> Dest
         raise UnusableInputError(f"--target {text!r}: {', '.join(Transport)} are the transports, said in the test")
     if named and named.upper() != transport:
         raise UnusableInputError(f"--target {text!r}: the test's target.transport is {transport}")
-    found = _HOST_PORT.fullmatch(plain)
+    found = _HOST_PORT.fullmatch(f"[{plain}]" if family_of(plain) is IpFamily.IPV6 else plain)
     if found is None:
         raise UnusableInputError(f"--target {text!r}: {_advice(plain)}")
     port = int(found["port"] or default_port)
     if not 1 <= port <= 65535:
         raise UnusableInputError(f"--target {text!r}: a port is a number from 1 to 65535")
-    return Destination(host=found["host"], port=port)
+    return Destination(host=found["host"].strip("[]"), port=port)
 
 
 def _parts(text: str) -> tuple[str, str, str]:
@@ -61,8 +65,8 @@ def _advice(text: str) -> str:
         return "give HOST or HOST:PORT; whom to call is the test's calls[].to"
     if "://" in text:
         return "it is no URL: give HOST or HOST:PORT, such as 127.0.0.1:5060"
-    kind = "IPv6 is not supported yet: " if text.count(":") > 1 or text.startswith("[") else ""
-    return f"{kind}give HOST or HOST:PORT, such as 127.0.0.1:5060"
+    more = ", of IPv6 [HOST]:PORT" if text.count(":") > 1 or text.startswith("[") else ""
+    return f"give HOST or HOST:PORT{more}, such as 127.0.0.1:5060"
 
 
 def destinations(target: Target, typed: Sequence[str], field: str) -> tuple[Destination, ...]:
@@ -80,39 +84,43 @@ def destinations(target: Target, typed: Sequence[str], field: str) -> tuple[Dest
     )
 
 
-def endpoints(wanted: Sequence[Destination], lookup: Lookup, *, once: bool) -> tuple[Endpoint, ...]:
-    """Every address of every destination, each once, in order; `once`: only the first (via: Service)."""
-    addresses = dict.fromkeys(address for destination in wanted for address in _resolved(destination, lookup))
-    chosen = list(addresses)[: 1 if once else None]
+def endpoints(wanted: Sequence[Destination], lookup: Lookup, target: Target) -> tuple[Endpoint, ...]:
+    """Every address of every destination, each once, in order; via Service: only the first."""
+    family, once = target.ip_family, target.via is Via.SERVICE
+    found = dict.fromkeys(address for destination in wanted for address in _resolved(destination, lookup, family))
+    chosen = list(found)[: 1 if once else None]
     if len(chosen) > MAX_ENDPOINTS:
         raise UnusableInputError(f"{len(chosen)} targets, at most {MAX_ENDPOINTS}")
     return tuple(Endpoint(index=index, address=address) for index, address in enumerate(chosen))
 
 
-def _resolved(destination: Destination, lookup: Lookup) -> list[str]:
+def _resolved(destination: Destination, lookup: Lookup, family: IpFamily) -> list[str]:
+    if family_of(destination.host) not in (None, family):
+        message = f"target {destination}: is no {family} address, and the test's target.ipFamily is {family}"
+        raise UnusableInputError(message)
     try:
-        found = lookup(destination.host)
+        found = lookup(destination.host, family)
     except (OSError, UnicodeError) as error:
         said = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise UnusableInputError(
-            f"target {destination}: no IPv4 address for this host: {said}: is the name right, and known here?"
+            f"target {destination}: no {family} address for this host: {said}: is the name right, and known here?"
         ) from error
     for ip in found:
-        address = ipaddress.IPv4Address(ip)
-        if address.is_multicast or address.is_unspecified or ip == "255.255.255.255":
+        address = ipaddress.ip_address(ip)
+        if address.is_multicast or address.is_unspecified or ip == "255.255.255.255" or family_of(ip) is None:
             raise UnusableInputError(f"target {destination}: {ip} is no address of one host")
-    return [f"{ip}:{destination.port}" for ip in found]
+    return [place(ip, destination.port) for ip in found]
 
 
-def ipv4_addresses(host: str) -> Sequence[str]:
-    """All IPv4 addresses of a host, as the system's resolver orders them."""
-    found = socket.getaddrinfo(host, None, family=socket.AF_INET, type=socket.SOCK_DGRAM)
+def addresses(host: str, family: IpFamily) -> Sequence[str]:
+    """All addresses of a host, as the system's resolver orders them."""
+    found = socket.getaddrinfo(host, None, family=_AF[family], type=socket.SOCK_DGRAM)
     return [str(item[4][0]) for item in found]
 
 
-def source_address(addresses: Sequence[str]) -> str:
+def source_address(to: Sequence[str]) -> str:
     """The local address that packets to these `ip:port` leave from; UnusableInputError where that is not one."""
-    sources = {address: _source(address) for address in addresses}
+    sources = {address: _source(address) for address in to}
     if len(set(sources.values())) > 1:
         told = ", ".join(f"{address} from {source}" for address, source in sources.items())
         raise UnusableInputError(
@@ -122,8 +130,8 @@ def source_address(addresses: Sequence[str]) -> str:
 
 
 def _source(address: str) -> str:
-    host, _, port = address.rpartition(":")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    host, port = host_of(address), address.rpartition(":")[2]
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:
             # Connecting a UDP socket sends nothing: it only asks the kernel for the route.
             sock.connect((host, int(port)))

@@ -1,5 +1,6 @@
 """A back-to-back user agent between our two agents: registrar, two dialogs, and its own RTP on both sides."""
 
+import re
 import secrets
 from typing import Any
 
@@ -14,11 +15,11 @@ KEPT = ("x-calltest-call",)
 class Far:
     """Its own call to the callee."""
 
-    def __init__(self, call: Call, peer: Address, target: str) -> None:
+    def __init__(self, call: Call, peer: Address, target: str, host: str) -> None:
         self.call, self.peer, self.target = call, peer, target
         self.call_id = f"{secrets.token_hex(8)}@sut"
         self.tag, self.remote_tag = secrets.token_hex(5), ""
-        self.rtp = bound()
+        self.rtp = bound(host)
         self.source = Source(self.rtp)
         self.answered = False
 
@@ -50,7 +51,7 @@ class B2bua(Uas):
         """By our Call-ID."""
 
     def on_register(self, request: Message, peer: Address) -> None:
-        self.contacts[request.uri("to").removeprefix("sip:").partition("@")[0]] = (peer, request.uri("contact"))
+        self.contacts[re.sub("^sips?:", "", request.uri("to")).partition("@")[0]] = (peer, request.uri("contact"))
         super().on_register(request, peer)
 
     # --- the caller's side
@@ -60,7 +61,7 @@ class B2bua(Uas):
         if call.invite.user not in self.contacts:
             self.respond(call.invite, "404 Not Found", call.peer, tag=call.tag)
             return
-        far = call.noted["far"] = Far(call, *self.contacts[call.invite.user])
+        far = call.noted["far"] = Far(call, *self.contacts[call.invite.user], self.host)
         self.far[far.call_id] = far
         call.noted["ab"], call.noted["ba"] = Leg(far.source), Leg(call.source)
         self.listen(far.rtp, lambda data, _peer: self._from_callee(call, data))
@@ -80,7 +81,7 @@ class B2bua(Uas):
         self.far_request(far, "INVITE", 1, body=self.far_sdp(far))
 
     def far_sdp(self, far: Far) -> str:
-        return sdp(far.port, event=far.call.event, formats=f"0 {far.call.event}")
+        return sdp(far.port, host=self.host, event=far.call.event, formats=f"0 {far.call.event}")
 
     def far_request(self, far: Far, method: str, cseq: int, **more: Any) -> None:
         invite = far.call.invite

@@ -78,6 +78,6 @@ def noise(ticks: int = 160) -> bytes:
 
 
 def bound(host: str = "127.0.0.1") -> socket.socket:
-    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
     made.bind((host, 0))
     return made

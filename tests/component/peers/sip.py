@@ -118,11 +118,12 @@ def sdp(
     more: tuple[str, ...] = (),
 ) -> str:
     """One stream of audio: PCMU and events, or `formats`; `more`: further attributes."""
+    family = "IP6" if ":" in host else "IP4"
     lines = [
         "v=0",
-        f"o=- 77 {version} IN IP4 {host}",
+        f"o=- 77 {version} IN {family} {host}",
         "s=-",
-        f"c=IN IP4 {host}",
+        f"c=IN {family} {host}",
         "t=0 0",
         f"m=audio {port} RTP/AVP {formats}",
         "a=rtpmap:0 PCMU/8000",
@@ -136,7 +137,7 @@ def sdp(
 
 def media_target(body: str) -> tuple[str, int] | None:
     """Where an SDP wants its audio; None: nowhere."""
-    host, port = re.search(r"c=IN IP4 (\S+)", body), re.search(r"m=audio (\d+)", body)
+    host, port = re.search(r"c=IN IP[46] (\S+)", body), re.search(r"m=audio (\d+)", body)
     return (host[1], int(port[1])) if host and port and port[1] != "0" else None
 
 

@@ -5,6 +5,7 @@ import re
 import socket
 import struct
 
+from agent.contract.address import host_of, place
 from tests.component.peers.trouble import Trouble
 from tests.component.peers.uas import Address, Uas
 
@@ -54,8 +55,9 @@ class TcpUas(Uas):
         """By whose they are."""
         self.taken = 0
         self._unread = dict[Address, bytes]()
-        self.sip = socket.create_server(("127.0.0.1", 0), backlog=self.backlog)
-        self.address = f"127.0.0.1:{self.sip.getsockname()[1]}"
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        self.sip = socket.create_server((self.host, 0), family=family, backlog=self.backlog)
+        self.address = place(self.host, self.sip.getsockname()[1])
         self.contact = f"<sip:sut@{self.address};transport=tcp>"
         self.listen(self.sip, lambda _data, _peer: None)
 
@@ -67,7 +69,7 @@ class TcpUas(Uas):
 
     def dial(self, address: str) -> Address:
         """A connection of its own to there; what comes on it is read as on the others."""
-        host, _, port = address.rpartition(":")
+        host, port = host_of(address), address.rpartition(":")[2]
         connection = socket.create_connection((host, int(port)), 5)
         self.took(connection, connection.getpeername())
         return connection.getpeername()  # type: ignore[no-any-return]

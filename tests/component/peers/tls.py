@@ -3,6 +3,7 @@
 import socket
 import ssl
 
+from agent.contract.address import host_of
 from tests.component.certificates import Pair, authority, certificate
 from tests.component.peers.tcp import Streams, TcpUas
 from tests.component.peers.uas import Address
@@ -63,7 +64,7 @@ class TlsUas(TcpUas):
 
     def dial(self, address: str) -> Address:
         """It does not look at whom it calls."""
-        host, _, port = address.rpartition(":")
+        host, port = host_of(address), address.rpartition(":")[2]
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         connection = context.wrap_socket(socket.create_connection((host, int(port)), HANDSHAKE_S))

@@ -8,22 +8,25 @@ import time
 from collections.abc import Callable
 from typing import Any, Self
 
+from agent.contract.address import place
 from tests.component.peers.rtp import Rtp, Source, bound
 from tests.component.peers.sip import Message, branch, event_type, media_target, response, sdp, with_tag, written
 from tests.component.peers.trouble import Trouble, watch
 
 Address = tuple[str, int]
+"""As its family has it: of IPv6 with two numbers more."""
+LOOPBACK = "127.0.0.1"
 POLL_S = 0.004
 
 
 class Call:
     """One dialog that a caller began, and its media."""
 
-    def __init__(self, invite: Message, peer: Address) -> None:
+    def __init__(self, invite: Message, peer: Address, host: str = LOOPBACK) -> None:
         self.invite, self.peer = invite, peer
         self.tag = secrets.token_hex(5)
         self.cseq = 0
-        self.rtp = bound()
+        self.rtp = bound(host)
         self.source = Source(self.rtp)
         self.source.target = media_target(invite.body)
         self.event = event_type(invite.body)
@@ -49,10 +52,11 @@ class Uas:
 
     ring_s = 0.2
     protocol = "UDP"
+    host = LOOPBACK
 
     def __init__(self) -> None:
-        self.sip = bound()
-        self.address = f"127.0.0.1:{self.sip.getsockname()[1]}"
+        self.sip = bound(self.host)
+        self.address = place(self.host, self.sip.getsockname()[1])
         self.contact = f"<sip:sut@{self.address}>"
         self.calls = dict[str, Call]()
         self.answers = list[Message]()
@@ -171,7 +175,7 @@ class Uas:
             call = self.calls[request.call_id]
             self.respond(request, "200 OK", peer, body=self.answer_sdp(call))
         elif request.call_id not in self.calls or self.calls[request.call_id].invite.cseq != request.cseq:
-            call = self.calls[request.call_id] = Call(request, peer)
+            call = self.calls[request.call_id] = Call(request, peer, self.host)
             self.listen(call.rtp, lambda data, _peer: self._media(call, data))
             self.respond(request, "100 Trying", peer)
             self.ring(call)
@@ -193,7 +197,7 @@ class Uas:
         return self.sdp(call)
 
     def sdp(self, call: Call, **more: Any) -> str:
-        return sdp(call.port, **({"event": call.event, "formats": f"0 {call.event}"} | more))
+        return sdp(call.port, **({"host": self.host, "event": call.event, "formats": f"0 {call.event}"} | more))
 
     def answered(self, call: Call) -> None:
         """What it does in the call."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from agent.contract.address import IpFamily
 from agent.contract.connection import Certificate, Connection, Ending, Secured
 from agent.contract.expect import DtmfMethod
 from agent.contract.media import Gap, GapKind, Heard, Origin, Section, Source, Stretch
@@ -25,6 +26,7 @@ from agent.contract.room import (
     CONNECTIONS,
     DIGIT_BYTES,
     EVIDENCE_BYTES,
+    FAMILY_BYTES,
     LEG_BYTES,
     RECORDINGS,
     REFUSED_LEG_BYTES,
@@ -95,7 +97,10 @@ def test_a_leg_of_an_hour_tells_no_more_than_is_planned_for(count):
             challenges=('407 for realm "sip.example.com"',),
         ),
     )  # fmt: skip
-    assert 0.9 < len(encode_line(leg)) / (LEG_BYTES + DIGIT_BYTES * count) <= 1
+    told = encode_line(leg)
+    assert 0.9 < len(told) / (LEG_BYTES + DIGIT_BYTES * count) <= 1
+    by_ipv6 = told.replace(b"255.255.255.255", b"[2001:0db8:1111:2222:3333:4444:5555:6666]")
+    assert 0.9 < (len(by_ipv6) - len(told)) / FAMILY_BYTES[IpFamily.IPV6] <= 1
     refused = change(leg, sections=(), received=(), sent=(), gaps=(), heard=None, dtmf_sent=(), dtmf_received=())
     assert 0.9 < len(encode_line(refused)) / REFUSED_LEG_BYTES <= 1
 

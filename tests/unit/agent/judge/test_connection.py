@@ -39,6 +39,39 @@ def test_a_bye_that_its_connection_cut_is_said_with_it():
     assert found(lost) == [(Check.CONNECTION, Reason.CONNECTION_LOST), (Check.COMPLETED, Reason.BYE_UNANSWERED)]
 
 
+@pytest.mark.parametrize(
+    ("closed_s", "up_s", "reason"),
+    [
+        (14.108, 9.99, Reason.NOT_MEASURED),
+        (14.112, 9.99, Reason.CONNECTION_LOST),
+        (14.108, 9.981, Reason.CONNECTION_LOST),
+    ],
+)
+def test_a_bye_that_came_as_its_connection_was_ended_may_have_been_read_by_nobody(closed_s, up_s, reason):
+    crossing = carrier(closed_s=closed_s, up_s=up_s, status=70_016)
+    lost = found(caller(bye_code=None, ended_s=46.1, carriers=(crossing,)))
+    completed = Reason.NOT_MEASURED if reason is Reason.NOT_MEASURED else Reason.BYE_UNANSWERED
+    assert lost == [(Check.CONNECTION, reason), (Check.COMPLETED, completed)]
+
+
+def silent(**changes):
+    """A caller whose INVITE went by a connection of an earlier call, and was not answered in 32 s."""
+    carriers = (carrier(opened_s=4.98, up_s=4.99, **changes),)
+    return caller(code=None, ringing=False, ended_s=42.2, carriers=carriers)
+
+
+@pytest.mark.parametrize(
+    ("status", "closed_s", "reason"),
+    [
+        (120_104, 10.009, Reason.NOT_MEASURED),
+        (120_104, 10.5, Reason.CONNECTION_LOST),
+        (120_110, 10.009, Reason.CONNECTION_LOST),
+    ],
+)
+def test_so_may_an_invite_by_a_connection_that_had_served(status, closed_s, reason):
+    assert found(silent(status=status, closed_s=closed_s), None) == [(Check.CONNECTION, reason)]
+
+
 @pytest.mark.parametrize("status", [120_110, 120_113])
 def test_a_connection_that_died_with_a_request_of_ours_was_lost(status):
     assert found(cut(closed_s=10.5, status=status), None)[0] == (Check.CONNECTION, Reason.CONNECTION_LOST)

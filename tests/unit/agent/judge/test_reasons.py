@@ -48,7 +48,8 @@ FAILED = {
     "MediaGap", "UnsignalledSource", "Looped", "ConnectionRefused", "ConnectionReset", "ConnectionTimeout",
     "ConnectionLost", "TlsTimeout", "TlsNotSpoken", "TlsHandshakeFailed", "TlsClientRefused", "TlsCertificateUntrusted",
     "TlsCertificateExpired", "TlsNameMismatch", "PhraseMismatch", "ProvisionalMissing", "RingingMissing",
-    "RingingLate", "AnsweredLate", "NotHungUp", "HungUpEarly", "HungUpLate",
+    "RingingLate", "AnsweredLate", "NotHungUp", "HungUpEarly", "HungUpLate", "AddressFamilyMismatch",
+    "SipsDowngraded",
 }  # fmt: skip
 CHECKS = Path(run.__file__).parent
 
@@ -209,6 +210,12 @@ WIRE: dict[Reason, Case] = {
     ),
     Reason.PACKET_LOSS: lambda: verdict(
         callee=callee(streams=both_streams(packets=180, lost=20, media_ms=3280.0, lost_ms=400.0))
+    ),
+    Reason.ADDRESS_FAMILY_MISMATCH: lambda: verdict(
+        caller(code=500), callee(code=500, bye_sent=None, offer=sdp("::1:4000").replace("IP4", "IP6"))
+    ),
+    Reason.SIPS_DOWNGRADED: lambda: verdict(
+        caller(downgraded=()), callee(downgraded=("INVITE sip:bob@10.0.0.9",)), group__to="sips:bob@example.com"
     ),
     Reason.JITTER: lambda: verdict(callee=callee(streams=both_streams(mean_jitter_ms=80.0, max_jitter_ms=90.0))),
     Reason.MEDIA_GAP: lambda: verdict(

@@ -104,6 +104,7 @@ class End:
     ended_s: float | None = None
     carriers: tuple[TapConnection, ...] = ()
     """TCP connections, beside which nothing was."""
+    downgraded: tuple[str, ...] | None = None
     unsent: int | None = None
     """The stack's status: the INVITE never crossed; 0: it waits for its connection."""
 
@@ -124,7 +125,7 @@ class End:
             facts, events, own_reason=self.own_reason, health=self.health, tracks=tracks, codes=Codes(own=CODE),
             carriers=self.carriers,
         )  # fmt: skip
-        return change(seen, dtmf_tones=self.tones)
+        return change(seen, dtmf_tones=self.tones, downgraded=self.downgraded)
 
     def _messages(self) -> Sequence[Event]:
         out = self.role is Role.CALLER

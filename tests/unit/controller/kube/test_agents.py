@@ -47,6 +47,18 @@ def test_the_callee_service_of_a_run_by_hand_belongs_to_the_run() -> None:
     assert service["metadata"]["ownerReferences"][0]["kind"] == "CallTestRun"
 
 
+def test_a_callee_service_of_the_other_family_leads_nobody_to_the_callee() -> None:
+    world = World()
+    meta = {"name": "pin-callee", "namespace": NS, "labels": {"calltest.dev/test": "pin"}}
+    before = {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {"ipFamilies": ["IPv6"]}}
+    world.cluster.apply(SERVICES, before)
+    world.apply(callee=CALLEE)
+    world.ticks(4)
+    status = world.run_status()
+    assert (status["result"], status["reason"]) == ("Inconclusive", "NameConflict")
+    assert "pin-callee: is there from before, of IPv6: delete it" in status["message"]
+
+
 def test_somebody_elses_service_of_that_name_is_left_alone() -> None:
     world = World()
     meta = {"name": "pin-callee", "namespace": NS}

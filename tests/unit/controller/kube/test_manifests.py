@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agent.contract.address import IpFamily
 from agent.contract.plan import Plan, Signal, decode_plan, decode_signal, plan_digest
 from controller.api.run import MAX_CONFIG_MAPS
 from controller.kube import manifests
@@ -77,10 +78,10 @@ def test_the_pod_of_a_caller():
                         "--signal=/etc/calltest/go",
                         "--result=/dev/termination-log",
                         "--metrics-port=9090",
-                        "--bind=$(POD_IP)",
+                        "--bind=$(POD_IPS)",
                     ],
                     "env": [
-                        {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+                        {"name": "POD_IPS", "valueFrom": {"fieldRef": {"fieldPath": "status.podIPs"}}},
                         {"name": "HOME", "value": "/tmp"},
                     ],
                     "ports": [{"name": "metrics", "containerPort": 9090, "protocol": "TCP"}],
@@ -220,7 +221,7 @@ def test_a_name_says_run_and_agent():
 
 def test_the_service_that_the_sut_dials():
     _, (_, callee) = pods({"callee.route": "CalleeService"})
-    service = callee_service("default", "pin", Owner(kind="CallTest", name="pin", uid="77aa"))
+    service = callee_service("default", "pin", Owner(kind="CallTest", name="pin", uid="77aa"), IpFamily.IPV6)
     assert service["spec"]["selector"].items() <= callee["metadata"]["labels"].items()
     assert service == {
         "apiVersion": "v1",
@@ -233,6 +234,8 @@ def test_the_service_that_the_sut_dials():
         },
         "spec": {
             "type": "ClusterIP",
+            "ipFamilyPolicy": "SingleStack",
+            "ipFamilies": ["IPv6"],
             "selector": {
                 "app.kubernetes.io/name": "calltest-agent",
                 "calltest.dev/test": "pin",

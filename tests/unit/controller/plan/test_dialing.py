@@ -39,6 +39,9 @@ def test_identities_are_compared_as_the_rfc_says():
         "sip:a;x=1@host",
         "sip:a@host;transport=UDP",
         "sip:a@host;transport=tcp",
+        "sips:bob@example.com",
+        "sip:bob@[2001:db8::1]",
+        "sip:bob@[2001:DB8::1]:5070;transport=tcp",
     ],
 )
 def test_ordinary_uris_are_accepted(text):
@@ -50,7 +53,6 @@ def test_ordinary_uris_are_accepted(text):
     [
         "",
         "bob@example.com",
-        "sips:bob@example.com",
         "SIP:bob@example.com",
         "tel:+493012345",
         "sip:",
@@ -69,7 +71,11 @@ def test_ordinary_uris_are_accepted(text):
         "sip:b%zz@example.com",
         "sip:b ob@example.com",
         "<sip:bob@example.com>",
-        "sip:bob@[2001:db8::1]",
+        "sip:bob@2001:db8::1",
+        "sip:bob@[2001:db8::1",
+        "sip:bob@[2001:db8:::1]",
+        "sip:bob@[192.0.2.1]",
+        "sip:bob@[fe80::1%25eth0]",
         "sip:bob@-x.com",
         "sip:bob@x..com",
         "sip:bob@x_y",

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
+from msgspec.structs import replace
 
+from agent.contract.address import IpFamily
 from agent.contract.plan import Transport
 from agent.contract.verdict import Reason
 from controller.api.run import MAX_ENDPOINTS
@@ -215,6 +217,39 @@ def test_order_and_repetition_of_slices_do_not_matter(data):
     assert discover(BY_SERVICE, snapshot(*slices, pods=pods)) == expected
 
 
+V6 = {"ip_family": IpFamily.IPV6}
+
+
+def test_a_test_of_ipv6_calls_the_other_addresses_of_the_same_replicas():
+    dual = pod(5, {"status.podIPs": [{"ip": "10.244.0.5"}, {"ip": "fd00::5"}]})
+    ipv6 = a_slice(entry(5, {"addresses": ["fd00::5"]}), addressType="IPv6")
+    seen = snapshot(a_slice(entry(5), entry(6)), ipv6, pods=(dual, pod(6)))
+    found = discover(replace(BY_SERVICE, **V6), seen)
+    assert addresses(found) == ["[fd00::5]:5062"]
+    assert why(found) == {"kamailio-6": Why.NOT_IPV6}
+    assert addresses(discover(replace(BY_LABEL, **V6), seen)) == ["[fd00::5]:5062"]
+
+
+def test_of_a_replica_that_is_not_ready_its_other_address_says_nothing_more():
+    unready = pod(5, {"status.podIPs": [{"ip": "10.244.0.5"}, {"ip": "fd00::5"}], "status.conditions": []})
+    ipv6 = a_slice(entry(5, {"addresses": ["fd00::5"]}), addressType="IPv6")
+    found = discover(BY_SERVICE, snapshot(a_slice(entry(5)), ipv6, pods=(unready,)))
+    assert why(found) == {"kamailio-5": Why.NOT_READY}
+
+
+def test_the_cluster_ip_is_of_the_tests_family():
+    dual = changed(SERVICE, {"spec.clusterIPs": ["10.96.0.7", "fd00:96::7"]})
+    ipv6 = a_slice(entry(5, {"addresses": ["fd00::5"]}), addressType="IPv6")
+    seen = snapshot(ipv6, pods=(pod(5, {"status.podIPs": [{"ip": "fd00::5"}]}),), services=(dual,))
+    found = discover(replace(BY_SERVICE, via=Via.SERVICE, **V6), seen)
+    assert (addresses(found), found.addresses) == (["[fd00:96::7]:5060"], ("fd00::5",))
+    old = changed(SERVICE, {"spec.clusterIPs": ["10.96.0.7"]})
+    single = snapshot(ipv6, pods=(pod(5, {"status.podIPs": [{"ip": "fd00::5"}]}),), services=(old,))
+    refused = discover(replace(BY_SERVICE, via=Via.SERVICE, **V6), single).problem
+    assert refused is not None
+    assert "needs an IPv6 ClusterIP" in refused.message
+
+
 def test_other_services_and_namespaces_are_not_looked_at():
     other = a_slice(entry(5), metadata={"namespace": "voice", "labels": {"kubernetes.io/service-name": "other"}})
     foreign = a_slice(entry(6), metadata={"namespace": "other", "labels": {"kubernetes.io/service-name": "kamailio"}})
@@ -397,6 +432,13 @@ def test_an_address_is_called_where_the_operator_permits_what_it_resolves_to():
     found = discover(BY_ADDRESS, snapshot(resolved=("192.0.2.9", "192.0.2.10", "198.51.100.1")), ["192.0.2.0/24"])
     assert addresses(found) == ["192.0.2.10:5060", "192.0.2.9:5060"]
     assert why(found) == {"198.51.100.1": Why.NO_POD}
+
+
+def test_an_address_of_ipv6_is_called_where_the_operator_permits_it():
+    seen = snapshot(resolved=("192.0.2.9", "2001:db8::1", "2001:db8:1::1"))
+    found = discover(replace(BY_ADDRESS, **V6), seen, ["0.0.0.0/0", "2001:db8::/48"])
+    assert addresses(found) == ["[2001:db8::1]:5060"]
+    assert why(found) == {"192.0.2.9": Why.NOT_IPV6, "2001:db8:1::1": Why.NO_POD}
 
 
 def test_an_address_that_is_not_permitted_is_refused_at_once():

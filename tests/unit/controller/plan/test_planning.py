@@ -136,6 +136,35 @@ def test_what_tls_needs_has_defaults():
     assert (plan.tls.server_name, plan.tls.verify, plan.tls.ca, plan.tls.client) == (None, True, None, None)
 
 
+SECURE = (
+    TLS
+    | {"caller.uri": "sips:alice@example.com", "callee.uri": "sips:bob@example.com"}
+    | {"calls.0.to": "sips:bob@example.com"}
+)
+
+
+@pytest.mark.parametrize("field", ["caller.uri", "callee.uri", "calls.0.to"])
+@pytest.mark.parametrize("transport", ["UDP", "TCP"])
+def test_a_sips_uri_is_of_tls(field, transport):
+    with pytest.raises(PlanningError, match=r"is a sips URI, .*, and target.transport is") as caught:
+        check_test(spec({"target.transport": transport, field: "sips:z@x"}), WIDE)
+    assert str(caught.value).startswith(field.replace(".0", "[0]"))
+
+
+def test_a_sips_call_has_a_caller_with_a_sips_contact():
+    check_test(spec(SECURE), WIDE)
+    with pytest.raises(PlanningError, match=r"calls\[0\].to: is a sips URI, and caller.uri is not"):
+        check_test(spec(SECURE | {"caller.uri": "sip:alice@example.com"}), WIDE)
+
+
+def test_agents_may_send_to_endpoints_of_either_family_and_nowhere_else():
+    (endpoint,) = endpoints(1)
+    over_ipv6 = replace(endpoint, address="[fd00::5]:5060")
+    (plan, _) = plan_run(RUN, spec({"target.ipFamily": "IPv6"}), [over_ipv6], WIDE, also_allowed=["fd00::6"])
+    assert plan.stages[0].address == "[fd00::5]:5060"
+    assert plan.allowed_targets == ("fd00::5/128", "fd00::6/128", *WIDE.allow_targets)
+
+
 @pytest.mark.parametrize("transport", ["UDP", "TCP"])
 def test_tls_is_of_its_transport(transport):
     with pytest.raises(PlanningError, match=f"target.tls: is of transport TLS, and target.transport is {transport}"):

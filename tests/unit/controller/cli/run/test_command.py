@@ -104,7 +104,7 @@ def _must_not_run(*_: object, **__: object) -> None:
     ("arguments", "said"),
     [
         ((), "spec.target.service can only be found on a cluster"),
-        (("-t", "::1"), "IPv6 is not supported yet"),
+        (("-t", "::1"), "is no IPv4 address, and the test's target.ipFamily is IPv4"),
         (("-t", "no-such-host.invalid"), "no IPv4 address for this host"),
         (("-t", "127.0.0.1", "--secret", "sip-alice"), "give NAME=DIR"),
         (("-t", "127.0.0.1", "--secret", "sip-alice=/nonexistent"), "/nonexistent is no directory"),
