@@ -61,7 +61,19 @@ class KeptLine(Document, frozen=True, kw_only=True, omit_defaults=True, tag_fiel
     """Why nothing, or not all, is kept, though it should be."""
 
 
-DetailLine = LegObservation | RegistrationObservation | KeptLine
+class TurnedAway(Document, frozen=True, kw_only=True, tag_field="kind", tag="turnedAway"):
+    """Somebody connected to this agent over TLS, and ended the handshake with an alert; once for each, and stage."""
+
+    role: Role
+    endpoint: int
+    """Of the stage that it was then."""
+    peer: str
+    """`ip:port`."""
+    alert: str
+    """By its name in RFC 8446 §6."""
+
+
+DetailLine = LegObservation | RegistrationObservation | KeptLine | TurnedAway
 Line = DetailLine | ProgressLine
 
 

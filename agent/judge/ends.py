@@ -37,6 +37,8 @@ class CallEnds:
     """Why it is not known which callee leg is this call's."""
     caller_gone: Gone | None = None
     callee_gone: Gone | None = None
+    turned_away: str | None = None
+    """The alert of TLS with which somebody at this endpoint did not take the callee's certificate."""
     callee_outlived: bool = False
     """The callee took a call that was placed after this one had ended: it was not gone before."""
     registration: tuple[Finding, ...] = ()

@@ -10,6 +10,7 @@ import msgspec
 from agent.contract.observation import LegObservation, RegistrationObservation
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.call_leg import CallId, CallLeg, PlannedCall, calls_at
+from agent.judge.checks.handshakes import OF_CERTIFICATES
 from agent.judge.checks.registered import registered
 from agent.judge.ends import CallEnds, Gone
 from agent.judge.flow import flow
@@ -202,10 +203,17 @@ def _ends(call: PlannedCall, agents: _Agents, seen: _Seen, pair: Pair | None) ->
         ambiguous=seen.pairing.ambiguous.get(call.id),
         caller_gone=twice if call.id in seen.twice else _gone(call, caller),
         callee_gone=_callee_gone(call, callee),
+        turned_away=_turned_away(call, callee),
         callee_outlived=_outlived(caller_leg, seen.last_taken.get((caller.plan.agent, own_callee or ""))),
         registration=(*_registration(call, caller, agents), *_registration(call, callee, agents)),
         recorded=(*_recorded(call, caller, caller_leg), *_recorded(call, callee, callee_leg)),
     )
+
+
+def _turned_away(call: PlannedCall, callee: AgentReport | None) -> str | None:
+    told = () if callee is None else callee.turned_away
+    alerts = (one.alert for one in told if one.endpoint == call.endpoint)
+    return next((alert for alert in alerts if alert in OF_CERTIFICATES), None)
 
 
 def _at_call(call: PlannedCall, leg: LegObservation) -> CallLeg:

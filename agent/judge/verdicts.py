@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from agent.contract.observation import LegObservation, RegistrationObservation
 from agent.contract.plan import Plan
+from agent.contract.result import TurnedAway
 from agent.contract.verdict import Finding, Reason, Result
 
 
@@ -15,6 +16,7 @@ class AgentReport:
     plan: Plan
     legs: tuple[LegObservation, ...] = ()
     registrations: tuple[RegistrationObservation, ...] = ()
+    turned_away: tuple[TurnedAway, ...] = ()
     recorded: tuple[Finding, ...] = ()
     """Findings of the termination message: they stand for legs whose detail lines are missing."""
     complete: bool

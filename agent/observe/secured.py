@@ -67,6 +67,12 @@ def is_of_the_handshake(one: TapConnection) -> bool:
     return not one.heard and one.closed_s is not None and not one.ours and alert_of(one.status) is not None
 
 
+def turned_away(one: TapConnection) -> str | None:
+    """The alert by which one that was opened to us ended in its handshake; None: that is not what became of it."""
+    is_over = one.closed_s is not None and one.up_s is None
+    return alert_of(one.status) if is_over and not one.outgoing and not one.ours else None
+
+
 def secured(one: TapConnection) -> Secured | None:
     """What is known of its TLS."""
     if one.secure is None:

@@ -16,7 +16,7 @@ from agent.contract.address import IpFamily, family_of, host_of
 from agent.contract.media import Heard
 from agent.contract.observation import LegObservation, RegistrationObservation
 from agent.contract.plan import Plan, Stage
-from agent.contract.result import DetailDigest, DetailLine, KeptLine, encode_line
+from agent.contract.result import DetailDigest, DetailLine, KeptLine, TurnedAway, encode_line
 from agent.contract.room import DETAIL_BYTES, GUESTS, line_bytes
 
 Told = TypeVar("Told", bound=DetailLine)
@@ -61,7 +61,7 @@ class Detail:
         """Over all lines so far."""
         return DetailDigest(lines=self._lines, sha256=self._sha256.hexdigest())
 
-    def line(self, line: RegistrationObservation | KeptLine) -> None:
+    def line(self, line: RegistrationObservation | KeptLine | TurnedAway) -> None:
         """Every one that is no leg's is told."""
         self._write(self._fitted(line))
 

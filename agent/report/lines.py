@@ -16,6 +16,7 @@ from agent.contract.result import (
     KeptLine,
     ProgressLine,
     StopCause,
+    TurnedAway,
     encode_line,
     encode_result,
 )
@@ -68,6 +69,7 @@ class Report:
         self._write_result = write_result
         self._detail = Detail(plan, write_line)
         self._findings: list[Finding] = []
+        self._turned_away: list[tuple[int, str]] = []
         self.ended = 0
         """Legs so far."""
         self.failed = 0
@@ -90,6 +92,14 @@ class Report:
         """A registration has concluded."""
         self._detail.line(registration)
         self.write()
+
+    def turned_away(self, line: TurnedAway) -> None:
+        """Once for each alert and stage."""
+        told = (line.endpoint, line.alert)
+        if told not in self._turned_away:
+            self._turned_away.append(told)
+            self._detail.line(line)
+            self.write()
 
     def finding(self, finding: Finding) -> None:
         """Something that is no leg's."""

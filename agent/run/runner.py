@@ -9,10 +9,21 @@ from typing import Final
 from agent.clock import Clock
 from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome
 from agent.contract.plan import CALLEE_SHARED, REFUSED_HEADER, Plan, Signal
+from agent.contract.result import TurnedAway
 from agent.contract.steps import Answer, steps_of
 from agent.contract.verdict import Role
 from agent.observe.leg import LegFacts, read_invite
-from agent.phone.protocol import CallHandle, Event, IncomingCall, MessageSeen, Phone, PhoneError, PortClosed
+from agent.observe.secured import turned_away
+from agent.phone.protocol import (
+    CallHandle,
+    ConnectionSeen,
+    Event,
+    IncomingCall,
+    MessageSeen,
+    Phone,
+    PhoneError,
+    PortClosed,
+)
 from agent.report.evidence import Evidence
 from agent.report.lines import Report
 from agent.run.callee import Callee
@@ -26,6 +37,7 @@ from agent.run.playlist import Playlist
 from agent.run.progress import ProgressTeller
 from agent.run.registration import Login, Registration
 from agent.run.stopping import Stop, Stopping
+from agent.tap.model import TapConnection
 from agent.timers import Timers
 
 POLL_S: Final = 0.05
@@ -181,6 +193,8 @@ class Runner:
             self._registration.handle(event)
             if (lapsed := self._registration.lapsed()) is not None:
                 self._registered(lapsed)
+        if isinstance(event, ConnectionSeen):
+            self._connected(event.connection)
         self._ports.handle(event)
         self._party.handle(event)
         if isinstance(event, PortClosed):
@@ -188,6 +202,11 @@ class Runner:
                 self._party.leave_unheard(handle)
         if isinstance(event, IncomingCall):
             self._incoming(event)
+
+    def _connected(self, one: TapConnection) -> None:
+        if (alert := turned_away(one)) is not None and self._index < len(self._plan.stages):
+            endpoint = self._plan.stages[self._index].endpoint
+            self._report.turned_away(TurnedAway(role=self._plan.role, endpoint=endpoint, peer=one.remote, alert=alert))
 
     def _incoming(self, event: IncomingCall) -> None:
         if self._plan.role is Role.CALLEE:

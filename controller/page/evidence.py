@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from agent.contract.observation import LegObservation, RegistrationObservation
-from agent.contract.result import KeptLine, ProgressLine, ResultError, decode_line
+from agent.contract.result import KeptLine, ProgressLine, ResultError, TurnedAway, decode_line
 from agent.contract.verdict import Role
 from agent.report.evidence_files import CAPTURE, SIP
 from agent.report.ladder import RULE
@@ -111,7 +111,7 @@ def read_legs(raw: bytes, where: str) -> Lines:
             continue
         if isinstance(decoded, KeptLine):
             later[decoded.role, decoded.endpoint, decoded.index] = decoded
-        elif not isinstance(decoded, ProgressLine):
+        elif not isinstance(decoded, ProgressLine | TurnedAway):
             found.append(decoded)
     left_out = (f"{unread} lines of {where}: another version of calltest wrote them, or they are damaged",)
     return Lines(seen=tuple(_with(one, later) for one in found), left_out=left_out if unread else ())

@@ -10,7 +10,7 @@ import pytest
 
 from agent.contract.verdict import Reason
 from tests.component.certificates import Pair, authority, certificate
-from tests.component.field import PASSED, case, cases, judged
+from tests.component.field import PASSED, UNMEASURED, case, cases, judged
 from tests.component.peers.b2bua import B2bua, Far
 from tests.component.peers.running import Case, Runs, both, echo
 from tests.component.peers.tcp import TcpUas
@@ -126,6 +126,21 @@ class Anew(Between):
         super().far_request(far, method, cseq, **more)
 
 
+class Distrustful(Anew):
+    """It looks at whom it calls, and says 503 where it does not believe them."""
+
+    def far_request(self, far: Far, method: str, cseq: int, **more: Any) -> None:
+        try:
+            super().far_request(far, method, cseq, **more)
+        except ssl.SSLError:
+            self.respond(far.call.invite, "503 Service Unavailable", far.call.peer, tag=far.call.tag)
+
+    def outgoing(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(authority().certificate)
+        return context
+
+
 class ExpiredRegistrar(Expired, Between):
     pass
 
@@ -203,6 +218,19 @@ def test_a_registration_says_it_too_and_is_no_timeout(runs: Runs, case: Case) ->
     assert {failure["leg"] for failure in outcome.run["status"]["failures"]} >= {"Callee"}
     assert Reason.REGISTRATION_TIMEOUT not in outcome.text
     assert outcome.peer.requests == []
+
+
+OURS = case("it does not believe a certificate of our own making", Distrustful, BETWEEN)
+NAMED = case("nor one that the test names", Distrustful, over_tls(client=NOBODY, test=both()))
+
+
+@cases(OURS, NAMED)
+def test_a_sut_that_does_not_believe_the_callee_is_to_blame_for_named_certificates_alone(
+    runs: Runs, case: Case
+) -> None:
+    outcome = judged(runs, case, UNMEASURED if case is OURS else f"Failed/{Reason.SIP_CODE_MISMATCH}")
+    assert "hung up with the alert unknown_ca" in outcome.text
+    assert "target.tls.clientSecretName" in outcome.text
 
 
 NO_PEM = over_tls().partition("---")[0] + secret("ca", ca_crt=Path(__file__).with_name("__init__.py"))

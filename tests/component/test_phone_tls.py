@@ -1,10 +1,12 @@
 """The real phone over TLS: whom it believes, what it shows, and what it tells of both."""
 
+import socket
 import ssl
 from collections.abc import Callable
 
 import pytest
 
+from agent.observe.secured import alert_of
 from tests.component.certificates import Pair, authority, certificate
 from tests.component.peers.tls import TlsUas
 from tests.component.phones import Fields, Make
@@ -120,3 +122,18 @@ def test_two_phones_talk_over_tls(phone: Make) -> None:
         assert {message["protocol"] for message in end.all("MessageSeen")} == {"TLS"}
     taken = callee.all("ConnectionSeen")[0]["connection"]
     assert (taken["outgoing"], taken["secure"]["version"]) == (False, "TLSv1.3")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_handshake_that_fails_at_the_phone_is_told(phone: Make, version: ssl.TLSVersion) -> None:
+    """Whoever connects to it does not believe its certificate."""
+    called = phone(transport="TLS", tls=files(certificate(by="another-ca", common_name="phone")))
+    host, _, port = called.address.rpartition(":")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(authority().certificate)
+    context.minimum_version = context.maximum_version = version
+    with socket.create_connection((host, int(port)), 5) as connection, pytest.raises(ssl.SSLCertVerificationError):
+        context.wrap_socket(connection, server_hostname=host)
+    told = ending(called)
+    assert (told["outgoing"], told["up_s"], told["protocol"]) == (False, None, "TLS")
+    assert alert_of(told["status"]) == "unknown_ca"

@@ -222,7 +222,19 @@ def _unreached(ends: CallEnds, finding: Finding) -> Finding:
         return noted(finding, ends.ambiguous)
     if ends.misdelivered_to is not None:
         return noted(finding, f"its INVITE reached {ends.misdelivered_to}, another endpoint's callee")
+    if ends.turned_away is not None:
+        return _not_believed(ends, finding, ends.turned_away)
     return noted(finding, "no INVITE reached the callee")
+
+
+def _not_believed(ends: CallEnds, finding: Finding, alert: str) -> Finding:
+    """The SUT connected to the callee, and hung up on its certificate: ours, where the test names none."""
+    said = f"no INVITE reached the callee, on whose certificate the SUT hung up with the alert {alert}"
+    tls = ends.call.plan.tls
+    if tls is not None and tls.client is not None:
+        return noted(finding, f"{said}; it is the one of target.tls.clientSecretName")
+    note = f"{said}: this agent made it itself; a SUT that looks at it needs target.tls.clientSecretName"
+    return inconclusive(finding, Reason.NOT_MEASURED, note)
 
 
 def _notes(ends: CallEnds) -> list[str]:

@@ -62,12 +62,17 @@ class TlsUas(TcpUas):
         self.shown.append(secured.getpeercert(binary_form=True))
         super().took(secured, address)
 
-    def dial(self, address: str) -> Address:
+    def outgoing(self) -> ssl.SSLContext:
         """It does not look at whom it calls."""
-        host, port = host_of(address), address.rpartition(":")[2]
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection = context.wrap_socket(socket.create_connection((host, int(port)), HANDSHAKE_S))
+        return context
+
+    def dial(self, address: str) -> Address:
+        host, port = host_of(address), address.rpartition(":")[2]
+        connection = self.outgoing().wrap_socket(
+            socket.create_connection((host, int(port)), HANDSHAKE_S), server_hostname=host
+        )
         self.certificates.append(connection.getpeercert(binary_form=True))
         TcpUas.took(self, connection, connection.getpeername())
         return connection.getpeername()  # type: ignore[no-any-return]

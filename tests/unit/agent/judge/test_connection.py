@@ -4,8 +4,10 @@ import pytest
 
 from agent.contract.connection import Connection, Ending
 from agent.contract.observation import RegistrationObservation, RegistrationOutcome
-from agent.contract.plan import Tls, Transport
+from agent.contract.plan import Files, Tls, Transport
+from agent.contract.result import TurnedAway
 from agent.contract.verdict import Check, Reason, Result, Role
+from agent.judge.verdicts import CallVerdict
 from agent.tap.model import TapSecure
 from tests.unit.agent.judge.wire import (
     CERTIFICATE,
@@ -215,3 +217,32 @@ def test_what_ends_tls_after_something_was_said_is_a_connection_that_was_lost(st
 def test_a_late_agent_may_have_missed_the_answer_to_its_handshake():
     late = unsecured(70_009, health=troubled(lateness_ms=5000.0))
     assert found(late, None) == [(Check.CONNECTION, Reason.AGENT_OVERLOADED)]
+
+
+# Those who connect to us
+
+
+def shunned(alert: str = "unknown_ca", *, endpoint: int = 0, **plan_changes) -> CallVerdict:
+    """The SUT refused the call, and somebody hung up on the callee's certificate before."""
+    away = TurnedAway(role=Role.CALLEE, endpoint=endpoint, peer="10.0.0.1:40001", alert=alert)
+    return verdict(caller(code=503), None, turned_away=(away,), transport=Transport.TLS, **plan_changes)
+
+
+def test_a_sut_that_does_not_believe_our_own_certificate_is_not_to_blame():
+    (finding,) = shunned().findings
+    assert (finding.check, finding.reason) == (Check.ANSWERED, Reason.NOT_MEASURED)
+    assert "alert unknown_ca: this agent made it itself" in (finding.note or "")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"alert": "protocol_version"},
+        {"endpoint": 1},
+        {"tls": Tls(client=Files(directory="/x", secret_name="agent-tls"))},
+    ],
+)
+def test_else_it_is(changes):
+    (finding,) = shunned(**changes).findings
+    assert finding.reason is Reason.SIP_CODE_MISMATCH
+    assert ("clientSecretName" in (finding.note or "")) is ("tls" in changes)

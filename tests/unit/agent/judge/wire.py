@@ -13,6 +13,7 @@ from agent.contract.call import Behaviour, SendDtmf
 from agent.contract.expect import Audio, ExpectDtmf, ExpectLeg, ExpectRtp
 from agent.contract.observation import Health, LegObservation, RegistrationObservation, Trouble
 from agent.contract.plan import Plan, call_key, identity_code
+from agent.contract.result import TurnedAway
 from agent.contract.verdict import Role
 from agent.judge.run import AgentReport, CallVerdict, judge_run
 from agent.observe.leg import LegFacts, observe_leg
@@ -184,6 +185,7 @@ def verdict(
     *,
     registrations: Sequence[RegistrationObservation] | None = None,
     callee_lost: bool = False,
+    turned_away: Sequence[TurnedAway] = (),
     behaviour: Behaviour = Behaviour.PARROT,
     **plan_changes: Any,
 ) -> CallVerdict:
@@ -194,6 +196,8 @@ def verdict(
         changes: dict[str, Any] = {"complete": not (callee_lost and role is Role.CALLEE)}
         if registrations is not None and role is Role.CALLER:
             changes["registrations"] = tuple(registrations)
+        if role is Role.CALLEE:
+            changes["turned_away"] = tuple(turned_away)
         its_plan = the_plan(role, **plan_changes)
         made.append(report(change(its_plan, behaviour=its_plan.behaviour and behaviour), *legs, **changes))
     return judge_run(made).calls[0]

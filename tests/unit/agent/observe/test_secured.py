@@ -3,7 +3,7 @@
 import pytest
 
 from agent.contract.connection import Certificate, CertificateFault, Ending, Secured
-from agent.observe.secured import MAX_NAMES, alert_of, ending_of_tls, is_of_the_handshake, secured
+from agent.observe.secured import MAX_NAMES, alert_of, ending_of_tls, is_of_the_handshake, secured, turned_away
 from agent.tap.model import TapSecure
 from tests.unit.agent.judge.wire import CERTIFICATE, carrier
 
@@ -87,3 +87,19 @@ def test_names_are_bounded_and_times_that_no_calendar_has_are_left_out():
 def test_the_alert_that_ended_it_is_told_where_it_was_the_peers(ours, alert):
     told = secured(carrier(secure=TapSecure(begun=True), closed_s=10.1, status=495_048, ours=ours))
     assert told == Secured(alert=alert)
+
+
+@pytest.mark.parametrize(
+    ("changes", "alert"),
+    [
+        ({}, "unknown_ca"),
+        ({"outgoing": True}, None),
+        ({"up_s": 9.99}, None),
+        ({"closed_s": None}, None),
+        ({"ours": True}, None),
+        ({"status": 70_016}, None),
+    ],
+)
+def test_who_ends_a_handshake_that_it_began_turns_away(changes, alert):
+    usual = {"protocol": "TLS", "outgoing": False, "up_s": None, "closed_s": 10.0, "status": 495_048}
+    assert turned_away(carrier(**usual | changes)) == alert

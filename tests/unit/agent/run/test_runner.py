@@ -1,12 +1,15 @@
 """An agent walks its stages as the signal allows, and ends when told to."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.contract.plan import DialRoute, Signal
-from agent.contract.result import KeptLine, StopCause
+from agent.contract.result import KeptLine, StopCause, TurnedAway
 from agent.contract.steps import Answer
 from agent.contract.verdict import Check, Reason, Role
-from agent.phone.protocol import PhoneError
+from agent.phone.protocol import ConnectionSeen, PhoneError
+from tests.unit.agent.judge.wire import carrier
 from tests.unit.agent.world import all_at_once, group, plan, stages
 from tests.unit.fake_phone import FakePhone, Peer
 
@@ -95,6 +98,8 @@ def test_an_allowed_stage_after_one_that_is_not_is_walked(world):
         ("sip:+123;phone-context=x@example.com", "sip:+123;phone-context=x@10.1.1.1:5090"),
         ("SIP:b%40b@example.com", "sip:b%40b@10.1.1.1:5090"),
         ("sip:example.com;lr", "sip:10.1.1.1:5090"),
+        ("sips:bob@example.com", "sips:bob@10.1.1.1:5090"),
+        ("SIPS:example.com", "sips:10.1.1.1:5090"),
     ],
 )
 def test_the_peers_address_is_called_where_the_plan_says_so(world, to, dialled):
@@ -109,6 +114,18 @@ def test_without_the_peers_address_nothing_is_called(world):
     it.run()
     assert it.did("call") == []
     assert "peerAddress" in (it.legs[0].local_reason or "")
+
+
+def test_who_hung_up_on_our_certificate_is_told_once(world):
+    it = world(plan(Role.CALLEE))
+    shunned = carrier(
+        number=7, protocol="TLS", outgoing=False, remote="10.0.0.1:40001", up_s=None, closed_s=1.0, status=495_048
+    )
+    for changes in ({}, {"number": 8, "remote": "10.0.0.1:40002"}, {"outgoing": True}, {"up_s": 0.9}, {"status": 0}):
+        it.phone.at(0.5, ConnectionSeen, connection=replace(shunned, **changes))
+    it.step_until(2)
+    (told,) = it.kinds(TurnedAway)
+    assert (told.role, told.endpoint, told.peer, told.alert) == (Role.CALLEE, 0, "10.0.0.1:40001", "unknown_ca")
 
 
 def test_progress_is_told_while_nothing_changes(world):

@@ -11,6 +11,7 @@ from agent.contract.result import (
     KeptLine,
     ProgressLine,
     StopCause,
+    TurnedAway,
     detail_digest,
     encode_line,
     encode_result,
@@ -96,6 +97,12 @@ def test_nothing_of_a_stranger_s_result_counts(changes: dict[str, object], said:
     assert report.lost_reason is Reason.RESULT_REJECTED
     assert said in report.lost_message
     assert (report.legs, report.registrations, report.recorded) == ((), (), ())
+
+
+def test_who_turned_away_is_told_with_it() -> None:
+    away = TurnedAway(role=Role.CALLER, endpoint=3, peer="10.0.0.1:40001", alert="unknown_ca")
+    log = Log(detail=(REGISTRATION, LEG, away), raw=tuple(LINES))
+    assert collect(PLAN, RAW, result(), log, LOST).turned_away == (away,)
 
 
 def test_malformed_result_is_rejected() -> None:
