@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = {"latency", "tap", "trace/fuzz", "trace/run"}
+COMMANDS = {"engine", "latency", "tap", "trace/fuzz", "trace/run"}
 """Those that have a test here."""
 ON_KUBERNETES = {"operator/run"}
 """Those that need its binaries: tests/e2e/test_operator_bench.py."""
@@ -69,6 +69,17 @@ def test_tap_has_a_row_for_phones_without_it_counted_and_captured() -> None:
     assert list(rows) == ["tap", "none", "counted", "captured"]
     assert set(rows["none"][1:4:2]) <= {"1.00", "-"}, said  # two calls may take no tick of the kernel's clock
     assert all(float(rows[mode][-1]) < 1000 for mode in ("counted", "captured")), "late, in ms"
+    assert "4 legs" in said
+
+
+def test_engine_has_a_row_for_each_transport_and_keying() -> None:
+    pytest.importorskip("pjsua2")
+    said = bench("engine", "--calls", "2", "--hold", "4", "--rounds", "1")
+    rows = {row[0]: row[1:] for row in table(said)}
+    names = ["UDP", "TCP", "TCP, not sent at once", "TLS", "TLS, SDES", "TLS, DTLS"]
+    assert list(rows)[1:7] == names
+    assert set(list(rows)[7:]) <= {"TLS, SDES by Debian's"}
+    assert all(0 < float(rows[name][-1]) < 30_000 for name in names), "answered, in ms"
     assert "4 legs" in said
 
 

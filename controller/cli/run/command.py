@@ -1,12 +1,15 @@
 """`calltest run FILE…`: its arguments. What it does is in controller/cli/run/runs.py."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from controller.cli.exits import exit_status
 from controller.cli.output import Output
+from controller.plan.limits import Limits
+
+LIMITS: Final = Limits()
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML files with CallTests; - is stdin.")]
 Targets = Annotated[
@@ -32,6 +35,13 @@ AllowTargets = Annotated[
 AllowDial = Annotated[
     str, typer.Option(metavar="REGEX", help="Phone numbers that may be dialled; emergency numbers never are.")
 ]
+Rate = Annotated[
+    float,
+    typer.Option(
+        metavar="N",
+        help="New calls a second, all agents together; count and concurrency of a test are what it places at all.",
+    ),
+]
 Keep = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Keep each agent's plan, output, log and result in here.")
 ]
@@ -53,6 +63,7 @@ def run(
     config_map: ConfigMaps = None,
     allow_target: AllowTargets = None,
     allow_dial: AllowDial = "",
+    max_calls_per_second: Rate = LIMITS.max_calls_per_second,
     keep: Keep = None,
     evidence: Evidence = None,
 ) -> None:
@@ -72,6 +83,7 @@ def run(
       calltest run pin.yaml -t 10.0.0.5 -t 10.0.0.6 -o junit > report.xml
       calltest run pin.yaml -t sbc.example.com --secret sip-alice=./alice
       calltest run pin.yaml -t 10.0.0.5 --evidence ./evidence
+      calltest run load.yaml -t 10.0.0.5 --max-calls-per-second 20
       kubectl get calltest pin -o yaml | calltest run - -t 10.0.0.5
     """  # noqa: D301 - \b is click's mark for 'do not rewrap'
     with exit_status():
@@ -86,6 +98,7 @@ def run(
                 config_maps=tuple(config_map or ()),
                 allow_targets=None if allow_target is None else tuple(allow_target),
                 allow_dial=allow_dial,
+                max_calls_per_second=max_calls_per_second,
                 keep=keep,
                 evidence=evidence,
             )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from ipaddress import ip_network
+from math import isfinite
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import FrameType
@@ -44,6 +45,7 @@ class Asked:
     allow_targets: tuple[str, ...] | None
     """None: not given."""
     allow_dial: str
+    max_calls_per_second: float
     keep: Path | None
     evidence: Path | None
 
@@ -115,7 +117,11 @@ def _options(asked: Asked) -> Options:
     return Options(
         targets=asked.targets,
         directories=Directories(secrets=secrets, config_maps=config_maps),
-        limits=Limits(allow_targets=_networks(asked.allow_targets), allow_dial=_pattern(asked.allow_dial)),
+        limits=Limits(
+            max_calls_per_second=_rate(asked.max_calls_per_second),
+            allow_targets=_networks(asked.allow_targets),
+            allow_dial=_pattern(asked.allow_dial),
+        ),
         keep=asked.keep and _writable(asked.keep, "--keep"),
         evidence=asked.evidence and _writable(asked.evidence, "--evidence"),
     )
@@ -173,6 +179,12 @@ def _pattern(text: str) -> re.Pattern[str] | None:
         return re.compile(text) if text else None
     except re.error as error:
         raise UnusableInputError(f"--allow-dial {text!r}: {error}: give a regular expression") from error
+
+
+def _rate(given: float) -> float:
+    if not (isfinite(given) and given > 0):
+        raise UnusableInputError(f"--max-calls-per-second {given:g}: give a number above 0")
+    return given
 
 
 class _Interrupts:

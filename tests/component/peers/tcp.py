@@ -52,7 +52,7 @@ class TcpUas(Uas):
         self.sip.close()
         self.trouble = Streams(self)
         self.connections = dict[Address, socket.socket]()
-        """By whose they are."""
+        """By whose they are; those that it opened by its own end."""
         self.taken = 0
         self._unread = dict[Address, bytes]()
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
@@ -68,11 +68,14 @@ class TcpUas(Uas):
         self.listen(connection, self._stream)
 
     def dial(self, address: str) -> Address:
-        """A connection of its own to there; what comes on it is read as on the others."""
+        """A connection of its own to there; what comes on it is read as on the others.
+
+        Its name is that of our end: there may be several to one address.
+        """
         host, port = host_of(address), address.rpartition(":")[2]
         connection = socket.create_connection((host, int(port)), 5)
-        self.took(connection, connection.getpeername())
-        return connection.getpeername()  # type: ignore[no-any-return]
+        self.took(connection, connection.getsockname())
+        return connection.getsockname()  # type: ignore[no-any-return]
 
     def drop(self, address: Address, *, reset: bool = False) -> None:
         """Closes it."""

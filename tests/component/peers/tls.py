@@ -74,5 +74,5 @@ class TlsUas(TcpUas):
             socket.create_connection((host, int(port)), HANDSHAKE_S), server_hostname=host
         )
         self.certificates.append(connection.getpeercert(binary_form=True))
-        TcpUas.took(self, connection, connection.getpeername())
-        return connection.getpeername()  # type: ignore[no-any-return]
+        TcpUas.took(self, connection, connection.getsockname())
+        return connection.getsockname()  # type: ignore[no-any-return]

@@ -100,6 +100,21 @@ def _must_not_run(*_: object, **__: object) -> None:
     raise AssertionError("agents were started")
 
 
+@pytest.mark.parametrize(("given", "expected"), [((), 10.0), (("--max-calls-per-second", "2.5"), 2.5)])
+def test_agents_place_no_more_calls_a_second_than_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: tuple[str, ...], expected: float
+) -> None:
+    rates = []
+
+    def begun(plans: Any, *_: object, **__: object) -> None:
+        rates.extend(plan.max_calls_per_second for plan in plans)
+        raise OSError("that is all")
+
+    monkeypatch.setattr("controller.cli.run.local.run_agents", begun)
+    run(tmp_path, TEST, SECRET, arguments=("-t", "127.0.0.1", *given))
+    assert rates == [expected] * 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -111,6 +126,9 @@ def _must_not_run(*_: object, **__: object) -> None:
         (("-t", "127.0.0.1", "--secret", "..=/tmp"), "'..' is no name that Kubernetes would take"),
         (("-t", "127.0.0.1", "--config-map", "x"), "--config-map 'x': give NAME=DIR"),
         (("-t", "127.0.0.1", "--allow-dial", "("), "--allow-dial '(': "),
+        (("-t", "127.0.0.1", "--max-calls-per-second", "0"), "--max-calls-per-second 0: give a number above 0"),
+        (("-t", "127.0.0.1", "--max-calls-per-second", "inf"), "--max-calls-per-second inf: give a number above 0"),
+        (("-t", "127.0.0.1", "--max-calls-per-second", "two"), "two"),
         (("-t", "127.0.0.1", "--allow-target", "192.0.2.1/24"), "--allow-target: 192.0.2.1/24 has host bits set"),
         (("-t", "127.0.0.1", "--evidence", "/dev/null/x"), "--evidence /dev/null/x: Not a directory: name a directory"),
         (("-t", "127.0.0.1", "--keep", "/dev/null/x"), "--keep /dev/null/x: Not a directory: name a directory"),
