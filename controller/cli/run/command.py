@@ -1,15 +1,12 @@
 """`calltest run FILE…`: its arguments. What it does is in controller/cli/run/runs.py."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from controller.cli.exits import exit_status
 from controller.cli.output import Output
-from controller.plan.limits import Limits
-
-LIMITS: Final = Limits()
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML files with CallTests; - is stdin.")]
 Targets = Annotated[
@@ -36,11 +33,8 @@ AllowDial = Annotated[
     str, typer.Option(metavar="REGEX", help="Phone numbers that may be dialled; emergency numbers never are.")
 ]
 Rate = Annotated[
-    float,
-    typer.Option(
-        metavar="N",
-        help="New calls a second, all agents together; count and concurrency of a test are what it places at all.",
-    ),
+    float | None,
+    typer.Option(metavar="N", help="New calls a second, as far as a test's count and concurrency go. Default: 10."),
 ]
 Keep = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Keep each agent's plan, output, log and result in here.")
@@ -63,7 +57,7 @@ def run(
     config_map: ConfigMaps = None,
     allow_target: AllowTargets = None,
     allow_dial: AllowDial = "",
-    max_calls_per_second: Rate = LIMITS.max_calls_per_second,
+    max_calls_per_second: Rate = None,
     keep: Keep = None,
     evidence: Evidence = None,
 ) -> None:

@@ -45,7 +45,7 @@ class Asked:
     allow_targets: tuple[str, ...] | None
     """None: not given."""
     allow_dial: str
-    max_calls_per_second: float
+    max_calls_per_second: float | None
     keep: Path | None
     evidence: Path | None
 
@@ -181,7 +181,9 @@ def _pattern(text: str) -> re.Pattern[str] | None:
         raise UnusableInputError(f"--allow-dial {text!r}: {error}: give a regular expression") from error
 
 
-def _rate(given: float) -> float:
+def _rate(given: float | None) -> float:
+    if given is None:
+        return Limits().max_calls_per_second
     if not (isfinite(given) and given > 0):
         raise UnusableInputError(f"--max-calls-per-second {given:g}: give a number above 0")
     return given
