@@ -6,6 +6,8 @@ part of `make test-long`); elsewhere a test fails where that happens to do harm.
 
 import contextlib
 import json
+import re
+import resource
 import socket
 import ssl
 import subprocess
@@ -16,13 +18,15 @@ from typing import Any
 
 import pytest
 
-from tests.component.phones import NOBODY, Make, Peer, message, peer, response, sdp
+from tests.component.phones import NOBODY, Make, Peer, PhoneProcess, message, peer, response, sdp
 from tests.component.tcp_peer import TcpPeer, tcp_peer, unused_address
 from tests.component.test_pjsua_phone import answering, dial
 
 KEY = "inline:MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkw"
 MAX_ATTRIBUTES = 68
 """PJMEDIA_MAX_SDP_ATTR, of a media line."""
+WARM, OFFERS = 50, 400
+"""Offers of one call before its memory is looked at, and until it is looked at again."""
 PJSIP = """
 import ctypes, json, os, socket, threading, time
 import pjsua2 as pj
@@ -136,31 +140,81 @@ def secure(lines: int) -> str:
     return sdp(NOBODY, "0", suites).replace("RTP/AVP", "RTP/SAVP")
 
 
+def invite(calling: Peer, callee: PhoneProcess, cseq: int, body: str, *, tag: str = "") -> str:
+    headers = [
+        f"Via: SIP/2.0/UDP {calling.address};branch=z9hG4bKi{cseq};rport",
+        "From: <sip:alice@example.com>;tag=caller",
+        f"To: <sip:bob@{callee.address}>{tag}",
+        "Call-ID: many",
+        f"CSeq: {cseq} INVITE",
+        f"Contact: <sip:{calling.address}>",
+        "Max-Forwards: 70",
+    ]
+    return message(f"INVITE sip:bob@{callee.address} SIP/2.0", headers, body=body)
+
+
+def final(callee: PhoneProcess) -> str:
+    """What the phone answers."""
+    answer = callee.wait("MessageSeen", sent=True)["text"]
+    while not re.match(r"SIP/2\.0 [2-6]", answer):
+        answer = callee.wait("MessageSeen", sent=True)["text"]
+    return str(answer)
+
+
 @pytest.mark.parametrize("lines", [1, 64, 65, MAX_ATTRIBUTES, MAX_ATTRIBUTES + 1, 200])
 def test_as_many_crypto_lines_as_an_sdp_can_have_are_answered(phone: Make, lines: int) -> None:
     """What goes beyond that is not looked at."""
-    callee = phone(srtp=True)
+    callee = phone(encryption={"usual": {"use": "Mandatory"}})
     with peer(lambda _self, _text: []) as calling:
-        host, _, port = callee.address.rpartition(":")
-        calling.phone = (host, int(port))
-        headers = [
-            f"Via: SIP/2.0/UDP {calling.address};branch=z9hG4bKi;rport",
-            "From: <sip:alice@example.com>;tag=caller",
-            f"To: <sip:bob@{callee.address}>",
-            "Call-ID: many",
-            "CSeq: 1 INVITE",
-            f"Contact: <sip:{calling.address}>",
-            "Max-Forwards: 70",
-        ]
-        calling.send(message(f"INVITE sip:bob@{callee.address} SIP/2.0", headers, body=secure(lines)))
-        call = callee.wait("IncomingCall")["call"]
-        callee.do("answer", call=call, code=200)
-        answer = callee.wait("MessageSeen", sent=True)["text"]
-        while not answer.startswith("SIP/2.0 200 "):
-            answer = callee.wait("MessageSeen", sent=True)["text"]
+        calling.phone = socket_address(callee)
+        calling.send(invite(calling, callee, 1, secure(lines)))
+        callee.do("answer", call=callee.wait("IncomingCall")["call"], code=200)
+        answer = final(callee)
+        assert answer.startswith("SIP/2.0 200 ")
         assert "m=audio" in answer
         assert "RTP/SAVP" in answer
         assert answer.count("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:") == 1
+
+
+def socket_address(callee: PhoneProcess) -> tuple[str, int]:
+    host, _, port = callee.address.rpartition(":")
+    return host, int(port)
+
+
+def resident_bytes(process: PhoneProcess) -> int:
+    pages = Path(f"/proc/{process.process.pid}/statm").read_text().split()[1]
+    return int(pages) * resource.getpagesize()
+
+
+def growth_bytes(callee: PhoneProcess, more: str) -> int:
+    """Of the phone, while it takes one re-INVITE after the other with so many more lines in its SDP."""
+    with peer(lambda _self, _text: []) as calling:
+        calling.phone = socket_address(callee)
+        calling.send(invite(calling, callee, 1, secure(1) + more))
+        callee.do("answer", call=callee.wait("IncomingCall")["call"], code=200)
+        tag = re.search(r"\nTo:.*(;tag=\S+)", final(callee))
+        assert tag is not None
+        before = 0
+        for cseq in range(1, WARM + OFFERS):
+            if cseq > 1:
+                body = secure(1).replace("o=- 1 1", f"o=- 1 {cseq}") + more
+                calling.send(invite(calling, callee, cseq, body, tag=tag[1]))
+                assert final(callee).startswith("SIP/2.0 200 ")
+            calling.send(invite(calling, callee, cseq, "", tag=tag[1]).replace("INVITE", "ACK"))
+            callee.wait("MessageSeen", sent=False)
+            if cseq == WARM:
+                before = resident_bytes(callee)
+        return resident_bytes(callee) - before
+
+
+def test_offers_with_keys_take_no_memory(phone: Make) -> None:
+    """Each took 10 kB of the call's for as long as it lasted; what text of that length takes is not theirs."""
+    keys = "".join(f"a=crypto:{tag} AES_CM_128_HMAC_SHA1_80 {KEY}\r\n" for tag in range(2, 62))
+    with_keys, without = (
+        growth_bytes(phone(encryption={"usual": {"use": "Mandatory"}}), more)
+        for more in (keys, keys.replace("a=crypto:", "a=xrypto:"))
+    )
+    assert with_keys - without < OFFERS * 5000
 
 
 @pytest.mark.parametrize("routes", [1, 8, 9, 64])
