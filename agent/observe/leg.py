@@ -84,8 +84,7 @@ def observe_leg(
     """One leg, from all its events in order.
 
     `own_reason`: why the agent itself ended the call or could not place it; it stands before the stack's words.
-    `tracks`, `codes`: as of `listen`. `carriers`: the connections of its messages. `health.sent_ratio` and
-    `health.rtp_lateness_ms` are filled in here.
+    `tracks`, `codes`: as of `listen`. `carriers`: the connections of its messages. `health` gets what media tells.
     """
     wire = read_leg(events, outgoing=facts.role is Role.CALLER, branch=facts.branch)
     ended = next((event for event in reversed(events) if isinstance(event, CallEnded)), None)
@@ -94,6 +93,7 @@ def observe_leg(
     sound = _sound(ended, agreement.sections, wire, tracks or {}, codes or Codes())
     crossed = _media(ended, agreement.sections, wire, sound)
     told = crossed or Media()
+    ratio = sent_ratio(told.sent_ms, agreement.sections, _end_s(wire, ended), ended.guards if ended else ())
     return msgspec.structs.replace(
         _signalled(facts, wire, ended, own_reason, carriers),
         dtmf_sent=_digits_sent(crossed, wire),
@@ -104,17 +104,14 @@ def observe_leg(
         other_family=other_family(events, wire.leg, [agreed.section for agreed in agreement.sections]),
         received=crossed.received if crossed else None,
         sent=crossed.sent if crossed else None,
+        srtp=crossed.srtp if crossed else None,
         left_out=told.left_out + (ended.uncounted + ended.strangers if ended else 0),
         uncounted=ended.uncounted if ended else 0,
         gaps=told.gaps,
         gaps_left_out=told.gaps_left_out,
         heard=sound.heard,
-        health=_with_media(health, told, sent_ratio(told.sent_ms, agreement.sections, _end_s(wire, ended))),
+        health=msgspec.structs.replace(health, rtp_lateness_ms=told.lateness_ms, sent_ratio=ratio),
     )
-
-
-def _with_media(health: Health, told: Media, ratio: float | None) -> Health:
-    return msgspec.structs.replace(health, rtp_lateness_ms=told.lateness_ms, sent_ratio=ratio)
 
 
 def _signalled(
@@ -174,7 +171,14 @@ def _media(ended: CallEnded | None, sections: Sequence[Agreed], wire: LegWire, s
     """By the tap; None where that saw nothing."""
     if ended is None or ended.tapped is None:
         return None
-    return media(ended.tapped, sections, outgoing=wire.outgoing, answered_s=wire.answered_s, proven=sound.proven)
+    return media(
+        ended.tapped,
+        sections,
+        outgoing=wire.outgoing,
+        answered_s=wire.answered_s,
+        proven=sound.proven,
+        guards=ended.guards,
+    )
 
 
 def _end_s(wire: LegWire, ended: CallEnded | None) -> float | None:

@@ -10,9 +10,11 @@ from typing import Final
 from agent.contract.expect import DtmfMethod
 from agent.contract.media import Gap, Source, total
 from agent.contract.observation import Digit
+from agent.contract.srtp import SrtpSection
+from agent.observe.encryption import encryption, keyed_s
 from agent.observe.sections import Agreed
 from agent.observe.sources import Placed, as_sources, gaps, place, since_answer
-from agent.tap.model import TapDigit, TapStream
+from agent.tap.model import TapDigit, TapGuard, TapStream
 
 DIGITS: Final = "0123456789*#ABCD"
 """RFC 4733 §3.2, by event code; later codes are no digits."""
@@ -37,6 +39,8 @@ class Media:
     §2.5.1.4). What a late agent did not send is no pause: its timestamps stand still meanwhile."""
     lateness_ms: float | None = None
     """How late our own audio was at worst: by its timestamps, and when it began; None where none was sent."""
+    srtp: tuple[SrtpSection, ...] = ()
+    """Section by section; empty: there was nothing of SRTP."""
 
 
 def media(
@@ -46,13 +50,14 @@ def media(
     outgoing: bool,
     answered_s: float | None,
     proven: Collection[str] = (),
+    guards: Sequence[TapGuard] = (),
 ) -> Media:
-    """What the tap's rows come to. `proven`: as of `place`."""
+    """What the tap's rows come to. `proven`: as of `place`. `guards`: of SRTP."""
     placed = place(since_answer(rows, outgoing=outgoing), sections, proven)
     received, sent = (as_sources(placed, answered_s, sent=sent) for sent in (False, True))
     missing, more = gaps(placed, answered_s)
     own = [one.row for one in placed if one.row.sent]
-    late = [row.max_late_ms for row in own if row.max_late_ms is not None] + _began_late_ms(own, sections)
+    late = [row.max_late_ms for row in own if row.max_late_ms is not None] + _began_late_ms(own, sections, guards)
     return Media(
         received=received.sources,
         sent=sent.sources,
@@ -63,22 +68,27 @@ def media(
         digits_sent=digits(placed, answered_s, sent=True),
         sent_ms=total(value for row in own for value in (row.media_ms, row.event_ms, row.pause_ms)),
         lateness_ms=round(max(late), 1) if late else None,
+        srtp=encryption(placed, guards, sections),
     )
 
 
-def _began_late_ms(own: Collection[TapStream], sections: Sequence[Agreed]) -> list[float]:
+def _began_late_ms(own: Collection[TapStream], sections: Sequence[Agreed], guards: Sequence[TapGuard]) -> list[float]:
     """How long after its answer our own media began: of a late beginning that is made up for, timestamps tell nothing.
 
-    They say how late a packet was against those before it; none where the answer lets this end send nothing.
+    They say how late a packet was against those before it; none where the answer, or a handshake that is not over, lets
+    this end send nothing.
     """
-    answer = next(_since_the_answer(sections), None)
-    if answer is None or not answer.section.sends or not own:
+    answer, begin_s = next(_since_the_answer(sections, guards), (None, None))
+    if answer is None or begin_s is None or not answer.section.sends or not own:
         return []
-    return [max(0.0, 1000 * (min(row.first_s for row in own) - answer.begin_s))]
+    return [max(0.0, 1000 * (min(row.first_s for row in own) - begin_s))]
 
 
-def _since_the_answer(sections: Iterable[Agreed]) -> Iterator[Agreed]:
-    return (one for one in sections if one.section.begin_ms is not None and one.section.begin_ms >= 0)
+def _since_the_answer(sections: Sequence[Agreed], guards: Sequence[TapGuard]) -> Iterator[tuple[Agreed, float | None]]:
+    """With the moment from which on each could send."""
+    for one, begin_s in zip(sections, keyed_s(guards, sections), strict=True):
+        if one.section.begin_ms is not None and one.section.begin_ms >= 0:
+            yield one, begin_s
 
 
 def digits(placed: Iterable[Placed], answered_s: float | None, *, sent: bool) -> tuple[Digit, ...]:
@@ -102,17 +112,25 @@ def _digit(seen: TapDigit, answered_s: float | None) -> Digit:
     )
 
 
-def sent_ratio(sent_ms: float | None, sections: Sequence[Agreed], end_s: float | None) -> float | None:
+def sent_ratio(
+    sent_ms: float | None, sections: Sequence[Agreed], end_s: float | None, guards: Sequence[TapGuard] = ()
+) -> float | None:
     """Media time sent ÷ media time due: while a section since the answer let this end send, until `end_s`.
+
+    Where its keys come of a handshake, from its end on.
 
     None where less than a second was due, or one of them was not measured.
     """
     if sent_ms is None or end_s is None:
         return None
-    held = [*_since_the_answer(sections)]
-    ends_s = [*(agreed.begin_s for agreed in held[1:]), end_s]
-    spans = zip(held, ends_s, strict=True) if held else ()
-    due_ms = sum(max(0.0, 1000 * (until_s - one.begin_s)) for one, until_s in spans if one.section.sends)
+    held = [*_since_the_answer(sections, guards)]
+    ends_s = [*(agreed.begin_s for agreed, _ in held[1:]), end_s]
+    spans = [
+        until_s - begin_s
+        for (one, begin_s), until_s in (zip(held, ends_s, strict=True) if held else ())
+        if one.section.sends and begin_s is not None
+    ]
+    due_ms = sum(max(0.0, 1000 * span_s) for span_s in spans)
     return round(sent_ms / due_ms, 3) if due_ms >= MIN_DUE_MS else None
 
 

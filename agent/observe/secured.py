@@ -53,7 +53,11 @@ def alert_of(status: int) -> str | None:
     reason = _reason(status)
     if reason is None or reason < OF_ALERTS:
         return None
-    number = reason - OF_ALERTS
+    return alert_name(reason - OF_ALERTS)
+
+
+def alert_name(number: int) -> str:
+    """As RFC 8446 §6 has it."""
     return _ALERTS.get(number, f"alert {number}")
 
 

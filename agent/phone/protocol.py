@@ -14,7 +14,7 @@ from agent.contract.media import Negotiated, Rtp
 from agent.contract.plan import Transport
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.sip.text import SipHead
-from agent.tap.model import TapConnection, TapStream
+from agent.tap.model import TapConnection, TapGuard, TapStream
 
 AccountId = NewType("AccountId", int)
 CallHandle = NewType("CallHandle", int)
@@ -261,6 +261,8 @@ class CallEnded:
     """TapStreams.strangers."""
     not_rtp: int = 0
     """TapStreams.other."""
+    guards: tuple[TapGuard, ...] = ()
+    """What SRTP came to."""
     capture: Path | None = None
     """pcap of the call, where one was asked for; the reader deletes it."""
 

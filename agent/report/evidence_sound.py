@@ -13,8 +13,8 @@ MAX_CAPTURE_BYTES: Final = 16 * 1024 * 1024
 def sound_of(capture: Path, local_rtp: str, directory: Path) -> dict[str, Path]:
     """Files in `directory`, by the name that they deserve: `sent.wav`, `received.wav`, numbered where there are more.
 
-    `local_rtp`: the leg's own `ip:port`. On the true timeline, without a jitter buffer. Raises OSError and
-    agent.trace's UnusableCaptureError.
+    `local_rtp`: the leg's own `ip:port`. On the true timeline, without a jitter buffer. Of SRTP, which a capture has as
+    it is on the wire, there is none. Raises OSError and agent.trace's UnusableCaptureError.
     """
     # They take some 100 ms to load: an agent that keeps nothing needs none of them.
     from agent.trace.audio.listen import listen  # noqa: PLC0415
@@ -23,7 +23,7 @@ def sound_of(capture: Path, local_rtp: str, directory: Path) -> dict[str, Path]:
     if capture.stat().st_size > MAX_CAPTURE_BYTES:
         LOG.warning("%s: too long for its sound to be made now; use calltest trace --wav", capture)
         return {}
-    found = trace([capture], decrypted=True)
+    found = trace([capture])
     directions = {
         "sent": [index for index, stream in enumerate(found.streams) if stream.src == local_rtp],
         "received": [index for index, stream in enumerate(found.streams) if stream.dst == local_rtp],

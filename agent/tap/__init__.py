@@ -13,115 +13,28 @@ from pathlib import Path
 from typing import Final
 
 from agent.tap.connections import changes
-from agent.tap.model import (
-    Captured,
-    GapKind,
-    TapConnection,
-    TapDigit,
-    TapError,
-    TapGap,
-    TapMessage,
-    TapStream,
-    TapStreams,
+from agent.tap.model import Captured, TapConnection, TapError, TapGuard, TapMessage, TapSrtp, TapStreams
+from agent.tap.raw import (
+    MAX_GUARDS,
+    RawCaptured,
+    RawGuard,
+    RawMessage,
+    RawNetwork,
+    RawRecorded,
+    RawStream,
+    RawTold,
+    guard_of,
+    raw_srtp,
+    stream_of,
 )
 
 __all__ = ["Tap", "TapError"]
 
-MAX_ROWS: Final = 64
-"""TAP_MAX_ROWS: of one call."""
-MAX_DIGITS: Final = 256
-"""TAP_MAX_DIGITS: of one stream."""
-MAX_GAPS: Final = 64
-"""TAP_MAX_GAPS: of one row."""
 MAX_RECORDINGS: Final = 4
 """TAP_MAX_AUDIOS: of one call."""
 MAX_CAPTURE_BYTES: Final = 64 * 1024 * 1024
 """Of one call: 40 minutes of G.711 both ways."""
 _MAX_MESSAGE_BYTES = 65_535
-_GAP_KINDS: Final = (GapKind.LOST, GapKind.PAUSE, GapKind.RESTART)
-"""enum rtp_gap_kind."""
-_ADDRESS_TEXT = 56
-_TARGET_TEXT = 128
-
-
-class _Digit(ctypes.Structure):
-    _fields_ = (
-        *((name, ctypes.c_int64) for name in ("first_ns", "last_ns")),
-        ("tick_ns", ctypes.c_double),
-        ("owner", ctypes.c_int32),
-        *((name, ctypes.c_uint32) for name in ("timestamp", "last_segment", "ticks", "step", "packets", "end_packets")),
-        ("pressed_again", ctypes.c_uint32),
-        ("number", ctypes.c_uint16),
-        *(
-            (name, ctypes.c_uint8)
-            for name in ("code", "payload_type", "declared", "volume", "marker", "moved", "ended")
-        ),
-        ("unused", ctypes.c_uint8 * 7),
-    )
-
-
-class _Gap(ctypes.Structure):
-    _fields_ = tuple((name, ctypes.c_int64) for name in ("at_ns", "missing_ns", "begin", "end", "kind"))
-
-
-class _Stream(ctypes.Structure):
-    _fields_ = (
-        ("local", ctypes.c_char * _ADDRESS_TEXT),
-        ("remote", ctypes.c_char * _ADDRESS_TEXT),
-        *((name, ctypes.c_uint32) for name in ("ssrc", "mark", "epoch", "last_epoch")),
-        ("audio", ctypes.c_int32),
-        ("sent", ctypes.c_uint8),
-        *((name, ctypes.c_int64) for name in ("packets", "bytes", "expected", "lost", "duplicates", "reordered")),
-        *((name, ctypes.c_int64) for name in ("restarts", "unnegotiated", "empty", "noise", "timed", "jitter_samples")),
-        *((name, ctypes.c_int64) for name in ("media_ns", "event_ns", "lost_ns", "pause_ns", "span_ns")),
-        *((name, ctypes.c_double) for name in ("jitter_ms", "mean_jitter_ms", "max_jitter_ms")),
-        *((name, ctypes.c_int64) for name in ("max_gap_ns", "max_late_ns", "first_ns", "last_ns")),
-        *((name, ctypes.c_int64) for name in ("first_monotonic_ns", "last_monotonic_ns")),
-        ("payload_types", ctypes.c_uint32 * 128),
-        *((name, ctypes.c_uint32) for name in ("gap_count", "refused_events", "digit_count")),
-        ("gaps", _Gap * MAX_GAPS),
-        ("digits", _Digit * MAX_DIGITS),
-    )
-
-
-class _Told(ctypes.Structure):
-    _fields_ = (
-        *((name, ctypes.c_uint32) for name in ("epoch", "rows")),
-        *((name, ctypes.c_uint64) for name in ("uncounted", "strangers", "other")),
-    )
-
-
-class _Recorded(ctypes.Structure):
-    _fields_ = (("remote", ctypes.c_char * _ADDRESS_TEXT), ("error", ctypes.c_int32))
-
-
-class _Message(ctypes.Structure):
-    _fields_ = (
-        ("number", ctypes.c_uint64),
-        *((name, ctypes.c_int64) for name in ("real_ns", "monotonic_ns", "read_ns")),
-        ("connection", ctypes.c_uint64),
-        ("missed", ctypes.c_uint64),
-        ("length", ctypes.c_uint32),
-        ("unsent", ctypes.c_int32),
-        *((name, ctypes.c_uint8) for name in ("sent", "secure", "sdp", "parsed")),
-        ("protocol", ctypes.c_char * 8),
-        ("local", ctypes.c_char * _ADDRESS_TEXT),
-        ("peer", ctypes.c_char * _ADDRESS_TEXT),
-        ("target", ctypes.c_char * _TARGET_TEXT),
-    )
-
-
-class _Network(ctypes.Structure):
-    _fields_ = (("family", ctypes.c_uint8), ("bits", ctypes.c_uint8), ("ip", ctypes.c_uint8 * 16))
-
-
-class _Captured(ctypes.Structure):
-    _fields_ = (
-        ("packets", ctypes.c_uint64),
-        ("bytes", ctypes.c_uint64),
-        ("left_out", ctypes.c_uint64),
-        ("error", ctypes.c_int32),
-    )
 
 
 class Tap:
@@ -166,7 +79,7 @@ class Tap:
 
         Empty: nobody, or it is not whole. TapError: the call is not recorded, or a file is not whole.
         """
-        recorded = (_Recorded * MAX_RECORDINGS)()
+        recorded = (RawRecorded * MAX_RECORDINGS)()
         error = self._library.tap_record_end(_bytes(call_id), ctypes.c_int64(int(until_s * 1e9)), recorded)
         error = error or next((one.error for one in recorded if one.error), 0)
         if error:
@@ -183,23 +96,35 @@ class Tap:
 
         What there was no room for is told beside them: packets of streams that came after others, digits, gaps.
         """
-        told, name = _Told(), _bytes(call_id)
-        rows = (_Stream * 0)()
+        told, name = RawTold(), _bytes(call_id)
+        rows = (RawStream * 0)()
         while (count := self._library.tap_streams(name, rows, len(rows), ctypes.byref(told))) > len(rows):
-            rows = (_Stream * count)()
+            rows = (RawStream * count)()
         if count < 0:
             raise TapError(f"call {call_id} is not tapped")
         return TapStreams(
-            rows=tuple(_stream(row) for row in rows[:count]),
+            rows=tuple(stream_of(row) for row in rows[:count]),
+            guards=self._guards(name),
             epoch=told.epoch,
             uncounted=told.uncounted,
             strangers=told.strangers,
             other=told.other,
         )
 
+    def _guards(self, name: bytes) -> tuple[TapGuard, ...]:
+        guards = (RawGuard * MAX_GUARDS)()
+        count = self._library.tap_guards(name, guards, len(guards))
+        return tuple(guard_of(guard) for guard in guards[:count])
+
+    def srtp(self, call_id: str, wanted: TapSrtp) -> None:
+        """What SRTP is to be in this call's media lines that are made from now on. TapError: not open."""
+        raw = raw_srtp(wanted)
+        if self._library.tap_srtp(_bytes(call_id), ctypes.byref(raw)):
+            raise TapError(f"call {call_id} is not tapped")
+
     def close(self, call_id: str) -> Captured:
         """Forgets the call, and ends its capture. TapError: not open."""
-        captured = _Captured()
+        captured = RawCaptured()
         if self._library.tap_close(_bytes(call_id), ctypes.byref(captured)):
             raise TapError(f"call {call_id} is not tapped")
         return Captured(
@@ -211,7 +136,7 @@ class Tap:
 
     def messages(self) -> Iterator[TapMessage]:
         """The SIP messages since the last one that this gave. `missed` counts those that were not asked for in time."""
-        head = _Message()
+        head = RawMessage()
         while self._library.tap_message(ctypes.c_uint64(self._seen), ctypes.byref(head), self._text, len(self._text)):
             self.missed += head.missed
             self._seen = head.number
@@ -250,9 +175,9 @@ class Tap:
     def allow(self, networks: Sequence[str]) -> None:
         """From now on no SIP is sent to an address outside these (CIDRs); before, to any. ValueError: one is none."""
         known = [ip_network(network, strict=False) for network in networks]
-        rows = (_Network * len(known))(
+        rows = (RawNetwork * len(known))(
             *(
-                _Network(each.version, each.prefixlen, (ctypes.c_uint8 * 16)(*each.network_address.packed))
+                RawNetwork(each.version, each.prefixlen, (ctypes.c_uint8 * 16)(*each.network_address.packed))
                 for each in known
             )
         )
@@ -285,75 +210,3 @@ def _library() -> ctypes.CDLL:
 
 def _bytes(call_id: str) -> bytes:
     return call_id.encode(errors="surrogateescape")
-
-
-def _stream(raw: _Stream) -> TapStream:
-    measured, timed = raw.jitter_samples > 0, raw.timed > 0
-    clocked = timed or raw.event_ns or raw.lost_ns or raw.pause_ns
-    return TapStream(
-        sent=bool(raw.sent),
-        local=raw.local.decode(),
-        remote=raw.remote.decode(),
-        ssrc=raw.ssrc,
-        mark=raw.mark,
-        epoch=raw.epoch,
-        last_epoch=raw.last_epoch,
-        packets=raw.packets,
-        bytes=raw.bytes,
-        expected=raw.expected,
-        lost=raw.lost,
-        duplicates=raw.duplicates,
-        reordered=raw.reordered,
-        restarts=raw.restarts,
-        unnegotiated=raw.unnegotiated,
-        empty=raw.empty,
-        noise=raw.noise,
-        media_ms=raw.media_ns / 1e6 if timed else None,
-        lost_ms=raw.lost_ns / 1e6 if clocked else None,
-        pause_ms=raw.pause_ns / 1e6 if clocked else None,
-        event_ms=raw.event_ns / 1e6,
-        span_ms=raw.span_ns / 1e6 if clocked else None,
-        jitter_samples=raw.jitter_samples,
-        jitter_ms=raw.jitter_ms if measured else None,
-        mean_jitter_ms=raw.mean_jitter_ms if measured else None,
-        max_jitter_ms=raw.max_jitter_ms if measured else None,
-        max_gap_ms=raw.max_gap_ns / 1e6 if raw.max_gap_ns >= 0 else None,
-        max_late_ms=raw.max_late_ns / 1e6 if raw.max_late_ns >= 0 else None,
-        first_at=raw.first_ns / 1e9,
-        last_at=raw.last_ns / 1e9,
-        first_s=raw.first_monotonic_ns / 1e9,
-        last_s=raw.last_monotonic_ns / 1e9,
-        payload_types={number: count for number, count in enumerate(raw.payload_types) if count},
-        gaps=tuple(_gap(gap) for gap in raw.gaps[: raw.gap_count]),
-        gap_count=raw.gap_count,
-        audio=raw.audio if raw.audio >= 0 else None,
-        digits=tuple(_digit(digit) for digit in raw.digits[: raw.digit_count]),
-        uncounted_digits=raw.refused_events,
-    )
-
-
-def _gap(raw: _Gap) -> TapGap:
-    return TapGap(
-        at_s=raw.at_ns / 1e9,
-        missing_ms=raw.missing_ns / 1e6,
-        kind=_GAP_KINDS[raw.kind],
-        packets=raw.end - raw.begin,
-    )
-
-
-def _digit(raw: _Digit) -> TapDigit:
-    ticks = (raw.last_segment - raw.timestamp) % (1 << 32) + raw.ticks
-    return TapDigit(
-        code=raw.code,
-        payload_type=raw.payload_type,
-        timestamp=raw.timestamp,
-        first_s=raw.first_ns / 1e9,
-        last_s=raw.last_ns / 1e9,
-        duration_ms=ticks * raw.tick_ns / 1e6,
-        volume_dbm0=-raw.volume,
-        marker=bool(raw.marker),
-        packets=raw.packets,
-        end_packets=raw.end_packets,
-        moved=bool(raw.moved),
-        pressed_again=raw.pressed_again,
-    )

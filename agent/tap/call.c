@@ -1,54 +1,13 @@
 /* The calls that were asked for, by Call-ID: what their streams count, their capture, their recordings. Nothing else is
  * kept of any call, so that a flood of INVITEs costs nothing here. */
 #include <errno.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "tap.h"
+#include "call.h"
 
 #define BUCKETS 1024
 #define PAST_CALLS 16384 /* a power of two */
-
-struct stream {
-    struct tap_counter *counter;
-    struct tap_row *row; /* the newest */
-    struct tap_address local, remote;
-    uint32_t ssrc, mark;
-    bool sent;
-};
-
-struct row {
-    struct tap_row *row;
-    unsigned stream;
-    int32_t audio; /* -1: none */
-};
-
-struct audio {
-    struct tap_audio *file;
-    struct tap_address remote; /* family 0: nobody's yet */
-};
-
-struct tap_call {
-    struct tap_call *next;
-    uint64_t hash;
-    size_t id_length;
-    unsigned users, openings; /* guarded by table_lock */
-    pthread_mutex_t lock;     /* guards what follows, and the paths of the call's media lines */
-    struct tap_capture *capture;
-    char *recording; /* path of the first file; NULL: what comes is not recorded */
-    int64_t recording_began_ns;
-    struct audio audios[TAP_MAX_AUDIOS];
-    uint32_t mark, epoch;
-    unsigned stream_count, row_count;
-    uint64_t uncounted, strangers, other; /* struct tap_told */
-    struct tap_address way_back;
-    struct stream streams[TAP_MAX_ROWS];
-    struct row rows[TAP_MAX_ROWS];
-    char id[];
-};
 
 static struct tap_call *table[BUCKETS];
 static int live; /* calls not freed yet */
@@ -164,37 +123,7 @@ int tap_call_count(void) {
     return count;
 }
 
-/* --- what crosses the wire --- */
-
-/* What was agreed on before stays known: packets sent before a re-INVITE was answered are still under way. */
-static void learn(struct tap_formats *known, const struct tap_formats *agreed) {
-    for (unsigned i = 0; i < 128; i++) {
-        if (!agreed->clock_hz[i]) continue;
-        known->clock_hz[i] = agreed->clock_hz[i];
-        known->codec[i] = agreed->codec[i];
-    }
-}
-
-/* Media was negotiated, for the first time or again. */
-void tap_call_formats(struct tap_call *call, struct tap_path *path, const struct tap_formats *sent,
-                      const struct tap_formats *received) {
-    pthread_mutex_lock(&call->lock);
-    learn(&path->sent, sent);
-    learn(&path->received, received);
-    pthread_mutex_unlock(&call->lock);
-}
-
-/* A stream begins at these addresses. */
-void tap_call_attached(struct tap_call *call, struct tap_path *path, const struct tap_path *now) {
-    pthread_mutex_lock(&call->lock);
-    path->local_rtp = now->local_rtp;
-    path->local_rtcp = now->local_rtcp;
-    path->remote_rtp = now->remote_rtp;
-    path->remote_rtcp = now->remote_rtcp;
-    for (unsigned i = 0; i < call->stream_count; i++)
-        if (call->streams[i].sent) tap_counter_regrid(call->streams[i].counter);
-    pthread_mutex_unlock(&call->lock);
-}
+/* --- what is told of it --- */
 
 /* One more SDP of the call: what comes from now on is another epoch's. */
 void tap_call_sdp(struct tap_call *call) {
@@ -210,113 +139,6 @@ struct tap_address tap_call_way_back(struct tap_call *call, const struct tap_add
     struct tap_address way_back = call->way_back;
     pthread_mutex_unlock(&call->lock);
     return way_back;
-}
-
-/* One packet with where it came from or went to. */
-struct way {
-    const struct tap_path *path;
-    const struct tap_address *local, *remote;
-    bool sent;
-};
-
-static bool is_peers(const struct way *way) { return tap_same_host(way->remote, &way->path->remote_rtp); }
-
-/* The stream of a packet, made where it is new; NULL where there is no room. */
-static struct stream *stream_of(struct tap_call *call, const struct way *way, uint32_t ssrc) {
-    for (unsigned i = call->stream_count; i-- > 0;) {
-        struct stream *known = &call->streams[i];
-        if (known->ssrc == ssrc && known->sent == way->sent && known->mark == call->mark &&
-            tap_same_address(&known->local, way->local) && tap_same_address(&known->remote, way->remote))
-            return known;
-    }
-    if (call->row_count + (is_peers(way) ? 0 : TAP_PEER_ROWS) >= TAP_MAX_ROWS) return NULL;
-    struct tap_counter *made = tap_counter_new(way->sent);
-    if (!made) return NULL;
-    struct stream *begun = &call->streams[call->stream_count++];
-    *begun = (struct stream){made, NULL, *way->local, *way->remote, ssrc, call->mark, way->sent};
-    return begun;
-}
-
-/* Makes the newest row of a stream that of this epoch. Where there is no room, the one that there is goes on. */
-static bool has_row(struct tap_call *call, struct stream *stream, const struct way *way) {
-    if (stream->row && tap_row_epoch(stream->row) == call->epoch) return true;
-    bool is_room = call->row_count + (is_peers(way) ? 0 : TAP_PEER_ROWS) < TAP_MAX_ROWS;
-    struct tap_row *made =
-        is_room ? tap_row_new(stream->counter, call->epoch, (int32_t)call->row_count) : NULL;
-    if (made) {
-        call->rows[call->row_count++] = (struct row){made, (unsigned)(stream - call->streams), -1};
-        stream->row = made;
-    } else if (stream->row) {
-        tap_row_last(stream->row, call->epoch);
-    }
-    return stream->row != NULL;
-}
-
-/* The recording of what an address sends, made where it is new; -1 where there is none. */
-static int32_t audio_of(struct tap_call *call, const struct way *way) {
-    int32_t place = 0;
-    while (place < TAP_MAX_AUDIOS && call->audios[place].remote.family &&
-           !tap_same_address(&call->audios[place].remote, way->remote))
-        place++;
-    if (place == TAP_MAX_AUDIOS) return -1;
-    struct audio *audio = &call->audios[place];
-    if (!audio->remote.family && place == TAP_MAX_AUDIOS - 1 && !is_peers(way)) return -1;
-    if (!audio->file) {
-        char path[PATH_MAX];
-        int error;
-        if (snprintf(path, sizeof path, "%s.%d", call->recording, place) >= (int)sizeof path) return -1;
-        audio->file = tap_audio_new(path, call->recording_began_ns, &error);
-        if (!audio->file) return -1;
-    }
-    audio->remote = *way->remote;
-    return place;
-}
-
-static void record(struct tap_call *call, const struct stream *stream, const struct way *way, enum tap_codec codec,
-                   const struct rtp_header *packet, const uint8_t *bytes, int64_t monotonic_ns) {
-    int32_t place = audio_of(call, way);
-    if (place < 0) return;
-    tap_audio_add(call->audios[place].file, codec, packet, bytes, monotonic_ns);
-    for (unsigned i = call->row_count; stream && i-- > 0;) {
-        if (call->rows[i].row != stream->row) continue;
-        call->rows[i].audio = place;
-        break;
-    }
-}
-
-static void count_rtp(struct tap_call *call, const struct way *way, struct tap_time at, const struct rtp_header *packet,
-                      const uint8_t *bytes, size_t length) {
-    const struct tap_formats *formats = way->sent ? &way->path->sent : &way->path->received;
-    struct stream *stream = stream_of(call, way, packet->ssrc);
-    if (stream && has_row(call, stream, way))
-        tap_count(stream->counter, formats, packet, bytes, length, at.real_ns, at.monotonic_ns);
-    else if (is_peers(way))
-        call->uncounted++;
-    else
-        call->strangers++;
-    enum tap_codec codec = formats->codec[packet->payload_type];
-    if (!way->sent && call->recording && (codec == TAP_PCMU || codec == TAP_PCMA))
-        record(call, stream, way, codec, packet, bytes, at.monotonic_ns);
-}
-
-/* One packet of a call's media; `remote` NULL: where the path says; `arrived_ns` 0: now. */
-void tap_call_media(struct tap_call *call, const struct tap_path *path, bool sent, bool rtcp,
-                    const struct tap_address *remote, int64_t arrived_ns, const void *packet, size_t length) {
-    struct rtp_header header;
-    pthread_mutex_lock(&call->lock);
-    struct tap_time now = tap_time_of(arrived_ns);
-    struct way way = {.path = path,
-                      .local = rtcp ? &path->local_rtcp : &path->local_rtp,
-                      .remote = remote ? remote : rtcp ? &path->remote_rtcp : &path->remote_rtp,
-                      .sent = sent};
-    if (!rtcp && tap_rtp(packet, length, &header))
-        count_rtp(call, &way, now, &header, packet, length);
-    else if (!rtcp)
-        call->other++;
-    if (call->capture)
-        tap_capture_write(call->capture, now.real_ns, sent ? way.local : way.remote, sent ? way.remote : way.local,
-                          packet, length);
-    pthread_mutex_unlock(&call->lock);
 }
 
 /* One SIP message of a call, kept without its secrets. */
@@ -377,6 +199,14 @@ void tap_call_mark(struct tap_call *call) {
         if (call->audios[i].file) tap_audio_restart(call->audios[i].file, call->recording_began_ns);
     }
     for (unsigned i = 0; i < call->row_count; i++) call->rows[i].audio = -1;
+    pthread_mutex_unlock(&call->lock);
+}
+
+/* What SRTP is to be in this call, where `wanted` is told: from its next media line on. What it was until then. */
+void tap_call_srtp(struct tap_call *call, const struct tap_srtp *wanted, struct tap_srtp *known) {
+    pthread_mutex_lock(&call->lock);
+    if (known) *known = call->srtp;
+    if (wanted) call->srtp = *wanted;
     pthread_mutex_unlock(&call->lock);
 }
 

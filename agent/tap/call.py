@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agent.sip.text import printable
 from agent.tap import MAX_CAPTURE_BYTES, MAX_RECORDINGS, Tap, TapError
-from agent.tap.model import TapStreams
+from agent.tap.model import TapSrtp, TapStreams
 
 LOG = logging.getLogger(__name__)
 
@@ -41,6 +41,15 @@ class TappedCall:
             LOG.warning("%s", printable(str(error)))
             return False
         return True
+
+    def secure(self, wanted: TapSrtp) -> None:
+        """What SRTP is to be in it; to be called before its media is made."""
+        if not self._open:
+            return
+        try:
+            self._tap.srtp(self._call_id, wanted)
+        except TapError as error:
+            LOG.warning("%s", printable(str(error)))
 
     def record(self, path: Path) -> None:
         """What comes from now on goes into new WAV files too, of that name and longer; `recorded` ends them."""

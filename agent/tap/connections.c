@@ -1,6 +1,7 @@
 /* What carries messages: a UDP socket, or a TCP or TLS connection, each with a number of its own for good. Of connections
  * it is told when they were opened, were up, and ended, and by whom; and of the beginning of a message that does not end. */
 #include <pjsip.h>
+#include <pjsip/sip_transport_tls.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,8 @@
 #define CHANGES 4096
 #define PING_BYTES 4 /* two empty lines: RFC 5626 §3.5.1 */
 #define UNREAD_BYTES 4096
+
+extern void (*pjsip_tls_turned_away)(const pjsip_tls_on_accept_fail_param *); /* dev/pjsua2/patches */
 
 struct connection {
     struct connection *next;
@@ -40,12 +43,16 @@ static bool is_connection(const pjsip_transport *transport) {
     return (transport->flag & PJSIP_TRANSPORT_RELIABLE) != 0;
 }
 
-/* Puts how it stands now in front of its reader. With our lock. */
-static void tell(const struct connection *connection) {
-    if (!is_connection(connection->transport)) return;
+/* Puts it in front of its reader. With our lock. */
+static void put(const struct tap_connection *shown) {
     if (newest - oldest + 1 >= CHANGES) oldest++;
-    changes[++newest % CHANGES] = connection->shown;
+    changes[++newest % CHANGES] = *shown;
     tap_wake_reader();
+}
+
+/* How it stands now. With our lock. */
+static void tell(const struct connection *connection) {
+    if (is_connection(connection->transport)) put(&connection->shown);
 }
 
 static void show_ends(struct connection *connection) {
@@ -198,6 +205,20 @@ static void on_state(pjsip_transport *transport, pjsip_transport_state state, co
     if (state_before) state_before(transport, state, info);
 }
 
+/* One that came to a listener, and whose handshake failed: pjsip made no transport of it. */
+static void on_turned_away(const pjsip_tls_on_accept_fail_param *of) {
+    struct tap_connection shown = {.protocol = "TLS", .status = of->status};
+    struct tap_address local = tap_address_of(of->local_addr), remote = tap_address_of(of->remote_addr);
+    shown.opened_ns = shown.closed_ns = tap_now().monotonic_ns;
+    shown.secure.begun = true;
+    tap_address_text(&local, shown.local);
+    tap_address_text(&remote, shown.remote);
+    pthread_mutex_lock(&lock);
+    shown.number = ++connections_seen;
+    put(&shown);
+    pthread_mutex_unlock(&lock);
+}
+
 /* The next change of a connection, in their order; 0: none yet. Of more than CHANGES unread ones the first are gone. */
 int tap_connection(struct tap_connection *out) {
     pthread_mutex_lock(&lock);
@@ -210,6 +231,7 @@ int tap_connection(struct tap_connection *out) {
 void tap_connections_install(pjsip_endpoint *endpoint, tap_send through) {
     pjsip_tpmgr *manager = pjsip_endpt_get_tpmgr(endpoint);
     send_through = through;
+    pjsip_tls_turned_away = &on_turned_away;
     state_before = pjsip_tpmgr_get_state_cb(manager);
     pjsip_tpmgr_set_state_cb(manager, &on_state);
     pjsip_tpmgr_set_recv_data_cb(manager, &on_data);

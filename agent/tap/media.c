@@ -1,84 +1,22 @@
-/* A pjmedia transport adapter around the transport (SRTP's included) of each media line: sees every RTP and RTCP packet
- * in plain, passes everything on. It lives as long as the transport that it wraps, by way of its group lock. */
-#include <linux/sockios.h>
+/* A pjmedia transport adapter around SRTP, which is around the transport of each media line: sees what a call's stream says
+ * and hears, in the clear, tells below.c of it, and passes everything on. It lives as long as the transport that it wraps,
+ * by way of its group lock. */
 #include <pjsua-lib/pjsua.h>
 #include <pjsua-lib/pjsua_internal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <time.h>
 
-#include "tap.h"
+#include "line.h"
 #include "types.h"
-
-#define MAX_WAITING 4096 /* datagrams: a flood shall not hold up the end of its call */
-
-struct line {
-    pjmedia_transport base; /* first: pjsip knows us by it */
-    pjmedia_transport *slave;
-    pj_bool_t owns_slave;
-    pjsua_call_id index;
-    void *user;
-    void (*rtp)(void *user, void *packet, pj_ssize_t length);
-    void (*rtp2)(pjmedia_tp_cb_param *param);
-    void (*rtcp)(void *user, void *packet, pj_ssize_t length);
-    _Atomic(struct tap_call *) call; /* NULL while nobody asked for it; set once */
-    _Atomic pj_sock_t rtp_socket;
-    struct tap_path path;
-};
 
 static pjmedia_transport *(*wrapped)(pjsua_call_id, unsigned, pjmedia_transport *, unsigned);
 
 /* --- packets --- */
 
-/* When the packet that was read last from this socket came to it, which may be long before an agent that is late reads
- * it; 0: not known. The first time it is asked, it is from then on that the kernel takes note. */
-static int64_t arrival_ns(pj_sock_t socket) {
-    struct timespec at;
-    if (socket == PJ_INVALID_SOCKET || ioctl((int)socket, SIOCGSTAMPNS, &at) != 0) return 0;
-    return at.tv_sec * INT64_C(1000000000) + at.tv_nsec;
-}
-
-static pj_sock_t rtp_socket(pjmedia_transport *transport) {
-    pjmedia_transport_info info;
-    pjmedia_transport_info_init(&info);
-    return pjmedia_transport_get_info(transport, &info) == PJ_SUCCESS ? info.sock_info.rtp_sock : PJ_INVALID_SOCKET;
-}
-
-static void saw(struct line *line, bool sent, bool rtcp, const pj_sockaddr *remote, const void *packet,
-                pj_ssize_t length) {
-    struct tap_call *call = atomic_load(&line->call);
-    struct tap_address from;
-    if (!call || length <= 0) return; /* negative: an error of the socket */
-    if (remote) from = tap_address_of(remote);
-    int64_t at_ns = sent || rtcp ? 0 : arrival_ns(atomic_load(&line->rtp_socket));
-    tap_call_media(call, &line->path, sent, rtcp, remote ? &from : NULL, at_ns, packet, (size_t)length);
-}
-
-/* Counts what came and was not read yet: the SIP messages are read by a thread of their own, so that on a busy machine a
- * BYE overtakes the media that came before it. Not while a stream reads, which would miss them: another branch of a fork
- * that answers with the SDP of the first stops the media of a stream that goes on. */
-static void drain(struct line *line) {
-    if (line->user) return;
-    pj_sock_t socket = atomic_load(&line->rtp_socket);
-    if (!atomic_load(&line->call) || socket == PJ_INVALID_SOCKET) return;
-    for (int left = MAX_WAITING; left > 0; left--) {
-        _Alignas(8) uint8_t packet[PJMEDIA_MAX_MRU]; /* all that the slave reads of one */
-        pj_ssize_t got = sizeof packet;
-        pj_sockaddr from;
-        int from_length = sizeof from;
-        if (pj_sock_recvfrom(socket, packet, &got, MSG_DONTWAIT, &from, &from_length) != PJ_SUCCESS) return;
-        int length = (int)got;
-        if (length > 0 && pjmedia_transport_srtp_decrypt_pkt(line->slave, PJ_TRUE, packet, &length) == PJ_SUCCESS)
-            saw(line, false, false, &from, packet, length);
-    }
-}
-
 static void on_rtp(pjmedia_tp_cb_param *param) {
     struct line *line = param->user_data;
-    saw(line, false, false, param->src_addr, param->pkt, param->size);
+    tap_below_passed(line, param->pkt, param->size);
     if (line->rtp2) {
         param->user_data = line->user;
         line->rtp2(param);
@@ -90,32 +28,24 @@ static void on_rtp(pjmedia_tp_cb_param *param) {
 
 static void on_rtcp(void *user, void *packet, pj_ssize_t length) {
     struct line *line = user;
-    saw(line, false, true, NULL, packet, length);
     if (line->rtcp) line->rtcp(line->user, packet, length);
-}
-
-/* What could not be sent was not on the wire: its number is missing in the stream, and counts as lost. */
-static pj_status_t sent(struct line *line, bool rtcp, const pj_sockaddr *to, const void *packet, pj_size_t length,
-                        pj_status_t status) {
-    if (status == PJ_SUCCESS || status == PJ_EPENDING) saw(line, true, rtcp, to, packet, (pj_ssize_t)length);
-    return status;
 }
 
 static pj_status_t send_rtp(pjmedia_transport *transport, const void *packet, pj_size_t length) {
     struct line *line = (struct line *)transport;
-    return sent(line, false, NULL, packet, length, pjmedia_transport_send_rtp(line->slave, packet, length));
+    tap_below_sends(line, packet, length);
+    pj_status_t status = pjmedia_transport_send_rtp(line->slave, packet, length);
+    tap_below_sends(NULL, NULL, 0);
+    return status;
 }
 
 static pj_status_t send_rtcp(pjmedia_transport *transport, const void *packet, pj_size_t length) {
-    struct line *line = (struct line *)transport;
-    return sent(line, true, NULL, packet, length, pjmedia_transport_send_rtcp(line->slave, packet, length));
+    return pjmedia_transport_send_rtcp(((struct line *)transport)->slave, packet, length);
 }
 
 static pj_status_t send_rtcp2(pjmedia_transport *transport, const pj_sockaddr_t *to, unsigned to_length,
                               const void *packet, pj_size_t length) {
-    struct line *line = (struct line *)transport;
-    pj_status_t status = pjmedia_transport_send_rtcp2(line->slave, to, to_length, packet, length);
-    return sent(line, true, to, packet, length, status);
+    return pjmedia_transport_send_rtcp2(((struct line *)transport)->slave, to, to_length, packet, length);
 }
 
 /* --- what the SDP says --- */
@@ -150,52 +80,84 @@ static void formats(struct tap_formats *out, const pjmedia_sdp_session *sdp, uns
     }
 }
 
-/* Media was negotiated, for the first time or again: the dialog, and with it the Call-ID, is there and locked. */
+/* --- what SRTP is --- */
+
+static struct tap_call *call_of(pjsua_call_id index) {
+    const pjsua_call *call = &pjsua_get_var()->calls[index];
+    const pjsip_dialog *dialog = call->inv ? call->inv->dlg : call->async_call.dlg;
+    return dialog ? tap_call_find(dialog->call_id->id.ptr, (size_t)dialog->call_id->id.slen) : NULL;
+}
+
+/* The dialog, and with it the Call-ID, is there and locked. */
+static struct tap_call *know(struct line *line) {
+    struct tap_call *call = atomic_load(&line->call);
+    if (!call && (call = call_of(line->index)) != NULL) atomic_store(&line->call, call);
+    return call;
+}
+
+static void copy_name(char to[TAP_SUITE_TEXT], const pj_str_t *name) {
+    size_t length = name->slen > 0 ? (size_t)name->slen : 0;
+    memcpy(to, name->ptr, length < TAP_SUITE_TEXT ? length : TAP_SUITE_TEXT - 1);
+}
+
+static void tell_keys(struct line *line) {
+    struct tap_call *call = atomic_load(&line->call);
+    struct tap_keys now = {0};
+    pjmedia_transport_info info;
+    pjmedia_transport_info_init(&info);
+    if (!call || pjmedia_transport_get_info(line->slave, &info) != PJ_SUCCESS) return;
+    const pjmedia_srtp_info *srtp = pjmedia_transport_info_get_spc_info(&info, PJMEDIA_TRANSPORT_TYPE_SRTP);
+    if (srtp && srtp->active) {
+        now.active = true;
+        now.keying = atomic_load(&line->keying);
+        copy_name(now.sent_suite, &srtp->tx_policy.name);
+        copy_name(now.received_suite, &srtp->rx_policy.name);
+    }
+    tap_call_keys(call, &line->path, &now);
+}
+
+/* A handshake came to its end. */
+static void on_negotiated(pjmedia_transport *srtp, pj_status_t status) {
+    struct line *line = tap_line_of_srtp(srtp);
+    struct tap_call *call = atomic_load(&line->call);
+    if (call) tap_call_dtls_end(call, &line->path, status);
+    tell_keys(line);
+    if (line->negotiated) line->negotiated(srtp, status);
+}
+
+/* An answer names one way to come to keys. */
+static enum tap_keying keying_of(const pjmedia_sdp_session *local, unsigned index) {
+    if (index >= local->media_count) return TAP_NO_KEYS;
+    const pjmedia_sdp_media *media = local->media[index];
+    if (pjmedia_sdp_media_find_attr2(media, "crypto", NULL)) return TAP_SDES;
+    bool is_dtls = pjmedia_sdp_media_find_attr2(media, "fingerprint", NULL) != NULL;
+    return is_dtls ? TAP_DTLS : TAP_NO_KEYS;
+}
+
+/* Media was negotiated, for the first time or again. */
 static pj_status_t media_start(pjmedia_transport *transport, pj_pool_t *pool, const pjmedia_sdp_session *local,
                                const pjmedia_sdp_session *remote, unsigned index) {
     struct line *line = (struct line *)transport;
-    struct tap_call *call = atomic_load(&line->call);
-    const pjsip_inv_session *session = pjsua_get_var()->calls[line->index].inv;
-    if (!call && session) {
-        const pj_str_t *id = &session->dlg->call_id->id;
-        call = tap_call_find(id->ptr, (size_t)id->slen);
-    }
+    struct tap_call *call = know(line);
     if (call) {
         struct tap_formats sent, received; /* a side's SDP says what it receives (RFC 3264 §5.1) */
         formats(&sent, remote, index);
         formats(&received, local, index);
         tap_call_formats(call, &line->path, &sent, &received);
-        atomic_store(&line->call, call);
     }
-    return pjmedia_transport_media_start(line->slave, pool, local, remote, index);
+    atomic_store(&line->keying, keying_of(local, index));
+    pj_status_t status = pjmedia_transport_media_start(line->slave, pool, local, remote, index);
+    if (call && status != PJ_SUCCESS && atomic_load(&line->keying) == TAP_DTLS)
+        tap_call_dtls_end(call, &line->path, status); /* it had come to its end before the answer did */
+    tell_keys(line);
+    return status;
 }
 
 /* --- the stream above us --- */
 
-static void find_path(struct line *line, const pjmedia_transport_attach_param *stream) {
-    struct tap_call *call = atomic_load(&line->call);
-    struct tap_path now = {0};
-    pjmedia_transport_info info;
-    pjmedia_transport_info_init(&info);
-    if (!call) return;
-    if (pjmedia_transport_get_info(line->slave, &info) == PJ_SUCCESS) {
-        now.local_rtp = tap_address_of(&info.sock_info.rtp_addr_name);
-        now.local_rtcp = tap_address_of(&info.sock_info.rtcp_addr_name);
-        atomic_store(&line->rtp_socket, info.sock_info.rtp_sock);
-    }
-    now.remote_rtp = tap_address_of(&stream->rem_addr);
-    now.remote_rtcp = tap_address_of(&stream->rem_rtcp);
-    if (!now.remote_rtcp.family || !now.remote_rtcp.port) { /* RFC 3550 §11 */
-        now.remote_rtcp = now.remote_rtp;
-        now.remote_rtcp.port++;
-    }
-    tap_call_attached(call, &line->path, &now);
-}
-
 static pj_status_t attach2(pjmedia_transport *transport, pjmedia_transport_attach_param *stream) {
     struct line *line = (struct line *)transport;
     pjmedia_transport_attach_param ours = *stream;
-    find_path(line, stream);
     line->user = stream->user_data;
     line->rtp = stream->rtp_cb;
     line->rtp2 = stream->rtp_cb2;
@@ -230,14 +192,18 @@ static pj_status_t media_create(pjmedia_transport *transport, pj_pool_t *pool, u
     return pjmedia_transport_media_create(((struct line *)transport)->slave, pool, options, remote, index);
 }
 
+/* A handshake may begin with this: with an answer, before it is sent. */
 static pj_status_t encode_sdp(pjmedia_transport *transport, pj_pool_t *pool, pjmedia_sdp_session *local,
                               const pjmedia_sdp_session *remote, unsigned index) {
-    return pjmedia_transport_encode_sdp(((struct line *)transport)->slave, pool, local, remote, index);
+    struct line *line = (struct line *)transport;
+    struct tap_call *call = know(line);
+    if (call && remote) tap_call_answering(call, &line->path);
+    return pjmedia_transport_encode_sdp(line->slave, pool, local, remote, index);
 }
 
 static pj_status_t media_stop(pjmedia_transport *transport) {
     struct line *line = (struct line *)transport;
-    drain(line);
+    tap_below_drain(line);
     return pjmedia_transport_media_stop(line->slave);
 }
 
@@ -280,6 +246,14 @@ static pjmedia_transport_op operations = {
     .attach2 = &attach2,
 };
 
+static void watch_negotiation(struct line *line) {
+    pjmedia_srtp_setting setting;
+    pjmedia_transport_srtp_get_setting(line->slave, &setting);
+    line->negotiated = setting.cb.on_srtp_nego_complete;
+    setting.cb.on_srtp_nego_complete = &on_negotiated;
+    pjmedia_transport_srtp_modify_setting(line->slave, &setting);
+}
+
 /* pjsua asks for each media line of each call. pjsua2's own callback runs first: it creates the incoming Call. */
 static pjmedia_transport *wrap(pjsua_call_id index, unsigned media, pjmedia_transport *transport, unsigned flags) {
     if (wrapped) transport = wrapped(index, media, transport, flags);
@@ -292,13 +266,45 @@ static pjmedia_transport *wrap(pjsua_call_id index, unsigned media, pjmedia_tran
     line->slave = transport;
     line->owns_slave = (flags & PJSUA_MED_TP_CLOSE_MEMBER) != 0;
     line->index = index;
-    atomic_store(&line->rtp_socket, rtp_socket(transport));
-    arrival_ns(atomic_load(&line->rtp_socket));
+    if (!tap_below_install(line)) {
+        free(line);
+        return transport;
+    }
+    watch_negotiation(line);
     if (transport->grp_lock) {
         pj_grp_lock_add_ref(transport->grp_lock);
         pj_grp_lock_add_handler(transport->grp_lock, NULL, line, &line_free);
     }
     return &line->base;
+}
+
+/* --- what it is to be --- */
+
+static void apply(const struct tap_srtp *wanted, pjmedia_srtp_setting *setting) {
+    setting->use = (pjmedia_srtp_use)wanted->use;
+    setting->keying_count = wanted->keying_count;
+    for (unsigned i = 0; i < wanted->keying_count; i++)
+        setting->keying[i] =
+            wanted->keyings[i] == TAP_DTLS ? PJMEDIA_SRTP_KEYING_DTLS_SRTP : PJMEDIA_SRTP_KEYING_SDES;
+    pjmedia_srtp_crypto known[PJMEDIA_SRTP_MAX_CRYPTOS];
+    unsigned count = PJMEDIA_SRTP_MAX_CRYPTOS;
+    pjmedia_srtp_enum_crypto(&count, known);
+    setting->crypto_count = 0;
+    for (unsigned i = 0; i < wanted->suite_count && i < TAP_MAX_SUITES; i++)
+        for (unsigned j = 0; j < count; j++)
+            if (pj_stricmp2(&known[j].name, wanted->suites[i]) == 0) setting->crypto[setting->crypto_count++] = known[j];
+}
+
+/* pjsua asks before it makes SRTP for a media line. An incoming call has its pjsua2 Call with the first thing that pjsua2
+ * hears of its media: that is this. */
+static void choose(pjsua_call_id index, unsigned media, pjmedia_srtp_setting *setting) {
+    if (pjsua_get_var()->calls[index].incoming_data && wrapped) wrapped(index, media, NULL, 0);
+    struct tap_call *call = call_of(index);
+    struct tap_srtp wanted = {0};
+    if (!call) return;
+    tap_call_srtp(call, NULL, &wanted);
+    if (wanted.told) apply(&wanted, setting);
+    tap_call_release(call);
 }
 
 /* Every media line made from now on is seen. */
@@ -307,4 +313,6 @@ void tap_media_install(void) {
     if (pjsua->ua_cfg.cb.on_create_media_transport == &wrap) return;
     wrapped = pjsua->ua_cfg.cb.on_create_media_transport;
     pjsua->ua_cfg.cb.on_create_media_transport = &wrap;
+    pjsua->ua_cfg.cb.on_create_media_transport_srtp = &choose;
+    pjmedia_srtp_init_lib(pjsua->med_endpt); /* it makes a key of RSA for DTLS: not while a call waits */
 }

@@ -1,8 +1,10 @@
 """What the tap saw."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Final
+
+from agent.contract.srtp import Keying, SrtpUse
 
 
 class TapError(Exception):
@@ -59,6 +61,22 @@ class TapGap:
     """Sequence numbers that are missing there; 0: numbers go on, and timestamps do not."""
 
 
+class Fate(IntEnum):
+    """What SRTP made of an RTP packet. Those that were sent are one of the first two."""
+
+    PLAIN = 0
+    """Its payload was on the wire as it is; received where SRTP is in use, it has no authentication tag."""
+    PASSED = 1
+    """Enciphered; or authenticated and deciphered."""
+    UNAUTHENTIC = 2
+    REPLAYED = 3
+    """It came before, or is too old to tell (RFC 3711 §3.3.2)."""
+    KEYLESS = 4
+    """There were no keys."""
+    FAILED = 5
+    """Dropped for another reason."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TapStream:
     """One RTP stream of a call (one SSRC from one address to another, since one mark), in one epoch: one row.
@@ -66,6 +84,9 @@ class TapStream:
     Sequence numbers, jitter, digits and media time go on from row to row of a stream: a packet's part in them is
     counted in the row of its epoch, so that the rows of a stream add up to the whole. What makes good for a row before
     is counted below 0 (a packet that was lost there and came late here). Definitions as in `calltest trace`.
+
+    Counted is what is on the wire: also what SRTP refused, whose audio and digits are not known; how long it lasts is
+    told by timestamps alone then.
     """
 
     sent: bool
@@ -82,13 +103,15 @@ class TapStream:
     packets: int
     """Copies included."""
     bytes: int
-    """RTP headers included."""
+    """RTP headers included; of SRTP, its tags too."""
+    fates: dict[Fate, int] = field(default_factory=dict)
+    """Packets of each."""
     expected: int
     """Highest minus lowest extended sequence number, plus 1, of all lives."""
     lost: int
     """Expected minus distinct sequence numbers."""
     duplicates: int
-    """Packets whose sequence number had been seen before. SRTP's replay protection lets none come this far."""
+    """Packets whose sequence number had been seen before."""
     reordered: int
     """Packets that came first with a lower sequence number than one already seen (RFC 4737), or between those of
     another life; a copy is none of them."""
@@ -144,11 +167,56 @@ class TapStream:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TapSrtp:
+    """What SRTP is to be in a call."""
+
+    use: SrtpUse
+    keying: tuple[Keying, ...]
+    """The first is offered."""
+    suites: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TapGuard:
+    """What SRTP came to in one epoch of a call; its DTLS: datagrams of RTP's own port."""
+
+    epoch: int
+    """As of TapStream. What comes to be while an answer of ours is made has that answer's."""
+    active: bool = False
+    """At its end: there are keys, and what is sent is enciphered."""
+    keying: Keying | None = None
+    """What they came from; None: there are none."""
+    keyed_s: float | None = None
+    """Monotonic clock, when they came into use (again, where a session was refreshed). None: not in this epoch."""
+    sent_suite: str = ""
+    """As in RFC 4568, whatever the keying; empty: none."""
+    received_suite: str = ""
+    dtls_sent: int = 0
+    """Datagrams."""
+    dtls_received: int = 0
+    hellos_sent: int = 0
+    """ClientHellos."""
+    hellos_received: int = 0
+    done: bool = False
+    """The handshake came to an end that the stack told of."""
+    status: int = 0
+    """Why it failed then: a pj_status_t."""
+    said: str | None = None
+    """That status in the stack's words."""
+    alert: int | None = None
+    """The first fatal one (RFC 5246 §7.2) that was not enciphered."""
+    alert_sent: bool = False
+    """It was ours."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TapStreams:
     """What a call's media came to."""
 
     rows: tuple[TapStream, ...] = ()
     """In the order of their first packets."""
+    guards: tuple[TapGuard, ...] = ()
+    """In order of their epochs."""
     epoch: int = 0
     """How many messages with an SDP the call has had."""
     uncounted: int = 0
@@ -156,7 +224,7 @@ class TapStreams:
     strangers: int = 0
     """The same of other hosts: beyond 48 streams in all."""
     other: int = 0
-    """What came to the RTP port, or went from it, and is no RTP: STUN, RTCP, other versions, fewer than 12 bytes."""
+    """What came to the RTP port, or went from it, and is neither RTP nor DTLS: STUN, RTCP, fewer than 12 bytes."""
 
 
 class Undirected(IntEnum):

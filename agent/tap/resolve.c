@@ -356,9 +356,11 @@ static void resolve(pjsip_resolver_t *resolver, pj_pool_t *pool, const pjsip_hos
         find(request);
 }
 
-/* pjsip asks us from now on. A `sips` that we go back with has no TLS. */
+/* pjsip asks us from now on. A `sips` that we go back with has no TLS. What is not secure in a call of `sips` is for the
+ * verdict to say, and not for pjsip to refuse. */
 void tap_resolve_install(void *endpoint) {
     static pjsip_ext_resolver ours = {&resolve};
     pjsip_cfg()->endpt.disable_tls_switch = PJ_TRUE;
+    pjsip_cfg()->endpt.disable_secure_dlg_check = PJ_TRUE;
     pjsip_endpt_set_ext_resolver(endpoint, &ours);
 }

@@ -13,7 +13,15 @@ struct totals {
     int64_t packets, bytes, unnegotiated, empty, noise, timed, jitter_samples;
     double jitter_sum_ns;
     int64_t expected, duplicates, reordered, restarts;
+    int64_t fates[TAP_FATES];
     struct rtp_time time;
+};
+
+/* The last packet, if its authentication failed: what follows may show that it had none. */
+struct suspect {
+    bool is_one;
+    uint16_t number;
+    uint32_t timestamp, bytes; /* of its payload */
 };
 
 struct tap_row {
@@ -37,6 +45,8 @@ struct tap_counter {
     struct rtp_jitter jitter;
     struct rtp_media media;
     struct rtp_gap *restart; /* the last one, if it was told */
+    struct suspect suspect;
+    uint32_t plain_bytes; /* of payloads that were found to be plain; 0: none was */
     bool has_grid, gaps_left_out;
     double offset_ns, earliest_ns; /* of the grid: how far the last audio packet, and the earliest, were behind it */
     struct rtp_holes holes;
@@ -129,6 +139,29 @@ static void count_audio(struct tap_counter *counter, uint32_t timestamp, double 
     if (late_ns > row->max_late_ns) row->max_late_ns = late_ns;
 }
 
+/* Packets of a plain sender fail in SRTP, as those of wrong keys do. A payload of G.711 that is as long as its timestamps
+ * say, to the octet, has no authentication tag behind it (RFC 3711 §3.1), and neither has an event of four: it is plain. */
+static void count_fate(struct tap_counter *counter, enum tap_codec codec, const struct tap_counted *packet) {
+    int64_t *fates = counter->so_far.fates;
+    const struct rtp_header *header = &packet->header;
+    const struct suspect before = counter->suspect;
+    uint32_t bytes = header->payload.wire;
+    bool is_g711 = codec == TAP_PCMU || codec == TAP_PCMA;
+    bool is_suspect = packet->fate == TAP_UNAUTHENTIC && is_g711 && bytes > 0;
+    bool follows = before.is_one && is_suspect && header->number == (uint16_t)(before.number + 1);
+    bool was_plain = follows && before.bytes == bytes && header->timestamp - before.timestamp == bytes;
+    counter->suspect = (struct suspect){is_suspect, header->number, header->timestamp, bytes};
+    if (was_plain) {
+        counter->plain_bytes = before.bytes;
+        fates[TAP_UNAUTHENTIC]--;
+        fates[TAP_PLAIN]++;
+    }
+    bool is_event = packet->fate == TAP_UNAUTHENTIC && codec == TAP_EVENT && bytes == RTP_EVENT_BYTES;
+    bool is_plain = is_event || (is_suspect && bytes == counter->plain_bytes);
+    if (is_plain) counter->suspect.bytes = 0; /* it is counted: what follows shows nothing new */
+    fates[is_plain ? TAP_PLAIN : packet->fate]++;
+}
+
 /* One packet of a named event: RFC 4733 §2.3. */
 static void count_event(struct tap_counter *counter, const struct rtp_header *packet, uint32_t head, double tick_ns,
                         int64_t now_ns) {
@@ -189,16 +222,17 @@ static void count_times(struct tap_row *row, int64_t real_ns, int64_t monotonic_
 }
 
 /* One RTP packet, of the newest row. */
-void tap_count(struct tap_counter *counter, const struct tap_formats *formats, const struct rtp_header *packet,
-               const uint8_t *bytes, size_t length, int64_t real_ns, int64_t monotonic_ns) {
+void tap_count(struct tap_counter *counter, const struct tap_formats *formats, const struct tap_counted *counted) {
     struct totals *so_far = &counter->so_far;
+    const struct rtp_header *packet = &counted->header;
     const struct rtp_payload *payload = &packet->payload;
+    int64_t monotonic_ns = counted->at.monotonic_ns;
     uint32_t clock_hz = formats->clock_hz[packet->payload_type];
     enum tap_codec codec = formats->codec[packet->payload_type];
     enum rtp_kind kind = kind_of(formats, packet);
     double tick_ns = clock_hz ? 1e9 / clock_hz : 0;
-    bool is_told = kind == RTP_EVENT && payload->captured >= RTP_EVENT_BYTES;
-    uint32_t head = is_told ? big32(bytes + payload->offset) : 0;
+    bool is_told = kind == RTP_EVENT && counted->bytes && payload->captured >= RTP_EVENT_BYTES;
+    uint32_t head = is_told ? big32(counted->bytes + payload->offset) : 0;
     struct rtp_arrival arrival = {.at_ns = monotonic_ns,
                                   .tick_ns = tick_ns,
                                   .timestamp = packet->timestamp + rtp_event_told(head),
@@ -214,11 +248,12 @@ void tap_count(struct tap_counter *counter, const struct tap_formats *formats, c
                               .kind = kind,
                               .marker = packet->marker,
                               .came = counter->sequence.came};
-    if (kind == RTP_AUDIO && (codec == TAP_PCMU || codec == TAP_PCMA)) piece.ticks = payload->wire;
-    count_times(counter->row, real_ns, monotonic_ns);
+    if (kind == RTP_AUDIO && counted->bytes && (codec == TAP_PCMU || codec == TAP_PCMA)) piece.ticks = payload->wire;
+    count_times(counter->row, counted->at.real_ns, monotonic_ns);
+    count_fate(counter, codec, counted);
     counter->row->payload_types[packet->payload_type]++;
     so_far->packets++;
-    so_far->bytes += (int64_t)length;
+    so_far->bytes += (int64_t)counted->wire_bytes;
     so_far->empty += payload->wire == 0;
     so_far->noise += kind == RTP_NOISE;
     so_far->unnegotiated += kind == RTP_OTHER && payload->wire > 0;
@@ -244,6 +279,7 @@ static void read_totals(const struct totals *from, const struct totals *to, stru
     out->empty = to->empty - from->empty;
     out->noise = to->noise - from->noise;
     out->timed = to->timed - from->timed;
+    for (int i = 0; i < TAP_FATES; i++) out->fates[i] = to->fates[i] - from->fates[i];
     out->jitter_samples = to->jitter_samples - from->jitter_samples;
     out->mean_jitter_ms =
         out->jitter_samples ? (to->jitter_sum_ns - from->jitter_sum_ns) / 1e6 / (double)out->jitter_samples : 0;

@@ -66,6 +66,24 @@ int tap_mark(const char *id) {
     return 0;
 }
 
+/* What SRTP is to be in that call, from its next media line on. 0, or ENOENT. */
+int tap_srtp(const char *id, const struct tap_srtp *wanted) {
+    struct tap_call *call = tap_call_find(id, strlen(id));
+    if (!call) return ENOENT;
+    tap_call_srtp(call, wanted, NULL);
+    tap_call_release(call);
+    return 0;
+}
+
+/* tap_call_guards; -1: no such call. */
+int tap_guards(const char *id, struct tap_guard *out, int room) {
+    struct tap_call *call = tap_call_find(id, strlen(id));
+    if (!call) return -1;
+    int count = tap_call_guards(call, out, room);
+    tap_call_release(call);
+    return count;
+}
+
 /* tap_call_rows; -1: no such call. */
 int tap_streams(const char *id, struct tap_stream *out, int room, struct tap_told *told) {
     struct tap_call *call = tap_call_find(id, strlen(id));

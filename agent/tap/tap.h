@@ -1,15 +1,19 @@
 /* The tap: what crosses the wire of an agent, seen from inside pjsip. From the doors down, each knows those below it:
  *
  * tap.c     the doors: what Python asks of a call, by its Call-ID
- * media.c   a pjmedia transport adapter: every RTP and RTCP packet of every call, above SRTP
+ * media.c   a pjmedia transport adapter around SRTP: what of a call's media is heard and said
+ * below.c   below SRTP, at the socket: every packet of every call, as it is on the wire
  * sip.c     a pjsip module: every SIP message with the connection that carried it
  * connections.c those connections, from their beginning to their end
  * resolve.c where they go: names, the addresses that are allowed, and the way back for what cannot go elsewhere
  * messages.c the last SIP messages
  * answers.c a pjsip module: answers to requests within a dialog that pjsip has none for
- * call.c    the calls that were asked for, by Call-ID: their streams, their capture, their recordings
+ * call.c    the calls that were asked for, by Call-ID: their capture, their recordings, what SRTP is to be in them
+ * packets.c what crosses the wire of a call: its streams
+ * guard.c   what SRTP came to in a call, its DTLS included
  * audio.c   WAV files of what was received, one for each address that sent it
  * stream.c  running counters of one RTP stream, with those of agent/rtp; no I/O, no clock, no pjsip
+ * dtls.c    DTLS records: what of them is not enciphered; no pjsip
  * capture.c a pcap file
  * clock.c   both clocks at one moment; addresses as text
  *
@@ -35,6 +39,9 @@
 #define TAP_MAX_DIGITS 256  /* per stream: four times what a plan may send */
 #define TAP_MAX_GAPS 64     /* per row */
 #define TAP_MAX_AUDIOS 4    /* per call: addresses that are recorded; the last is kept for that host */
+#define TAP_MAX_GUARDS 16   /* per call: epochs in which SRTP or DTLS did something */
+#define TAP_SUITE_TEXT 32
+#define TAP_MAX_SUITES 8
 
 struct tap_address {
     uint8_t family; /* 4, 6, or 0: not known */
@@ -64,6 +71,17 @@ struct tap_formats {
     uint8_t codec[128];     /* enum tap_codec */
 };
 
+/* ctypes. What SRTP made of an RTP packet; sent, it is one of the first two. */
+enum tap_fate {
+    TAP_PLAIN,       /* its payload was on the wire as it is */
+    TAP_PASSED,      /* enciphered; or authenticated and deciphered */
+    TAP_UNAUTHENTIC, /* its authentication failed */
+    TAP_REPLAYED,    /* it came before, or is too old to tell */
+    TAP_KEYLESS,     /* there are no keys */
+    TAP_FAILED,      /* dropped for another reason */
+    TAP_FATES
+};
+
 /* ctypes. What one RTP stream (one SSRC from one address to another) had in one epoch; definitions of agent/tap/model.py.
  * What is added up may be below 0, where a packet makes good for one of an epoch before. */
 struct tap_stream {
@@ -74,7 +92,8 @@ struct tap_stream {
     int32_t audio;              /* which recording has it; -1: none */
     uint8_t sent;
     int64_t packets; /* copies included */
-    int64_t bytes;   /* of RTP, headers included */
+    int64_t bytes;   /* of (S)RTP, headers included */
+    int64_t fates[TAP_FATES]; /* packets of each */
     int64_t expected, lost, duplicates, reordered, restarts;
     int64_t unnegotiated;        /* packets whose payload type no SDP had had until then, with a payload */
     int64_t empty, noise;        /* without a payload; comfort noise */
@@ -104,8 +123,17 @@ struct tap_row *tap_row_new(struct tap_counter *counter, uint32_t epoch, int32_t
 uint32_t tap_row_epoch(const struct tap_row *row);
 void tap_row_last(struct tap_row *row, uint32_t epoch);
 bool tap_rtp(const uint8_t *packet, size_t length, struct rtp_header *header);
-void tap_count(struct tap_counter *counter, const struct tap_formats *formats, const struct rtp_header *packet,
-               const uint8_t *bytes, size_t length, int64_t real_ns, int64_t monotonic_ns);
+
+/* An RTP packet to be counted. */
+struct tap_counted {
+    struct rtp_header header;
+    const uint8_t *bytes; /* it, in the clear; NULL: its payload is not known, and its length is that of the wire */
+    size_t wire_bytes;
+    enum tap_fate fate;
+    struct tap_time at;
+};
+
+void tap_count(struct tap_counter *counter, const struct tap_formats *formats, const struct tap_counted *packet);
 void tap_row_read(const struct tap_counter *counter, const struct tap_row *row, struct tap_stream *out);
 
 /* --- capture.c --- */
@@ -135,7 +163,7 @@ void tap_audio_add(struct tap_audio *audio, enum tap_codec codec, const struct r
                    int64_t monotonic_ns);
 int tap_audio_close(struct tap_audio *audio, int64_t until_monotonic_ns);
 
-/* --- call.c --- */
+/* --- call.c, packets.c, guard.c --- */
 
 struct tap_call;
 
@@ -143,6 +171,7 @@ struct tap_call;
 struct tap_path {
     struct tap_address local_rtp, local_rtcp, remote_rtp, remote_rtcp;
     struct tap_formats sent, received;
+    uint32_t answering; /* the epoch that an answer of ours which is being made will begin */
 };
 
 /* ctypes. What a call has beside its streams. */
@@ -151,7 +180,49 @@ struct tap_told {
     uint32_t rows;      /* of streams */
     uint64_t uncounted; /* packets of streams for which there was no room, to or from the host that was negotiated with */
     uint64_t strangers; /* the same, from others */
-    uint64_t other;     /* packets to or from the RTP port that are no RTP */
+    uint64_t other;     /* packets to or from the RTP port that are neither RTP nor DTLS */
+};
+
+enum tap_keying { TAP_NO_KEYS, TAP_SDES, TAP_DTLS };
+
+/* ctypes. What SRTP is to be in a call, as pjmedia has it; suites by their names. */
+struct tap_srtp {
+    uint8_t told; /* 0: as the account has it */
+    uint8_t use;  /* pjmedia_srtp_use */
+    uint8_t keying_count, suite_count;
+    uint8_t keyings[2]; /* enum tap_keying; the first is offered */
+    char suites[TAP_MAX_SUITES][TAP_SUITE_TEXT];
+};
+
+/* What it is at a moment. */
+struct tap_keys {
+    bool active;
+    enum tap_keying keying;
+    char sent_suite[TAP_SUITE_TEXT], received_suite[TAP_SUITE_TEXT];
+};
+
+/* ctypes. What it came to in one epoch; the DTLS of RTP's own port. */
+struct tap_guard {
+    int64_t keyed_ns;     /* CLOCK_MONOTONIC; when keys came into use; 0: none did in this epoch */
+    uint32_t epoch;
+    uint32_t dtls_sent, dtls_received;     /* datagrams */
+    uint32_t hellos_sent, hellos_received; /* ClientHellos */
+    int32_t status;       /* a pj_status_t: why the handshake failed; 0: it did not */
+    uint8_t active;       /* there are keys, and what is sent is enciphered */
+    uint8_t keying;       /* enum tap_keying */
+    uint8_t done;         /* the handshake came to an end, good or bad */
+    uint8_t alert, alerted, alert_sent; /* the first fatal one, whether there was any, and whose it was */
+    char sent_suite[TAP_SUITE_TEXT], received_suite[TAP_SUITE_TEXT];
+};
+
+/* One packet of a call's media on its way between SRTP and the wire. */
+struct tap_crossing {
+    bool sent, rtcp;
+    const struct tap_address *remote; /* NULL: where the path says */
+    int64_t arrived_ns;               /* CLOCK_REALTIME; 0: now */
+    const uint8_t *wire, *clear;      /* `clear` NULL: SRTP did not let it through */
+    size_t wire_bytes, clear_bytes;
+    enum tap_fate fate;
 };
 
 /* ctypes. One recording. */
@@ -175,10 +246,26 @@ int tap_call_rows(struct tap_call *call, struct tap_stream *out, int room, struc
 void tap_call_formats(struct tap_call *call, struct tap_path *path, const struct tap_formats *sent,
                       const struct tap_formats *received);
 void tap_call_attached(struct tap_call *call, struct tap_path *path, const struct tap_path *now);
-void tap_call_media(struct tap_call *call, const struct tap_path *path, bool sent, bool rtcp,
-                    const struct tap_address *remote, int64_t arrived_ns, const void *packet, size_t length);
+void tap_call_media(struct tap_call *call, const struct tap_path *path, const struct tap_crossing *packet);
+void tap_call_srtp(struct tap_call *call, const struct tap_srtp *wanted, struct tap_srtp *known);
+void tap_call_answering(struct tap_call *call, struct tap_path *path);
+void tap_call_keys(struct tap_call *call, const struct tap_path *path, const struct tap_keys *now);
+void tap_call_dtls_end(struct tap_call *call, const struct tap_path *path, int32_t status);
+int tap_call_guards(struct tap_call *call, struct tap_guard *out, int room);
 void tap_call_sip(struct tap_call *call, int64_t real_ns, const struct tap_address *from, const struct tap_address *to,
                   const char *text, size_t length);
+
+/* --- dtls.c --- */
+
+/* What a datagram of DTLS says in the clear. */
+struct tap_dtls {
+    bool hello;   /* it begins a handshake: ClientHello */
+    bool alerted; /* a fatal alert is in it */
+    uint8_t alert;
+};
+
+bool tap_is_dtls(const uint8_t *packet, size_t length);
+struct tap_dtls tap_dtls_read(const uint8_t *packet, size_t length);
 
 /* --- messages.c --- */
 
@@ -280,6 +367,8 @@ int tap_record(const char *id, const char *path);
 int tap_record_end(const char *id, int64_t until_monotonic_ns, struct tap_recorded out[TAP_MAX_AUDIOS]);
 int tap_mark(const char *id);
 int tap_streams(const char *id, struct tap_stream *out, int room, struct tap_told *told);
+int tap_guards(const char *id, struct tap_guard *out, int room);
+int tap_srtp(const char *id, const struct tap_srtp *wanted);
 int tap_close(const char *id, struct tap_captured *captured);
 int tap_live_calls(void);
 

@@ -29,7 +29,7 @@ def trace(
 ) -> Trace:
     """Reads captures, one after the other as if they were one (`tcpdump -C` cuts them so); `-` is standard input.
 
-    `decrypted`: media is in plain where an SDP says SRTP, as in the captures of calltest's agents.
+    `decrypted`: media is in plain though an SDP says SRTP.
     Memory does not grow with the files. Raises UnusableCaptureError where a file cannot be opened or is no capture;
     damage inside one is survived and counted in `File.skipped`.
     """

@@ -68,8 +68,7 @@ def read_folder(folder: Path, room: Room, *, listen: bool, progress: Callable[[s
     shown = "/".join(folder.parts[-4:])
     capture = folder / CAPTURE
     if capture.is_file():
-        # Agents write their media in plain, whatever the SDP says.
-        recording = read([capture], room, decrypted=True, listen=listen, progress=progress)
+        recording = read([capture], room, listen=listen, progress=progress)
         return Kept(key=key, role=role, folder=shown, recording=recording)
     text = (folder / SIP).read_bytes()[:MAX_SIP_BYTES].decode("utf-8", "replace")
     own = f"{role.lower()} agent"

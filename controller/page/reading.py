@@ -43,12 +43,11 @@ def read(
     paths: Sequence[Path],
     room: Room,
     *,
-    decrypted: bool = False,
     listen: bool = True,
     progress: Callable[[str], Progress | None] = lambda _doing: None,
 ) -> Recording:
     """Reads captures as if they were one; UnusableCaptureError where one is none. KernelError."""
-    found = trace(paths, decrypted=decrypted, progress=progress("reading"))
+    found = trace(paths, progress=progress("reading"))
     crossings = sorted(_messages(paths, room), key=lambda one: one.at_s)
     taken = _taken(found, room)
     with TemporaryDirectory(prefix="calltest-") as scratch:

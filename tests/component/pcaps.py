@@ -20,6 +20,11 @@ class Datagram:
     def is_rtcp(self) -> bool:
         return not self.is_sip and 192 <= self.payload[1] <= 223
 
+    @property
+    def is_dtls(self) -> bool:
+        """RFC 7983 §7."""
+        return 20 <= self.payload[0] <= 63
+
 
 @dataclass(frozen=True)
 class Rtp:
@@ -72,7 +77,8 @@ def rtp(path: str | Path, *, source: str | None = None, target: str | None = Non
     """The RTP packets from, or to, an address."""
     out = []
     for seen in read(path, link):
-        if source not in {None, seen.source} or target not in {None, seen.target} or seen.is_sip or seen.is_rtcp:
+        is_other = seen.is_sip or seen.is_rtcp or seen.is_dtls
+        if source not in {None, seen.source} or target not in {None, seen.target} or is_other:
             continue
         first, second, sequence, timestamp, ssrc = struct.unpack_from(">BBHII", seen.payload)
         assert first == 0x80

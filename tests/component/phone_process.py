@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pjsua2 as pj
 
 from agent.contract.plan import Transport
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
-from agent.phone.pjsua import phone as pjsua_phone
+from agent.phone.encryption import Encryption
 from agent.phone.pjsua.phone import PjsuaPhone
 from agent.phone.protocol import AccountId, CallHandle, PhoneError, Playback, SipAccount, TlsFiles
 from agent.tap.call import Captures
@@ -26,8 +25,7 @@ def main() -> None:
     options["tls"] = msgspec.convert(options["tls"], TlsFiles | None, dec_hook=lambda _, path: Path(path))
     options["recordings"] = Path(options["recordings"])
     options["captures"] = Captures(directory=Path(options["captures"]))
-    if options.pop("srtp"):
-        encrypt()
+    options["encryption"] = msgspec.convert(options["encryption"], Encryption | None)
     try:
         phone = PjsuaPhone(**options)
     except PhoneError as error:
@@ -39,19 +37,6 @@ def main() -> None:
         phone.close()
     finally:
         os._exit(0)  # whatever happened: interpreter teardown with pjsip's threads alive can hang
-
-
-def encrypt() -> None:
-    """SRTP with SDES keys (RFC 4568) on all accounts: no test can ask a phone for it yet."""
-    plain_config = pjsua_phone.account_config
-
-    def config(*args: Any) -> pj.AccountConfig:
-        made = plain_config(*args)
-        made.mediaConfig.srtpUse = pj.PJMEDIA_SRTP_MANDATORY
-        made.mediaConfig.srtpSecureSignaling = 0
-        return made
-
-    pjsua_phone.account_config = config
 
 
 def serve(phone: PjsuaPhone) -> None:

@@ -42,13 +42,13 @@ class PhoneProcess:
         *,
         sip_port: int = 0,
         settle_s: float = 2.0,
-        srtp: bool = False,
+        encryption: Fields | None = None,
         transport: str = "UDP",
         tls: Fields | None = None,
     ) -> None:
         recordings.mkdir(exist_ok=True)
         folder = str(recordings)
-        options = {"bind": "127.0.0.1", "sip_port": sip_port, "settle_s": settle_s, "srtp": srtp}
+        options = {"bind": "127.0.0.1", "sip_port": sip_port, "settle_s": settle_s, "encryption": encryption}
         options |= {"recordings": folder, "captures": folder, "transport": transport, "tls": tls}
         self.stderr = (recordings / "stderr").open("w+")
         self.process = subprocess.Popen(

@@ -21,10 +21,14 @@ class Relay:
         repeated: float = 0.0,
         swapped: float = 0.0,
         spoil: Callable[[bytes], bytes | None] = lambda packet: packet,
+        spoil_back: Callable[[bytes], bytes | None] = lambda packet: packet,
+        answer: Callable[[str], str] = lambda text: text,
     ) -> None:
-        """`spoil`: what is made of each RTP packet on its way to the callee; None: it is dropped."""
+        """`spoil`: what is made of each RTP packet on its way to the callee; None: dropped. `spoil_back`: of those to
+        the caller. `answer`: of each SDP of the callee.
+        """
         self.callee, self.faults = address(callee), (lossy, repeated, swapped)
-        self.spoil = spoil
+        self.spoil, self.answer = {"caller": spoil, "callee": spoil_back}, answer
         self.caller: tuple[str, int] | None = None
         self.sip = bound()
         self.media = {side: bound() for side in ("caller", "callee")}  # the one that faces that side
@@ -50,6 +54,7 @@ class Relay:
             for sock in select.select([*sides, self.sip], [], [], 0.05)[0]:
                 data, source = sock.recvfrom(65536)
                 if sock is not self.sip:
+                    self.targets.setdefault(sides[sock], source)  # DTLS may come before the answer
                     self._rtp(data, sides[sock])
                 elif is_sip(data):
                     self._sip(data, source)
@@ -64,6 +69,7 @@ class Relay:
             self.targets["callee" if from_callee else "caller"] = ("127.0.0.1", int(found[1]))
             port = self.media[faces].getsockname()[1]
             body = body.replace(found[0], f"m=audio {port} ")
+            body = self.answer(body) if from_callee else body
             head = re.sub(r"Content-Length: *\d+", f"Content-Length: {len(body)}", head)
         if to is not None:
             self.sip.sendto(f"{head}\r\n\r\n{body}".encode(), to)
@@ -73,7 +79,7 @@ class Relay:
             return
         other = "callee" if side == "caller" else "caller"
         self.taken[side].append(data)
-        spoilt = self.spoil(data) if side == "caller" else data
+        spoilt = self.spoil[side](data)
         if spoilt is None:
             return
         data = spoilt

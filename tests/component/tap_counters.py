@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from agent.tap import _library, _Stream, _stream
-from agent.tap.model import TapStream
+from agent.tap import _library
+from agent.tap.model import Fate, TapGuard, TapStream
+from agent.tap.raw import MAX_GUARDS, RawGuard, RawStream, guard_of, stream_of
 
 CLOCK_HZ = 8000
 AUDIO, NOISE, G729, OPUS, EVENT, UNKNOWN = 0, 13, 18, 96, 101, 77
@@ -46,6 +47,38 @@ class Path(ctypes.Structure):
     _fields_ = (
         *((name, Address) for name in ("local_rtp", "local_rtcp", "remote_rtp", "remote_rtcp")),
         *((name, Formats) for name in ("sent", "received")),
+        ("answering", ctypes.c_uint32),
+    )
+
+
+class Time(ctypes.Structure):
+    """struct tap_time."""
+
+    _fields_ = tuple((name, ctypes.c_int64) for name in ("real_ns", "monotonic_ns"))
+
+
+class Counted(ctypes.Structure):
+    """struct tap_counted."""
+
+    _fields_ = (
+        ("header", Header),
+        ("bytes", ctypes.c_char_p),
+        ("wire_bytes", ctypes.c_size_t),
+        ("fate", ctypes.c_int),
+        ("at", Time),
+    )
+
+
+class Crossing(ctypes.Structure):
+    """struct tap_crossing."""
+
+    _fields_ = (
+        *((name, ctypes.c_bool) for name in ("sent", "rtcp")),
+        ("remote", ctypes.POINTER(Address)),
+        ("arrived_ns", ctypes.c_int64),
+        *((name, ctypes.c_char_p) for name in ("wire", "clear")),
+        *((name, ctypes.c_size_t) for name in ("wire_bytes", "clear_bytes")),
+        ("fate", ctypes.c_int),
     )
 
 
@@ -78,12 +111,31 @@ class Packet:
     first_byte: int = 0x80
     marker: bool = False
     ssrc: int = 7
+    fate: Fate = Fate.PLAIN
+    tag_bytes: int = 0
+    """Of SRTP, behind its payload on the wire."""
 
     def encoded(self) -> bytes:
         """As on the wire."""
         timestamp, second_byte = self.timestamp % 2**32, self.payload_type | self.marker << 7
         head = struct.pack(">BBHII", self.first_byte, second_byte, self.sequence % 2**16, timestamp, self.ssrc)
         return head + self.payload
+
+
+def as_counted(packet: Packet) -> Counted:
+    """What SRTP refused is told as it is on the wire, tag and all."""
+    is_told = packet.fate in (Fate.PLAIN, Fate.PASSED)
+    raw = packet.encoded()
+    wire = raw + bytes(packet.tag_bytes)
+    made = Counted(
+        bytes=raw if is_told else None,
+        wire_bytes=len(wire),
+        fate=packet.fate,
+        at=Time(packet.at_ns, packet.at_ns),
+    )
+    shown = raw if is_told else wire
+    assert LIBRARY.tap_rtp(shown, ctypes.c_size_t(len(shown)), ctypes.byref(made.header))
+    return made
 
 
 def rows(epochs: Sequence[Sequence[Packet]]) -> list[TapStream]:
@@ -95,15 +147,12 @@ def rows(epochs: Sequence[Sequence[Packet]]) -> list[TapStream]:
             row = LIBRARY.tap_row_new(counter, ctypes.c_uint32(epoch), ctypes.c_int32(len(made)))
             made.append((epoch, ctypes.c_void_p(row)))
         for packet in packets:
-            raw, at_ns, header = packet.encoded(), ctypes.c_int64(packet.at_ns), Header()
-            size = ctypes.c_size_t(len(raw))
-            assert LIBRARY.tap_rtp(raw, size, ctypes.byref(header))
-            LIBRARY.tap_count(counter, ctypes.byref(FORMATS), ctypes.byref(header), raw, size, at_ns, at_ns)
+            LIBRARY.tap_count(counter, ctypes.byref(FORMATS), ctypes.byref(as_counted(packet)))
     found = []
     for _, row in made:
-        raw_row = _Stream()
+        raw_row = RawStream()
         LIBRARY.tap_row_read(counter, row, ctypes.byref(raw_row))
-        found.append(_stream(raw_row))
+        found.append(stream_of(raw_row))
     LIBRARY.tap_counter_free(counter)
     return found
 
@@ -128,18 +177,37 @@ class Call:
         self.name, self._call = name, ctypes.c_void_p(call)
         self._path = Path(local_rtp=address(9, 5000), remote_rtp=address(1, 4000), sent=formats(), received=formats())
 
-    def media(self, packet: bytes, *, host: int = 1, port: int = 4000, sent: bool = False) -> None:
-        """One packet, now."""
-        LIBRARY.tap_call_media(
-            self._call,
-            ctypes.byref(self._path),
-            ctypes.c_bool(sent),
-            ctypes.c_bool(False),
-            ctypes.byref(address(host, port)),
-            ctypes.c_int64(0),
-            packet,
-            ctypes.c_size_t(len(packet)),
+    def media(
+        self,
+        packet: bytes,
+        *,
+        host: int = 1,
+        port: int = 4000,
+        sent: bool = False,
+        clear: bytes | None = None,
+        fate: Fate = Fate.PLAIN,
+    ) -> None:
+        """One packet as on the wire, now; `clear`: deciphered, where that is another."""
+        told = clear or (packet if fate in (Fate.PLAIN, Fate.PASSED) else None)
+        crossing = Crossing(
+            sent=sent,
+            remote=ctypes.pointer(address(host, port)),
+            wire=packet,
+            clear=told,
+            wire_bytes=len(packet),
+            clear_bytes=len(told or b""),
+            fate=fate,
         )
+        LIBRARY.tap_call_media(self._call, ctypes.byref(self._path), ctypes.byref(crossing))
+
+    def answering(self) -> None:
+        """An answer of ours is being made."""
+        LIBRARY.tap_call_answering(self._call, ctypes.byref(self._path))
+
+    def guards(self) -> list[TapGuard]:
+        """What SRTP came to."""
+        raw = (RawGuard * MAX_GUARDS)()
+        return [guard_of(one) for one in raw[: LIBRARY.tap_guards(self.name.encode(), raw, MAX_GUARDS)]]
 
     def sdp(self) -> None:
         """A message with an SDP came or went."""

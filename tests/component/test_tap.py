@@ -4,7 +4,6 @@ import contextlib
 import re
 import shutil
 import socket
-import struct
 import subprocess
 import time
 from collections import Counter
@@ -17,6 +16,7 @@ import pytest
 
 from agent.observe.media import DIGITS
 from agent.sip.text import blank_secrets
+from agent.tap.model import Fate
 from agent.trace.read import trace
 from tests.component.pcaps import ETHERNET, Datagram, Rtp, read, rtp
 from tests.component.phones import NOBODY, Fields, PhoneProcess, once
@@ -29,6 +29,7 @@ from tests.component.test_pjsua_phone import (
 SRTP_TAG_BYTES = 10
 """AES_CM_128_HMAC_SHA1_80: RFC 4568 §6.2."""
 FLUSHED_WITHIN_S = 10
+HANDSHAKE = ("dtls_sent", "dtls_received", "hellos_sent", "hellos_received")
 
 
 ADDED = (
@@ -81,7 +82,15 @@ class Talk:
     ended: Fields
     answered: Fields
     dump: Dump
-    is_encrypted: bool
+    keying: str
+
+    @property
+    def is_encrypted(self) -> bool:
+        return self.keying != "plain"
+
+    @property
+    def tag_bytes(self) -> int:
+        return SRTP_TAG_BYTES if self.is_encrypted else 0
 
     @property
     def sent(self) -> Fields:
@@ -100,6 +109,10 @@ class Talk:
     def ending_ns(self) -> int:
         """From then on, what one end sends need not reach the other: media stops a little before the BYE."""
         return next(d.at_ns for d in self.sip(self.ended) if d.payload.startswith(b"BYE ")) - 500_000_000
+
+
+def encryption(keying: str) -> Fields | None:
+    return None if keying == "plain" else {"usual": {"use": "Mandatory", "keying": [keying]}}
 
 
 @contextlib.contextmanager
@@ -132,19 +145,20 @@ def flush(process: subprocess.Popen[str], path: Path) -> None:
             time.sleep(0.05)
 
 
-@pytest.fixture(scope="module", params=["plain", "SRTP"])
+@pytest.fixture(scope="module", params=["plain", "SDES", "DTLS"])
 def talk(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Talk]:
     phones: list[PhoneProcess] = []
     dump = Dump(tmp_path_factory.mktemp("dump") / "lo.pcap")
 
     def make(**options: object) -> PhoneProcess:
-        phones.append(PhoneProcess(tmp_path_factory.mktemp("phone"), srtp=request.param == "SRTP", **options))
+        folder = tmp_path_factory.mktemp("phone")
+        phones.append(PhoneProcess(folder, encryption=encryption(request.param), **options))
         return phones[-1]
 
     caller, callee, account = pair(make)
     with sniffer(dump):
         ended, answered = conversation(caller, callee, account)
-    yield Talk(caller, callee, ended, answered, dump, is_encrypted=request.param == "SRTP")
+    yield Talk(caller, callee, ended, answered, dump, keying=request.param)
     for each in phones:
         each.close()
 
@@ -192,10 +206,8 @@ def test_both_ends_see_what_tcpdump_sees_and_when(talk: Talk) -> None:
         for passed, received in ((seen[sequence], written[sequence]) for sequence in written.keys() & seen.keys()):
             assert content([passed])[0][:5] == content([received])[0][:5]
             assert abs(passed.at_ns - received.at_ns) < 1_000_000, "the kernel's time, in both"
-            is_same = passed.payload == received.payload
-            assert is_same is not talk.is_encrypted
-            if talk.is_encrypted:
-                assert len(passed.payload) == len(received.payload) + SRTP_TAG_BYTES
+            assert passed.payload == received.payload, "a capture has what is on the wire"
+            assert len(passed.payload) in {160 + talk.tag_bytes, 4 + talk.tag_bytes}
         assert all(seen[sequence].at_ns > talk.ending_ns for sequence in seen.keys() - written.keys())
 
 
@@ -248,39 +260,85 @@ def test_timestamps_stay_on_the_grid_past_digits(talk: Talk) -> None:
         assert abs(min(behind[-15:]) - min(behind[:15])) < 60
 
 
-def digits_of(packets: Sequence[Rtp]) -> Iterator[tuple[int, int, int, float]]:
-    """Event, packets, end packets, duration in ms of each digit (RFC 4733 §2.3)."""
+def digits_of(packets: Sequence[Rtp]) -> Iterator[int]:
+    """Packets of each digit, by what SRTP leaves in the clear."""
     events = [p for p in packets if p.payload_type == 120]
     for _, group in groupby(events, key=lambda p: p.timestamp):
-        fields = [struct.unpack(">BBH", p.payload) for p in group]
-        (event,) = {f[0] for f in fields}
-        yield event, len(fields), sum(f[1] >> 7 for f in fields), max(f[2] for f in fields) / 8
+        yield len(list(group))
+
+
+EVENTS_THERE, EVENTS_BACK = (1, 9, 10, 15), (5, 5)
 
 
 def test_the_packets_of_each_digit_are_all_there(talk: Talk) -> None:
     for end in (talk.ended, talk.answered):
         there = list(digits_of(rtp(end["capture"], source=talk.sent["local"])))
-        assert there == [(event, 12, 3, 200.0) for event in (1, 9, 10, 15)]
+        assert there == [12] * len(EVENTS_THERE)
         back = list(digits_of(rtp(end["capture"], source=talk.returned["local"])))
-        assert back == [(5, 5, 3, 60.0)] * 2
+        assert back == [5] * len(EVENTS_BACK)
+
+
+def test_digits_are_heard_above_srtp(talk: Talk) -> None:
+    there = (talk.sent, one(talk.answered, sent=False, mark=0))
+    back = (talk.returned, one(talk.ended, sent=False, mark=1))
+    for sides, events, packets, duration_ms in ((there, EVENTS_THERE, 12, 200.0), (back, EVENTS_BACK, 5, 60.0)):
+        for side in sides:
+            told = [(d["code"], d["packets"], d["end_packets"], d["duration_ms"]) for d in side["digits"]]
+            assert told == [(event, packets, 3, duration_ms) for event in events]
 
 
 def test_digits_are_what_calltest_trace_reads_in_the_capture(talk: Talk) -> None:
+    """Where they are SRTP, it sees that they are, and reads none."""
     for end, mark in ((talk.ended, 1), (talk.answered, 0)):
-        as_sdp_says = trace([end["capture"]]).streams
-        assert {s.encrypted for s in as_sdp_says} == {talk.is_encrypted}
-        streams = {(s.src, s.dst): s for s in trace([end["capture"]], decrypted=True).streams}
+        streams = {(s.src, s.dst): s for s in trace([end["capture"]]).streams}
+        assert {s.encrypted for s in streams.values()} == {talk.is_encrypted}
         for sent in (True, False):
             stream = one(end, sent=sent, mark=mark)
             path = (stream["local"], stream["remote"]) if sent else (stream["remote"], stream["local"])
             read_back = streams[path].digits
-            assert not streams[path].encrypted
+            if talk.is_encrypted:
+                assert not read_back
+                continue
             assert "".join(d.digit for d in read_back) == "".join(DIGITS[d["code"]] for d in stream["digits"])
             assert len(read_back) in {2, 4}
             for digit, counted in zip(read_back, stream["digits"], strict=True):
                 assert (digit.packets, digit.end_packets) == (counted["packets"], counted["end_packets"])
                 assert (digit.duration_ms, digit.volume_dbm0) == (counted["duration_ms"], counted["volume_dbm0"])
                 assert counted["marker"]
+
+
+def test_each_end_knows_what_srtp_made_of_each_packet(talk: Talk) -> None:
+    for end, mark in ((talk.ended, 1), (talk.answered, 0)):
+        for sent in (True, False):
+            rows = [row for row in end["tapped"] if row["sent"] is sent and row["mark"] == mark]
+            fates = sum((Counter({int(fate): n for fate, n in row["fates"].items()}) for row in rows), Counter())
+            assert fates == {Fate.PASSED if talk.is_encrypted else Fate.PLAIN: sum(row["packets"] for row in rows)}
+
+
+def test_each_end_knows_the_keys_in_use(talk: Talk) -> None:
+    for end in (talk.ended, talk.answered):
+        if not talk.is_encrypted:
+            assert not any(guard["active"] or guard["keyed_s"] for guard in end["guards"])
+            continue
+        last = end["guards"][-1]
+        assert (last["active"], last["keying"]) == (True, talk.keying)
+        suite = "AES_256_CM_HMAC_SHA1_80" if talk.keying == "SDES" else "AES_CM_128_HMAC_SHA1_80"
+        assert (last["sent_suite"], last["received_suite"]) == (suite, suite)
+
+
+def test_each_end_counts_the_handshake(talk: Talk) -> None:
+    """The callee answers `a=setup:active`, and so begins."""
+    ends = (talk.ended, talk.answered)
+    came, went = ({name: sum(guard[name] for guard in end["guards"]) for name in HANDSHAKE} for end in ends)
+    if talk.keying != "DTLS":
+        assert not any((*came.values(), *went.values()))
+        return
+    assert (came["dtls_received"], came["dtls_sent"]) == (went["dtls_sent"], went["dtls_received"])
+    assert came["hellos_received"] == went["hellos_sent"] >= 1
+    assert came["hellos_sent"] == went["hellos_received"] == 0
+    for end in (talk.ended, talk.answered):
+        (done,) = [guard for guard in end["guards"] if guard["done"]]
+        assert (done["status"], done["alert"]) == (0, None)
 
 
 def test_nothing_came_or_went_that_was_not_negotiated(talk: Talk) -> None:

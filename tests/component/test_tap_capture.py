@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from agent.tap import Tap, TapError, _Captured, _library
+from agent.tap import Tap, TapError, _library
+from agent.tap.raw import RawCaptured
 from tests.component.pcaps import checksum, read
 
 LIBRARY = _library()
 LIBRARY.tap_capture_new.restype = ctypes.c_void_p
-LIBRARY.tap_capture_close.restype = _Captured
+LIBRARY.tap_capture_close.restype = RawCaptured
 
 
 class Address(ctypes.Structure):
@@ -47,7 +48,7 @@ class Capture:
             ctypes.c_size_t(len(packet)),
         )
 
-    def close(self) -> _Captured:
+    def close(self) -> RawCaptured:
         return LIBRARY.tap_capture_close(self.handle)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 MAX_LINES = 40
 TABLES = {
-    "agent/tap/__init__.py:_stream",
+    "agent/tap/raw.py:stream_of",
     "agent/trace/notices.py:_beyond",
     "controller/cli/report/command.py:report",
     "controller/cli/run/command.py:run",

@@ -9,6 +9,7 @@ import pjsua2 as pj
 
 from agent.contract.address import IpFamily, family_of
 from agent.contract.plan import Transport, transport_parameter
+from agent.contract.srtp import SrtpUse
 from agent.phone.pjsua.objects import LOG_LEVEL, Log, why
 from agent.phone.protocol import PhoneError, SipAccount, TlsFiles
 from agent.tap import Tap
@@ -31,6 +32,11 @@ IPV6_USE: Final = {
 }
 HANDSHAKE_MS: Final = 7000
 """A connection that is not up by then, handshake and all, is given up; four SYNs went out (judge/checks/connection)."""
+SRTP_USES: Final = {
+    SrtpUse.DISABLED: pj.PJMEDIA_SRTP_DISABLED,
+    SrtpUse.OPTIONAL: pj.PJMEDIA_SRTP_OPTIONAL,
+    SrtpUse.MANDATORY: pj.PJMEDIA_SRTP_MANDATORY,
+}
 TLS_1_2, TLS_1_3 = 0x10, 0x20
 """PJ_SSL_SOCK_PROTO_…, which the binding leaves out."""
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -114,10 +120,12 @@ def tls_config(files: TlsFiles) -> pj.TlsConfig:
     return config
 
 
-def account_config(account: SipAccount, socket: Socket) -> pj.AccountConfig:
+def account_config(account: SipAccount, socket: Socket, srtp: SrtpUse = SrtpUse.DISABLED) -> pj.AccountConfig:
     """Everything through the proxy; no keep-alives, retries, look-ups or re-INVITEs of pjsip's own.
 
     But over UDP, our Contact and Via name the socket that takes connections (RFC 3261 §18.1.1), not one that we opened.
+    `srtp`: which media of an offer are looked at; what is done with them is each call's, of which the tap is told. What
+    keys travel by is for the verdict.
     """
     config = pj.AccountConfig()
     config.idUri = account.uri
@@ -136,6 +144,7 @@ def account_config(account: SipAccount, socket: Socket) -> pj.AccountConfig:
     if socket.transport is not Transport.UDP:
         config.natConfig.contactUseSrcPort = config.natConfig.contactRewriteUse = 0
         config.natConfig.viaRewriteUse = config.natConfig.sipOutboundUse = 0
+    config.mediaConfig.srtpUse, config.mediaConfig.srtpSecureSignaling = SRTP_USES[srtp], 0
     config.mediaConfig.lockCodecEnabled = False
     config.mediaConfig.transportConfig.boundAddress = socket.bind
     config.mediaConfig.transportConfig.port = FIRST_RTP_PORT

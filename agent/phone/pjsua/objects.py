@@ -12,7 +12,7 @@ import select
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ParamSpec
 
 import pjsua2 as pj
@@ -29,9 +29,10 @@ from agent.phone.protocol import (
     RegistrationConcluded,
     StackRefused,
 )
-from agent.sip.text import parse_head, printable
+from agent.sip.text import SipHead, parse_head, printable
 from agent.sip.transactions import Conversation
 from agent.tap.call import TappedCall
+from agent.tap.model import TapGuard
 
 LOG = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -172,7 +173,9 @@ class Endpoint(pj.Endpoint):  # type: ignore[misc]
 class Account(pj.Account):  # type: ignore[misc]
     """A SIP identity. `identifier` None: the one that takes calls for nobody we know."""
 
-    def __init__(self, identifier: AccountId | None, items: Queue, adopt: Callable[["Account", int, str], Leg]) -> None:
+    def __init__(
+        self, identifier: AccountId | None, items: Queue, adopt: Callable[["Account", int, SipHead | None], Leg]
+    ) -> None:
         super().__init__()
         self.identifier, self.items, self.adopt = identifier, items, adopt
 
@@ -193,9 +196,7 @@ class Account(pj.Account):  # type: ignore[misc]
     def onIncomingCall(self, prm: pj.OnIncomingCallParam) -> None:  # noqa: N802
         """An INVITE made a call: its object has to exist before this returns."""
         at_s, invite = time.monotonic(), printable(prm.rdata.wholeMsg)
-        head = parse_head(invite)
-        leg = self.adopt(self, prm.callId, head.call_id if head else "")
-        leg.branch = head.branch if head else None
+        leg = self.adopt(self, prm.callId, parse_head(invite))
         self.items.put(Invited(at_s, leg, self.identifier, invite))
 
 
@@ -321,8 +322,14 @@ def call_ended(leg: Leg, over: Over) -> CallEnded:
         uncounted=0 if tapped is None else tapped.uncounted,
         strangers=0 if tapped is None else tapped.strangers,
         not_rtp=0 if tapped is None else tapped.other,
+        guards=() if tapped is None else tuple(map(explained, tapped.guards)),
         capture=capture,
     )
+
+
+def explained(guard: TapGuard) -> TapGuard:
+    """With the stack's words."""
+    return replace(guard, said=printable(pj.Endpoint.instance().utilStrError(guard.status))) if guard.status else guard
 
 
 def stream_count(stat: pj.StreamStat, sending_s: float) -> StreamCount:

@@ -17,8 +17,10 @@ from pathlib import Path
 import pjsua2 as pj
 
 from agent.contract.address import host_of, place
-from agent.contract.plan import Transport
+from agent.contract.plan import CALL_HEADER, Transport
+from agent.contract.srtp import Srtp
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
+from agent.phone.encryption import Encryption, tap_srtp
 from agent.phone.pjsua.configuration import NO_HEADERS, Socket, account_config, call_settings, start
 from agent.phone.pjsua.digits import DigitSender
 from agent.phone.pjsua.facts import Digits, Epochs, seen_message
@@ -52,7 +54,7 @@ from agent.phone.protocol import (
     TlsFiles,
 )
 from agent.sip.dialogs import settled
-from agent.sip.text import parse_head, printable
+from agent.sip.text import SipHead, parse_head, printable
 from agent.sip.transactions import Crossed
 from agent.tap import Tap, TapError
 from agent.tap.call import Captures, TappedCall
@@ -83,6 +85,7 @@ class PjsuaPhone:
         transport: Transport = Transport.UDP,
         tls: TlsFiles | None = None,
         also: Sequence[Listener] = (),
+        encryption: Encryption | None = None,
         recordings: Path,
         captures: Captures | None = None,
         settle_s: float = SETTLE_S,
@@ -90,7 +93,7 @@ class PjsuaPhone:
         """Opens the SIP socket; `sip_port` 0: any free one. PhoneError.
 
         Anybody's calls are taken `also` at others. One WAV per call goes to `recordings`, one pcap to `captures`, where
-        given.
+        given. `encryption` None: of no call.
         """
         self._items = Queue()
         self._next: Item | None = None
@@ -105,6 +108,7 @@ class PjsuaPhone:
         self._lines = Lines(self._make_account)
         self._dropped: list[Call] = []
         self._recordings, self._captures, self._settle_s = recordings, captures, settle_s
+        self._encryption = encryption or Encryption()
         self._log = Log()
         self._endpoint = Endpoint(self._items)
         self._open(bind, (Listener(transport=transport, port=sip_port, tls=tls), *also))
@@ -151,13 +155,13 @@ class PjsuaPhone:
 
     def _make_account(self, identifier: AccountId, account: SipAccount) -> Account:
         made = Account(identifier, self._items, self._adopt)
-        made.create(account_config(account, self._sockets[0]))
+        made.create(account_config(account, self._sockets[0], self._encryption.use))
         return made
 
     def _for_anybody(self, socket: Socket, address: str) -> Account:
         made = Account(None, self._items, self._adopt)
         nobody = SipAccount(uri=f"sip:calltest@{address}", proxy="", register=False)
-        made.create(account_config(nobody, socket), socket is self._sockets[0])
+        made.create(account_config(nobody, socket, self._encryption.use), socket is self._sockets[0])
         return made
 
     def remove_account(self, account: AccountId) -> None:
@@ -166,15 +170,17 @@ class PjsuaPhone:
 
     # --- calls -------------------------------------------------------------------------------------------------
 
-    def _adopt(self, account: Account, call_id: int, sip_call_id: str) -> Leg:
-        """A leg for an incoming call; runs in a pjsip thread."""
-        leg = self._leg(sip_call_id, outgoing=False)
+    def _adopt(self, account: Account, call_id: int, head: SipHead | None) -> Leg:
+        """A leg for an incoming call; runs in a pjsip thread, before the call has media."""
+        leg = self._leg(head.call_id if head else "", self._encryption.of_invite(head), outgoing=False)
+        leg.branch = head.branch if head else None
         leg.call = Call(account, leg, call_id)
         return leg
 
-    def _leg(self, sip_call_id: str, *, outgoing: bool) -> Leg:
+    def _leg(self, sip_call_id: str, srtp: Srtp, *, outgoing: bool) -> Leg:
         handle = CallHandle(next(self._numbers))
         tapped = TappedCall(self._tap, sip_call_id, self._captures, f"call-{handle}.pcap")
+        tapped.secure(tap_srtp(srtp))
         leg = Leg(handle=handle, digits=Digits(handle), sip_call_id=sip_call_id, outgoing=outgoing, tapped=tapped)
         self._legs[handle] = leg
         return leg
@@ -187,7 +193,7 @@ class PjsuaPhone:
         param = call_settings(headers=headers)
         # Ours, because a call that is refused at once is gone before pjsip could be asked for its own.
         param.opt.customCallId = str(uuid.uuid4())
-        leg = self._leg(param.opt.customCallId, outgoing=True)
+        leg = self._leg(param.opt.customCallId, self._encryption.of(headers.get(CALL_HEADER)), outgoing=True)
         self._by_call_id[leg.sip_call_id] = leg
         try:
             self._equip(leg, playback)

@@ -27,7 +27,7 @@ def trace(
     inband: Annotated[bool, typer.Option("--inband", help="Also find digits sent as tones in the audio.")] = False,
     decrypted: Annotated[
         bool,
-        typer.Option("--decrypted", help="Media is in plain where SDP says SRTP, as in captures of calltest's agents."),
+        typer.Option("--decrypted", help="Media is in plain though SDP says SRTP."),
     ] = False,
     expect: Annotated[str | None, typer.Option(metavar="DIGITS", help="Digits that must have been sent.")] = None,
     max_loss_percent: Annotated[

@@ -1,0 +1,152 @@
+"""What SRTP came to, section by section: packets by what it made of them, keys, and the handshake that they came of."""
+
+import pytest
+
+from agent.contract.srtp import Dtls, DtlsEnd, DtlsRole, Keying, SrtpSection, SrtpWay
+from agent.observe.encryption import FINGERPRINT_DIFFERS, MAX_SAID, encryption, keyed_s
+from agent.observe.media import sent_ratio
+from agent.observe.sources import place
+from agent.tap.model import Fate, TapGuard
+from tests.unit.agent.observe.test_sources import ANSWERED_S, OTHER, agreed, row
+
+SUITE = "AES_CM_128_HMAC_SHA1_80"
+USED = {"active": True, "sent_suite": SUITE, "received_suite": SUITE}
+SAVP, SHAKEN = {"protocol": "RTP/SAVP"}, {"protocol": "UDP/TLS/RTP/SAVP"}
+
+
+def sdes(epoch=2, keyed_s=ANSWERED_S):
+    return TapGuard(epoch=epoch, keying=Keying.SDES, keyed_s=keyed_s, **USED)
+
+
+def dtls(epoch=2, keyed_s=ANSWERED_S + 0.2, **changes):
+    crossed = {"dtls_sent": 2, "dtls_received": 3, "hellos_received": 1, "done": True}
+    return TapGuard(epoch=epoch, keying=Keying.DTLS, keyed_s=keyed_s, **(USED | crossed | changes))
+
+
+def seen(rows=(), guards=(), sections=None):
+    sections = [agreed(**SAVP)] if sections is None else sections
+    return encryption(place(rows, sections, ()), guards, sections)
+
+
+def test_a_leg_without_srtp_has_nothing_to_say_of_it():
+    plain = [row(fates={Fate.PLAIN: 90}), row(sent=True, fates={Fate.PLAIN: 90})]
+    assert seen(plain, [TapGuard(epoch=2)], [agreed(protocol="RTP/AVP")]) == ()
+    assert seen((), (), []) == ()
+    assert seen((), [sdes()], []) == ()
+
+
+def test_packets_are_told_by_what_srtp_made_of_them():
+    mixed = {Fate.PASSED: 80, Fate.UNAUTHENTIC: 4, Fate.REPLAYED: 3, Fate.KEYLESS: 2, Fate.PLAIN: 1, Fate.FAILED: 1}
+    (told,) = seen([row(fates=mixed), row(sent=True, fates={Fate.PASSED: 90})], [sdes()])
+    assert told == SrtpSection(
+        section=0,
+        active=True,
+        keying=Keying.SDES,
+        sent_suite=SUITE,
+        received_suite=SUITE,
+        sent=SrtpWay(packets=90, passed=90),
+        received=SrtpWay(packets=91, passed=80, plain=1, unauthentic=4, replayed=3, keyless=2, failed=1),
+    )
+
+
+def test_what_strangers_send_is_not_told():
+    (told,) = seen([row(fates={Fate.PASSED: 90}), row(OTHER, fates={Fate.PLAIN: 7})], [sdes()])
+    assert told.received == SrtpWay(packets=90, passed=90)
+
+
+@pytest.mark.parametrize("fates", [{Fate.PASSED: 1}, {Fate.KEYLESS: 1}])
+@pytest.mark.parametrize("sent", [False, True])
+def test_srtp_under_rtp_avp_is_srtp(fates, sent):
+    """RFC 8643."""
+    (told,) = seen([row(sent=sent, fates=fates)], (), [agreed(protocol="RTP/AVP")])
+    assert (told.active, told.keying, told.sent_suite, told.dtls) == (False, None, None, None)
+    assert seen((), [sdes()], [agreed(protocol="RTP/AVP")]) != ()
+
+
+def test_keys_are_those_in_use_as_the_section_ends_and_go_on_to_the_next():
+    sections = [agreed(**SAVP), agreed(epoch=4, begin_s=20.0, **SAVP), agreed(epoch=6, begin_s=30.0, **SAVP)]
+    weaker = TapGuard(epoch=3, active=True, keying=Keying.SDES, sent_suite="weak", received_suite="weak")
+    none = TapGuard(epoch=7)
+    told = seen((), [sdes(), weaker, none], sections)
+    assert [one.active for one in told] == [True, True, False]
+    assert [one.received_suite for one in told] == ["weak", "weak", None]
+    assert [one.section for one in told] == [0, 1, 2]
+
+
+def test_what_comes_before_the_answer_is_of_the_first_section():
+    begun = TapGuard(epoch=1, dtls_sent=2, hellos_sent=2)
+    finished = dtls(epoch=2, dtls_sent=1, dtls_received=2, hellos_received=0)
+    (told,) = seen((), [begun, finished], [agreed(**SHAKEN)])
+    assert told.dtls == Dtls(role=DtlsRole.ACTIVE, sent=3, received=2, hellos_sent=2, end=DtlsEnd.DONE, took_ms=200.0)
+
+
+@pytest.mark.parametrize(
+    ("crossed", "role"),
+    [
+        ({"hellos_sent": 1}, DtlsRole.ACTIVE),
+        ({"hellos_received": 1}, DtlsRole.PASSIVE),
+        ({"hellos_sent": 1, "hellos_received": 1}, None),
+        ({}, None),
+    ],
+)
+def test_who_says_hello_is_the_active_side(crossed, role):
+    (told,) = seen((), [TapGuard(epoch=2, **crossed)], [agreed(**SHAKEN)])
+    assert told.dtls is not None
+    assert (told.dtls.role, told.dtls.took_ms, told.dtls.end) == (role, None, None)
+
+
+@pytest.mark.parametrize(
+    ("guards", "end", "said"),
+    [
+        ([dtls()], DtlsEnd.DONE, None),
+        ([dtls(done=False, alert=40)], DtlsEnd.ALERT, None),
+        ([dtls(alert=40)], DtlsEnd.DONE, None),
+        ([dtls(status=FINGERPRINT_DIFFERS, said="no match")], DtlsEnd.FINGERPRINT, "no match"),
+        ([dtls(), dtls(3, status=1, said="x" * 99)], DtlsEnd.FAILED, "x" * MAX_SAID),
+        ([dtls(status=1)], DtlsEnd.FAILED, None),
+    ],
+)
+def test_how_a_handshake_ended(guards, end, said):
+    (told,) = seen((), guards, [agreed(**SHAKEN)])
+    assert told.dtls is not None
+    assert (told.dtls.end, told.dtls.said) == (end, said)
+
+
+def test_an_alert_is_told_by_its_name_and_whose_it_was():
+    (told,) = seen((), [dtls(done=False, alert=40, alert_sent=True), dtls(3, done=False, alert=42)], [agreed(**SHAKEN)])
+    assert told.dtls is not None
+    assert (told.dtls.alert, told.dtls.alert_sent) == ("handshake_failure", True)
+
+
+def test_a_handshake_under_rtp_avp_shows_in_what_crosses():
+    (told,) = seen((), [TapGuard(epoch=2, dtls_received=1)], [agreed(protocol="RTP/AVP")])
+    assert told.dtls == Dtls(received=1)
+    (told,) = seen((), [TapGuard(epoch=2, dtls_sent=1)], [agreed(protocol="RTP/AVP")])
+    assert told.dtls == Dtls(sent=1)
+
+
+# --- from when on this end could send ---------------------------------------------------------------------------
+
+
+def test_media_is_due_once_a_handshake_is_over():
+    sections = [agreed(**SHAKEN)]
+    assert keyed_s([dtls()], sections) == (ANSWERED_S + 0.2,)
+    assert keyed_s([dtls(keyed_s=5.0)], sections) == (ANSWERED_S,), "it was over before the answer"
+    assert keyed_s([dtls(keyed_s=None, active=False)], sections) == (None,)
+    assert keyed_s((), sections) == (None,)
+    assert keyed_s([sdes(keyed_s=ANSWERED_S + 3)], [agreed(**SAVP)]) == (ANSWERED_S,), "nothing is waited for"
+    assert keyed_s((), ()) == ()
+
+
+def test_keys_of_a_handshake_hold_in_the_sections_that_follow():
+    sections = [agreed(**SHAKEN), agreed(epoch=4, begin_s=20.0, **SHAKEN), agreed(epoch=6, begin_s=30.0, **SHAKEN)]
+    assert keyed_s([dtls()], sections) == (ANSWERED_S + 0.2, 20.0, 30.0)
+    assert keyed_s([dtls(), dtls(4, keyed_s=20.5)], sections) == (ANSWERED_S + 0.2, 20.5, 30.0)
+
+
+def test_what_a_handshake_held_up_was_not_due():
+    sections = [agreed(sends=True, **SHAKEN)]
+    late = [dtls(keyed_s=ANSWERED_S + 2)]
+    assert sent_ratio(8000.0, sections, ANSWERED_S + 10, late) == 1.0
+    assert sent_ratio(8000.0, sections, ANSWERED_S + 10, [dtls(keyed_s=None, active=False)]) is None
+    assert sent_ratio(8000.0, [agreed(sends=True)], ANSWERED_S + 10) == 0.8

@@ -1,0 +1,48 @@
+"""Which calls of a phone are SRTP: by what their INVITE says they are."""
+
+import pytest
+
+from agent.contract.srtp import Keying, Srtp, SrtpUse, Suite
+from agent.phone.encryption import Encryption, tap_srtp
+from agent.sip.text import parse_head
+from agent.tap.model import TapSrtp
+from tests.unit.sip_messages import request
+
+USUAL, MANDATORY = Srtp(use=SrtpUse.OPTIONAL), Srtp(use=SrtpUse.MANDATORY)
+SOME = Encryption(usual=USUAL, calls={"pin": MANDATORY})
+
+
+@pytest.mark.parametrize(
+    ("key", "srtp"),
+    [
+        ("run/0/pin/3", MANDATORY),
+        ("a/run/with/parts/0/pin/3", MANDATORY),
+        ("run/0/other/3", USUAL),
+        ("pin/3", MANDATORY),
+        ("pin", USUAL),
+        ("run/pin/0/3", USUAL),
+        ("", USUAL),
+        (None, USUAL),
+    ],
+)
+def test_a_call_is_known_by_its_name(key, srtp):
+    assert SOME.of(key) == srtp
+
+
+def test_an_invite_without_the_header_is_any_call():
+    assert SOME.of_invite(None) == USUAL
+    assert SOME.of_invite(parse_head(request())) == USUAL
+    assert SOME.of_invite(parse_head(request(key="run/0/pin/3"))) == MANDATORY
+
+
+def test_an_account_takes_any_offer_where_its_calls_differ():
+    assert Encryption().use is SrtpUse.DISABLED
+    assert Encryption(usual=MANDATORY, calls={"pin": MANDATORY}).use is SrtpUse.MANDATORY
+    assert Encryption(usual=MANDATORY, calls={"pin": Srtp()}).use is SrtpUse.OPTIONAL
+
+
+def test_the_tap_is_told_in_its_own_words():
+    srtp = Srtp(use=SrtpUse.MANDATORY, keying=(Keying.DTLS, Keying.SDES), suites=(Suite.AES_128_32,))
+    assert tap_srtp(srtp) == TapSrtp(
+        use=SrtpUse.MANDATORY, keying=(Keying.DTLS, Keying.SDES), suites=("AES_CM_128_HMAC_SHA1_32",)
+    )
