@@ -95,13 +95,23 @@ def observe_leg(
     told = crossed or Media()
     ratio = sent_ratio(told.sent_ms, agreement.sections, _end_s(wire, ended), ended.guards if ended else ())
     return msgspec.structs.replace(
-        _signalled(facts, wire, ended, own_reason, carriers),
+        _counted(_signalled(facts, wire, ended, own_reason, carriers), crossed, ended),
         dtmf_sent=_digits_sent(crossed, wire),
         dtmf_received=_digits_received(crossed, wire),
         sections=tuple(agreed.section for agreed in agreement.sections[:MAX_SECTIONS]),
         answer_faults=agreement.faults,
         no_media=agreement.no_media,
         other_family=other_family(events, wire.leg, [agreed.section for agreed in agreement.sections]),
+        heard=sound.heard,
+        health=msgspec.structs.replace(health, rtp_lateness_ms=told.lateness_ms, sent_ratio=ratio),
+    )
+
+
+def _counted(leg: LegObservation, crossed: Media | None, ended: CallEnded | None) -> LegObservation:
+    """With what was counted of its media."""
+    told = crossed or Media()
+    return msgspec.structs.replace(
+        leg,
         received=crossed.received if crossed else None,
         sent=crossed.sent if crossed else None,
         srtp=crossed.srtp if crossed else None,
@@ -109,8 +119,6 @@ def observe_leg(
         uncounted=ended.uncounted if ended else 0,
         gaps=told.gaps,
         gaps_left_out=told.gaps_left_out,
-        heard=sound.heard,
-        health=msgspec.structs.replace(health, rtp_lateness_ms=told.lateness_ms, sent_ratio=ratio),
     )
 
 
