@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from agent.contract.document import Document
 from agent.contract.expect import Expect
 from agent.contract.field import DIGITS_PATTERN, MAX_URI, NAME_PATTERN, SUBDOMAIN_PATTERN, URI_PATTERN, about, rule
+from agent.contract.srtp import Media, Srtp
+from agent.contract.verdict import Role
 
 
 class Behaviour(StrEnum):
@@ -105,6 +107,21 @@ class CallCaller(Document, frozen=True, kw_only=True):
     dtmf: Annotated[
         SendDtmf | None, about("Digits that the caller sends once answered.", example={"digits": "1234#"})
     ] = None
+    media: Annotated[
+        Media | None,
+        about("What its media is in these calls, instead of caller.media.", example={"srtp": {"use": "Mandatory"}}),
+    ] = None
+    """None in a plan: as where nothing is said."""
+
+
+class CallCallee(Document, frozen=True, kw_only=True):
+    """What the callee does in a call."""
+
+    media: Annotated[
+        Media | None,
+        about("What its media is in these calls, instead of callee.media.", example={"srtp": {"use": "Optional"}}),
+    ] = None
+    """None in a plan: as where nothing is said."""
 
 
 class Call(Document, frozen=True, kw_only=True):
@@ -141,7 +158,16 @@ class Call(Document, frozen=True, kw_only=True):
     caller: Annotated[CallCaller, about("What the caller does in the call.", example={"dtmf": {"digits": "1234#"}})] = (
         CallCaller()
     )
+    callee: Annotated[
+        CallCallee,
+        about("What the callee does in the call.", example={"media": {"srtp": {"use": "Mandatory"}}}),
+    ] = CallCallee()
     expect: Annotated[Expect, about("What must be true of each call.", example={"callee": {"audio": "Own"}})] = Expect()
+
+    def srtp(self, role: Role) -> Srtp:
+        """What is asked of that end's media, in a plan."""
+        media = self.caller.media if role is Role.CALLER else self.callee.media
+        return Srtp() if media is None else media.srtp
 
     @property
     def at_once(self) -> int:

@@ -132,6 +132,14 @@ class ExpectLeg(Document, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    encrypted: Annotated[
+        bool,
+        about(
+            "This leg's media must be SRTP, each way. Without it that is asked where its media.srtp.use is Mandatory"
+            " alone: what ends in plain RTP is right for Optional.",
+            example=True,
+        ),
+    ] = False
     rtp: Annotated[
         ExpectRtp | None, about("Bounds on the RTP that this leg receives.", example={"minPackets": 350})
     ] = None

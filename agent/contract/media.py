@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from agent.contract.document import Document
+from agent.contract.srtp import SectionKeys
 
 MAX_SECTIONS: Final = 16
 MAX_SOURCES: Final = 32
@@ -42,6 +43,8 @@ class Section(Document, frozen=True, kw_only=True, omit_defaults=True):
     """Payload types that this end may receive, and what they are: {0: "PCMU/8000", 101: "telephone-event/8000"}."""
     theirs: dict[int, str]
     """Likewise: those that the peer may."""
+    keys: SectionKeys | None = None
+    """Of SRTP; None: neither side's SDP said a word of it."""
 
 
 class Origin(StrEnum):

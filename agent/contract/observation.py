@@ -10,7 +10,7 @@ from agent.contract.connection import Connection
 from agent.contract.document import Document
 from agent.contract.expect import DtmfMethod
 from agent.contract.media import Gap, Heard, Negotiated, Rtp, Section, Source, as_one
-from agent.contract.srtp import SrtpSection
+from agent.contract.srtp import SdpKeys, SrtpSection
 from agent.contract.verdict import Finding, Role
 
 
@@ -251,6 +251,10 @@ class LegObservation(Document, frozen=True, kw_only=True, omit_defaults=True, ta
     dialog: Dialog | None = None
     connections: tuple[Connection, ...] = ()
     sections: tuple[Section, ...] = ()
+    offered: SdpKeys | None = None
+    """What the INVITE's offer of audio said of SRTP, where it was not answered. None: it was, or there was none."""
+    plain_hops: tuple[str, ...] = ()
+    """Of a callee whose INVITE came by TLS: its Via headers by another transport (`UDP 10.0.0.1:5060`)."""
     answer_faults: tuple[str, ...] = ()
     """What of the peer's answers is forbidden, each with its line or section."""
     no_media: str | None = None

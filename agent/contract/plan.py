@@ -9,6 +9,7 @@ import msgspec
 from agent.contract.call import Behaviour, Call
 from agent.contract.document import Document
 from agent.contract.kept import Kept
+from agent.contract.srtp import Media
 from agent.contract.verdict import Role
 
 PLAN_VERSION: Final = "calltest.dev/plan/v2"
@@ -40,6 +41,8 @@ class Account(Document, frozen=True, kw_only=True):
     uri: str
     credentials: Credentials | None = None
     register: bool
+    media: Media = Media()
+    """Of calls that are none of the plan's; each of those says what its own is."""
 
 
 class Keep(StrEnum):
@@ -128,7 +131,7 @@ class Plan(Document, frozen=True, kw_only=True):
     dial: DialRoute = DialRoute.TARGET
     stages: tuple[Stage, ...]
     calls: tuple[Call, ...]
-    """As the test has them, but that each has its `to`."""
+    """As the test has them, but that each has its `to`, and what its caller's and callee's media is."""
     wav_directory: str = "."
     """Where they play WAV files from: `<directory>/<ConfigMap>/<key>`."""
     allowed_targets: tuple[str, ...]

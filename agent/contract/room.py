@@ -9,6 +9,8 @@ from typing import Final
 from agent.contract.address import IpFamily
 from agent.contract.call import Call
 from agent.contract.plan import Transport
+from agent.contract.srtp import SrtpUse
+from agent.contract.verdict import Role
 
 SCRATCH_BYTES: Final = 4 * 1024**3
 """Of an agent: recordings and captures, until each is analysed at its call's end. A bound: files have holes where
@@ -44,6 +46,8 @@ CONNECTION_BYTES: Final = {Transport.UDP: 0, Transport.TCP: 160, Transport.TLS: 
 """Of each, with a certificate for four names."""
 FAMILY_BYTES: Final = {IpFamily.IPV4: 0, IpFamily.IPV6: 330}
 """Of a leg: its addresses are longer."""
+SRTP_BYTES: Final = 1_600
+"""What two sections tell of SRTP: offered and agreed, and what crossed below it."""
 GUESTS: Final = 100
 """So many more legs than planned are told: calls that nobody placed, a call's further tries."""
 GUESTS_BYTES: Final = 128 * 1024
@@ -62,6 +66,7 @@ def line_bytes(call: Call, *, keeps_evidence: bool, transport: Transport, family
     beside = (
         (EVIDENCE_BYTES if keeps_evidence else 0) + CONNECTIONS * CONNECTION_BYTES[transport] + FAMILY_BYTES[family]
     )
+    beside += SRTP_BYTES if any(call.srtp(role).use is not SrtpUse.DISABLED for role in Role) else 0
     if not call.expect.is_answer:
         return REFUSED_LEG_BYTES + beside
     digits = 0 if call.caller.dtmf is None else len(call.caller.dtmf.digits)

@@ -32,6 +32,14 @@ class Keying(StrEnum):
     """By a handshake in the media's path (RFC 5763)."""
 
 
+class DtlsRole(StrEnum):
+    """Of an agent (RFC 5763 §5)."""
+
+    ACTIVE = "Active"
+    """It begins the handshake."""
+    PASSIVE = "Passive"
+
+
 class Suite(StrEnum):
     """A crypto suite of SDES, by its name (RFC 4568 §6.2, RFC 6188 §4)."""
 
@@ -101,6 +109,66 @@ class Media(Document, frozen=True, kw_only=True):
     srtp: Annotated[Srtp, about("Whether and how it is encrypted.", example={"use": "Mandatory"})] = Srtp()
 
 
+# --- what SDP said ---------------------------------------------------------------------------------------------
+
+
+class SdpKeys(Document, frozen=True, kw_only=True, omit_defaults=True):
+    """What one side's m=audio said of SRTP; no key."""
+
+    profile: str
+    """`RTP/SAVP`."""
+    suites: tuple[str, ...] = ()
+    """Of its a=crypto lines, in their order; at most 8."""
+    fingerprint: str | None = None
+    """Of DTLS: `sha-256 12:DF:…`, its first."""
+    setup: str | None = None
+    """Of DTLS: `actpass`."""
+
+    @property
+    def keying(self) -> tuple[Keying, ...]:
+        """What it offers, or takes, keys by."""
+        return (*((Keying.SDES,) if self.suites else ()), *((Keying.DTLS,) if self.fingerprint else ()))
+
+    @property
+    def is_secure(self) -> bool:
+        """RTP/SAVP and its like: nothing but SRTP will do."""
+        return "SAVP" in self.profile
+
+
+class SectionKeys(Document, frozen=True, kw_only=True, omit_defaults=True):
+    """What the offer and the answer of a section said of SRTP, where either said anything."""
+
+    offered: SdpKeys
+    answered: SdpKeys
+    offered_here: bool
+    """The offer is this agent's."""
+    faults: tuple[str, ...] = ()
+    """What of the peer's answer RFC 4568 and 5763 forbid, each with its line."""
+    roles: str | None = None
+    """Why both sides of DTLS cannot have the roles that offer and peer's answer give them."""
+
+    @property
+    def keying(self) -> Keying | None:
+        """What was agreed on; None: no SRTP."""
+        common = [one for one in self.offered.keying if one in self.answered.keying]
+        if "TLS" in self.answered.profile and Keying.DTLS in common:
+            return Keying.DTLS
+        return next(iter(common), None)
+
+    @property
+    def suite(self) -> str | None:
+        """The crypto suite that was agreed on by SDES."""
+        return self.answered.suites[0] if self.keying is Keying.SDES else None
+
+    @property
+    def role(self) -> DtlsRole | None:
+        """Of this agent in DTLS (RFC 5763 §5): active begins the handshake. None: no DTLS."""
+        if self.keying is not Keying.DTLS:
+            return None
+        answerer_is_active = self.answered.setup == "active"
+        return DtlsRole.PASSIVE if answerer_is_active is self.offered_here else DtlsRole.ACTIVE
+
+
 # --- what was measured -----------------------------------------------------------------------------------------
 
 
@@ -124,13 +192,6 @@ class SrtpWay(Document, frozen=True, kw_only=True, array_like=True):
     """Received before there were keys (DTLS was not over)."""
     failed: int = 0
     """That SRTP dropped for another reason."""
-
-
-class DtlsRole(StrEnum):
-    """Of this agent (RFC 5763 §5)."""
-
-    ACTIVE = "Active"
-    PASSIVE = "Passive"
 
 
 class DtlsEnd(StrEnum):

@@ -9,6 +9,7 @@ from agent.contract.expect import DtmfMethod, ExpectLeg
 from agent.contract.observation import Bye, Digit, LegObservation, Side
 from agent.contract.outcome import EndedBy
 from agent.contract.plan import Plan, call_key
+from agent.contract.srtp import Srtp
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.overload import Excuse, call_troubles, media_troubles, overload
 
@@ -98,6 +99,11 @@ class CallLeg:
     def expect(self) -> ExpectLeg:
         """What this leg must have received."""
         return self.call.expected(self.leg.role)
+
+    @property
+    def srtp(self) -> Srtp:
+        """What is asked of this end's media."""
+        return self.call.group.srtp(self.leg.role)
 
     @property
     def name(self) -> str:

@@ -9,9 +9,9 @@ from agent.sip.text import SipHead, parse_head
 
 _HEADERS: Final = {415: ("Content-Type", "Content-Encoding"), 420: ("Require", "Proxy-Require"), 421: ("Supported",)}
 """The headers that a refusal is about: an unread body, an option that we lack, one that the other side lacks."""
-_OFFER: Final = frozenset({415, 488, 606})
+OFFER_CODES: Final = frozenset({406, 415, 488, 606})
 """Refusals of an SDP that we cannot use. Both agents offer the same: what is between changed it."""
-PATH_CODES: Final = _OFFER | _HEADERS.keys()
+PATH_CODES: Final = OFFER_CODES | _HEADERS.keys()
 """What our SIP stack answers to an INVITE that no agent of ours sends so."""
 
 
@@ -21,7 +21,7 @@ def changed_on_the_way(caller: LegObservation, callee: LegObservation) -> str | 
     if placed is None or came is None or callee.final_code is None:
         return None
     header = _header(placed[0], came[0], _HEADERS.get(callee.final_code, ()))
-    return header or (_offer(sdp_of(*placed), sdp_of(*came)) if callee.final_code in _OFFER else None)
+    return header or (_offer(sdp_of(*placed), sdp_of(*came)) if callee.final_code in OFFER_CODES else None)
 
 
 def _invite(messages: Iterable[SipMessage], *, sent: bool) -> tuple[SipHead, str] | None:

@@ -13,7 +13,7 @@ from agent.contract.verdict import Role
 from agent.observe.connections import connections
 from agent.observe.families import other_family
 from agent.observe.media import Media, media, sent_ratio
-from agent.observe.sections import Agreed, agree
+from agent.observe.sections import Agreed, Agreement, agree
 from agent.observe.signalling import LegWire, kept_messages, ms, read_leg
 from agent.observe.sound import Codes, Sound, listen
 from agent.phone.protocol import (
@@ -95,12 +95,9 @@ def observe_leg(
     told = crossed or Media()
     ratio = sent_ratio(told.sent_ms, agreement.sections, _end_s(wire, ended), ended.guards if ended else ())
     return msgspec.structs.replace(
-        _counted(_signalled(facts, wire, ended, own_reason, carriers), crossed, ended),
+        _counted(_agreed(_signalled(facts, wire, ended, own_reason, carriers), agreement), crossed, ended),
         dtmf_sent=_digits_sent(crossed, wire),
         dtmf_received=_digits_received(crossed, wire),
-        sections=tuple(agreed.section for agreed in agreement.sections[:MAX_SECTIONS]),
-        answer_faults=agreement.faults,
-        no_media=agreement.no_media,
         other_family=other_family(events, wire.leg, [agreed.section for agreed in agreement.sections]),
         heard=sound.heard,
         health=msgspec.structs.replace(health, rtp_lateness_ms=told.lateness_ms, sent_ratio=ratio),
@@ -119,6 +116,16 @@ def _counted(leg: LegObservation, crossed: Media | None, ended: CallEnded | None
         uncounted=ended.uncounted if ended else 0,
         gaps=told.gaps,
         gaps_left_out=told.gaps_left_out,
+    )
+
+
+def _agreed(leg: LegObservation, agreement: Agreement) -> LegObservation:
+    return msgspec.structs.replace(
+        leg,
+        sections=tuple(agreed.section for agreed in agreement.sections[:MAX_SECTIONS]),
+        answer_faults=agreement.faults,
+        no_media=agreement.no_media,
+        offered=agreement.offered,
     )
 
 
@@ -156,6 +163,7 @@ def _signalled(
         connections=connections(wire.events, carriers, began_s=wire.began_s, over_s=ended.at_s if ended else None),
         actions=wire.undone(),
         detour=wire.detour(),
+        plain_hops=wire.plain_hops,
         unparsed=wire.unparsed(),
         messages=kept_messages(wire.events),
     )

@@ -8,13 +8,17 @@ from typing import Final
 import msgspec
 
 from agent.contract.media import Section
+from agent.contract.srtp import Keying, SdpKeys, SectionKeys
 from agent.phone.protocol import MessageSeen
+from agent.sip.answers import answer_faults, no_media, srtp_faults
 from agent.sip.dialogs import Signalling
-from agent.sip.sdp import Medium, answer_faults, no_media, parse_sdp, sdp_of
+from agent.sip.keys import role_fault
+from agent.sip.sdp import Medium, parse_sdp, sdp_of
 from agent.sip.text import SipHead, parse_head
 from agent.sip.transactions import DialogId
 
 MAX_FAULTS: Final = 4
+MAX_SUITES: Final = 8
 _OFFERING: Final = frozenset({"INVITE", "UPDATE", "PRACK"})
 
 
@@ -37,6 +41,8 @@ class Agreement:
     """What of the peer's answers is forbidden, and by what."""
     no_media: str | None = None
     """Why the peer's answer to our INVITE lets no audio run, though nothing forbids that."""
+    offered: SdpKeys | None = None
+    """What the INVITE's offer says of SRTP, where nothing answered it."""
 
 
 def agree(messages: Iterable[MessageSeen], leg: Signalling, *, answered_s: float | None) -> Agreement:
@@ -57,6 +63,7 @@ def agree(messages: Iterable[MessageSeen], leg: Signalling, *, answered_s: float
         sections=tuple(sections),
         faults=tuple(dict.fromkeys(talk.faults))[:MAX_FAULTS],
         no_media=talk.no_media,
+        offered=None if talk.pairs or talk.offered is None else _asked_for(talk.offered),
     )
 
 
@@ -118,6 +125,8 @@ class _Pair:
     answered_here: bool
     at_s: float
     epoch: int
+    final: bool
+    """The answer came with, or behind, a final response."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +144,8 @@ class _Talk:
         self.pairs: list[_Pair] = []
         self.faults: list[str] = []
         self.no_media: str | None = None
+        self.offered: str | None = None
+        """The first offer of an INVITE."""
         self._offers: dict[tuple[str, int, bool], _Offer | None] = {}
         """By the request that made it; None: what it offered has been overtaken by another exchange."""
         self._reversed: _Offer | None = None
@@ -161,6 +172,7 @@ class _Talk:
             offer, self._reversed = self._reversed, None
             self._pair(offer, said, said.sdp)
         elif said.head.method in _OFFERING:
+            self.offered = self.offered or said.sdp
             self._offers[said.exchange] = _Offer(sdp=said.sdp, sent=said.sent, again=bool(said.head.to_tag))
 
     def _response(self, said: _Said, sdp: str, *, final: bool) -> None:
@@ -178,15 +190,18 @@ class _Talk:
 
     def _pair(self, offer: _Offer, said: _Said, answer: str) -> None:
         local, remote = (offer.sdp, answer) if offer.sent else (answer, offer.sdp)
-        self.pairs.append(_Pair(local=local, remote=remote, answered_here=said.sent, at_s=said.at_s, epoch=said.epoch))
-        if not said.sent and (said.head.code or 200) >= 200:
+        final = (said.head.code or 200) >= 200
+        self.pairs.append(
+            _Pair(local=local, remote=remote, answered_here=said.sent, at_s=said.at_s, epoch=said.epoch, final=final)
+        )
+        if not said.sent and final:
             self.faults += answer_faults(offer.sdp, answer)
 
     def _answer(self, said: _Said, *, made: bool) -> None:
         """The leg's 2xx: what was agreed on early holds from here, where it says nothing else."""
         self._answered = True
         if not made and self.pairs:
-            self.pairs.append(replace(self.pairs[-1], at_s=said.at_s, epoch=said.epoch))
+            self.pairs.append(replace(self.pairs[-1], at_s=said.at_s, epoch=said.epoch, final=True))
         elif not said.sent and self._offers.get(said.exchange) is not None:
             self.no_media = no_media(said.sdp)
 
@@ -212,7 +227,44 @@ def _section(pair: _Pair, answered_s: float | None) -> Section:
         protocol=answer.protocol if answer else "",
         types=_types(ours),
         theirs=_types(theirs),
+        keys=_keys(pair, ours, theirs) if ours and theirs else None,
     )
+
+
+def _keys(pair: _Pair, ours: Medium, theirs: Medium) -> SectionKeys | None:
+    """What both say of SRTP; None where neither does. Faults: of an answer of theirs that counts."""
+    offered, answered = (theirs, ours) if pair.answered_here else (ours, theirs)
+    offer, answer = _of_srtp(offered), _of_srtp(answered)
+    if (offer is None and answer is None) or not (ours.port and theirs.port):
+        return None
+    keys = SectionKeys(
+        offered=offer or SdpKeys(profile=offered.protocol),
+        answered=answer or SdpKeys(profile=answered.protocol),
+        offered_here=not pair.answered_here,
+    )
+    if pair.answered_here or not pair.final:
+        return keys
+    by_dtls = keys.keying is Keying.DTLS
+    roles = role_fault(offered.keys.setup, answered.keys.setup) if by_dtls else None
+    return msgspec.structs.replace(keys, faults=srtp_faults(offered, answered)[:MAX_FAULTS], roles=roles)
+
+
+def _of_srtp(medium: Medium) -> SdpKeys | None:
+    """What an m= line says of it; None where that is nothing."""
+    keys = medium.keys
+    if not (medium.encrypted or medium.keying):
+        return None
+    return SdpKeys(
+        profile=medium.protocol,
+        suites=tuple(one.suite for one in keys.cryptos)[:MAX_SUITES],
+        fingerprint=str(keys.fingerprints[0]) if keys.fingerprints else None,
+        setup=keys.setup.value if keys.setup else None,
+    )
+
+
+def _asked_for(offer: str) -> SdpKeys | None:
+    audio = parse_sdp(offer).audio
+    return None if audio is None else _of_srtp(audio) or SdpKeys(profile=audio.protocol)
 
 
 def _types(medium: Medium | None) -> dict[int, str]:

@@ -1,5 +1,6 @@
 """A leg's signalling, out of the messages that crossed the wire: by its own dialog alone (agent/sip/dialogs). Pure."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -29,6 +30,10 @@ MAX_UNPARSED: Final = 4
 MAX_FORKS: Final = 8
 MAX_REDIRECTS: Final = 8
 MAX_ACTIONS: Final = 16
+MAX_HOPS: Final = 8
+_VIA: Final = re.compile(r"SIP\s*/\s*2\.0\s*/\s*([A-Za-z-]+)\s+([^\s;,]{1,64})", re.IGNORECASE)
+SECURE: Final = frozenset({"TLS", "TLS-SCTP", "WSS"})
+"""Transports of a Via header by which nobody on the way reads SDP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +66,16 @@ class LegWire:
     def from_user(self) -> str | None:
         """Who calls."""
         return self.leg.invite.request.first.head.from_user if self.leg.invite else None
+
+    @property
+    def plain_hops(self) -> tuple[str, ...]:
+        """Of an INVITE that came by TLS: what its Via headers say of hops without it (RFC 3261 §18.1.1, §26.2.1)."""
+        first = None if self.leg.invite is None or self.outgoing else self.leg.invite.request.first
+        via = "" if first is None else ", ".join(value for name, value in first.head.headers if name == "via")
+        hops = _VIA.findall(via)[:MAX_HOPS]
+        if not hops or hops[0][0].upper() not in SECURE:
+            return ()
+        return tuple(f"{by.upper()} {sent_by}" for by, sent_by in hops if by.upper() not in SECURE)
 
     @property
     def ended_by(self) -> Side | None:

@@ -1,12 +1,13 @@
-"""SDP (RFC 8866) as far as media needs it, and what makes an answer none (RFC 3264 §6). Pure, and never raises."""
+"""SDP (RFC 8866) as far as media needs it. Pure, and never raises."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
 from agent.sip.bodies import bodies
+from agent.sip.keys import Keys
 from agent.sip.text import SipHead
 
 MAX_LINES: Final = 512
@@ -138,6 +139,8 @@ class Medium:
     ptime_ms: int | None = None
     keying: frozenset[Keying] = frozenset()
     """Its own, and the session's."""
+    keys: Keys = field(default_factory=Keys)
+    """Likewise; of those that can be kept."""
 
     @property
     def rtp(self) -> bool:
@@ -233,6 +236,7 @@ class _Reader:
         self._direction = Direction.SENDRECV
         self._ptime_ms: int | None = None
         self._keying: frozenset[Keying] = frozenset()
+        self._keys = Keys()
         self._seen: set[str] = set()
         self._ignored = False
         """Below an m= line that could not be read."""
@@ -263,6 +267,7 @@ class _Reader:
         missing = [f"{kind}=" for kind in "vost" if kind not in self._seen]
         if missing:
             self.faults.append(f"no {', '.join(missing)} line")
+        self.media = [replace(medium, keys=medium.keys.over(self._keys)) for medium in self.media]
         for medium in self.media:
             if not medium.port:
                 continue
@@ -312,6 +317,7 @@ class _Reader:
             self._address = found[1]
 
     def _attribute(self, number: int, line: str, value: str) -> None:
+        self._key(value)
         if value in set(Direction):
             self._set(direction=Direction(value))
         elif found := _PTIME.fullmatch(value):
@@ -331,6 +337,12 @@ class _Reader:
             if (known := declared.get(int(found[1]))) is not None:
                 declared[int(found[1])] = replace(known, fmtp=found[2].strip())
 
+    def _key(self, value: str) -> None:
+        if not self.media:
+            self._keys = self._keys.read(value)
+        elif (keys := self.media[-1].keys.read(value)) is not self.media[-1].keys:
+            self.media[-1] = replace(self.media[-1], keys=keys)
+
     def _set(
         self, *, direction: Direction | None = None, ptime_ms: int | None = None, keying: Keying | None = None
     ) -> None:
@@ -347,45 +359,3 @@ class _Reader:
                 ptime_ms=ptime_ms or last.ptime_ms,
                 keying=last.keying | keys,
             )
-
-
-# --- an answer -------------------------------------------------------------------------------------------------
-
-
-def answer_faults(offer: str, answer: str) -> tuple[str, ...]:
-    """What of the answer RFC 8866 or RFC 3264 §6 forbids; nothing where it is a right answer to that offer."""
-    asked, said = parse_sdp(offer), parse_sdp(answer)
-    return (*said.faults, *_mismatches(asked.media, said.media))[:MAX_FAULTS] if not asked.faults else said.faults
-
-
-def _mismatches(asked: Sequence[Medium], said: Sequence[Medium]) -> Iterator[str]:
-    if len(asked) != len(said):
-        yield f"{len(said)} m= lines answer {len(asked)} of the offer (RFC 3264 §6)"
-        return
-    for offered, answered in zip(asked, said, strict=True):
-        where = f"line {answered.line}: m={answered.kind}"
-        if offered.kind != answered.kind:
-            yield f"{where} answers m={offered.kind} (RFC 3264 §6)"
-        elif answered.port and not offered.port:
-            yield f"{where} answers a medium that was offered with port 0 (RFC 3264 §6)"
-        elif answered.port and answered.protocol != offered.protocol:
-            yield f"{where} by {answered.protocol} answers {offered.protocol} (RFC 3264 §6)"
-        elif answered.port and offered.rtp and not _in_common(offered, answered):
-            names = ", ".join(map(str, answered.codecs.values())) or "none"
-            yield f"{where}: no codec of the offer among its own ({names[:80]}) (RFC 3264 §6.1)"
-
-
-def _in_common(offered: Medium, answered: Medium) -> bool:
-    return any(one.same(other) for one in answered.codecs.values() for other in offered.codecs.values())
-
-
-def no_media(answer: str | None) -> str | None:
-    """Why an answer lets no audio run, though nothing forbids it; None where it lets some."""
-    if answer is None:
-        return "no SDP in the answer"
-    audio = parse_sdp(answer).audio
-    if audio is None:
-        return "no m=audio of RTP in the answer"
-    if not audio.port:
-        return f"line {audio.line}: m=audio 0 (refused)"
-    return f"line {audio.line}: a=inactive" if audio.direction is Direction.INACTIVE else None

@@ -8,6 +8,7 @@ from msgspec import Meta
 from agent.contract.call import Behaviour
 from agent.contract.document import Document
 from agent.contract.field import MAX_URI, SUBDOMAIN_PATTERN, URI_PATTERN, about
+from agent.contract.srtp import Media
 
 
 class Route(StrEnum):
@@ -60,6 +61,13 @@ class Caller(Document, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    media: Annotated[
+        Media | None,
+        about(
+            "What the caller's media is, where a call says nothing else; default: RTP without SRTP.",
+            example={"srtp": {"use": "Mandatory"}},
+        ),
+    ] = None
 
 
 class Callee(Document, frozen=True, kw_only=True):
@@ -87,3 +95,11 @@ class Callee(Document, frozen=True, kw_only=True):
             example="Parrot",
         ),
     ] = Behaviour.PARROT
+    media: Annotated[
+        Media | None,
+        about(
+            "What the callee's media is, where a call says nothing else; default: RTP without SRTP, and what is offered"
+            " otherwise is refused with 488.",
+            example={"srtp": {"use": "Optional"}},
+        ),
+    ] = None

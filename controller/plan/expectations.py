@@ -65,7 +65,7 @@ def _check_hold(call: Call, callee: Behaviour | None, field: str) -> None:
 def _expected(leg: ExpectLeg) -> list[str]:
     """The fields that ask for something, as people write them."""
     fields = zip(leg.__struct_encode_fields__, leg.__struct_fields__, strict=True)
-    return [written for written, name in fields if getattr(leg, name) is not None]
+    return [written for written, name in fields if getattr(leg, name)]
 
 
 def _invalid(field: str, fault: str) -> PlanningError:

@@ -17,6 +17,7 @@ from agent.contract.call import Call
 from agent.contract.outcome import EndedBy
 from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, Plan, RunRef, Stage, for_endpoint
 from agent.contract.room import DETAIL_BYTES, GUESTS_BYTES, SCRATCH_BYTES, SPARE_SHARE, legs_bytes, scratch_bytes
+from agent.contract.srtp import Media
 from agent.contract.verdict import Reason, Role
 from controller.api.parties import Route, SecretReference
 from controller.api.run import Endpoint
@@ -25,6 +26,7 @@ from controller.plan.cause import PlanningError
 from controller.plan.dialing import SipUri, check_dial, check_transport, parse_identity, parse_uri
 from controller.plan.expectations import check_expectations
 from controller.plan.limits import Limits
+from controller.plan.media import check_media, media_of
 
 __all__ = ["CALLEE_SERVICE_PORT", "POD_MOUNTS", "Limits", "Mounts", "check_test", "plan_run"]
 
@@ -61,6 +63,7 @@ def check_test(test: CallTestSpec, limits: Limits) -> None:
         field = _to_field(call, index)
         _check_to(test, parse_uri(for_endpoint(_to(test, call), 0), field), field)
         check_dial(for_endpoint(_to(test, call), 0), field, limits)
+    check_media(test)
     check_expectations(test)
 
 
@@ -183,7 +186,7 @@ def _plan(
         callee_declared=callee is not None,
         dial=DialRoute.PEER if route is Route.REQUEST_URI else DialRoute.TARGET,
         stages=tuple(Stage(endpoint=item.index, address=item.address, name=item.name) for item in endpoints),
-        calls=tuple(msgspec.structs.replace(call, to=_to(test, call)) for call in test.calls),
+        calls=tuple(_call(test, call) for call in test.calls),
         wav_directory=mounts.wav,
         allowed_targets=allowed,
         max_calls_per_second=rate,
@@ -208,7 +211,12 @@ def keeps_evidence(test: CallTestSpec) -> bool:
 
 def _caller_account(test: CallTestSpec, mounts: Mounts) -> contract.Account:
     credentials = _credentials(test.caller.credentials, mounts)
-    return contract.Account(uri=test.caller.uri, credentials=credentials, register=caller_registers(test))
+    return contract.Account(
+        uri=test.caller.uri,
+        credentials=credentials,
+        register=caller_registers(test),
+        media=test.caller.media or Media(),
+    )
 
 
 def caller_registers(test: CallTestSpec) -> bool:
@@ -222,6 +230,7 @@ def _callee_account(test: CallTestSpec, mounts: Mounts) -> contract.Account:
         uri=test.callee.uri,
         credentials=_credentials(test.callee.credentials, mounts),
         register=test.callee.route is Route.REGISTER,
+        media=test.callee.media or Media(),
     )
 
 
@@ -248,6 +257,17 @@ def _files(secret_name: str | None, mounts: Mounts) -> contract.Files | None:
     if secret_name is None:
         return None
     return contract.Files(directory=f"{mounts.credentials}/{secret_name}", secret_name=secret_name)
+
+
+def _call(test: CallTestSpec, call: Call) -> Call:
+    """With what it leaves to the test."""
+    caller_media, callee_media = media_of(test, call)
+    return msgspec.structs.replace(
+        call,
+        to=_to(test, call),
+        caller=msgspec.structs.replace(call.caller, media=caller_media),
+        callee=msgspec.structs.replace(call.callee, media=callee_media),
+    )
 
 
 def _to(test: CallTestSpec, call: Call) -> str:
@@ -326,8 +346,8 @@ def _check_room(test: CallTestSpec, stages: int) -> None:
             f" room for {room / 2**30:.1f} GiB"
         )
         raise PlanningError(Reason.LIMIT_EXCEEDED, message)
-    target = test.target
-    one_stage = legs_bytes(test.calls, keeps_evidence=is_kept, transport=target.transport, family=target.ip_family)
+    calls, target = [_call(test, call) for call in test.calls], test.target
+    one_stage = legs_bytes(calls, keeps_evidence=is_kept, transport=target.transport, family=target.ip_family)
     told, room = stages * one_stage, DETAIL_BYTES - GUESTS_BYTES
     if told > room:
         message = (

@@ -27,6 +27,7 @@ from agent.judge.checks import (
     rtp_source,
     run,
     sips,
+    srtp,
 )
 from agent.judge.checks.check import CheckRule
 
@@ -35,6 +36,7 @@ RULES: Final = (
     connection.RULE,
     registered.RULE,
     address_family.RULE,
+    srtp.RULE,
     answered.RULE,
     phrase.RULE,
     provisional.RULE,

@@ -9,6 +9,7 @@ from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
 from agent.judge.checks.connection import BROKEN
 from agent.judge.ends import CallEnds, Gone
 from agent.judge.findings import inconclusive, noted
+from agent.judge.keys import against_the_test
 from agent.judge.refusals import PATH_CODES, changed_on_the_way
 from agent.judge.words import beyond_us, challenged, joined, listed, often, refused, seconds, spoken, unread
 
@@ -161,7 +162,7 @@ def slow_callee(leg: CallLeg) -> bool:
 _REGISTRATION_FAILED: Final = (Reason.REGISTRATION_REJECTED, Reason.REGISTRATION_TIMEOUT, *BROKEN)
 
 
-def _attribute(ends: CallEnds, finding: Finding) -> Finding:
+def attribute(ends: CallEnds, finding: Finding) -> Finding:
     """A caller that did not get its answer: its own fault, our callee's, or the path's between them."""
     for registration in ends.registration:
         if registration.reason not in _REGISTRATION_FAILED:
@@ -204,6 +205,9 @@ def _itself(callee: CallLeg) -> str:
 
 def _refused(ends: CallEnds, callee: CallLeg, finding: Finding) -> Finding:
     """Our callee's SIP stack could not take the INVITE: the path's doing where that had made another of it."""
+    asked = against_the_test(callee)
+    if asked is not None:
+        return noted(finding, f"{_itself(callee)}: {asked}")
     changed = None if ends.caller is None else changed_on_the_way(ends.caller.leg, callee.leg)
     if changed is None:
         note = f"{_itself(callee)}, to an INVITE that is not known to be changed"
@@ -253,7 +257,7 @@ def _notes(ends: CallEnds) -> list[str]:
 RULE: Final = CheckRule(
     check=Check.ANSWERED,
     leg=answered,
-    attribute=_attribute,
+    attribute=attribute,
     notes=_notes,
     stoppable=True,
     rows=(

@@ -30,12 +30,27 @@ from agent.contract.room import (
     LEG_BYTES,
     RECORDINGS,
     REFUSED_LEG_BYTES,
+    SRTP_BYTES,
     line_bytes,
     scratch_bytes,
 )
+from agent.contract.srtp import (
+    Dtls,
+    DtlsEnd,
+    DtlsRole,
+    Keying,
+    Media,
+    SdpKeys,
+    SectionKeys,
+    Srtp,
+    SrtpSection,
+    SrtpUse,
+    SrtpWay,
+    Suite,
+)
 from agent.report.evidence import SCRATCH_BYTES as EVIDENCE_SCRATCH_BYTES
 from agent.tap import MAX_RECORDINGS
-from tests.unit.builders import call_group, caller_leg, change
+from tests.unit.builders import SECTION, call_group, caller_leg, change
 
 STEPS = ("Place", "SendDigits", "HangUp", "Answer", "PlayBack")
 TARGET = Target(
@@ -146,3 +161,26 @@ def test_a_line_takes_more_where_connections_are_told_in_it(transport):
     plain = call_group(caller__dtmf=None)
     asked = line_bytes(plain, keeps_evidence=False, transport=transport)
     assert asked == LEG_BYTES + CONNECTIONS * CONNECTION_BYTES[transport]
+
+
+def test_a_line_takes_more_where_srtp_is_told_in_it():
+    suites = tuple(Suite)
+    keys = SectionKeys(
+        offered=SdpKeys(profile="UDP/TLS/RTP/SAVP", fingerprint="sha-256 " + ":".join(["AB"] * 32), setup="actpass"),
+        answered=SdpKeys(profile="UDP/TLS/RTP/SAVP", fingerprint="sha-256 " + ":".join(["AB"] * 32), setup="passive"),
+        offered_here=True,
+    )
+    way = SrtpWay(packets=180_000, passed=180_000, plain=0, unauthentic=0, replayed=1000, keyless=10)
+    dtls = Dtls(
+        role=DtlsRole.PASSIVE, sent=10, received=10, hellos_sent=2, hellos_received=2, end=DtlsEnd.DONE, took_ms=1000.1
+    )
+    facts = SrtpSection(
+        section=1, active=True, keying=Keying.DTLS, sent_suite=suites[0], received_suite=suites[0], sent=way,
+        received=way, dtls=dtls,
+    )  # fmt: skip
+    leg = caller_leg(sections=(SECTION,) * 2)
+    more = change(leg, srtp=(facts,) * 2, sections__keys=keys)
+    assert 0.85 < (len(encode_line(more)) - len(encode_line(leg))) / SRTP_BYTES <= 1
+    for role in ("caller", "callee"):
+        asked = call_group(caller__dtmf=None, **{f"{role}__media": Media(srtp=Srtp(use=SrtpUse.OPTIONAL))})
+        assert line_bytes(asked, keeps_evidence=False, transport=Transport.UDP) == LEG_BYTES + SRTP_BYTES

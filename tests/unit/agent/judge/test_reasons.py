@@ -17,6 +17,7 @@ from agent.observe.registration import observe_registration
 from agent.phone.protocol import AccountId, Event, PortClosed, RegistrationConcluded, Unparsed
 from agent.sound.identity import encode
 from agent.tap.model import TapStream
+from tests.unit.agent.judge.srtp_wire import SRTP
 from tests.unit.agent.judge.wire import (
     CODE,
     DIGITS,
@@ -50,6 +51,9 @@ FAILED = {
     "TlsCertificateExpired", "TlsNameMismatch", "PhraseMismatch", "ProvisionalMissing", "RingingMissing",
     "RingingLate", "AnsweredLate", "NotHungUp", "HungUpEarly", "HungUpLate", "AddressFamilyMismatch",
     "SipsDowngraded",
+    "SrtpDowngraded", "SrtpKeyingMismatch", "SrtpSuiteMismatch",
+    "SrtpAnswerInvalid", "DtlsRoleConflict", "SrtpOverPlainSignalling", "SrtpRefused", "DtlsFingerprintMismatch",
+    "DtlsFailed", "DtlsTimeout", "PlainMedia", "SrtpUndecryptable", "SrtpRejectedPackets", "NotEncrypted",
 }  # fmt: skip
 CHECKS = Path(run.__file__).parent
 
@@ -237,6 +241,7 @@ WIRE: dict[Reason, Case] = {
     Reason.CALLEE_SHARED: lambda: verdict(caller(code=480, refusal={"X-Calltest-Refused": "CalleeShared"}), None),
     Reason.PEER_LOST: lambda: verdict(BUSY[0], None, callee_lost=True),
     Reason.NOT_MEASURED: lambda: verdict(caller(bye_sent=None)),
+    **SRTP,
 }
 """The worst reason of a call, by what crossed its wire."""
 

@@ -14,6 +14,7 @@ from agent.contract.expect import Audio, ExpectDtmf, ExpectLeg, ExpectRtp
 from agent.contract.observation import Health, LegObservation, RegistrationObservation, Trouble
 from agent.contract.plan import Plan, call_key, identity_code
 from agent.contract.result import TurnedAway
+from agent.contract.srtp import SrtpSection
 from agent.contract.verdict import Role
 from agent.judge.run import AgentReport, CallVerdict, judge_run
 from agent.observe.leg import LegFacts, observe_leg
@@ -103,6 +104,8 @@ class End:
     health: Health = HEALTHY
     own_reason: str | None = None
     ended_s: float | None = None
+    srtp: tuple[SrtpSection, ...] | None = None
+    """What crossed below SRTP."""
     carriers: tuple[TapConnection, ...] = ()
     """TCP connections, beside which nothing was."""
     downgraded: tuple[str, ...] | None = None
@@ -126,7 +129,7 @@ class End:
             facts, events, own_reason=self.own_reason, health=self.health, tracks=tracks, codes=Codes(own=CODE),
             carriers=self.carriers,
         )  # fmt: skip
-        return change(seen, dtmf_tones=self.tones, downgraded=self.downgraded)
+        return change(seen, dtmf_tones=self.tones, downgraded=self.downgraded, srtp=self.srtp)
 
     def _messages(self) -> Sequence[Event]:
         out = self.role is Role.CALLER

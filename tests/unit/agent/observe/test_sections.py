@@ -2,6 +2,7 @@
 
 import pytest
 
+from agent.contract.srtp import Keying, SdpKeys, SectionKeys
 from agent.observe.sections import agree
 from agent.observe.signalling import read_leg
 from tests.unit.sip_messages import message, request, response, sdp, with_sdp
@@ -224,3 +225,86 @@ def test_an_answer_that_lets_nothing_run_is_told():
     assert silent.agreement().no_media == "no SDP in the answer"
     assert silent.sections() == []
     assert Talk().call(answer=sdp(THEIRS, "a=inactive")).agreement().no_media == "line 6: a=inactive"
+
+
+# --- SRTP ------------------------------------------------------------------------------------------------------
+
+SUITE = "AES_CM_128_HMAC_SHA1_80"
+CRYPTO = f"a=crypto:1 {SUITE} inline:{'k' * 40}"
+HASH = "sha-256 " + ":".join(["AB"] * 32)
+
+
+def keyed(place, *lines, protocol="RTP/SAVP"):
+    return sdp(place, *lines, protocol=protocol)
+
+
+def by_dtls(place, setup):
+    return keyed(place, f"a=fingerprint:{HASH}", f"a=setup:{setup}", protocol="UDP/TLS/RTP/SAVP")
+
+
+def test_what_both_sides_say_of_keys_is_the_sections():
+    (section,) = Talk().call(keyed(OURS, CRYPTO), keyed(THEIRS, CRYPTO)).sections()
+    side = SdpKeys(profile="RTP/SAVP", suites=(SUITE,))
+    assert section.keys == SectionKeys(offered=side, answered=side, offered_here=True)
+    assert (section.keys.keying, section.keys.suite, section.keys.role) == (Keying.SDES, SUITE, None)
+
+
+@pytest.mark.parametrize(
+    ("outgoing", "setup", "role"),
+    [
+        (True, "active", "Passive"),
+        (True, "passive", "Active"),
+        (False, "active", "Active"),
+        (False, "passive", "Passive"),
+    ],
+)
+def test_who_begins_the_handshake_is_known(outgoing, setup, role):
+    ours, theirs = (OURS, THEIRS) if outgoing else (THEIRS, OURS)
+    (section,) = Talk(outgoing=outgoing).call(by_dtls(ours, "actpass"), by_dtls(theirs, setup)).sections()
+    assert (section.keys.keying, section.keys.suite, section.keys.role) == (Keying.DTLS, None, role)
+    assert (section.keys.answered.fingerprint, section.keys.answered.setup) == (HASH, setup)
+
+
+def test_what_is_wrong_with_the_peers_answer_is_told_and_with_ours_is_not():
+    two = f"a=crypto:2 {SUITE} inline:{'k' * 40}"
+    (section,) = Talk().call(keyed(OURS, CRYPTO), keyed(THEIRS, two)).sections()
+    assert section.keys.faults[0].startswith("line 6: m=audio: a=crypto:2, a tag")
+    (section,) = Talk(outgoing=False).call(keyed(THEIRS, CRYPTO), keyed(OURS, two)).sections()
+    assert section.keys.faults == ()
+    (section,) = Talk().call(by_dtls(OURS, "actpass"), by_dtls(THEIRS, "actpass")).sections()
+    assert section.keys.roles == "a=setup:actpass in an answer"
+
+
+def test_an_early_answer_is_held_against_nobody_until_it_is_the_last():
+    talk = Talk().ask(INVITE, keyed(OURS, CRYPTO), in_dialog=False).tell(183, keyed(THEIRS, "a=crypto:9"))
+    early, final = talk.tell(200, None).ask(ACK).sections()
+    assert (early.keys.faults, len(final.keys.faults)) == ((), 1)
+
+
+def test_keys_of_a_medium_that_was_refused_are_none():
+    (section,) = Talk().call(keyed(OURS, CRYPTO), sdp("10.0.0.2:0")).sections()
+    assert section.keys is None
+
+
+def test_keys_that_are_offered_and_passed_over_are_told():
+    (section,) = Talk().call(keyed(OURS, CRYPTO, protocol="RTP/AVP"), sdp(THEIRS)).sections()
+    assert (section.keys.offered.suites, section.keys.answered, section.keys.keying) == (
+        (SUITE,), SdpKeys(profile="RTP/AVP"), None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("offer", "offered"),
+    [
+        (keyed(OURS, CRYPTO), SdpKeys(profile="RTP/SAVP", suites=(SUITE,))),
+        (sdp(OURS), SdpKeys(profile="RTP/AVP")),
+        (sdp(OURS).partition("m=")[0], None),
+    ],
+)
+def test_an_offer_that_nothing_answered_is_told(offer, offered):
+    assert Talk().ask(INVITE, offer, in_dialog=False).tell(488).agreement().offered == offered
+
+
+def test_one_that_was_answered_is_told_by_its_section():
+    assert Talk().call().agreement().offered is None
+    assert Talk().ask(INVITE, None, in_dialog=False).tell(488).agreement().offered is None

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.sip.sdp import MAX_FAULTS, MAX_MEDIA, Direction, answer_faults, no_media, parse_sdp, sdp_of
+from agent.sip.answers import answer_faults, no_media
+from agent.sip.sdp import MAX_FAULTS, MAX_MEDIA, Direction, parse_sdp, sdp_of
 from agent.sip.text import parse_head
 from tests.unit.sip_messages import request, sdp, with_sdp
 

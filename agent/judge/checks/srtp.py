@@ -1,0 +1,200 @@
+"""srtp: media is encrypted as offer and answer agreed on (RFC 3711, 4568, 5763), and where the test asks for it."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from agent.contract.expect import ExpectLeg
+from agent.contract.media import Section
+from agent.contract.plan import Transport
+from agent.contract.srtp import Keying, SrtpSection, SrtpSignalling, SrtpUse, SrtpWay
+from agent.contract.verdict import Check, Finding, Reason, Role
+from agent.judge.call_leg import CallLeg
+from agent.judge.checks import answered
+from agent.judge.checks.check import CheckRule
+from agent.judge.checks.dtls import EXPECTED, unkeyed
+from agent.judge.checks.srtp_reasons import ROWS
+from agent.judge.ends import CallEnds
+from agent.judge.keys import ENCRYPTED, SAVP, profile, unfit
+from agent.judge.words import joined, listed, many, spoken
+
+REFUSALS: Final = frozenset({415, 488, 606})
+"""Final responses that are about the session that was offered (RFC 3261 §21.4.13, §21.4.26, §21.6.4)."""
+ENOUGH: Final = 50
+"""Packets that came, of which none was authentic, are no accident: a second of audio."""
+MAX_REJECTED_SHARE: Final = 0.01
+IN_FLIGHT: Final = 25
+"""Packets of what was in force before, that may come after a new offer and answer: half a second of audio."""
+
+
+def _leg(leg: CallLeg) -> list[Finding]:
+    if not leg.answered:
+        return _refused(leg)
+    agreed = [finding for _, section in _answered(leg) for finding in _agreed(leg, section)]
+    signalled = _over_plain_signalling(leg)
+    if agreed or signalled:
+        return [*agreed[:1], *signalled]
+    return _on_the_wire(leg)
+
+
+def _wanted(leg: CallLeg) -> bool:
+    """The test asks that this leg's media is encrypted."""
+    return leg.srtp.use is SrtpUse.MANDATORY or leg.expect.encrypted
+
+
+def _answered(leg: CallLeg) -> Iterator[tuple[int, Section]]:
+    """The sections since the answer, in which media can run."""
+    for index, section in enumerate(leg.leg.sections):
+        if section.begin_ms is not None and section.begin_ms >= 0 and (section.receives or section.sends):
+            yield index, section
+
+
+def _found(leg: CallLeg, reason: Reason, expected: str, observed: str | None, *notes: str | None) -> Finding:
+    return leg.finding(Check.SRTP, reason, expected=expected, observed=observed, note=joined(*notes))
+
+
+# A call that was not answered
+
+
+def _refused(leg: CallLeg) -> list[Finding]:
+    """Because of SRTP: by the other side, or by this callee's own stack, as the test has it do."""
+    code = leg.leg.final_code
+    offered = leg.leg.offered
+    if leg.leg.role is Role.CALLEE:
+        why = unfit(leg)
+        itself = f"this agent answered {spoken(code or 0, leg.leg.final_phrase)} to it"
+        return [] if why is None else [_found(leg, why.reason, why.expected, why.observed, itself)]
+    if offered is None or not offered.is_secure or code not in REFUSALS or leg.call.group.expect.takes(code):
+        return []
+    observed = spoken(code, leg.leg.final_phrase)
+    return [
+        _found(leg, Reason.SRTP_REFUSED, f"an answer to its offer of {profile(offered)}", observed, *leg.leg.asked.why)
+    ]
+
+
+# What offer and answer say
+
+
+def _agreed(leg: CallLeg, section: Section) -> Iterator[Finding]:
+    """What of a section's offer and answer is forbidden, or not what is asked; the first of it."""
+    keys = section.keys
+    if keys is None:
+        if _wanted(leg):
+            yield _found(leg, Reason.NOT_ENCRYPTED, ENCRYPTED, f"{section.protocol}, offered and answered")
+        return
+    offered, answer = profile(keys.offered), profile(keys.answered)
+    if keys.offered.is_secure and not keys.answered.is_secure:
+        yield _found(leg, Reason.SRTP_DOWNGRADED, f"an answer of {keys.offered.profile}", answer, f"offered {offered}")
+    elif keys.offered_here and keys.answered.keying and keys.keying is None and keys.offered.keying:
+        wanted = f"keys by {listed(keys.offered.keying)}"
+        yield _found(
+            leg, Reason.SRTP_KEYING_MISMATCH, wanted, f"keys by {listed(keys.answered.keying)}", f"answered {answer}"
+        )
+    elif keys.faults:
+        wanted = f"an answer to its offer of {offered}"
+        yield _found(leg, Reason.SRTP_ANSWER_INVALID, wanted, keys.faults[0], *keys.faults[1:], f"answered {answer}")
+    elif keys.roles is not None:
+        yield _found(leg, Reason.DTLS_ROLE_CONFLICT, "one side that begins the handshake", keys.roles)
+    elif keys.keying is None and _wanted(leg):
+        yield _found(leg, Reason.NOT_ENCRYPTED, ENCRYPTED, answer, f"offered {offered}")
+
+
+def _over_plain_signalling(leg: CallLeg) -> list[Finding]:
+    """Keys of SDES are no secret where a hop of their SDP was not TLS."""
+    asked = leg.srtp.signalling
+    by_sdes = any(section.keys is not None and section.keys.keying is Keying.SDES for _, section in _answered(leg))
+    if asked is SrtpSignalling.NONE or not by_sdes:
+        return []
+    plain = [f"{one.protocol} with {one.peer}" for one in leg.leg.connections if one.protocol != Transport.TLS]
+    plain += [f"a hop by {via}" for via in leg.leg.plain_hops] if asked is SrtpSignalling.SIPS else []
+    if not plain:
+        return []
+    wanted = "SDES keys over TLS alone" + (", at each hop" if asked is SrtpSignalling.SIPS else "")
+    return [_found(leg, Reason.SRTP_OVER_PLAIN_SIGNALLING, wanted, listed(plain))]
+
+
+# What crossed the wire
+
+
+def _on_the_wire(leg: CallLeg) -> list[Finding]:
+    """Of each section that is to be SRTP; and, where that is asked, that it was, each way."""
+    facts = {one.section: one for one in leg.leg.srtp or ()}
+    secure = [(index, section) for index, section in _answered(leg) if section.keys and section.keys.keying]
+    found = [finding for index, section in secure for finding in _measured(leg, index, section, facts.get(index))]
+    return found if found or not _wanted(leg) else _proven(leg, [(section, facts[index]) for index, section in secure])
+
+
+def _lasted_ms(leg: CallLeg, index: int) -> float | None:
+    """How long a section was in force."""
+    begin_ms = leg.leg.sections[index].begin_ms or 0.0
+    later = [one.begin_ms for one in leg.leg.sections[index + 1 :] if one.begin_ms is not None]
+    end_ms = later[0] if later else leg.call_ms
+    return None if end_ms is None else end_ms - begin_ms
+
+
+def _measured(leg: CallLeg, index: int, section: Section, fact: SrtpSection | None) -> list[Finding]:
+    assert section.keys is not None
+    expected = f"SRTP by {section.keys.keying}"
+    if fact is None:
+        return [_found(leg, Reason.NOT_MEASURED, expected, None, "what crossed the wire below SRTP was not measured")]
+    if section.keys.keying is Keying.DTLS:
+        if fact.dtls is None:
+            return [_found(leg, Reason.NOT_MEASURED, EXPECTED, None, "whether there was a handshake was not measured")]
+        if (why := unkeyed(section.keys, fact.dtls, _lasted_ms(leg, index))) is not None:
+            return [_found(leg, why.reason, EXPECTED, why.observed, why.note)]
+    if fact.sent.plain:
+        observed = f"{many(fact.sent.plain, 'packet')} in the clear"
+        return [_found(leg, Reason.AGENT_ERROR, expected, observed, "this agent's own stack sent them")]
+    return list(_received(leg, expected, fact.received, IN_FLIGHT if index else 0))
+
+
+def _received(leg: CallLeg, expected: str, way: SrtpWay, in_flight: int) -> Iterator[Finding]:
+    """Of what came, beyond what may have been under way when SRTP began."""
+    total = many(way.packets, "packet")
+    counted = way.passed + way.unauthentic
+    if way.plain > in_flight:
+        yield _found(leg, Reason.PLAIN_MEDIA, expected, f"{way.plain} of {total} in the clear")
+    elif way.unauthentic >= ENOUGH and not way.passed:
+        yield _found(leg, Reason.SRTP_UNDECRYPTABLE, expected, f"{total}, none of them authentic")
+    elif way.passed and way.unauthentic > in_flight and way.unauthentic > MAX_REJECTED_SHARE * counted:
+        yield _found(leg, Reason.SRTP_REJECTED_PACKETS, expected, f"{way.unauthentic} of {total} not authentic")
+
+
+def _proven(leg: CallLeg, secure: list[tuple[Section, SrtpSection]]) -> list[Finding]:
+    """Asked for, and nothing against it: it is shown by packets that SRTP made, and took."""
+    came = not any(section.receives for section, _ in secure) or any(fact.received.passed for _, fact in secure)
+    went = not any(section.sends for section, _ in secure) or any(fact.sent.passed for _, fact in secure)
+    if secure and came and went:
+        return []
+    missing = listed([*(() if came else ("received",)), *(() if went else ("sent",))], "or") or "agreed on"
+    note = f"no SRTP was {missing}: nothing shows that media was encrypted each way"
+    return [_found(leg, Reason.NOT_MEASURED, ENCRYPTED, None, note)]
+
+
+# As both ends have it
+
+
+def _attribute(ends: CallEnds, finding: Finding) -> Finding:
+    """A refusal may be our own callee's, as that of any other call."""
+    return answered.attribute(ends, finding) if finding.reason is Reason.SRTP_REFUSED else finding
+
+
+def _asked(expect: ExpectLeg) -> str | None:
+    return ENCRYPTED if expect.encrypted else None
+
+
+RULE: Final = CheckRule(
+    check=Check.SRTP,
+    asked=_asked,
+    leg=_leg,
+    attribute=_attribute,
+    shared=True,
+    rows=ROWS,
+    subject="encryption",
+    sentence="{leg} got {observed}, expected {expected}",
+    on="both legs",
+    asked_by="always, where offer and answer agree on SRTP; `media.srtp.use: Mandatory`, `expect.<leg>.encrypted`",
+    holds=(
+        f"an offer of {SAVP} is answered by one, with keys that fit (RFC 4568 §5.1.3, RFC 5763 §5); the keys are come "
+        "to, and every packet is SRTP that they open; where it is asked, media was encrypted both ways"
+    ),
+)
