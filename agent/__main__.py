@@ -22,6 +22,7 @@ from agent.clock import SystemClock
 from agent.contract.address import family_of, host_of
 from agent.contract.plan import Plan, PlanError, Transport, decode_plan, plan_digest
 from agent.contract.verdict import Check, Finding, Reason, Role
+from agent.phone.encryption import planned
 from agent.phone.protocol import Phone, PhoneError
 from agent.process import UNUSABLE, close, on_sigterm, open_phone, port
 from agent.report.evidence import Evidence, capture_bytes
@@ -131,7 +132,15 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
 def _planned_phone(plan: Plan, bind: str, scratch: Path) -> Phone:
     tls = read_tls(plan.tls, scratch) if plan.transport is Transport.TLS else None
     captures = Captures(directory=scratch, max_bytes=capture_bytes(calls_at_once(plan))) if plan.evidence else None
-    return open_phone(bind, plan.sip_port, scratch, transport=plan.transport, tls=tls, captures=captures)
+    return open_phone(
+        bind,
+        plan.sip_port,
+        scratch,
+        transport=plan.transport,
+        tls=tls,
+        encryption=planned(plan),
+        captures=captures,
+    )
 
 
 def _health() -> HealthMonitor:

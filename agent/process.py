@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.contract.plan import Transport
+from agent.phone.encryption import Encryption
 from agent.phone.protocol import Listener, Phone, TlsFiles
 from agent.tap.call import Captures
 
@@ -25,13 +26,21 @@ def open_phone(
     transport: Transport = Transport.UDP,
     tls: TlsFiles | None = None,
     also: Sequence[Listener] = (),
+    encryption: Encryption | None = None,
     captures: Captures | None = None,
 ) -> Phone:
     """The only place where pjsua2 comes in, late. PhoneError."""
     from agent.phone.pjsua.phone import PjsuaPhone  # noqa: PLC0415  command line errors need none
 
     return PjsuaPhone(
-        bind=bind, sip_port=port, transport=transport, tls=tls, also=also, recordings=recordings, captures=captures
+        bind=bind,
+        sip_port=port,
+        transport=transport,
+        tls=tls,
+        also=also,
+        encryption=encryption,
+        recordings=recordings,
+        captures=captures,
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from agent.contract.plan import CALL_HEADER
+from agent.contract.plan import CALL_HEADER, Plan
 from agent.contract.srtp import Srtp, SrtpUse
 from agent.sip.text import SipHead
 from agent.tap.model import TapSrtp
@@ -32,6 +32,12 @@ class Encryption:
         """Of an account: what all its calls share; Optional, which takes any, where they do not."""
         uses = {srtp.use for srtp in (self.usual, *self.calls.values())}
         return uses.pop() if len(uses) == 1 else SrtpUse.OPTIONAL
+
+
+def planned(plan: Plan) -> Encryption:
+    """Of a plan's agent."""
+    calls = {call.name: call.srtp(plan.role) for call in plan.calls}
+    return Encryption(usual=plan.account.media.srtp, calls=calls)
 
 
 def tap_srtp(srtp: Srtp) -> TapSrtp:

@@ -2,10 +2,12 @@
 
 import pytest
 
-from agent.contract.srtp import Keying, Srtp, SrtpUse, Suite
-from agent.phone.encryption import Encryption, tap_srtp
+from agent.contract.srtp import Keying, Media, Srtp, SrtpUse, Suite
+from agent.contract.verdict import Role
+from agent.phone.encryption import Encryption, planned, tap_srtp
 from agent.sip.text import parse_head
 from agent.tap.model import TapSrtp
+from tests.unit.builders import plan
 from tests.unit.sip_messages import request
 
 USUAL, MANDATORY = Srtp(use=SrtpUse.OPTIONAL), Srtp(use=SrtpUse.MANDATORY)
@@ -46,3 +48,10 @@ def test_the_tap_is_told_in_its_own_words():
     assert tap_srtp(srtp) == TapSrtp(
         use=SrtpUse.MANDATORY, keying=(Keying.DTLS, Keying.SDES), suites=("AES_CM_128_HMAC_SHA1_32",)
     )
+
+
+def test_a_plans_calls_have_their_own_srtp_and_others_that_of_its_account():
+    usual, own = Srtp(use=SrtpUse.OPTIONAL), Srtp(use=SrtpUse.MANDATORY)
+    its_plan = plan(Role.CALLEE, account__media=Media(srtp=usual), group__callee__media=Media(srtp=own))
+    assert planned(its_plan) == Encryption(usual=usual, calls={"pin": own})
+    assert planned(plan()) == Encryption(calls={"pin": Srtp()})
