@@ -1,4 +1,4 @@
-"""The base image, Debian's slim one: from a registry where one answers, else made by debootstrap."""
+"""The base images, Debian's slim ones: from a registry where one answers, else made by debootstrap."""
 
 import functools
 import shutil
@@ -9,16 +9,16 @@ from pathlib import Path
 from devkit import archives, artefacts, steps
 from devkit.builders import Builder
 
-IMAGE = "docker.io/library/debian:trixie-slim"
-SUITE = "trixie"
+SUITE = "trixie"  # of all images but those that say another
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # filled with this machine's mirrors: the image's builds are to get their packages where it gets its own
 SOURCES = """Types: deb
 URIs: {mirror}
-Suites: {suite} {suite}-updates
+Suites: {suites}
 Components: main
 Signed-By: {keyring}
-
+"""
+SECURITY_SOURCES = """
 Types: deb
 URIs: {security_mirror}
 Suites: {suite}-security
@@ -34,25 +34,30 @@ DPKG_RULES = "".join(f"path-exclude /usr/share/{each}\n" for each in NOT_UNPACKE
 NO_SERVICES = "#!/bin/sh\nexit 101\n"
 
 
-def ensure(builder: Builder) -> None:
+def image(suite: str) -> str:
+    """What Dockerfiles call the base image of a Debian suite."""
+    return f"docker.io/library/debian:{suite}-slim"
+
+
+def ensure(builder: Builder, suite: str) -> None:
     """Puts the base image into the builder's store if it isn't there."""
-    made_here = any((artefacts.cache_root() / "base").glob("[0-9a-f]*"))
-    if builder.has(_own_name()) or (builder.has(IMAGE) and not made_here):
+    made_here = any((artefacts.cache_root() / f"base-{suite}").glob("[0-9a-f]*"))
+    if builder.has(_own_name(suite)) or (builder.has(image(suite)) and not made_here):
         return
-    with steps.step(f"base image {IMAGE}"):
+    with steps.step(f"base image {image(suite)}"):
         if not made_here:
             steps.say("  asking a registry for it")
-            if builder.pull(IMAGE):
+            if builder.pull(image(suite)):
                 return
             steps.say("  no registry gave it: making it by debootstrap")
-        log = artefacts.log_path("base-load")
-        builder.load(archive(), log)
-        builder.tag(_own_name(), IMAGE, log)
+        log = artefacts.log_path(f"base-{suite}-load")
+        builder.load(archive(suite), log)
+        builder.tag(_own_name(suite), image(suite), log)
 
 
-def key() -> str:
+def key(suite: str) -> str:
     """Changes when the base image would be made differently."""
-    return artefacts.key_of(_sources(), artefacts.files_key([Path(__file__), Path(archives.__file__)]))
+    return artefacts.key_of(_sources(suite), artefacts.files_key([Path(__file__), Path(archives.__file__)]))
 
 
 @functools.cache
@@ -61,30 +66,34 @@ def _mirror(name: str) -> str:
     return steps.output([artefacts.REPO / "dev" / "debian-mirror", name]).strip()
 
 
-def _sources() -> str:
-    mirrors = {"mirror": _mirror("debian"), "security_mirror": _mirror("debian-security")}
-    return SOURCES.format(suite=SUITE, keyring=KEYRING, **mirrors)
+def _sources(suite: str) -> str:
+    """Sid has no updates of its own beside it: they go into it."""
+    suites = [suite] if suite == "sid" else [suite, f"{suite}-updates"]
+    text = SOURCES.format(suites=" ".join(suites), mirror=_mirror("debian"), keyring=KEYRING)
+    if suite == "sid":
+        return text
+    return text + SECURITY_SOURCES.format(suite=suite, keyring=KEYRING, security_mirror=_mirror("debian-security"))
 
 
-def _own_name() -> str:
-    return f"localhost/calltest-base:{key()}"
+def _own_name(suite: str) -> str:
+    return f"localhost/calltest-base-{suite}:{key(suite)}"
 
 
-def archive() -> Path:
+def archive(suite: str) -> Path:
     """The base image as a docker-archive; made by debootstrap if it isn't in the cache (about 1 min)."""
-    return artefacts.artefact("base", key(), _build) / "base.tar"
+    return artefacts.artefact(f"base-{suite}", key(suite), functools.partial(_build, suite)) / "base.tar"
 
 
-def _build(part: Path) -> None:
-    log = artefacts.log_path("base")
+def _build(suite: str, part: Path) -> None:
+    log = artefacts.log_path(f"base-{suite}")
     root, layer = part / "root", part / "layer.tar"
-    with steps.step(f"debootstrap {SUITE}"):
-        steps.run(["debootstrap", "--variant=minbase", f"--keyring={KEYRING}", SUITE, root, _mirror("debian")], log=log)
-    _slim(root)
+    with steps.step(f"debootstrap {suite}"):
+        steps.run(["debootstrap", "--variant=minbase", f"--keyring={KEYRING}", suite, root, _mirror("debian")], log=log)
+    _slim(root, suite)
     with tarfile.open(layer, mode="w") as tar:
         tar.add(root, arcname=".", filter=_without_device)
     config = {"Cmd": ["bash"], "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]}
-    archives.write(part / "base.tar", name=_own_name(), layer=layer, config=config)
+    archives.write(part / "base.tar", name=_own_name(suite), layer=layer, config=config)
     layer.unlink()
     shutil.rmtree(root)
 
@@ -94,10 +103,10 @@ def _without_device(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return None if entry.isdev() or entry.name.startswith("./dev/") else entry
 
 
-def _slim(root: Path) -> None:
+def _slim(root: Path, suite: str) -> None:
     for name in ("etc/apt/sources.list", "etc/resolv.conf", "etc/hostname"):
         (root / name).unlink(missing_ok=True)
-    (root / "etc/apt/sources.list.d/debian.sources").write_text(_sources())
+    (root / "etc/apt/sources.list.d/debian.sources").write_text(_sources(suite))
     (root / "etc/dpkg/dpkg.cfg.d/slim").write_text(DPKG_RULES)
     (root / "usr/sbin/policy-rc.d").write_text(NO_SERVICES)
     (root / "usr/sbin/policy-rc.d").chmod(0o755)

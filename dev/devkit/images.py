@@ -31,6 +31,7 @@ class Image:
     dockerfile: str
     target: str
     sources: tuple[str, ...]
+    suite: str = base.SUITE
 
     @property
     def dev_tag(self) -> str:
@@ -63,13 +64,20 @@ IMAGES = (
         target="",
         sources=("deploy/examples/sut",),
     ),
+    Image(
+        name="asterisk",
+        dockerfile="deploy/examples/asterisk/Dockerfile",
+        target="",
+        sources=("deploy/examples/asterisk", "deploy/examples/sut/sut.py"),
+        suite="sid",
+    ),
 )
 
 
 def build(image: Image) -> Built:
     """The image's archive; built if its inputs have changed."""
     with _context(image) as context:
-        key = artefacts.key_of(BUILD_VERSION, image.name, base.key(), artefacts.files_key([context]))
+        key = artefacts.key_of(BUILD_VERSION, image.name, base.key(image.suite), artefacts.files_key([context]))
         reference = f"localhost/calltest-{image.name}:{key}"
 
         def make(part: Path) -> None:
@@ -84,14 +92,14 @@ def build(image: Image) -> Built:
 def _build(image: Image, reference: str, context: Path, part: Path) -> None:
     log = artefacts.log_path(f"image-{image.name}")
     builder = builders.find()
-    base.ensure(builder)
+    base.ensure(builder, image.suite)
     with steps.step(f"building image {image.name} with {builder.name} (log {log})"):
         builder.build(
             image=reference,
             context=context,
             dockerfile=image.dockerfile,
             target=image.target,
-            args={"BASE": base.IMAGE} if image.target else {},
+            args={"BASE": base.image(image.suite)} if image.target else {},
             log=log,
         )
     with steps.step(f"saving image {image.name}"):

@@ -22,6 +22,7 @@ from tests.sut import (
     local_sut,
     network_namespace,
 )
+from tests.sut.base import ASTERISK
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the local SUT needs root")
 
@@ -90,6 +91,18 @@ def test_refuses_calls() -> None:
     with local_sut(["OPEN", "ANSWER_503"]) as sut:
         assert final_response(sut, "REGISTER", "alice") == "SIP/2.0 200 OK"
         assert final_response(sut, "INVITE", "alice") == "SIP/2.0 503 Service Unavailable"
+
+
+def test_asterisk_asks_for_passwords() -> None:
+    with local_sut(base=ASTERISK) as sut:
+        assert final_response(sut, "REGISTER", "alice") == "SIP/2.0 401 Unauthorized"
+        assert final_response(sut, "INVITE", "alice") == "SIP/2.0 401 Unauthorized"
+
+
+def test_asterisk_without_passwords_refuses_as_it_is_told() -> None:
+    with local_sut(["OPEN", "NO_CONTACTS"], base=ASTERISK) as sut:
+        assert final_response(sut, "REGISTER", "alice") == "SIP/2.0 403 Forbidden"
+        assert final_response(sut, "INVITE", "alice") == "SIP/2.0 404 Not Found"
 
 
 def test_two_at_once_do_not_disturb_each_other() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.kube import CLUSTER, ROOT, KubectlError, Namespace, namespace
-from tests.sut.rootfs import EXAMPLES
+from tests.sut.base import EXAMPLES
 
 Served = Callable[[str], Namespace]
 HERE = Path(__file__).parent

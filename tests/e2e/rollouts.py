@@ -21,7 +21,7 @@ from tests.e2e.calltests import EACH_REPLICA, Object, call_test
 from tests.e2e.conftest import alone, without_demo
 from tests.e2e.kube import ROOT, KubectlError, Namespace, namespace
 from tests.e2e.test_operator_killed import kill, pods_ever
-from tests.sut.rootfs import EXAMPLES
+from tests.sut.base import EXAMPLES
 
 TEST = "rolled"
 KILL_WITHIN_S = 45.0

@@ -12,7 +12,7 @@ import yaml
 from controller.operator.access import OWN_RULES, Rule
 from tests.e2e.calltests import EACH_REPLICA, Object, call_test
 from tests.e2e.kube import ROOT, KubectlError, Namespace, namespace, until
-from tests.sut.rootfs import EXAMPLES
+from tests.sut.base import EXAMPLES
 
 ROLE: Object = yaml.safe_load((ROOT / "deploy" / "rbac" / "role.yaml").read_text())
 DEPLOYMENT: Object = yaml.safe_load((ROOT / "deploy" / "operator" / "deployment.yaml").read_text())
@@ -158,7 +158,7 @@ def test_a_target_in_another_namespace_needs_its_role_there(voice: Namespace, tm
     target = EACH_REPLICA | {"namespace": voice.name}
     with namespace("e2e-tester") as tester:
         tester.apply_folder(ROOT / "deploy", tmp_path)
-        tester.kubectl("apply", "-f", str(EXAMPLES / "sut" / "secrets.yaml"))
+        tester.kubectl("apply", "-f", str(EXAMPLES / "sut" / "users" / "secrets.yaml"))
         tester.rolled_out("calltest-operator")
         tester.apply(call_test("outside", target=target, readyDeadlineSeconds=45))
         status = tester.finished("outside", timeout_s=90)["status"]["lastRun"]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.calltests import deleted
 from tests.e2e.kube import ROOT, Namespace, namespace, until
-from tests.sut.rootfs import EXAMPLES
+from tests.sut.base import EXAMPLES
 
 Object = dict[str, Any]
 POLICY = "admissionregistration.k8s.io/v1beta1"

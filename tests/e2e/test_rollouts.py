@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.e2e.calltests import EACH_REPLICA, call_test
 from tests.e2e.conftest import Served
 from tests.e2e.kube import Namespace, until
-from tests.sut.rootfs import EXAMPLES
+from tests.sut.base import EXAMPLES
 
 ON_ROLLOUT = {"onRollout": {"settleSeconds": 5, "deadlineSeconds": 120}}
 

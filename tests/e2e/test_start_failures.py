@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.calltests import call_test, deleted
 from tests.e2e.kube import ROOT, Namespace, namespace, until
-from tests.sut.rootfs import EXAMPLES
+from tests.sut.base import EXAMPLES
 
 START_S = 8
 LATE_S = 46
@@ -38,7 +38,7 @@ QUIET = {
 def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Namespace]:
     with namespace("e2e-start") as made:
         made.apply_folder(ROOT / "deploy", tmp_path_factory.mktemp("start"))
-        made.kubectl("apply", "-f", str(EXAMPLES / "sut" / "secrets.yaml"))
+        made.kubectl("apply", "-f", str(EXAMPLES / "sut" / "users" / "secrets.yaml"))
         made.apply(QUIET)
         made.rolled_out("calltest-operator")
         made.kubectl("wait", "--for=condition=Ready", "pod/quiet", "--timeout=60s", timeout_s=70)

@@ -3,7 +3,7 @@
     python -m tests.sut basic failing-loss      start each one's SUT, `calltest run` it, compare with expected.yaml
     python -m tests.sut --all --times 10
     python -m tests.sut --hold basic            start it, print how to reach it, wait for Ctrl-C
-    python -m tests.sut --prepare               only make what it is started from; nothing, where it is there
+    python -m tests.sut --prepare               only make what they are started from; nothing, where it is there
 
 Needs root. Exit status 0: all came to what they must.
 """
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 
+from tests.sut.base import BASES
 from tests.sut.compare import differences
 from tests.sut.rootfs import sut_rootfs
 from tests.sut.running import Running, running
@@ -37,7 +38,7 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true", help="show what calltest run says")
     options = parser.parse_args()
     if options.prepare:
-        print(sut_rootfs() if os.geteuid() == 0 else "not root: tests against a local system will be skipped")
+        prepare()
         return 0
     names = local if options.all else options.names
     if not names or set(names) - set(local):
@@ -56,6 +57,15 @@ def main() -> int:
     return 1 if wrong else 0
 
 
+def prepare() -> None:
+    """Makes the root folders that are not there yet."""
+    if os.geteuid():
+        print("not root: tests against a local system will be skipped")
+        return
+    for base in BASES:
+        print(sut_rootfs(base), flush=True)
+
+
 def once(scenario: Scenario, *, verbose: bool = False) -> list[str]:
     """One run of a scenario; what is not as it must be."""
     with running(scenario) as sut:
@@ -67,7 +77,7 @@ def calltest_run(sut: Running, *, verbose: bool = False) -> list[str]:
     command = [*sut.enter, *CALLTEST, "run", *sut.run_arguments, "-o", "json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_S, check=False)
     if verbose:
-        print(done.stdout, done.stderr, *(f"{s.address}\n{s.log('kamailio')}" for s in sut.replicas), sep="\n")
+        print(done.stdout, done.stderr, *(f"{s.address}\n{s.log(s.base.name)}" for s in sut.replicas), sep="\n")
     expected = sut.scenario.expected
     code = {"Passed": 0, "Failed": 1, "Inconclusive": 3}[expected.result.value]
     try:

@@ -1,4 +1,4 @@
-"""Starts Kamailio, rtpengine and, where asked for, the phone: the entry points of the image, in its root folder."""
+"""Starts what a SUT is made of, by the entry points of its image, in its root folder."""
 
 import hashlib
 import os
@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import yaml
 
-from tests.sut.rootfs import EXAMPLES, sut_rootfs
+from tests.sut.base import EXAMPLES, KAMAILIO, Base
+from tests.sut.rootfs import sut_rootfs
 
 UID: Final = 10001
 START_S: Final = 20
@@ -32,6 +33,7 @@ PREFIX: Final = "calltest-sut-"
 class LocalSut:
     """A running SUT."""
 
+    base: Base
     host: str
     media_towards_caller: str
     media_towards_callee: str
@@ -39,7 +41,7 @@ class LocalSut:
     namespace: str
     """Path of the network namespace that it is in: the agents belong there too."""
     logs: Path
-    """A folder with kamailio.log, rtpengine.log, phone.log; gone when the SUT is."""
+    """A folder with a log of each part (kamailio.log, rtpengine.log …); gone when the SUT is."""
 
     @property
     def address(self) -> str:
@@ -65,12 +67,13 @@ def entering(namespace: str) -> tuple[str, ...]:
 def local_sut(
     features: Sequence[str] = (),
     *,
+    base: Base = KAMAILIO,
     phone: str | None = None,
     namespace: str | None = None,
     replica: int = 0,
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[LocalSut]:
-    """The SUT with these features (words of kamailio.cfg), ready: its OPTIONS are answered. Needs root.
+    """The SUT with these features (words that its entry program knows), ready: its OPTIONS are answered. Needs root.
 
     `phone`: "ring" or "announce" starts phone.py. `namespace`: a network namespace of ours (`network_namespace`), as
     faults of the path need, where replicas are told apart by their number; without one it is on this machine's
@@ -78,12 +81,13 @@ def local_sut(
     """
     if os.geteuid():
         raise RuntimeError("the local SUT needs root (it runs in a root folder of its own)")
-    rootfs = sut_rootfs()
+    rootfs = sut_rootfs(base)
     hosts = _free_hosts() if namespace is None else [f"127.0.{replica + 1}.{last}" for last in (10, 11, 12)]
     with ExitStack() as stack:
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX)))
-        run = stack.enter_context(_run_folder(rootfs))
+        run = stack.enter_context(_run_folder(rootfs, base))
         sut = LocalSut(
+            base=base,
             host=hosts[0],
             media_towards_caller=hosts[1],
             media_towards_callee=hosts[2],
@@ -92,23 +96,29 @@ def local_sut(
             logs=logs,
         )
         inside = Path("/") / run.relative_to(rootfs)
-        environment = {
-            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
-            "SUT_ADDRESS": sut.host,
-            "SUT_PORT": str(SIP_PORT),
-            "SUT_FEATURES": " ".join(features),
-            "SUT_MEDIA": f"{sut.media_towards_caller} {sut.media_towards_callee}",
-            "SUT_RTPENGINE": f"{sut.host}:2223",
-            "SUT_USERS": str(inside / "users"),
-            "SUT_CERTIFICATES": str(inside / "sut-tls"),
-            "SUT_RUN": str(inside / "run"),
-            "SUT_PHONE_DOES": phone or "",
-            **(settings or {}),
+        environment = _environment(sut, inside, features, phone) | dict(settings or {})
+        running = {
+            part: stack.enter_context(_part(part, sut, rootfs, inside, environment))
+            for part in base.parts(features, phone)
         }
-        parts = ["kamailio", *(() if "DIRECT_MEDIA" in features else ("rtpengine",)), *(("phone",) if phone else ())]
-        running = {part: stack.enter_context(_part(part, sut, rootfs, inside, environment)) for part in parts}
         _await_ready(sut, _command("probe", sut, rootfs, inside), environment, running)
         yield sut
+
+
+def _environment(sut: LocalSut, inside: Path, features: Sequence[str], phone: str | None) -> dict[str, str]:
+    """What the entry program is told."""
+    return {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "SUT_ADDRESS": sut.host,
+        "SUT_PORT": str(SIP_PORT),
+        "SUT_FEATURES": " ".join(features),
+        "SUT_MEDIA": f"{sut.media_towards_caller} {sut.media_towards_callee}",
+        "SUT_RTPENGINE": f"{sut.host}:2223",
+        "SUT_USERS": str(inside / "users"),
+        "SUT_CERTIFICATES": str(inside / "sut-tls"),
+        "SUT_RUN": str(inside / "run"),
+        "SUT_PHONE_DOES": phone or "",
+    }
 
 
 @contextmanager
@@ -132,7 +142,7 @@ def _part(
 
 
 def _command(part: str, sut: LocalSut, rootfs: Path, inside: Path, before: Sequence[str] = ()) -> list[str]:
-    entry = ["python3", "-B", str(inside / "sut.py"), part]
+    entry = ["python3", "-B", str(inside / Path(sut.base.files[0]).name), part]
     return [*sut.enter, "chroot", f"--userspec={UID}:{UID}", str(rootfs), *before, *entry]
 
 
@@ -162,13 +172,13 @@ def _await_ready(
 
 
 @contextmanager
-def _run_folder(rootfs: Path) -> Iterator[Path]:
+def _run_folder(rootfs: Path, base: Base) -> Iterator[Path]:
     """A folder in the root folder with the image's files, the users, and the one place that may be written to."""
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=rootfs / "run"))
     try:
-        for name in ("kamailio.cfg", "sut.py", "phone.py"):
-            shutil.copy(EXAMPLES / "sut" / name, folder)
-        for secret in _documents("sut/secrets.yaml"):
+        for name in base.files:
+            shutil.copy(EXAMPLES / name, folder)
+        for secret in _documents("sut/users/secrets.yaml"):
             _write_keys(secret, folder / "users" / secret["metadata"]["name"])
         for secret in _documents("sut/certificates/secrets.yaml"):
             _write_keys(secret, folder / secret["metadata"]["name"])

@@ -1,6 +1,6 @@
-"""A Debian trixie folder with the SUT's packages: what the image holds, without building an image.
+"""A Debian folder with a SUT's packages: what its image holds, without building an image.
 
-    python -m tests.sut --prepare      make it (about 90 s), print where it is
+    python -m tests.sut --prepare      make all of them (about 90 s each), print where they are
 
 Kept in the cache, keyed by the package list; made under another name and renamed, so that half of one is never used.
 """
@@ -15,9 +15,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-REPO: Final = Path(__file__).resolve().parents[2]
-EXAMPLES: Final = REPO / "deploy" / "examples"
-SUITE: Final = "trixie"
+from tests.sut.base import REPO, Base
+
 TIMEOUT_S: Final = 900
 
 
@@ -27,29 +26,28 @@ def cache_folder() -> Path:
     return Path(os.environ.get("CALLTEST_CACHE") or Path(base) / "calltest")
 
 
-def sut_rootfs() -> Path:
+def sut_rootfs(base: Base) -> Path:
     """The folder; made when it is not there yet (root, debootstrap)."""
-    packages = (EXAMPLES / "sut" / "packages").read_text().split()
-    key = hashlib.sha256(f"{SUITE} {packages}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(f"{base.suite} {base.packages}".encode()).hexdigest()[:16]
     made = cache_folder() / f"sut-rootfs-{key}"
     made.parent.mkdir(parents=True, exist_ok=True)
     with made.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of several that need it, one makes it
         if not made.is_dir():
-            _make(made, packages)
+            _make(made, base)
     return made
 
 
-def _make(made: Path, packages: list[str]) -> None:
+def _make(made: Path, base: Base) -> None:
     if not shutil.which("debootstrap"):
         raise RuntimeError("debootstrap is not installed: apt-get install --no-install-recommends debootstrap")
     partial = made.with_name(f"{made.name}.{os.getpid()}")
     log = made.with_name(f"{made.name}.log")
     began = time.monotonic()
-    print(f"making {made} (about 90 s, log: {log})", file=sys.stderr)
+    print(f"making {made} for {base.name} (about 90 s, log: {log})", file=sys.stderr)
     mirror = subprocess.run([REPO / "dev" / "debian-mirror"], stdout=subprocess.PIPE, text=True, check=True).stdout
-    include = f"--include={','.join(packages)}"
-    command = ["debootstrap", "--variant=minbase", include, SUITE, str(partial), mirror.strip()]
+    include = f"--include={','.join(base.packages)}"
+    command = ["debootstrap", "--variant=minbase", include, base.suite, str(partial), mirror.strip()]
     try:
         with log.open("w") as out:
             subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, timeout=TIMEOUT_S, check=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from tests.sut.base import EXAMPLES
 from tests.sut.faults import AppliedFaults, apply_faults, local_selector
 from tests.sut.local import LocalSut, entering, local_sut, network_namespace
-from tests.sut.rootfs import EXAMPLES
 from tests.sut.scenario import SECRETS, Replica, Scenario
 
 PROBE: Final = EXAMPLES / "parrot-service" / "probe.py"
@@ -57,7 +57,12 @@ def running(scenario: Scenario) -> Iterator[Running]:
         replicas = tuple(
             stack.enter_context(
                 local_sut(
-                    it.features, phone=it.phone, namespace=namespace, replica=number, settings=_settings(scenario, it)
+                    it.features,
+                    base=it.base,
+                    phone=it.phone,
+                    namespace=namespace,
+                    replica=number,
+                    settings=_settings(scenario, it),
                 )
             )
             for number, it in enumerate(scenario.replicas)

@@ -10,8 +10,8 @@ import yaml
 
 from agent.contract.verdict import Check, Reason, Result, Role
 from controller.api.run import MediaPath
+from tests.sut.base import BASES, EXAMPLES, Base
 from tests.sut.faults import Fault, Packets, Towards
-from tests.sut.rootfs import EXAMPLES
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,12 +57,15 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Every failure names a folder of evidence."""
     local: bool
     """`calltest run` against local replicas must come to the same."""
+    cluster: bool = True
+    """The end-to-end tests run it too: they take most of a minute for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
     """One pod of a scenario's SUT."""
 
+    base: Base
     features: tuple[str, ...]
     """SUT_FEATURES."""
     phone: str | None
@@ -79,7 +82,7 @@ class Scenario:
     folder: Path
     expected: Expected
     replicas: tuple[Replica, ...]
-    """Kamailios, as its kustomization has them."""
+    """As its kustomization has them."""
     parrots: int
     """Parrot agents that are its SUT instead."""
 
@@ -96,7 +99,7 @@ class Scenario:
         )
 
 
-SECRETS = (EXAMPLES / "sut" / "secrets.yaml", EXAMPLES / "sut" / "certificates" / "secrets.yaml")
+SECRETS = (EXAMPLES / "sut" / "users" / "secrets.yaml", EXAMPLES / "sut" / "certificates" / "secrets.yaml")
 """The users' Secrets, and those of TLS, for `calltest run`."""
 
 
@@ -121,21 +124,26 @@ def _parrots(folder: Path) -> int:
 
 
 def _replicas(folder: Path) -> Iterator[Replica]:
-    """The pods of a kustomization that builds on `sut`, and of those in its own folder."""
+    """The pods of a kustomization that builds on a base, and of those in its own folder."""
     kustomization = yaml.safe_load((folder / "kustomization.yaml").read_text())
-    bases = [(folder / resource).resolve() for resource in kustomization["resources"]]
+    resources = [(folder / resource).resolve() for resource in kustomization["resources"]]
     literals = dict(
         literal.partition("=")[::2]
         for generator in kustomization.get("configMapGenerator", ())
         if generator["name"] == "sut"
         for literal in generator["literals"]
     )
-    if EXAMPLES / "sut" in bases:
-        deployment = yaml.safe_load((EXAMPLES / "sut" / "deployment.yaml").read_text())
-        counts = {entry["name"]: entry["count"] for entry in kustomization.get("replicas", ())}
-        features = tuple(literals.get("SUT_FEATURES", "").split())
-        replica = Replica(features=features, phone=literals.get("SUT_PHONE_DOES"), dial=literals.get("SUT_DIAL"))
-        yield from [replica] * counts.get("kamailio", deployment["spec"]["replicas"])
-    for base in bases:
-        if base.is_dir() and folder in base.parents:
-            yield from _replicas(base)
+    counts = {entry["name"]: entry["count"] for entry in kustomization.get("replicas", ())}
+    for base in BASES:
+        if base.folder in resources:
+            deployment = yaml.safe_load((base.folder / "deployment.yaml").read_text())
+            replica = Replica(
+                base=base,
+                features=tuple(literals.get("SUT_FEATURES", "").split()),
+                phone=literals.get("SUT_PHONE_DOES"),
+                dial=literals.get("SUT_DIAL"),
+            )
+            yield from [replica] * counts.get(base.name, deployment["spec"]["replicas"])
+    for resource in resources:
+        if resource.is_dir() and folder in resource.parents:
+            yield from _replicas(resource)

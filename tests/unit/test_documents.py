@@ -10,7 +10,7 @@ import yaml
 from controller.api.parse import parse_run, parse_test
 from controller.plan.planning import Limits, check_test
 from tests.documents import BLOCK, EXCUSED, FIRST_TEST, ON_THE_CLUSTER, ON_THIS_MACHINE, PAGES, ROOT, block, blocks
-from tests.sut.rootfs import EXAMPLES
+from tests.sut.base import EXAMPLES
 from tests.sut.scenario import load_scenario, scenarios
 
 LINK = re.compile(r"\]\((?!https?:)([^)]+)\)")

@@ -151,20 +151,24 @@ def probe() -> None:
     """One OPTIONS over UDP, and a ping to the relay; exit 0 when both are answered within a second each."""
     if "DIRECT_MEDIA" not in wanted_features() and not relay_answers():
         sys.exit("rtpengine: no answer to ping")
-    target = (setting("SUT_ADDRESS"), int(setting("SUT_PORT", "5060")))
+    ask_options(setting("SUT_ADDRESS"), int(setting("SUT_PORT", "5060")))
+
+
+def ask_options(host_asked: str, port_asked: int) -> None:
+    """One OPTIONS over UDP; exit status 1 and a sentence, unless it is answered 200 within a second."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.connect(target)
+        sock.connect((host_asked, port_asked))
         sock.settimeout(1)
         host, port = sock.getsockname()
         call_id = uuid.uuid4().hex
         sock.send(
             "\r\n".join(
                 (
-                    f"OPTIONS sip:{target[0]}:{target[1]} SIP/2.0",
+                    f"OPTIONS sip:{host_asked}:{port_asked} SIP/2.0",
                     f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{call_id};rport",
                     "Max-Forwards: 70",
                     f"From: <sip:probe@{host}>;tag={call_id[:8]}",
-                    f"To: <sip:{target[0]}>",
+                    f"To: <sip:{host_asked}>",
                     f"Call-ID: {call_id}",
                     "CSeq: 1 OPTIONS",
                     "Content-Length: 0",
@@ -175,9 +179,9 @@ def probe() -> None:
         try:
             answer = sock.recv(65535).decode(errors="replace")
         except OSError as error:
-            sys.exit(f"OPTIONS to {target[0]}:{target[1]}: {error or 'no answer'}")
+            sys.exit(f"OPTIONS to {host_asked}:{port_asked}: {error or 'no answer'}")
     if not answer.startswith("SIP/2.0 200 ") or call_id not in answer:
-        sys.exit(f"OPTIONS to {target[0]}:{target[1]}: {answer.splitlines()[0]}")
+        sys.exit(f"OPTIONS to {host_asked}:{port_asked}: {answer.splitlines()[0]}")
 
 
 def relay_answers() -> bool:
@@ -214,15 +218,15 @@ def wanted_features() -> set[str]:
     return features
 
 
-def read_users(folder: Path, realm: str) -> dict[str, str]:
-    """Each user's HA1 (RFC 2617 3.2.2.2), from the files `username` and `password` of each folder in `folder`."""
+def read_users(folder: Path, realm: str, algorithm: str = "md5") -> dict[str, str]:
+    """Each user's HA1 (RFC 7616 3.4.2), from the files `username` and `password` of each folder in `folder`."""
     users = {}
     for secret in sorted(p for p in folder.glob("*") if (p / "username").is_file()):
         name = (secret / "username").read_text().strip()
         password = (secret / "password").read_text().rstrip("\n")
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", name):
             sys.exit(f"{secret}/username: letters, digits, . _ - only")
-        users[name] = hashlib.md5(f"{name}:{realm}:{password}".encode(), usedforsecurity=False).hexdigest()
+        users[name] = hashlib.new(algorithm, f"{name}:{realm}:{password}".encode(), usedforsecurity=False).hexdigest()
     if not users:
         sys.exit(f"SUT_USERS: no folder in {folder} has a file username; OPEN in SUT_FEATURES asks for no passwords")
     return users

@@ -11,12 +11,12 @@ from agent.contract.verdict import Result
 from agent.judge.reasons import result_of
 from controller.api.parse import parse_test
 from controller.api.parties import Route
-from tests.sut.rootfs import EXAMPLES
+from tests.sut.base import BASES, EXAMPLES, KAMAILIO, Base
 from tests.sut.scenario import load_scenario, scenarios
 
 
-def sut_module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / "sut" / f"{name}.py")
+def sut_module(name: str, base: Base = KAMAILIO) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, base.folder / f"{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -25,7 +25,9 @@ def sut_module(name: str) -> ModuleType:
 
 
 def folders() -> list[str]:
-    return sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir() and path.name != "sut")
+    return sorted(
+        path.name for path in EXAMPLES.iterdir() if path.is_dir() and path not in {base.folder for base in BASES}
+    )
 
 
 def test_every_folder_is_a_scenario() -> None:
@@ -61,9 +63,10 @@ def test_planned_calls_are_the_tests_calls_at_each_endpoint(name: str) -> None:
 
 @pytest.mark.parametrize("name", folders())
 def test_features_are_ones_that_the_sut_knows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(KAMAILIO.folder)  # all files of an image are in one folder
     for replica in load_scenario(name).replicas:
         monkeypatch.setenv("SUT_FEATURES", " ".join(replica.features))
-        sut_module("sut").wanted_features()
+        sut_module(Path(replica.base.files[0]).stem, replica.base).wanted_features()
 
 
 def test_only_the_service_of_a_callee_is_dialled() -> None:
@@ -88,6 +91,10 @@ def test_a_route_other_than_register_is_the_only_one(name: str, route: Route) ->
 
 def test_one_replica_of_two_is_broken() -> None:
     assert [replica.features for replica in load_scenario("failing-one-replica").replicas] == [(), ("ONE_WAY_AUDIO",)]
+
+
+def test_a_scenario_runs_somewhere() -> None:
+    assert all(it.expected.local or it.expected.cluster for it in map(load_scenario, scenarios()))
 
 
 def test_a_scenario_that_runs_without_a_cluster_has_a_replica_for_each_endpoint() -> None:
