@@ -104,7 +104,7 @@ class Line:
         match command:
             case "call":
                 at_s = time.monotonic()
-                call, _ = self.phone.call(self.account, f"sip:b@{more[0]}{self.parameter}", {}, Playback())
+                call, _ = self.phone.call(self.account, f"sip:b@{more[0]}{self.parameter}", (), Playback())
                 self.began[call] = at_s
             case "hang up":
                 for call in self.began:

@@ -101,7 +101,7 @@ def named(path: str) -> str:
     """A field's path as it stands in the table."""
     path = re.sub(r"^(calls\[\]\.expect)\.(caller|callee)\b", r"\1.<leg>", path)
     path = re.sub(r"^(calls\[\])\.(caller|callee)\.media\b", r"\1.<party>.media", path)
-    return re.sub(r"^(caller|callee)\.(uri|credentials|media|registration)\b", r"<party>.\2", path)
+    return re.sub(r"^(caller|callee)\.(uri|credentials|headers|media|registration)\b", r"<party>.\2", path)
 
 
 def by_example() -> dict[str, list[str]]:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from agent.contract.document import Document
 from agent.contract.expect import Expect
 from agent.contract.field import DIGITS_PATTERN, MAX_URI, NAME_PATTERN, SUBDOMAIN_PATTERN, URI_PATTERN, about, rule
+from agent.contract.headers import MAX_SENT, CallHeader
 from agent.contract.srtp import Media, Srtp
 from agent.contract.verdict import Role
 
@@ -112,6 +113,16 @@ class CallCaller(Document, frozen=True, kw_only=True):
         about("What its media is in these calls, instead of caller.media.", example={"srtp": {"use": "Mandatory"}}),
     ] = None
     """None in a plan: as where nothing is said."""
+    headers: Annotated[
+        tuple[CallHeader, ...],
+        about(
+            "Headers that the caller sends in these calls; one of `caller.headers` of the same name is not sent where"
+            " these are.",
+            example=[{"name": "X-Tenant", "value": "blue"}],
+            max_length=MAX_SENT,
+            schema={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()
 
 
 class CallCallee(Document, frozen=True, kw_only=True):

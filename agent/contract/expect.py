@@ -5,6 +5,7 @@ from typing import Annotated
 
 from agent.contract.document import Document
 from agent.contract.field import DIGITS_PATTERN, about, rule
+from agent.contract.messages import MAX_EXPECTED, ExpectedHeader, ExpectedRequestUri, ExpectMessage
 from agent.contract.outcome import EndedBy, ExpectPhrase, ProvisionalCode, SipCode, is_of
 
 PERCENT_PATTERN = r"^(100|[0-9]{1,2}(\.[0-9]{1,3})?)$"
@@ -143,6 +144,29 @@ class ExpectLeg(Document, frozen=True, kw_only=True):
     rtp: Annotated[
         ExpectRtp | None, about("Bounds on the RTP that this leg receives.", example={"minPackets": 350})
     ] = None
+    headers: Annotated[
+        tuple[ExpectedHeader, ...],
+        about(
+            "Headers of messages that this leg receives: of each, exactly one of present, equals, matches, count.",
+            example=[{"message": "INVITE", "name": "X-Tenant", "equals": "blue"}],
+            max_length=MAX_EXPECTED,
+            schema={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()
+    request_uris: Annotated[
+        tuple[ExpectedRequestUri, ...],
+        about(
+            "Request-URIs of requests that this leg receives: of each, exactly one of equals, matches.",
+            example=[{"matches": "^sip:bob@"}],
+            max_length=MAX_EXPECTED,
+            schema={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()
+
+    @property
+    def messages(self) -> tuple[ExpectMessage, ...]:
+        """All that is asked of single messages."""
+        return (*self.headers, *self.request_uris)
 
 
 class Expect(Document, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from agent.contract.connection import Connection
 from agent.contract.document import Document
 from agent.contract.expect import DtmfMethod
 from agent.contract.media import Gap, Heard, Negotiated, Rtp, Section, Source, as_one
+from agent.contract.messages import Looked
 from agent.contract.srtp import SdpKeys, SrtpSection
 from agent.contract.verdict import Finding, Role
 
@@ -249,6 +250,10 @@ class LegObservation(Document, frozen=True, kw_only=True, omit_defaults=True, ta
     rtt_ms: float | None = None
     """From RTCP; None where no report came."""
     dialog: Dialog | None = None
+    looked: tuple[Looked, ...] = ()
+    """At what is asked of its messages: of its call, or, where it does not know which that is, of all calls."""
+    unsent: tuple[str, ...] = ()
+    """Headers that it was to send, and that were not on the message that crossed: `BYE x-tenant`."""
     connections: tuple[Connection, ...] = ()
     sections: tuple[Section, ...] = ()
     offered: SdpKeys | None = None

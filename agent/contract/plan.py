@@ -1,6 +1,7 @@
 """What an agent is told: its plan (once) and the signal (again and again)."""
 
 import hashlib
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, Literal
 
@@ -8,7 +9,9 @@ import msgspec
 
 from agent.contract.call import Behaviour, Call
 from agent.contract.document import Document
+from agent.contract.headers import PlannedHeader
 from agent.contract.kept import Kept
+from agent.contract.messages import ExpectMessage
 from agent.contract.srtp import Media
 from agent.contract.verdict import Role
 
@@ -43,6 +46,8 @@ class Account(Document, frozen=True, kw_only=True):
     register: bool
     media: Media = Media()
     """Of calls that are none of the plan's; each of those says what its own is."""
+    headers: tuple[PlannedHeader, ...] = ()
+    """Beside those of its calls."""
 
 
 class Keep(StrEnum):
@@ -201,6 +206,12 @@ def decode_signal(raw: bytes) -> Signal:
         return msgspec.json.decode(raw, type=Signal)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise PlanError(f"signal: {error}") from error
+
+
+def asked_of(calls: Iterable[Call], role: Role) -> tuple[ExpectMessage, ...]:
+    """All that is asked of the messages of one role's legs, each once: by its place it is told of (Looked.asked)."""
+    legs = (call.expect.caller if role is Role.CALLER else call.expect.callee for call in calls)
+    return tuple(dict.fromkeys(expected for leg in legs for expected in leg.messages))
 
 
 def for_endpoint(uri: str, endpoint: int) -> str:

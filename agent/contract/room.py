@@ -8,7 +8,7 @@ from typing import Final
 
 from agent.contract.address import IpFamily
 from agent.contract.call import Call
-from agent.contract.plan import Transport
+from agent.contract.plan import Transport, asked_of
 from agent.contract.srtp import SrtpUse
 from agent.contract.verdict import Role
 
@@ -40,6 +40,8 @@ EVIDENCE_BYTES: Final = 200
 DIGIT_BYTES: Final = 130
 """Of a detail line of two sections, a source each way in both, and some loss; of a call that is not to be answered; of
 the evidence named in it, and of each digit in it, sent and received."""
+LOOKED_BYTES: Final = 16
+"""Of each thing that is asked of a message: a leg that does not know which call it is has looked for all of them."""
 CONNECTIONS: Final = 2
 """Of a leg: the SUT may end one between two transactions."""
 CONNECTION_BYTES: Final = {Transport.UDP: 0, Transport.TCP: 160, Transport.TLS: 600}
@@ -77,7 +79,13 @@ def legs_bytes(
     calls: Sequence[Call], *, keeps_evidence: bool, transport: Transport, family: IpFamily = IpFamily.IPV4
 ) -> int:
     """What all legs of one stage take to be told."""
+    looked = looked_bytes(calls)
     return sum(
-        call.count * line_bytes(call, keeps_evidence=keeps_evidence, transport=transport, family=family)
+        call.count * (looked + line_bytes(call, keeps_evidence=keeps_evidence, transport=transport, family=family))
         for call in calls
     )
+
+
+def looked_bytes(calls: Sequence[Call]) -> int:
+    """What in a line, of whichever call, tells of what is asked of messages."""
+    return LOOKED_BYTES * max(len(asked_of(calls, role)) for role in Role)

@@ -12,8 +12,11 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final
 
+import msgspec
+
 from agent.contract.call import Behaviour, Call, Play
 from agent.contract.document import Document
+from agent.contract.headers import Headers, SentOn
 from agent.contract.verdict import Role
 
 RING_MS: Final = 100
@@ -47,12 +50,14 @@ class Place(Document, frozen=True, kw_only=True, tag_field="do"):
 class Ring(Document, frozen=True, kw_only=True, tag_field="do"):
     """Answers 180."""
 
+    headers: Headers = ()
+
 
 class Answer(Document, frozen=True, kw_only=True, tag_field="do"):
     """Answers with a final code, and headers of ours; media starts on 2xx."""
 
     code: int = 200
-    headers: Mapping[str, str] = {}
+    headers: Headers = ()
 
 
 class PlayBack(Document, frozen=True, kw_only=True, tag_field="do"):
@@ -77,6 +82,10 @@ class HangUp(Document, frozen=True, kw_only=True, tag_field="do"):
 
     because: str | None = None
     """Why, where the call does not end as planned by it."""
+    cancel: Headers = ()
+    """Where it is a CANCEL, these are on it."""
+    bye: Headers = ()
+    """Where it is a BYE."""
     unheard: bool = False
     """Nobody is there to hear it: the call is over here and now, whatever our own stack still sends."""
 
@@ -106,9 +115,26 @@ def steps_of(call: Call | None, role: Role, behaviour: Behaviour | None) -> Step
     return _caller(call)
 
 
-def refusal(code: int, headers: Mapping[str, str] | None = None) -> Steps:
+def refusal(code: int, headers: Headers = ()) -> Steps:
     """What a callee does with a call that it does not take."""
-    return (Step(do=Answer(code=code, headers=dict(headers or {}))),)
+    return (Step(do=Answer(code=code, headers=headers)),)
+
+
+def with_headers(steps: Steps, on: Mapping[SentOn, Headers]) -> Steps:
+    """The same steps, and these headers on the messages that they send."""
+    return tuple(msgspec.structs.replace(step, do=_with_headers(step.do, on)) for step in steps)
+
+
+def _with_headers(do: Do, on: Mapping[SentOn, Headers]) -> Do:
+    responses = on.get(SentOn.RESPONSES, ())
+    match do:
+        case Ring():
+            return Ring(headers=(*do.headers, *responses))
+        case Answer(code=code) if code < 300:
+            return Answer(code=code, headers=(*do.headers, *responses, *on.get(SentOn.ANSWER, ())))
+        case HangUp():
+            return msgspec.structs.replace(do, cancel=on.get(SentOn.CANCEL, ()), bye=on.get(SentOn.BYE, ()))
+    return do
 
 
 def _caller(call: Call) -> Steps:

@@ -1,5 +1,6 @@
 """What one agent can say of one of its legs, without its peer."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from agent.contract.media import MAX_SECTIONS, MAX_SOURCES
@@ -7,7 +8,8 @@ from agent.contract.observation import LegObservation
 from agent.contract.plan import Plan, call_key
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, PlannedCall
-from agent.judge.checks import MEDIA_RULES, OUTCOME_RULES, RULE_OF, SIGNALLING_RULES, asked
+from agent.judge.checks import MEDIA_RULES, OUTCOME_RULES, RULE_OF, RULES, SIGNALLING_RULES, asked
+from agent.judge.checks.check import CheckRule
 from agent.judge.findings import inconclusive
 from agent.judge.media import accepted
 from agent.judge.overload import Excuse
@@ -47,7 +49,7 @@ def leg_findings(leg: CallLeg) -> list[Finding]:
         return [excused(leg, finding) for finding in causes or unanswered]
     if not leg.call.expects_answer:
         told = [finding for rule in OUTCOME_RULES for finding in rule.leg(leg)]
-        return [*(excused(leg, finding) for finding in told), *unmeasurable(leg.call, leg.leg.role)]
+        return [*(excused(leg, finding) for finding in told), *unmeasurable(leg.call, leg.leg.role, MEDIA_RULES)]
     told = [finding for rule in SIGNALLING_RULES for finding in rule.leg(leg)]
     received = [finding for rule in MEDIA_RULES for finding in rule.leg(leg)]
     if leg.cut_short:
@@ -59,11 +61,11 @@ def leg_findings(leg: CallLeg) -> list[Finding]:
     return [excused(leg, finding) for finding in (*told, *received)]
 
 
-def unmeasurable(call: PlannedCall, role: Role) -> list[Finding]:
-    """Media asked of a leg that has none to measure: no such check ever passes."""
+def unmeasurable(call: PlannedCall, role: Role, rules: Iterable[CheckRule] = RULES) -> list[Finding]:
+    """What is asked of a leg that is not there, or has no media to measure: no such check ever passes."""
     return [
         call.finding(role, check, Reason.NOT_MEASURED, expected=expected, note="there is no answered leg to measure")
-        for check, expected in asked(call.expected(role)).items()
+        for check, expected in asked(call.expected(role), rules).items()
     ]
 
 
@@ -92,7 +94,7 @@ def _held(leg: CallLeg, findings: list[Finding], note: str | None) -> list[Findi
     found = {finding.check for finding in findings}
     return [
         leg.finding(check, Reason.NOT_MEASURED, expected=expected, note=note)
-        for check, expected in asked(leg.expect).items()
+        for check, expected in asked(leg.expect, MEDIA_RULES).items()
         if check not in found
     ]
 

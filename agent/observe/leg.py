@@ -13,6 +13,7 @@ from agent.contract.verdict import Role
 from agent.observe.connections import connections
 from agent.observe.families import other_family
 from agent.observe.media import Media, media, sent_ratio
+from agent.observe.messages import Asked, looked_at, not_on_the_wire
 from agent.observe.sections import Agreed, Agreement, agree
 from agent.observe.signalling import LegWire, kept_messages, ms, read_leg
 from agent.observe.sound import Codes, Sound, listen
@@ -80,11 +81,13 @@ def observe_leg(
     tracks: Mapping[str, Samples] | None = None,
     codes: Codes | None = None,
     carriers: Sequence[TapConnection] = (),
+    asked: Asked | None = None,
 ) -> LegObservation:
     """One leg, from all its events in order.
 
     `own_reason`: why the agent itself ended the call or could not place it; it stands before the stack's words.
-    `tracks`, `codes`: as of `listen`. `carriers`: the connections of its messages. `health` gets what media tells.
+    `tracks`, `codes`: as of `listen`. `carriers`: the connections of its messages. `asked`: what these are looked at
+    for. `health` gets what media tells.
     """
     wire = read_leg(events, outgoing=facts.role is Role.CALLER, branch=facts.branch)
     ended = next((event for event in reversed(events) if isinstance(event, CallEnded)), None)
@@ -95,7 +98,11 @@ def observe_leg(
     told = crossed or Media()
     ratio = sent_ratio(told.sent_ms, agreement.sections, _end_s(wire, ended), ended.guards if ended else ())
     return msgspec.structs.replace(
-        _counted(_agreed(_signalled(facts, wire, ended, own_reason, carriers), agreement), crossed, ended),
+        _counted(
+            _agreed(_looked(_signalled(facts, wire, ended, own_reason, carriers), wire, asked), agreement),
+            crossed,
+            ended,
+        ),
         dtmf_sent=_digits_sent(crossed, wire),
         dtmf_received=_digits_received(crossed, wire),
         other_family=other_family(events, wire.leg, [agreed.section for agreed in agreement.sections]),
@@ -126,6 +133,16 @@ def _agreed(leg: LegObservation, agreement: Agreement) -> LegObservation:
         answer_faults=agreement.faults,
         no_media=agreement.no_media,
         offered=agreement.offered,
+    )
+
+
+def _looked(leg: LegObservation, wire: LegWire, asked: Asked | None) -> LegObservation:
+    if asked is None:
+        return leg
+    return msgspec.structs.replace(
+        leg,
+        looked=looked_at(asked, wire.leg, outgoing=wire.outgoing),
+        unsent=not_on_the_wire(asked, wire.leg, outgoing=wire.outgoing),
     )
 
 

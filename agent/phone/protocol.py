@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NewType, Protocol
 
 from agent.contract.expect import DtmfMethod
+from agent.contract.headers import Headers
 from agent.contract.media import Negotiated, Rtp
 from agent.contract.plan import Transport
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
@@ -38,6 +39,8 @@ class SipAccount:
     username: str | None = None
     password: str | None = None
     realm: str = "*"
+    headers: Headers = ()
+    """Of each REGISTER."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,7 +319,7 @@ class Phone(Protocol):
         Messages of it may follow, and RegistrationConcluded, active=False: of that, or of a REGISTER under way before.
         """
 
-    def call(self, account: AccountId, to: str, headers: dict[str, str], playback: Playback) -> tuple[CallHandle, str]:
+    def call(self, account: AccountId, to: str, headers: Headers, playback: Playback) -> tuple[CallHandle, str]:
         """Begins a call; gives the handle and the SIP Call-ID. PhoneError for what the stack does not take.
 
         Where its INVITE could not be sent, NotSent and CallEnded follow.

@@ -17,7 +17,7 @@ from agent.contract.media import Heard
 from agent.contract.observation import LegObservation, RegistrationObservation
 from agent.contract.plan import Plan, Stage
 from agent.contract.result import DetailDigest, DetailLine, KeptLine, TurnedAway, encode_line
-from agent.contract.room import DETAIL_BYTES, GUESTS, line_bytes
+from agent.contract.room import DETAIL_BYTES, GUESTS, line_bytes, looked_bytes
 
 Told = TypeVar("Told", bound=DetailLine)
 
@@ -39,11 +39,10 @@ class Detail:
         self._free = room_bytes
         self._sha256 = hashlib.sha256()
         self._lines = 0
-        kept, transport = plan.evidence is not None, plan.transport
+        kept, transport, looked = plan.evidence is not None, plan.transport, looked_bytes(plan.calls)
         self._owed = {
-            (stage.endpoint, call.name, number): line_bytes(
-                call, keeps_evidence=kept, transport=transport, family=_family(stage)
-            )
+            (stage.endpoint, call.name, number): looked
+            + line_bytes(call, keeps_evidence=kept, transport=transport, family=_family(stage))
             for stage in plan.stages
             for call in plan.calls
             for number in range(call.count)

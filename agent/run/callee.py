@@ -1,8 +1,11 @@
 """The callee: takes every call that is for it, as far as it can; the others are refused."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-from agent.contract.steps import Steps, refusal
+from agent.contract.headers import Headers, headers_on
+from agent.contract.plan import Plan
+from agent.contract.steps import Steps, refusal, steps_of, with_headers
+from agent.contract.verdict import Role
 from agent.phone.protocol import CallHandle, IncomingCall
 from agent.run.party import Party
 
@@ -14,11 +17,14 @@ class Callee:
         self,
         *,
         party: Party,
-        steps: Steps,
+        steps: Callable[[], Steps],
         capacity: int,
-        on_call: Callable[[IncomingCall], Mapping[str, str] | None],
+        on_call: Callable[[IncomingCall], Headers | None],
     ) -> None:
-        """`on_call`: told of each call before anything is answered; gives headers to refuse it, None to take it."""
+        """`on_call`: told of each call before anything is answered; gives headers to refuse it, None to take it.
+
+        `steps`: what it does in a call that comes now.
+        """
         self._party = party
         self._steps = steps
         self._capacity = capacity
@@ -39,7 +45,7 @@ class Callee:
         elif len(self._calls) > self._capacity:
             self._party.begin(event.call, refusal(486))
         else:
-            self._party.begin(event.call, self._steps)
+            self._party.begin(event.call, self._steps())
 
     def over(self, call: CallHandle) -> None:
         """A call has ended, perhaps one of these."""
@@ -48,3 +54,8 @@ class Callee:
     def hang_up_all(self) -> list[CallHandle]:
         """Ends all calls; gives those that were not about to end."""
         return [call for call in sorted(self._calls) if self._party.hang_up(call)]
+
+
+def callee_steps(plan: Plan, endpoint: int) -> Steps:
+    """What it does in a call that comes by that endpoint."""
+    return with_headers(steps_of(None, Role.CALLEE, plan.behaviour), headers_on(endpoint, plan.account.headers))

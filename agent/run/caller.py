@@ -8,6 +8,7 @@ from typing import Final
 
 from agent.clock import Clock
 from agent.contract.call import Call
+from agent.contract.headers import Header, SentOn, headers_on
 from agent.contract.plan import (
     CALL_HEADER,
     DialRoute,
@@ -18,7 +19,7 @@ from agent.contract.plan import (
     identity_code,
     transport_parameter,
 )
-from agent.contract.steps import steps_of
+from agent.contract.steps import steps_of, with_headers
 from agent.contract.verdict import Role
 from agent.observe.leg import LegFacts
 from agent.phone.protocol import AccountId, CallHandle, Phone, PhoneError
@@ -128,11 +129,11 @@ class Caller:
         stage = self._dialling.stage
         key = call_key(self._plan.run.uid, stage.endpoint, group.name, number)
         code = identity_code(key)
+        sent = headers_on(stage.endpoint, self._plan.account.headers, group.caller.headers)
         try:
             playback = self._playlist.playback(group.caller.play, code)
-            handle, sip_call_id = self._phone.call(
-                self._dialling.account, self._request_uri(group), {CALL_HEADER: key}, playback
-            )
+            headers = (Header(name=CALL_HEADER, value=key), *sent.get(SentOn.INVITE, ()))
+            handle, sip_call_id = self._phone.call(self._dialling.account, self._request_uri(group), headers, playback)
         except (PhoneError, SoundError, OSError) as error:
             log.warning("call %s/%d: not placed: %s", group.name, number, error)
             self._playlist.over(code)
@@ -140,7 +141,7 @@ class Caller:
             return
         self._calls[handle] = _Call(group=group, code=code)
         self._book.begin(self._facts(group, number, key, sip_call_id), handle)
-        self._party.begin(handle, steps_of(group, Role.CALLER, None))
+        self._party.begin(handle, with_headers(steps_of(group, Role.CALLER, None), sent))
 
     def _facts(self, group: Call, number: int, key: str, sip_call_id: str | None) -> LegFacts:
         assert self._dialling is not None

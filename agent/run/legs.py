@@ -16,7 +16,8 @@ from agent.judge.leg import judge_leg
 from agent.judge.unnamed import is_broken_unnamed
 from agent.observe.connections import Carriers
 from agent.observe.leg import LegFacts, observe_leg
-from agent.observe.signalling import LegWire, read_leg
+from agent.observe.messages import asked
+from agent.observe.signalling import LegWire, ms, read_leg
 from agent.observe.sips import asks_sips, downgraded
 from agent.observe.sound import MAX_OTHERS, Codes
 from agent.phone.protocol import (
@@ -338,6 +339,7 @@ class LegBook:
             tracks=tracks,
             codes=self._codes(leg.facts),
             carriers=self._carriers.of(leg.events),
+            asked=asked(self._plan, leg.facts.endpoint, leg.facts.call),
         )
         observation = msgspec.structs.replace(
             observation,
@@ -391,9 +393,7 @@ def _actions(leg: Leg) -> tuple[Action, ...]:
     """With times since the leg's first message, as everything that tells of its signalling."""
     began_s = next((event.at_s for event in leg.events if isinstance(event, MessageSeen)), None)
     return tuple(
-        Action(
-            name=name, at_ms=None if at_s is None or began_s is None else round(1000 * (at_s - began_s), 1), error=error
-        )
+        Action(name=name, at_ms=None if at_s is None or began_s is None else ms(began_s, at_s), error=error)
         for name, at_s, error in leg.actions
     )
 

@@ -48,6 +48,8 @@ class Ledger(Protocol):
 class _Leg:
     walk: Walk
     is_caller: bool
+    hang_up: HangUp
+    """How it ends where that is not a step of its own."""
     ending: bool = False
     digits: str = ""
     """Received, and not sent back yet."""
@@ -76,7 +78,9 @@ class Party:
         """A call was placed (its Place is done then), or came in."""
         now_s = self._clock.monotonic_s()
         is_caller = any(isinstance(step.do, Place) for step in steps)
-        self._legs[call] = _Leg(walk=Walk(steps, now_s), is_caller=is_caller)
+        planned = next((step.do for step in steps if isinstance(step.do, HangUp)), HangUp())
+        hang_up = HangUp(cancel=planned.cancel, bye=planned.bye)
+        self._legs[call] = _Leg(walk=Walk(steps, now_s), is_caller=is_caller, hang_up=hang_up)
         self._walk(call)
 
     def handle(self, event: Event) -> None:
@@ -97,7 +101,7 @@ class Party:
         leg = self._legs.get(call)
         if leg is None or leg.ending:
             return False
-        self._perform(call, leg, HangUp())
+        self._perform(call, leg, leg.hang_up)
         return True
 
     def leave_unheard(self, call: CallHandle) -> None:
@@ -111,7 +115,7 @@ class Party:
     def _confirmed(self, call: CallHandle, at_s: float) -> None:
         leg = self._legs[call]
         if leg.ending and leg.is_caller:  # the answer crossed our CANCEL: it is a call now, and needs a BYE
-            self._try(call, HangUp())
+            self._try(call, leg.hang_up)
             return
         leg.walk.happened(On.ACKNOWLEDGED, at_s)
         self._happened(call, On.ANSWERED, at_s)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.clock import Clock
+from agent.contract.headers import SentOn, headers_on
 from agent.contract.observation import RegistrationObservation, RegistrationOutcome
 from agent.contract.plan import Credentials, Plan, Stage, for_endpoint
 from agent.observe.connections import Carriers
@@ -111,6 +112,7 @@ class Registration:
             username=login.username if login else None,
             password=login.password if login else None,
             realm=login.realm if login else "*",
+            headers=headers_on(self._stage.endpoint, self._plan.account.headers).get(SentOn.REGISTER, ()),
         )
 
     def handle(self, event: Event) -> None:

@@ -2,15 +2,16 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
 from agent.clock import Clock
+from agent.contract.headers import Header, Headers
 from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome
 from agent.contract.plan import CALLEE_SHARED, REFUSED_HEADER, Plan, Signal
 from agent.contract.result import TurnedAway
-from agent.contract.steps import Answer, steps_of
+from agent.contract.steps import Answer
 from agent.contract.verdict import Role
 from agent.observe.leg import LegFacts, read_invite
 from agent.observe.secured import turned_away
@@ -26,7 +27,7 @@ from agent.phone.protocol import (
 )
 from agent.report.evidence import Evidence
 from agent.report.lines import Report
-from agent.run.callee import Callee
+from agent.run.callee import Callee, callee_steps
 from agent.run.caller import Caller, Dialling
 from agent.run.closed_ports import ClosedPorts, Door
 from agent.run.health import HealthMonitor
@@ -140,7 +141,7 @@ class Runner:
     def _new_callee(self) -> Callee:
         return Callee(
             party=self._party,
-            steps=steps_of(None, Role.CALLEE, self._plan.behaviour),
+            steps=lambda: callee_steps(self._plan, self._plan.stages[self._stage_of_calls].endpoint),
             capacity=calls_at_once(self._plan),
             on_call=self._call_came,
         )
@@ -226,7 +227,7 @@ class Runner:
             return None
         return self._facts(message.text, message.head.call_id, message.head.branch)
 
-    def _call_came(self, event: IncomingCall) -> Mapping[str, str] | None:
+    def _call_came(self, event: IncomingCall) -> Headers | None:
         """The INVITE's call. None: it is for us; else the headers to refuse it with.
 
         Another run's call, which names that run, has a callee of its own.
@@ -235,10 +236,10 @@ class Runner:
             self._book.begin(self._facts(event.invite, event.sip_call_id, None), event.call)
         if self._stopped is not None:
             self._book.because(event.call, self._stopped.words, told_to_stop=True)
-            return {}
+            return ()
         key = read_invite(self._plan, event.invite).call_key
         is_ours = key is None or key.startswith(f"{self._plan.run.uid}/")
-        return None if is_ours else {REFUSED_HEADER: CALLEE_SHARED}
+        return None if is_ours else (Header(name=REFUSED_HEADER, value=CALLEE_SHARED),)
 
     def _facts(self, invite: str, sip_call_id: str, branch: str | None) -> LegFacts:
         facts = read_invite(self._plan, invite)

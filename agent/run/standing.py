@@ -31,7 +31,7 @@ def run_standing(phone: Phone, behaviour: Behaviour, clock: Clock, stop_asked: C
     party = Party(phone=phone, clock=clock, timers=timers, ledger=_Silent(), on_over=over)
     callee = Callee(
         party=party,
-        steps=steps_of(None, Role.CALLEE, behaviour),
+        steps=lambda: steps_of(None, Role.CALLEE, behaviour),
         capacity=CAPACITY,
         on_call=_say_who,
     )

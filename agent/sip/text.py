@@ -27,17 +27,29 @@ CALL_ID: Final = re.compile(r"^(?:call-id|i)[ \t]*:[ \t]*(\S{1,256})", re.IGNORE
 """Where a message as a whole cannot be read."""
 MAX_CONTACTS: Final = 8
 """Of one message, as far as anybody tells of them."""
-_COMPACT: Final = {
+COMPACT: Final = {
+    "a": "accept-contact",
+    "b": "referred-by",
     "c": "content-type",
+    "d": "request-disposition",
+    "e": "content-encoding",
     "f": "from",
     "i": "call-id",
+    "j": "reject-contact",
     "k": "supported",
     "l": "content-length",
     "m": "contact",
+    "n": "identity-info",
+    "o": "event",
+    "r": "refer-to",
     "s": "subject",
     "t": "to",
+    "u": "allow-events",
     "v": "via",
+    "x": "session-expires",
+    "y": "identity",
 }
+"""IANA's registry of SIP header fields."""
 _CREDENTIALS: Final = re.compile(
     r"^((?:proxy-)?(?:authorization|authentication-info)[ \t]*:)(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE
 )
@@ -183,5 +195,5 @@ def _headers(lines: list[str]) -> tuple[tuple[str, str], ...]:
         name, colon, value = line.partition(":")
         if colon:
             key = name.strip().lower()
-            headers.append((_COMPACT.get(key, key), value.strip()[:MAX_VALUE]))
+            headers.append((COMPACT.get(key, key), value.strip()[:MAX_VALUE]))
     return tuple(headers)

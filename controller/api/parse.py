@@ -14,6 +14,7 @@ from controller.api import API_VERSION, GROUP, cron
 from controller.api.calltest_status import CallTestStatus
 from controller.api.faults import Fault, schema_faults, shown
 from controller.api.field import without_nulls
+from controller.api.headers import header_faults
 from controller.api.parties import Route
 from controller.api.run import MAX_RUN_NAME, CallTestRunSpec, CallTestRunStatus
 from controller.api.target import Target, Via
@@ -149,6 +150,7 @@ def _check_spec(spec: CallTestSpec, field: str) -> Iterator[Fault]:
             yield from _one_of(call.expect.phrase, f"{path}.expect.phrase", ExpectPhrase.__struct_fields__)
         if call.to is None and spec.callee is None:
             yield Fault(f"{path}.to", "is needed where there is no callee")
+    yield from header_faults(spec, field)
     if spec.trigger is not None:
         yield from _check_trigger(spec.trigger, f"{field}.trigger")
     if spec.ready_deadline_s >= spec.active_deadline_seconds:

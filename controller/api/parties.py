@@ -8,6 +8,7 @@ from msgspec import Meta
 from agent.contract.call import Behaviour
 from agent.contract.document import Document
 from agent.contract.field import MAX_URI, SUBDOMAIN_PATTERN, URI_PATTERN, about
+from agent.contract.headers import MAX_SENT, CalleeHeader, CallerHeader
 from agent.contract.srtp import Media
 
 
@@ -68,6 +69,15 @@ class Caller(Document, frozen=True, kw_only=True):
             example={"srtp": {"use": "Mandatory"}},
         ),
     ] = None
+    headers: Annotated[
+        tuple[CallerHeader, ...],
+        about(
+            "Headers that the caller sends, in all calls and as it registers.",
+            example=[{"name": "X-Tenant", "value": "blue", "messages": ["INVITE", "REGISTER"]}],
+            max_length=MAX_SENT,
+            schema={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()
 
 
 class Callee(Document, frozen=True, kw_only=True):
@@ -103,3 +113,13 @@ class Callee(Document, frozen=True, kw_only=True):
             example={"srtp": {"use": "Optional"}},
         ),
     ] = None
+    headers: Annotated[
+        tuple[CalleeHeader, ...],
+        about(
+            "Headers that the callee sends, in all calls that it takes and as it registers. A call that it refuses gets"
+            " none.",
+            example=[{"name": "X-Answered-By", "value": "calltest"}],
+            max_length=MAX_SENT,
+            schema={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()

@@ -14,6 +14,7 @@ import msgspec
 from agent.contract import plan as contract
 from agent.contract.address import host_of, only
 from agent.contract.call import Call
+from agent.contract.headers import CalleeHeader, CallerHeader, PlannedHeader, SentOn
 from agent.contract.outcome import EndedBy
 from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, Plan, RunRef, Stage, for_endpoint
 from agent.contract.room import DETAIL_BYTES, GUESTS_BYTES, SCRATCH_BYTES, SPARE_SHARE, legs_bytes, scratch_bytes
@@ -210,12 +211,12 @@ def keeps_evidence(test: CallTestSpec) -> bool:
 
 
 def _caller_account(test: CallTestSpec, mounts: Mounts) -> contract.Account:
-    credentials = _credentials(test.caller.credentials, mounts)
     return contract.Account(
         uri=test.caller.uri,
-        credentials=credentials,
+        credentials=_credentials(test.caller.credentials, mounts),
         register=caller_registers(test),
         media=test.caller.media or Media(),
+        headers=_planned(test.caller.headers),
     )
 
 
@@ -231,6 +232,14 @@ def _callee_account(test: CallTestSpec, mounts: Mounts) -> contract.Account:
         credentials=_credentials(test.callee.credentials, mounts),
         register=test.callee.route is Route.REGISTER,
         media=test.callee.media or Media(),
+        headers=_planned(test.callee.headers),
+    )
+
+
+def _planned(headers: Sequence[CallerHeader] | Sequence[CalleeHeader]) -> tuple[PlannedHeader, ...]:
+    return tuple(
+        PlannedHeader(name=header.name, value=header.value, messages=tuple(map(SentOn, header.messages)))
+        for header in headers
     )
 
 

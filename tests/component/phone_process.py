@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from agent.contract.headers import Header
 from agent.contract.plan import Transport
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.phone.encryption import Encryption
@@ -74,6 +75,8 @@ def obey(phone: Any, command: dict[str, Any]) -> None:
     for key, kind in (("account", AccountId), ("call", CallHandle)):
         if isinstance(args.get(key), int):
             args[key] = kind(args[key])
+    for key in {"headers", "bye", "cancel"} & args.keys():
+        args[key] = tuple(Header(name=name, value=value) for name, value in args[key].items())
     if name == "add_account":
         args = {"account": SipAccount(**args)}
     if "playback" in args:

@@ -203,6 +203,34 @@ def test_a_refusal_carries_headers_of_ours(phone: Make) -> None:
     assert "X-Calltest-Refused: CalleeShared\r\n" in refusal
 
 
+def test_responses_and_byes_carry_headers_of_ours_once(phone: Make) -> None:
+    """pjsip makes the 200 of the 180, headers and all."""
+    caller, callee, account = pair(phone)
+    call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={"X-A": "1"}, playback={})
+    incoming = callee.wait("IncomingCall")["call"]
+    callee.do("ring", call=incoming, headers={"X-B": "2"})
+    callee.do("answer", call=incoming, code=200, headers={"X-B": "2", "X-C": "3"})
+    caller.wait("CallConfirmed", call=call)
+    callee.wait("CallConfirmed", call=incoming)
+    callee.do("hang_up", call=incoming, bye={"X-D": "4"}, cancel={"X-E": "5"})
+    caller.wait("CallEnded", call=call)
+    texts = [m["text"] for m in caller.all("MessageSeen")]
+    starts = {name: [text for text in texts if text.startswith(name)] for name in ("INVITE", "SIP/2.0 180", "BYE")}
+    starts["answer"] = [
+        text for text in texts if text.startswith("SIP/2.0 200") and "CSeq: " in text and "INVITE" in text
+    ]
+    assert {name: {tuple(ours(text)) for text in found} for name, found in starts.items()} == {
+        "INVITE": {("X-A: 1",)},
+        "SIP/2.0 180": {("X-B: 2",)},
+        "answer": {("X-B: 2", "X-C: 3")},
+        "BYE": {("X-D: 4",)},
+    }
+
+
+def ours(text: str) -> list[str]:
+    return [line for line in text.split("\r\n") if line.startswith("X-")]
+
+
 def test_a_call_that_is_not_answered_is_cancelled(phone: Make) -> None:
     caller, callee, account = pair(phone)
     call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})

@@ -91,6 +91,8 @@ class FakePhone:
         self.accounts: dict[AccountId, SipAccount] = {}
         self.did: list[tuple] = []
         """Each thing that was asked of the phone, with its time."""
+        self.headers: dict[CallHandle, list[tuple[str, dict[str, str]]]] = {}
+        """What it was to put on messages after the INVITE; of a HangUp, as a BYE."""
         self.refuses: set[str] = set()
         """Methods that raise PhoneError."""
         self.hooks: dict[str, object] = {}
@@ -118,6 +120,7 @@ class FakePhone:
             self.at(ANSWER_S, RegistrationConcluded, account=account, active=False, local_reason="")
 
     def call(self, account, to, headers, playback):
+        headers = {header.name: header.value for header in headers}
         self._asked("call", to, headers)
         handle = CallHandle(next(self._numbers))
         call = FakeCall(
@@ -136,6 +139,9 @@ class FakePhone:
 
     def perform(self, call: CallHandle, action) -> None:
         fake = self.calls[call]
+        if headers := getattr(action, "headers", getattr(action, "bye", ())):
+            told = {header.name: header.value for header in headers}
+            self.headers.setdefault(call, []).append((type(action).__name__, told))
         match action:
             case Ring():
                 self._asked("ring", call)
@@ -154,9 +160,9 @@ class FakePhone:
                 self._hang_up(fake, unheard=action.unheard)
 
     def _answer(self, fake: FakeCall, action: Answer) -> None:
-        fake.headers = dict(action.headers)
+        fake.headers = {header.name: header.value for header in action.headers}
         body = with_sdp(sdp(OURS)) if action.code < 300 else {}
-        self.sent(response(action.code, fake.call_id, headers=action.headers, **body))
+        self.sent(response(action.code, fake.call_id, headers=fake.headers, **body))
         if action.code >= 300:
             self.end(fake, after_s=0.01)
             return

@@ -1,6 +1,6 @@
 """The checks, a file each. A check is added by a file and its place in RULES; words: agent/contract/verdict.py."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from agent.contract.expect import Expect, ExpectLeg
@@ -16,9 +16,11 @@ from agent.judge.checks import (
     delivered,
     dtmf,
     ended,
+    headers,
     phrase,
     provisional,
     registered,
+    request_uri,
     ringing,
     rtp_gap,
     rtp_jitter,
@@ -47,6 +49,8 @@ RULES: Final = (
     delivered.RULE,
     completed.RULE,
     ended.RULE,
+    request_uri.RULE,
+    headers.RULE,
     rtp_packets.RULE,
     rtp_source.RULE,
     rtp_loss.RULE,
@@ -65,9 +69,9 @@ OUTCOME_RULES: Final = tuple(rule for rule in SIGNALLING_RULES if rule.outcome)
 MEDIA_RULES: Final = tuple(rule for rule in RULES if rule.media)
 
 
-def asked(expect: ExpectLeg) -> dict[Check, str]:
+def asked(expect: ExpectLeg, rules: Iterable[CheckRule] = RULES) -> dict[Check, str]:
     """The checks that a test asks of a leg, and what each expects."""
-    texts = {rule.check: rule.asked(expect) for rule in RULES}
+    texts = {rule.check: rule.asked(expect) for rule in rules}
     return {check: text for check, text in texts.items() if text is not None}
 
 

@@ -1,13 +1,13 @@
 """How pjsip, its accounts and its calls are set up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Final
 
 import pjsua2 as pj
 
 from agent.contract.address import IpFamily, family_of
+from agent.contract.headers import Header, Headers
 from agent.contract.plan import Transport, transport_parameter
 from agent.contract.srtp import SrtpUse
 from agent.phone.pjsua.objects import LOG_LEVEL, Log, why
@@ -39,7 +39,6 @@ SRTP_USES: Final = {
 }
 TLS_1_2, TLS_1_3 = 0x10, 0x20
 """PJ_SSL_SOCK_PROTO_…, which the binding leaves out."""
-NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def endpoint_config(log: Log) -> pj.EpConfig:
@@ -139,6 +138,8 @@ def account_config(account: SipAccount, socket: Socket, srtp: SrtpUse = SrtpUse.
     if account.register:
         config.regConfig.registrarUri = registrar(account.uri)
         config.regConfig.registerOnAdd = True
+        for header in account.headers:
+            config.regConfig.headers.append(_header(header))
     config.regConfig.retryIntervalSec = config.regConfig.firstRetryIntervalSec = 0
     config.natConfig.udpKaIntervalSec = 0
     if socket.transport is not Transport.UDP:
@@ -159,7 +160,7 @@ def registrar(uri: str) -> str:
     return f"{scheme}:{rest.rpartition('@')[2].partition(';')[0]}"
 
 
-def call_settings(code: int = 0, headers: Mapping[str, str] = NO_HEADERS) -> pj.CallOpParam:
+def call_settings(code: int = 0, headers: Headers = ()) -> pj.CallOpParam:
     """Parameters of a call operation: one audio stream, no T.140 text (2.17 offers it otherwise), headers of ours.
 
     PhoneError for a header that would become more than one line.
@@ -167,10 +168,14 @@ def call_settings(code: int = 0, headers: Mapping[str, str] = NO_HEADERS) -> pj.
     param = pj.CallOpParam(True)
     param.statusCode = code
     param.opt.audioCount, param.opt.videoCount, param.opt.textCount = 1, 0, 0
-    for name, value in headers.items():
-        if not (name + value).isprintable():
-            raise PhoneError(f"header {name!r}: control characters")
-        header = pj.SipHeader()
-        header.hName, header.hValue = name, value
-        param.txOption.headers.append(header)
+    for header in headers:
+        param.txOption.headers.append(_header(header))
     return param
+
+
+def _header(header: Header) -> pj.SipHeader:
+    if not (header.name + header.value).isprintable():
+        raise PhoneError(f"header {header.name!r}: control characters")
+    made = pj.SipHeader()
+    made.hName, made.hValue = header.name, header.value
+    return made

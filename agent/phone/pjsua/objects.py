@@ -17,6 +17,7 @@ from typing import ParamSpec
 
 import pjsua2 as pj
 
+from agent.contract.headers import Headers
 from agent.contract.media import Negotiated
 from agent.phone.pjsua.facts import Digits, Spread, StreamCount, media_s, rtp_received, rtp_sent, rtt_ms
 from agent.phone.protocol import (
@@ -108,6 +109,8 @@ class Leg:
     to_send: deque[tuple[str, int]] = field(default_factory=deque)
     sending: bool = False
     echo: bool = False
+    said: Headers = ()
+    """Of ours, on the responses to its INVITE so far."""
     player: pj.AudioMediaPlayer | None = None
     answered: bool = False
     """An outgoing call's 2xx has come."""

@@ -11,17 +11,18 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pjsua2 as pj
 
 from agent.contract.address import host_of, place
+from agent.contract.headers import Headers, value_of
 from agent.contract.plan import CALL_HEADER, Transport
 from agent.contract.srtp import Srtp
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.phone.encryption import Encryption, tap_srtp
-from agent.phone.pjsua.configuration import NO_HEADERS, Socket, account_config, call_settings, start
+from agent.phone.pjsua.configuration import Socket, account_config, call_settings, start
 from agent.phone.pjsua.digits import DigitSender
 from agent.phone.pjsua.facts import Digits, Epochs, seen_message
 from agent.phone.pjsua.lines import Lines
@@ -185,15 +186,12 @@ class PjsuaPhone:
         self._legs[handle] = leg
         return leg
 
-    def call(self, account: AccountId, to: str, headers: dict[str, str], playback: Playback) -> tuple[CallHandle, str]:
-        """Begins a call; gives the handle and the SIP Call-ID. PhoneError for what pjsip does not take.
-
-        Where the INVITE could not be sent, NotSent and CallEnded follow.
-        """
+    def call(self, account: AccountId, to: str, headers: Headers, playback: Playback) -> tuple[CallHandle, str]:
+        """Begins a call; gives the handle and the SIP Call-ID. PhoneError for what pjsip does not take."""
         param = call_settings(headers=headers)
         # Ours, because a call that is refused at once is gone before pjsip could be asked for its own.
         param.opt.customCallId = str(uuid.uuid4())
-        leg = self._leg(param.opt.customCallId, self._encryption.of(headers.get(CALL_HEADER)), outgoing=True)
+        leg = self._leg(param.opt.customCallId, self._encryption.of(value_of(headers, CALL_HEADER)), outgoing=True)
         self._by_call_id[leg.sip_call_id] = leg
         try:
             self._equip(leg, playback)
@@ -220,11 +218,11 @@ class PjsuaPhone:
             return
         match action:
             case Ring():
-                self._respond(leg.call, 180)
+                self._respond(leg, leg.call, 180, action.headers)
             case Answer():
                 if action.code < 300:
                     self._record(leg)
-                self._respond(leg.call, action.code, action.headers)
+                self._respond(leg, leg.call, action.code, action.headers)
             case PlayBack():
                 leg.echo = True
             case SendDigits():
@@ -234,20 +232,23 @@ class PjsuaPhone:
                 call = leg.call
                 if action.unheard:
                     self._leave(leg, call)
-                self._hang_up(call, 0 if leg.outgoing else 480)
+                self._hang_up(leg, call, action)
 
-    def _respond(self, call: Call, code: int, headers: Mapping[str, str] = NO_HEADERS) -> None:
-        """A response, unless the caller has gone meanwhile."""
+    def _respond(self, leg: Leg, call: Call, code: int, headers: Headers) -> None:
+        """A response, unless the caller has gone meanwhile. pjsip makes each of the one before, headers and all."""
+        new = tuple(header for header in headers if header not in leg.said)
+        leg.said += new
         try:
-            call.answer(call_settings(code, headers))
+            call.answer(call_settings(code, new))
         except pj.Error as error:
             if call.isActive():
                 raise PhoneError(f"cannot answer {code}: {why(error)}") from error
 
-    def _hang_up(self, call: Call, code: int) -> None:
-        """CANCEL, BYE, or the code where it is not answered yet."""
+    def _hang_up(self, leg: Leg, call: Call, action: HangUp) -> None:
+        """CANCEL, BYE, or 480 to a call that is not answered yet."""
         try:
-            call.hangup(call_settings(code))
+            is_up = call.getInfo().state in (pj.PJSIP_INV_STATE_CONNECTING, pj.PJSIP_INV_STATE_CONFIRMED)
+            call.hangup(call_settings(0 if leg.outgoing else 480, action.bye if is_up else action.cancel))
         except pj.Error as error:
             if call.isActive():
                 raise PhoneError(f"cannot hang up: {why(error)}") from error

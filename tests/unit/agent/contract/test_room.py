@@ -4,8 +4,9 @@ import pytest
 
 from agent.contract.address import IpFamily
 from agent.contract.connection import Certificate, Connection, Ending, Secured
-from agent.contract.expect import DtmfMethod
+from agent.contract.expect import DtmfMethod, ExpectLeg
 from agent.contract.media import Gap, GapKind, Heard, Origin, Section, Source, Stretch
+from agent.contract.messages import ExpectHeader, Looked, Message
 from agent.contract.observation import (
     Action,
     Asked,
@@ -28,10 +29,13 @@ from agent.contract.room import (
     EVIDENCE_BYTES,
     FAMILY_BYTES,
     LEG_BYTES,
+    LOOKED_BYTES,
     RECORDINGS,
     REFUSED_LEG_BYTES,
     SRTP_BYTES,
+    legs_bytes,
     line_bytes,
+    looked_bytes,
     scratch_bytes,
 )
 from agent.contract.srtp import (
@@ -184,3 +188,16 @@ def test_a_line_takes_more_where_srtp_is_told_in_it():
     for role in ("caller", "callee"):
         asked = call_group(caller__dtmf=None, **{f"{role}__media": Media(srtp=Srtp(use=SrtpUse.OPTIONAL))})
         assert line_bytes(asked, keeps_evidence=False, transport=Transport.UDP) == LEG_BYTES + SRTP_BYTES
+
+
+def test_a_line_takes_more_where_messages_are_looked_at():
+    asked = tuple(ExpectHeader(message=Message.INVITE, name=f"X-{number}", present=True) for number in range(20))
+    groups = [
+        call_group(name=name, count=3, caller__dtmf=None, expect__callee=ExpectLeg(headers=headers))
+        for name, headers in (("one", asked[:10]), ("two", asked[5:]))
+    ]
+    assert looked_bytes(groups) == 20 * LOOKED_BYTES, "a leg that knows no call is looked at for all"
+    leg = caller_leg()
+    told = change(leg, looked=tuple(Looked(asked=number) for number in range(100, 120)))
+    assert 0.8 < (len(encode_line(told)) - len(encode_line(leg))) / (20 * LOOKED_BYTES) <= 1
+    assert legs_bytes(groups, keeps_evidence=False, transport=Transport.UDP) == 6 * (LEG_BYTES + 20 * LOOKED_BYTES)

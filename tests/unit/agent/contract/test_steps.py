@@ -5,6 +5,7 @@ import pytest
 
 from agent.contract.call import Behaviour, Call, CallCaller, Play, PlaySignal, SendDtmf, Silence
 from agent.contract.expect import Expect
+from agent.contract.headers import Header, SentOn
 from agent.contract.steps import (
     Answer,
     HangUp,
@@ -23,6 +24,7 @@ from agent.contract.steps import (
     sends_audio,
     sends_digits,
     steps_of,
+    with_headers,
 )
 from agent.contract.verdict import Role
 
@@ -71,12 +73,27 @@ def test_a_callee_without_an_ack_hangs_up_after_64_t1():
     assert (last.on, last.after_ms, last.unless) == (On.ANSWERED, 32_000, On.ACKNOWLEDGED)
 
 
+def test_headers_go_on_the_messages_that_steps_send():
+    a, b, c, d = (Header(name="X", value=value) for value in "abcd")
+    on = {SentOn.RESPONSES: (a,), SentOn.ANSWER: (b,), SentOn.BYE: (c,), SentOn.CANCEL: (d,)}
+    callee = with_headers(PARROT, on)
+    assert [step.do for step in callee if isinstance(step.do, Ring | Answer)] == [
+        Ring(headers=(a,)),
+        Answer(headers=(a, b)),
+    ]
+    for steps in (callee, with_headers(CALLER, on)):
+        assert {(step.do.bye, step.do.cancel) for step in steps if isinstance(step.do, HangUp)} == {((c,), (d,))}
+    assert with_headers(CALLER, {}) == CALLER
+    assert with_headers(PARROT, {}) == PARROT
+    assert with_headers(refusal(486), on) == refusal(486)
+
+
 def test_a_caller_is_told_which_call():
     with pytest.raises(ValueError, match="places a call"):
         steps_of(None, Role.CALLER, None)
 
 
-@pytest.mark.parametrize("steps", [CALLER, PARROT, ABSORBER, refusal(480, {"X-A": "b"})])
+@pytest.mark.parametrize("steps", [CALLER, PARROT, ABSORBER, refusal(480, (Header(name="X-A", value="b"),))])
 def test_steps_are_a_document(steps: Steps):
     assert msgspec.json.decode(msgspec.json.encode(steps), type=Steps) == steps
 

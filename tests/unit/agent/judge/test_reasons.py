@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from agent.contract.expect import Audio, ExpectLeg, MediaSource
+from agent.contract.messages import ExpectHeader, ExpectRequestUri, Message
 from agent.contract.observation import RegistrationObservation
 from agent.contract.outcome import EndedBy, ExpectPhrase
 from agent.contract.verdict import Check, Reason, Result, Role
@@ -50,7 +51,7 @@ FAILED = {
     "ConnectionLost", "TlsTimeout", "TlsNotSpoken", "TlsHandshakeFailed", "TlsClientRefused", "TlsCertificateUntrusted",
     "TlsCertificateExpired", "TlsNameMismatch", "PhraseMismatch", "ProvisionalMissing", "RingingMissing",
     "RingingLate", "AnsweredLate", "NotHungUp", "HungUpEarly", "HungUpLate", "AddressFamilyMismatch",
-    "SipsDowngraded",
+    "SipsDowngraded", "HeaderMissing", "HeaderUnexpected", "HeaderMismatch", "RequestUriMismatch",
     "SrtpDowngraded", "SrtpKeyingMismatch", "SrtpSuiteMismatch",
     "SrtpAnswerInvalid", "DtlsRoleConflict", "SrtpOverPlainSignalling", "SrtpRefused", "DtlsFingerprintMismatch",
     "DtlsFailed", "DtlsTimeout", "PlainMedia", "SrtpUndecryptable", "SrtpRejectedPackets", "NotEncrypted",
@@ -125,6 +126,11 @@ def registering(
     return observe_registration(Role.CALLER, 0, seen, None if closed else word, closed=closed, unread=unread)
 
 
+def saying(message: Message = Message.INVITE, **asked: Any) -> ExpectLeg:
+    """What else is expected of a leg: of a header of a message."""
+    return change(EXPECT, headers=(ExpectHeader(message=message, **asked),))
+
+
 def both_streams(**received: Any) -> tuple[TapStream, ...]:
     return rtp(**received), rtp(sent=True)
 
@@ -167,6 +173,16 @@ WIRE: dict[Reason, Case] = {
         group__expect__ringing_within_milliseconds=30,
     ),
     Reason.ANSWERED_LATE: lambda: verdict(group__expect__answered_within_milliseconds=50),
+    Reason.HEADER_MISSING: lambda: verdict(group__expect__callee=saying(name="X-Tenant", equals="blue")),
+    Reason.HEADER_UNEXPECTED: lambda: verdict(
+        callee=callee(asks="X-Tenant: blue\r\n"), group__expect__callee=saying(name="X-Tenant", present=False)
+    ),
+    Reason.HEADER_MISMATCH: lambda: verdict(
+        callee=callee(asks="X-Tenant: red\r\n"), group__expect__callee=saying(name="X-Tenant", equals="blue")
+    ),
+    Reason.REQUEST_URI_MISMATCH: lambda: verdict(
+        group__expect__callee=change(EXPECT, request_uris=(ExpectRequestUri(matches="^sip:carol@"),))
+    ),
     Reason.INVALID_ANSWER: lambda: verdict(caller(answer=sdp(RELAY, types="8", rtpmap=""))),
     Reason.ANSWERED_ELSEWHERE: lambda: verdict(callee=None),
     Reason.CALL_DROPPED: lambda: verdict(caller(bye_s=12.0, bye_sent=False), callee(bye_s=12.0)),

@@ -18,6 +18,7 @@ from agent.contract.srtp import SrtpSection
 from agent.contract.verdict import Role
 from agent.judge.run import AgentReport, CallVerdict, judge_run
 from agent.observe.leg import LegFacts, observe_leg
+from agent.observe.messages import asked
 from agent.observe.sound import Codes
 from agent.phone.protocol import CallEnded, CallHandle, Event, NotSent, PutOff
 from agent.sip.text import parse_head
@@ -84,6 +85,8 @@ class End:
     """How often the INVITE crosses."""
     trying: bool = False
     ringing: bool = True
+    rings: dict[str, str] = field(default_factory=dict)
+    """Headers of the 180."""
     code: int | None = 200
     refusal: dict[str, str] = field(default_factory=dict)
     """Headers of the final response; `goodbye`: of that to the BYE."""
@@ -112,7 +115,7 @@ class End:
     unsent: int | None = None
     """The stack's status: the INVITE never crossed; 0: it waits for its connection."""
 
-    def leg(self) -> LegObservation:
+    def leg(self, its_plan: Plan | None = None) -> LegObservation:
         """As this end's agent observes it."""
         facts = LegFacts(
             role=self.role, endpoint=0, call="pin", number=0, call_key=KEY, sip_call_id="c1", started_at=1e9
@@ -127,7 +130,7 @@ class End:
         tracks = dict.fromkeys((RELAY, *(row.remote for row in self.streams)), sound) if self.code == 200 else {}
         seen = observe_leg(
             facts, events, own_reason=self.own_reason, health=self.health, tracks=tracks, codes=Codes(own=CODE),
-            carriers=self.carriers,
+            carriers=self.carriers, asked=asked(its_plan or the_plan(self.role), 0, "pin"),
         )  # fmt: skip
         return change(seen, dtmf_tones=self.tones, downgraded=self.downgraded, srtp=self.srtp)
 
@@ -144,7 +147,7 @@ class End:
         if self.trying:
             found.append(message(10.01, response(100, to_tag="", phrase="Trying"), not out))
         if self.ringing:
-            found.append(message(10.02, response(180), not out))
+            found.append(message(10.02, response(180, headers=self.rings), not out))
         if self.code is None:
             return found
         body = {} if self.answer is None or self.code != 200 else with_sdp(self.answer)
@@ -195,13 +198,13 @@ def verdict(
     """What the call comes to. A leg None was not reported."""
     made: list[AgentReport] = []
     for role, end in ((Role.CALLER, caller), (Role.CALLEE, callee)):
-        legs = () if end is None else (end.leg(),)
         changes: dict[str, Any] = {"complete": not (callee_lost and role is Role.CALLEE)}
         if registrations is not None and role is Role.CALLER:
             changes["registrations"] = tuple(registrations)
         if role is Role.CALLEE:
             changes["turned_away"] = tuple(turned_away)
         its_plan = the_plan(role, **plan_changes)
+        legs = () if end is None else (end.leg(its_plan),)
         made.append(report(change(its_plan, behaviour=its_plan.behaviour and behaviour), *legs, **changes))
     return judge_run(made).calls[0]
 

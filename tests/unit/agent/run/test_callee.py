@@ -3,8 +3,9 @@
 import pytest
 
 from agent.contract.call import Behaviour
+from agent.contract.headers import PlannedHeader, SentOn
 from agent.contract.observation import Side
-from agent.contract.plan import Signal, call_key
+from agent.contract.plan import Account, Signal, call_key
 from agent.contract.verdict import Role
 from agent.phone.protocol import StackRefused
 from tests.unit.agent.world import UID, World, group, one_stage, plan, stages
@@ -189,3 +190,21 @@ def test_an_invite_that_the_stack_refuses_by_itself_is_a_leg_all_the_same(world)
     assert (leg.call, leg.number, leg.final_code) == ("pin", 1, 488)
     assert leg.local_reason == "our SIP stack refused the INVITE with 488"
     assert it.did("answer") == []
+
+
+def test_a_callee_sends_its_headers_in_calls_that_it_takes(world):
+    own = (
+        PlannedHeader(name="X-A", value="at {endpoint}", messages=(SentOn.RESPONSES,)),
+        PlannedHeader(name="X-B", value="b", messages=(SentOn.ANSWER, SentOn.BYE)),
+    )
+    its_plan = plan(Role.CALLEE, account=Account(uri="sip:bob@example.com", register=False, headers=own))
+    it = world(its_plan)
+    taken = it.phone.invite(key=call_key(UID, 0, "pin", 0))
+    refused = it.phone.invite(after_s=1.0, key=call_key("another-run", 0, "pin", 1))
+    it.run()
+    assert it.phone.headers[taken.handle] == [
+        ("Ring", {"X-A": "at 0"}),
+        ("Answer", {"X-A": "at 0", "X-B": "b"}),
+        ("HangUp", {"X-B": "b"}),  # as its time is over
+    ]
+    assert it.phone.headers[refused.handle] == [("Answer", {"X-Calltest-Refused": "CalleeShared"})]

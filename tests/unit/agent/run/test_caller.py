@@ -2,14 +2,16 @@
 
 import pytest
 
-from agent.contract.call import Play, PlaySignal, SendDtmf, Silence, Tone, WavReference
+from agent.contract.call import CallCaller, Play, PlaySignal, SendDtmf, Silence, Tone, WavReference
 from agent.contract.expect import Expect
+from agent.contract.headers import CallHeader, PlannedHeader, SentOn
 from agent.contract.observation import Side
-from agent.contract.plan import call_key
+from agent.contract.plan import Account, Signal, call_key
 from agent.contract.result import decode_result
 from agent.contract.verdict import Reason, Role
 from agent.phone.protocol import Unparsed
-from tests.unit.agent.world import UID, group, one_stage, plan
+from tests.unit.agent.world import SILENCE, UID, group, one_stage, plan
+from tests.unit.builders import change
 from tests.unit.fake_phone import Peer
 from tests.unit.sip_messages import message, request, response
 
@@ -279,3 +281,39 @@ def test_timers_do_not_pile_up_while_calls_wait_for_their_pace(world, count):
     it.runner.run()
     assert len(it.times("call")) == count
     assert len(tries) <= 3 * count
+
+
+OWN = Account(
+    uri="sip:alice@example.com",
+    register=False,
+    headers=(
+        PlannedHeader(name="X-A", value="at {endpoint}", messages=(SentOn.INVITE, SentOn.BYE)),
+        PlannedHeader(name="X-B", value="usual", messages=(SentOn.INVITE,)),
+    ),
+)
+
+
+@pytest.mark.covers(
+    "calls[].caller.headers[].name", "calls[].caller.headers[].value", "calls[].caller.headers[].messages"
+)
+def test_a_caller_sends_its_headers_and_its_calls(world):
+    call = CallCaller(
+        play=SILENCE,
+        headers=(
+            CallHeader(name="x-b", value="special"),
+            CallHeader(name="Reason", value="SIP;cause=200", messages=("BYE", "CANCEL")),
+        ),
+    )
+    it = world(plan(account=OWN, calls=(change(group(), caller=call),)))
+    it.run()
+    (key,) = [leg.call_key for leg in it.legs]
+    assert it.did("call")[0][3] == {"X-Calltest-Call": key, "X-A": "at 0", "x-b": "special"}
+    (handle,) = it.phone.headers
+    assert it.phone.headers[handle] == [("HangUp", {"X-A": "at 0", "Reason": "SIP;cause=200"})]
+
+
+def test_a_call_that_is_hung_up_before_its_time_has_its_headers_too(world):
+    it = world(plan(account=OWN), steps=[(0.0, Signal(go=0)), (1.0, Signal(go=0, stop=True))])
+    it.run()
+    (handle,) = it.phone.headers
+    assert it.phone.headers[handle] == [("HangUp", {"X-A": "at 0"})]

@@ -3,8 +3,9 @@
 import pytest
 
 from agent.contract.connection import Ending
+from agent.contract.headers import Header, PlannedHeader, SentOn
 from agent.contract.observation import RegistrationOutcome
-from agent.contract.plan import Credentials, Signal
+from agent.contract.plan import Account, Credentials, Signal
 from agent.phone.protocol import AccountId, ConnectionSeen, NotSent, PutOff, RegistrationConcluded, Unparsed
 from agent.run.inputs import InputMissingError
 from agent.run.registration import Login, read_login
@@ -240,3 +241,15 @@ def test_what_an_answer_follows_is_forgotten(world):
     unparsed(it, "reg-2")
     it.run()
     assert [(seen.outcome, seen.unparsed) for seen in it.registrations] == [(RegistrationOutcome.REGISTERED, None)]
+
+
+def test_an_agent_registers_with_its_headers_at_each_endpoint(world):
+    own = (
+        PlannedHeader(name="X-A", value="at {endpoint}", messages=(SentOn.REGISTER,)),
+        PlannedHeader(name="X-B", value="b", messages=(SentOn.INVITE,)),
+    )
+    account = Account(uri="sip:alice@example.com", register=True, headers=own)
+    it = world(plan(account=account, stages=stages(2)), steps=all_at_once(2))
+    it.run()
+    sent = [entry[2].headers for entry in it.did("add_account")]
+    assert sent == [(Header(name="X-A", value="at 0"),), (Header(name="X-A", value="at 1"),)]

@@ -53,6 +53,31 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"spec.calls.0.caller.dtmf.digits": "12E"}, "spec.calls[0].caller.dtmf.digits"),
     ({"spec.calls.0.expect.caller.rtp.maxLossPercent": "101"}, "spec.calls[0].expect.caller.rtp.maxLossPercent"),
     ({"spec.callee": None, "spec.calls.0.to": None}, "spec.calls[0].to"),
+    ({"spec.caller.headers": [{"name": "VIA", "value": "x"}]}, "spec.caller.headers[0].name"),
+    ({"spec.callee.headers": [{"name": "X-Calltest-Call", "value": "x"}]}, "spec.callee.headers[0].name"),
+    ({"spec.calls.0.caller.headers": [{"name": "m", "value": "x"}]}, "spec.calls[0].caller.headers[0].name"),
+    ({"spec.caller.headers": [{"name": "X A", "value": "x"}]}, "spec.caller.headers[0].name"),
+    ({"spec.caller.headers": [{"name": "X-A", "value": "x "}]}, "spec.caller.headers[0].value"),
+    ({"spec.caller.headers": [{"name": "X-A", "value": "x" * 1025}]}, "spec.caller.headers[0].value"),
+    ({"spec.caller.headers": [{"name": "X-A", "value": "x\r\nVia: y"}]}, "spec.caller.headers[0].value"),
+    ({"spec.caller.headers": [{"name": "X-A", "value": "x"}] * 21}, "spec.caller.headers"),
+    (
+        {"spec.caller.headers": [{"name": "X-A", "value": "x", "messages": ["ACK"]}]},
+        "spec.caller.headers[0].messages[0]",
+    ),
+    (
+        {"spec.calls.0.expect.callee.headers": [{"message": "INVITE", "name": "X-A"}]},
+        "spec.calls[0].expect.callee.headers[0]",
+    ),
+    (
+        {"spec.calls.0.expect.callee.headers": [{"message": "INVITE", "name": "X-A", "present": True, "count": 1}]},
+        "spec.calls[0].expect.callee.headers[0]",
+    ),
+    (
+        {"spec.calls.0.expect.caller.headers": [{"message": "Final", "name": "X-A", "present": True, "code": 183}]},
+        "spec.calls[0].expect.caller.headers[0].code",
+    ),
+    ({"spec.calls.0.expect.callee.requestUris": [{}]}, "spec.calls[0].expect.callee.requestUris[0]"),
     ({"spec.readyDeadlineSeconds": 600}, "spec.readyDeadlineSeconds"),
     ({"spec.target.endpointParallelism": 2}, "spec.caller.uri"),
     (

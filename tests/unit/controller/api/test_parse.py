@@ -99,3 +99,22 @@ def test_a_schedule_that_the_schema_lets_through_is_refused_and_says_why(trigger
     assert said.keys() == faults.keys()
     assert all(fault in str(said[field]) for field, fault in faults.items())
     parse_test(changed(PIN, {"spec.trigger": {"schedule": "0 4 * * MON", "timeZone": "Europe/Berlin"}}))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [("(", "missing ): ("), ("(?=x)", "invalid perl operator: (?="), ("x{1001}", "repetition size")],
+)
+def test_an_expression_that_re2_does_not_take_is_refused_and_says_why(pattern, said):
+    header = {"message": "INVITE", "name": "X-A", "matches": pattern}
+    changes = {"spec.calls.0.expect.callee": {"headers": [header], "requestUris": [{"matches": pattern}]}}
+    with pytest.raises(SpecError) as error:
+        parse_test(changed(PIN, changes))
+    assert [fault.field for fault in error.value.faults] == [
+        "spec.calls[0].expect.callee.headers[0].matches",
+        "spec.calls[0].expect.callee.requestUris[0].matches",
+    ]
+    assert all(said in fault.text for fault in error.value.faults)
+    header["matches"] = "^lane {endpoint}$"
+    del changes["spec.calls.0.expect.callee"]["requestUris"]
+    parse_test(changed(PIN, changes))

@@ -23,6 +23,11 @@ SUT_ENDS = {"calls.0.expect.endedBy": "SUT", "calls.0.expect.maxCallSeconds": 3}
         {**NO_CALLEE, "calls.0.caller.dtmf": None},
         {f"{CALLER}.dtmf": None, f"{CALLER}.audio": None, "callee.behaviour": "Absorber"},
         {**NOTHING, "calls.0.expect.sipCode": 503},
+        {
+            **NOTHING,
+            "calls.0.expect.sipCode": 503,
+            CALLER: {"headers": [{"message": "Final", "name": "A", "count": 1}]},
+        },
         {**NOTHING, "calls.0.expect.sipCode": "4xx"},
         {"calls.0.expect.phrase": {"matches": "^O+K$"}},
         {**SUT_ENDS, "calls.0.expect.minCallSeconds": 3, "calls.0.expect.maxCallSeconds": 3},
@@ -72,6 +77,16 @@ def test_what_can_come_true_is_accepted(changes):
         ({"calls.0.caller.dtmf": None}, "calls[0].expect.callee.dtmf"),
         ({"calls.0.caller.dtmf": None, f"{CALLEE}.dtmf": None}, "calls[0].expect.caller.dtmf"),
         ({CALLER: {"audio": "Any", "maxForeignPercent": "5"}}, "calls[0].expect.caller.maxForeignPercent"),
+        (
+            {f"{CALLEE}.headers": [{"message": "Final", "name": "A", "count": 1}]},
+            "calls[0].expect.callee.headers[0].message",
+        ),
+        ({f"{CALLER}.requestUris": [{"equals": "a"}]}, "calls[0].expect.caller.requestUris[0].message"),
+        ({**NO_CALLEE, CALLEE: {"requestUris": [{"equals": "a"}]}}, "calls[0].expect.callee.requestUris"),
+        (
+            {**NOTHING, "calls.0.expect.sipCode": "4xx", CALLEE: {"requestUris": [{"message": "BYE", "equals": "a"}]}},
+            "calls[0].expect.callee.requestUris[0].message",
+        ),
         ({f"{CALLEE}.rtp.minPackets": 801}, "calls[0].expect.callee.rtp.minPackets"),
         ({f"{CALLER}.rtp.minPackets": 801}, "calls[0].expect.caller.rtp.minPackets"),
     ],

@@ -11,6 +11,7 @@ from agent.contract import call as words
 from agent.contract import plan as contract
 from agent.contract.call import Behaviour
 from agent.contract.expect import Audio, Expect, ExpectDtmf, ExpectLeg, ExpectRtp
+from agent.contract.headers import PlannedHeader, SentOn
 from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, decode_plan
 from agent.contract.room import DETAIL_BYTES, DIGIT_BYTES, GUESTS_BYTES, LEG_BYTES
 from agent.contract.verdict import Reason, Role
@@ -25,6 +26,24 @@ LINE_BYTES = LEG_BYTES + 5 * DIGIT_BYTES
 """Of a leg of the example, with its five digits."""
 ROOM_BYTES = DETAIL_BYTES - GUESTS_BYTES
 WIDE = Limits(max_agents=200, max_calls=1_000_000, max_concurrent_calls=10_000, max_calls_per_second=1000)
+
+
+@pytest.mark.covers("<party>.headers[].name", "<party>.headers[].value", "<party>.headers[].messages")
+def test_headers_of_a_party_are_its_agents():
+    own = {
+        "caller.headers": [{"name": "X-A", "value": "lane {endpoint}"}],
+        "callee.headers": [
+            {"name": "X-B", "value": "b", "messages": ["Answer", "REGISTER"]},
+            {"name": "X-C", "value": "c"},
+        ],
+    }
+    caller, callee = plan_run(RUN, spec(own), endpoints(1), Limits())
+    assert caller.account.headers == (PlannedHeader(name="X-A", value="lane {endpoint}", messages=(SentOn.INVITE,)),)
+    assert callee.account.headers == (
+        PlannedHeader(name="X-B", value="b", messages=(SentOn.ANSWER, SentOn.REGISTER)),
+        PlannedHeader(name="X-C", value="c", messages=(SentOn.RESPONSES,)),
+    )
+    assert decode_plan(callee.encode()) == callee
 
 
 @pytest.mark.covers("<party>.uri")
