@@ -10,6 +10,7 @@ from agent.contract.document import Document
 from agent.contract.expect import Expect
 from agent.contract.field import DIGITS_PATTERN, MAX_URI, NAME_PATTERN, SUBDOMAIN_PATTERN, URI_PATTERN, about, rule
 from agent.contract.headers import MAX_SENT, CallHeader
+from agent.contract.outcome import OnRedirect
 from agent.contract.srtp import Media, Srtp
 from agent.contract.verdict import Role
 
@@ -123,6 +124,16 @@ class CallCaller(Document, frozen=True, kw_only=True):
             schema={"x-kubernetes-list-type": "atomic"},
         ),
     ] = ()
+    redirects: Annotated[
+        OnRedirect,
+        about(
+            "What becomes of a 3xx. Stop: it is the final response. Follow: its contacts are called, the one with the"
+            " highest q first, at most 5, and always through the endpoint; one with headers, with a number that must"
+            " not be dialled, or at an address that the operator does not allow is not, and ends the call"
+            " (Inconclusive/NotMeasured where another outcome was expected).",
+            example="Follow",
+        ),
+    ] = OnRedirect.STOP
 
 
 class CallCallee(Document, frozen=True, kw_only=True):

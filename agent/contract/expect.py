@@ -4,9 +4,9 @@ from enum import StrEnum
 from typing import Annotated
 
 from agent.contract.document import Document
-from agent.contract.field import DIGITS_PATTERN, about, rule
+from agent.contract.field import DIGITS_PATTERN, MAX_URI, URI_PATTERN, about, rule
 from agent.contract.messages import MAX_EXPECTED, ExpectedHeader, ExpectedRequestUri, ExpectMessage
-from agent.contract.outcome import EndedBy, ExpectPhrase, ProvisionalCode, SipCode, is_of
+from agent.contract.outcome import EndedBy, ExpectPhrase, ExpectReason, Forking, ProvisionalCode, SipCode, Wanted, is_of
 
 PERCENT_PATTERN = r"^(100|[0-9]{1,2}(\.[0-9]{1,3})?)$"
 
@@ -141,6 +141,14 @@ class ExpectLeg(Document, frozen=True, kw_only=True):
             example=True,
         ),
     ] = False
+    reason: Annotated[
+        ExpectReason | None,
+        about(
+            "Why the call is over, as a Reason header says (RFC 3326) in what tells this leg so: the final refusal, or"
+            " the BYE that comes to it.",
+            example={"protocol": "Q.850", "cause": 17},
+        ),
+    ] = None
     rtp: Annotated[
         ExpectRtp | None, about("Bounds on the RTP that this leg receives.", example={"minPackets": 350})
     ] = None
@@ -232,6 +240,34 @@ class Expect(Document, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    redirect: Annotated[
+        Wanted,
+        about(
+            "Whether a 3xx must come to the INVITE, or must not; what the caller does with one is caller.redirects.",
+            example="Required",
+        ),
+    ] = Wanted.ALLOWED
+    redirect_to: (
+        Annotated[
+            str,
+            about(
+                "A 3xx must come, with this contact among its own (RFC 3261 §19.1.4). {endpoint} stands for the"
+                " endpoint's index, from 0.",
+                example="sip:carol@example.com",
+                max_length=MAX_URI,
+                pattern=URI_PATTERN,
+            ),
+        ]
+        | None
+    ) = None
+    forking: Annotated[
+        Forking,
+        about(
+            "Whether more than one may answer the INVITE. Allowed: the first answer is the call, others are ended and"
+            " told of (RFC 3261 §13.2.2.4). Forbidden: a second 2xx is Failed/AnsweredTwice.",
+            example="Forbidden",
+        ),
+    ] = Forking.ALLOWED
     ended_by: Annotated[
         EndedBy,
         about(

@@ -13,7 +13,7 @@ NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 SUBDOMAIN_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
 DIGITS_PATTERN: Final = r"^[0-9A-D*#]+$"
 URI_PATTERN: Final = r"^sips?:[!-~]+$"
-"""Coarse: `parse_uri` in controller/plan/dialing.py reads strictly."""
+"""Coarse: `parse_uri` in agent/sip/dialling.py reads strictly."""
 MAX_URI: Final = 255
 
 

@@ -200,6 +200,10 @@ class Dialog(Document, frozen=True, kw_only=True, omit_defaults=True):
     """INVITEs of this call that we refused with 482 (RFC 3261 §8.2.2.2)."""
     redirects: tuple[str, ...] = ()
     """Contacts of 3xx responses."""
+    followed: tuple[str, ...] = ()
+    """Request-URIs of the tries that went on to one of them."""
+    not_followed: str | None = None
+    """Which of them ended the call, as it is none to go on to, and why."""
 
 
 class LegObservation(Document, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="leg"):

@@ -73,3 +73,49 @@ class EndedBy(StrEnum):
     CALLER = "Caller"
     SUT = "SUT"
     """The system under test: an IVR that has said all, a limit on the length of calls."""
+
+
+class OnRedirect(StrEnum):
+    """What a caller does with a 3xx."""
+
+    STOP = "Stop"
+    """It is the final response."""
+    FOLLOW = "Follow"
+    """Its contacts are called (RFC 3261 §8.1.3.4), through the endpoint."""
+
+
+class Wanted(StrEnum):
+    """Whether something is to happen."""
+
+    ALLOWED = "Allowed"
+    REQUIRED = "Required"
+    FORBIDDEN = "Forbidden"
+
+
+class Forking(StrEnum):
+    """Whether more than one may answer."""
+
+    ALLOWED = "Allowed"
+    FORBIDDEN = "Forbidden"
+
+
+class ExpectReason(Document, frozen=True, kw_only=True):
+    """A Reason header (RFC 3326); of several in a message, one must be it."""
+
+    protocol: Annotated[
+        str,
+        about(
+            "Whose causes they are: SIP, Q.850.",
+            example="Q.850",
+            min_length=1,
+            max_length=32,
+            pattern=r"^[-A-Za-z0-9.!%*_+`'~]+$",
+        ),
+    ]
+    cause: Annotated[int, about("Its cause; default: any.", example=17, ge=0, le=999_999)] | None = None
+    text: (
+        Annotated[
+            str, about("Its text, exactly; default: any, or none.", example="User busy", min_length=1, max_length=100)
+        ]
+        | None
+    ) = None

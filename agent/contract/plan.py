@@ -141,6 +141,9 @@ class Plan(Document, frozen=True, kw_only=True):
     """Where they play WAV files from: `<directory>/<ConfigMap>/<key>`."""
     allowed_targets: tuple[str, ...]
     """CIDRs that the agent may send SIP to; it checks each resolved address when it dials."""
+    allow_dial: str | None = None
+    """Users that look like phone numbers must match this (a Python expression) as a whole; None: none may be dialled.
+    For contacts of a 3xx: what the test names was looked at before."""
     max_calls_per_second: float
     deadline_s: float
     """The agent ends itself this long after it started, whatever the controller says."""

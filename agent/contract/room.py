@@ -8,6 +8,7 @@ from typing import Final
 
 from agent.contract.address import IpFamily
 from agent.contract.call import Call
+from agent.contract.outcome import OnRedirect
 from agent.contract.plan import Transport, asked_of
 from agent.contract.srtp import SrtpUse
 from agent.contract.verdict import Role
@@ -50,6 +51,8 @@ FAMILY_BYTES: Final = {IpFamily.IPV4: 0, IpFamily.IPV6: 330}
 """Of a leg: its addresses are longer."""
 SRTP_BYTES: Final = 1_600
 """What two sections tell of SRTP: offered and agreed, and what crossed below it."""
+REDIRECTED_BYTES: Final = 1_000
+"""Of the contacts of a 3xx, and those of them that were called."""
 GUESTS: Final = 100
 """So many more legs than planned are told: calls that nobody placed, a call's further tries."""
 GUESTS_BYTES: Final = 128 * 1024
@@ -69,6 +72,7 @@ def line_bytes(call: Call, *, keeps_evidence: bool, transport: Transport, family
         (EVIDENCE_BYTES if keeps_evidence else 0) + CONNECTIONS * CONNECTION_BYTES[transport] + FAMILY_BYTES[family]
     )
     beside += SRTP_BYTES if any(call.srtp(role).use is not SrtpUse.DISABLED for role in Role) else 0
+    beside += 0 if call.caller.redirects is OnRedirect.STOP else REDIRECTED_BYTES
     if not call.expect.is_answer:
         return REFUSED_LEG_BYTES + beside
     digits = 0 if call.caller.dtmf is None else len(call.caller.dtmf.digits)

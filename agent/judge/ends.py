@@ -33,6 +33,8 @@ class CallEnds:
     """The callee's; None where none is declared or its plan is not known."""
     misdelivered_to: str | None = None
     """The agent that the INVITE reached, where that is not the callee of this endpoint."""
+    answers_at_callee: int = 0
+    """INVITEs of the call that our callees answered, where they are more than one."""
     ambiguous: str | None = None
     """Why it is not known which callee leg is this call's."""
     caller_gone: Gone | None = None

@@ -45,8 +45,7 @@ def leg_findings(leg: CallLeg) -> list[Finding]:
     """All checks of one leg. What an answer brings is not asked of a leg that was not answered: that says it all."""
     unanswered = RULE_OF[Check.ANSWERED].leg(leg)
     if unanswered:
-        causes = [finding for check in CAUSES for finding in RULE_OF[check].leg(leg)]
-        return [excused(leg, finding) for finding in causes or unanswered]
+        return [excused(leg, finding) for finding in _earlier(leg, unanswered[0].reason) or unanswered]
     if not leg.call.expects_answer:
         told = [finding for rule in OUTCOME_RULES for finding in rule.leg(leg)]
         return [*(excused(leg, finding) for finding in told), *unmeasurable(leg.call, leg.leg.role, MEDIA_RULES)]
@@ -59,6 +58,13 @@ def leg_findings(leg: CallLeg) -> list[Finding]:
     if leg.overload is not None:
         received = _overloaded(leg, received, leg.overload)
     return [excused(leg, finding) for finding in (*told, *received)]
+
+
+def _earlier(leg: CallLeg, reason: Reason) -> list[Finding]:
+    """What was wrong before the final response, or its absence: that came of it."""
+    if found := [finding for check in CAUSES for finding in RULE_OF[check].leg(leg)]:
+        return found
+    return RULE_OF[Check.REDIRECTED].leg(leg) if reason is Reason.SIP_CODE_MISMATCH else []
 
 
 def unmeasurable(call: PlannedCall, role: Role, rules: Iterable[CheckRule] = RULES) -> list[Finding]:

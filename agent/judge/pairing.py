@@ -40,6 +40,8 @@ class Pairing:
     ambiguous: Mapping[CallId, str]
     """Calls that a callee leg may or may not belong to, and why that is not known."""
     strays: tuple[Stray, ...]
+    answered: Mapping[CallId, int] = field(default_factory=dict)
+    """How many INVITEs of a call callees answered, where that is more than one."""
 
 
 @dataclass
@@ -50,6 +52,7 @@ class _Matching:
     caller_legs: Mapping[CallId, LegObservation]
     told: dict[CallId, list[Pair]] = field(default_factory=lambda: defaultdict(list))
     ambiguous: dict[CallId, str] = field(default_factory=dict)
+    answered: dict[CallId, int] = field(default_factory=dict)
     strays: list[Stray] = field(default_factory=list)
     by_endpoint: dict[int, list[CallId]] = field(default_factory=lambda: defaultdict(list))
 
@@ -117,7 +120,7 @@ def pair_legs(
             matching.ambiguous[call] = "more calls came to the callee than it can tell of: this one may be among them"
     chosen = {call: _one_of(matching, call, matching.told[call]) for call in matching.calls if call in matching.told}
     pairs = {call: pair for call, pair in chosen.items() if pair is not None}
-    return Pairing(pairs=pairs, ambiguous=matching.ambiguous, strays=tuple(matching.strays))
+    return Pairing(pairs=pairs, ambiguous=matching.ambiguous, strays=tuple(matching.strays), answered=matching.answered)
 
 
 def _when(seen: CalleeLeg) -> tuple[str, float, str]:
@@ -242,6 +245,7 @@ def _one_of(matching: _Matching, call: CallId, told: list[Pair]) -> Pair | None:
     distinct = [pair for index, pair in enumerate(told) if pair not in told[:index]]
     answered = [pair for pair in distinct if _answered(pair)]
     if len(answered) > 1:
+        matching.answered[call] = len(answered)
         matching.ambiguous[call] = f"the callee answered {len(answered)} INVITEs of this call"
         chosen = None
     else:

@@ -11,7 +11,9 @@ _HEADERS: Final = {415: ("Content-Type", "Content-Encoding"), 420: ("Require", "
 """The headers that a refusal is about: an unread body, an option that we lack, one that the other side lacks."""
 OFFER_CODES: Final = frozenset({406, 415, 488, 606})
 """Refusals of an SDP that we cannot use. Both agents offer the same: what is between changed it."""
-PATH_CODES: Final = OFFER_CODES | _HEADERS.keys()
+_OF_SDP: Final = OFFER_CODES | {400}
+"""And of one that cannot be read."""
+PATH_CODES: Final = _OF_SDP | _HEADERS.keys()
 """What our SIP stack answers to an INVITE that no agent of ours sends so."""
 
 
@@ -21,7 +23,7 @@ def changed_on_the_way(caller: LegObservation, callee: LegObservation) -> str | 
     if placed is None or came is None or callee.final_code is None:
         return None
     header = _header(placed[0], came[0], _HEADERS.get(callee.final_code, ()))
-    return header or (_offer(sdp_of(*placed), sdp_of(*came)) if callee.final_code in OFFER_CODES else None)
+    return header or (_offer(sdp_of(*placed), sdp_of(*came)) if callee.final_code in _OF_SDP else None)
 
 
 def _invite(messages: Iterable[SipMessage], *, sent: bool) -> tuple[SipHead, str] | None:

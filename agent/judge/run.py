@@ -200,6 +200,7 @@ def _ends(call: PlannedCall, agents: _Agents, seen: _Seen, pair: Pair | None) ->
         callee=callee_leg,
         behaviour=None if callee is None else callee.plan.behaviour,
         misdelivered_to=None if pair is None or at_home else pair.agent,
+        answers_at_callee=seen.pairing.answered.get(call.id, 0),
         ambiguous=seen.pairing.ambiguous.get(call.id),
         caller_gone=twice if call.id in seen.twice else _gone(call, caller),
         callee_gone=_callee_gone(call, callee),

@@ -7,10 +7,10 @@ from typing import Final
 
 from agent.contract.observation import Asked, Refused, Target
 from agent.phone.protocol import PortClosed
+from agent.sip.reasons import MAX_HEADERS, MAX_KEPT
 from agent.sip.transactions import MAX_HEARD, Times, Transaction
 
 MAX_ROUTES: Final = 4
-MAX_REASONS: Final = 4
 MAX_TEXT: Final = 160
 """Characters of one: it goes into findings."""
 REASONS: Final = {
@@ -70,7 +70,7 @@ def why(message: Times | None) -> tuple[str, ...]:
     if message is None:
         return ()
     said = [f"{REASONS[name]}: {value}" for name, value in message.first.head.headers if name in REASONS]
-    return tuple(text[:MAX_TEXT] for text in said[:MAX_REASONS])
+    return tuple(text[:MAX_KEPT] for text in said[:MAX_HEADERS])
 
 
 def _unanswerable(final: Times) -> str | None:

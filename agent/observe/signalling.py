@@ -13,6 +13,7 @@ from agent.phone.protocol import (
     CallEnded,
     Event,
     MessageSeen,
+    NotFollowed,
     NotSent,
     PortClosed,
     StackRefused,
@@ -29,6 +30,8 @@ MAX_MESSAGE_CHARS: Final = 4096
 MAX_UNPARSED: Final = 4
 MAX_FORKS: Final = 8
 MAX_REDIRECTS: Final = 8
+MAX_URI: Final = 255
+"""Characters of a contact, or of why it was not called."""
 MAX_ACTIONS: Final = 16
 MAX_HOPS: Final = 8
 _VIA: Final = re.compile(r"SIP\s*/\s*2\.0\s*/\s*([A-Za-z-]+)\s+([^\s;,]{1,64})", re.IGNORECASE)
@@ -134,7 +137,9 @@ class LegWire:
                 for fork in leg.forks[:MAX_FORKS]
             ),
             merged=sum(any(final.code == 482 for final in invite.finals) for invite in leg.merged),
-            redirects=tuple(uri for redirect in leg.redirects for uri in redirect.contacts)[:MAX_REDIRECTS],
+            redirects=tuple(_cut(uri) for redirect in leg.redirects for uri in redirect.contacts)[:MAX_REDIRECTS],
+            followed=tuple(_cut(uri) for uri in leg.followed)[:MAX_REDIRECTS],
+            not_followed=next((_cut(event.reason) for event in self.events if isinstance(event, NotFollowed)), None),
         )
 
     def info_digits(self) -> tuple[Digit, ...]:
@@ -269,6 +274,10 @@ def kept_unparsed(event: Unparsed, began_s: float) -> SipMessage:
     """What could not be read, as it is told."""
     text = blank_secrets(event.text)[:MAX_MESSAGE_CHARS]
     return SipMessage(at_ms=ms(began_s, event.at_s), sent=False, peer=event.peer, text=text)
+
+
+def _cut(text: str) -> str:
+    return text[:MAX_URI]
 
 
 def _name(event: NotSent) -> str:

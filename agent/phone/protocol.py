@@ -14,6 +14,7 @@ from agent.contract.headers import Headers
 from agent.contract.media import Negotiated, Rtp
 from agent.contract.plan import Transport
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
+from agent.sip.redirecting import Redirects
 from agent.sip.text import SipHead
 from agent.tap.model import TapConnection, TapGuard, TapStream
 
@@ -198,6 +199,16 @@ class CallConfirmed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotFollowed:
+    """A 3xx ended the call, because of its contacts one is none to go on to."""
+
+    at_s: float
+    call: CallHandle
+    reason: str
+    """Which, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MediaActive:
     """Media was negotiated (again); recording and playing are wired."""
 
@@ -281,6 +292,7 @@ Event = (
     | RegistrationConcluded
     | IncomingCall
     | CallConfirmed
+    | NotFollowed
     | MediaActive
     | DigitReceived
     | DigitEnded
@@ -319,10 +331,18 @@ class Phone(Protocol):
         Messages of it may follow, and RegistrationConcluded, active=False: of that, or of a REGISTER under way before.
         """
 
-    def call(self, account: AccountId, to: str, headers: Headers, playback: Playback) -> tuple[CallHandle, str]:
+    def call(
+        self,
+        account: AccountId,
+        to: str,
+        headers: Headers,
+        playback: Playback,
+        redirects: Redirects | None = None,
+    ) -> tuple[CallHandle, str]:
         """Begins a call; gives the handle and the SIP Call-ID. PhoneError for what the stack does not take.
 
-        Where its INVITE could not be sent, NotSent and CallEnded follow.
+        Where its INVITE could not be sent, NotSent and CallEnded follow. `redirects` None: it goes on to no contact of
+        a 3xx.
         """
 
     def perform(self, call: CallHandle, action: Action) -> None:

@@ -9,11 +9,13 @@ from typing import Final
 from agent.clock import Clock
 from agent.contract.call import Call
 from agent.contract.headers import Header, SentOn, headers_on
+from agent.contract.outcome import OnRedirect
 from agent.contract.plan import (
     CALL_HEADER,
     DialRoute,
     Plan,
     Stage,
+    Transport,
     call_key,
     for_endpoint,
     identity_code,
@@ -26,6 +28,7 @@ from agent.phone.protocol import AccountId, CallHandle, Phone, PhoneError
 from agent.run.legs import LegBook
 from agent.run.party import Party
 from agent.run.playlist import Playlist
+from agent.sip.redirecting import Redirects
 from agent.sound.samples import SoundError
 from agent.timers import Timers
 
@@ -133,7 +136,9 @@ class Caller:
         try:
             playback = self._playlist.playback(group.caller.play, code)
             headers = (Header(name=CALL_HEADER, value=key), *sent.get(SentOn.INVITE, ()))
-            handle, sip_call_id = self._phone.call(self._dialling.account, self._request_uri(group), headers, playback)
+            handle, sip_call_id = self._phone.call(
+                self._dialling.account, self._request_uri(group), headers, playback, self._redirects(group)
+            )
         except (PhoneError, SoundError, OSError) as error:
             log.warning("call %s/%d: not placed: %s", group.name, number, error)
             self._playlist.over(code)
@@ -142,6 +147,19 @@ class Caller:
         self._calls[handle] = _Call(group=group, code=code)
         self._book.begin(self._facts(group, number, key, sip_call_id), handle)
         self._party.begin(handle, with_headers(steps_of(group, Role.CALLER, None), sent))
+
+    def _redirects(self, group: Call) -> Redirects | None:
+        """Where contacts of a 3xx are called: the test's rules hold of them, and the callee may be among them."""
+        assert self._dialling is not None
+        if group.caller.redirects is OnRedirect.STOP:
+            return None
+        pattern, peer = self._plan.allow_dial, self._dialling.peer_address
+        own = [address.rpartition(":")[0].strip("[]") for address in (self._phone.address, peer) if address]
+        return Redirects(
+            allow_dial=None if pattern is None else re.compile(pattern),
+            networks=(*self._plan.allowed_targets, *own),
+            secure=self._plan.transport is Transport.TLS,
+        )
 
     def _facts(self, group: Call, number: int, key: str, sip_call_id: str | None) -> LegFacts:
         assert self._dialling is not None

@@ -7,6 +7,7 @@ or a stranger's BYE, is not done to the leg.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from agent.sip.transactions import Conversation, DialogId, Times, Transaction
@@ -90,6 +91,8 @@ class Signalling:
     """In the leg's dialog, re-INVITEs included, BYEs not."""
     forks: tuple[Fork, ...]
     redirects: tuple[Redirect, ...]
+    followed: tuple[str, ...]
+    """Request-URIs of the tries that came after one was redirected, or went to another contact of the same 3xx."""
     merged: tuple[Transaction, ...]
     """INVITEs that began no leg: the same request by another way (RFC 3261 §8.2.2.2), or after the answer."""
     strangers: tuple[Transaction, ...]
@@ -130,6 +133,11 @@ def signalling(conversation: Conversation, *, outgoing: bool, branch: str | None
         # A lone refusal makes no dialog beside the leg's (RFC 3261 §12.1).
         forks=tuple(fork for fork in forks if any(code < 300 for code in fork.codes)),
         redirects=tuple(_redirect(r) for r in responses if 300 <= r.code < 400),
+        followed=tuple(
+            after.request.first.head.uri
+            for before, after in pairwise(tries)
+            if before.request.first.head.uri != after.request.first.head.uri
+        ),
         merged=tuple(merged),
         strangers=tuple(t for t in in_dialog if t.dialog not in ids.values()),
     )

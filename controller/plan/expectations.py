@@ -31,7 +31,7 @@ def check_expectations(test: CallTestSpec) -> None:
 def _check_refused_call(call: Call, field: str) -> None:
     """A call that is not answered has no media."""
     for name, leg in (("caller", call.expect.caller), ("callee", call.expect.callee)):
-        for what in (each for each in _expected(leg) if each not in ("headers", "requestUris")):
+        for what in (each for each in _expected(leg) if each not in ("headers", "requestUris", "reason")):
             fault = f"cannot be met: expect.sipCode is {call.expect.sip_code}, and such a call has no media"
             raise _invalid(f"{field}.expect.{name}.{what}", fault)
 

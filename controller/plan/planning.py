@@ -20,12 +20,13 @@ from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, Plan, RunRef, Stage, 
 from agent.contract.room import DETAIL_BYTES, GUESTS_BYTES, SCRATCH_BYTES, SPARE_SHARE, legs_bytes, scratch_bytes
 from agent.contract.srtp import Media
 from agent.contract.verdict import Reason, Role
+from agent.sip.dialling import SipUri
 from controller.api.parties import Route, SecretReference
 from controller.api.run import Endpoint
 from controller.api.test import CallTestSpec
 from controller.plan.cause import PlanningError
-from controller.plan.dialing import SipUri, check_dial, check_transport, parse_identity, parse_uri
 from controller.plan.expectations import check_expectations
+from controller.plan.identities import check_dial, check_transport, parse_identity, parse_uri
 from controller.plan.limits import Limits
 from controller.plan.media import check_media, media_of
 
@@ -137,6 +138,7 @@ def plan_run(
             lane=lane,
             endpoints=endpoints[lane::lanes],
             allowed=allowed,
+            allow_dial=None if limits.allow_dial is None else limits.allow_dial.pattern,
             rate=rate,
             mounts=mounts,
         )
@@ -169,6 +171,7 @@ def _plan(
     lane: int,
     endpoints: Sequence[Endpoint],
     allowed: tuple[str, ...],
+    allow_dial: str | None,
     rate: float,
     mounts: Mounts,
 ) -> Plan:
@@ -190,6 +193,7 @@ def _plan(
         calls=tuple(_call(test, call) for call in test.calls),
         wav_directory=mounts.wav,
         allowed_targets=allowed,
+        allow_dial=allow_dial,
         max_calls_per_second=rate,
         deadline_s=float(test.active_deadline_seconds),
         evidence=_evidence(test, mounts),

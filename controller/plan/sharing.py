@@ -7,7 +7,7 @@ from agent.contract.plan import for_endpoint
 from controller.api.parties import Route
 from controller.api.test import CallTestSpec
 from controller.plan.cause import PlanningError
-from controller.plan.dialing import parse_identity
+from controller.plan.identities import parse_identity
 from controller.plan.planning import caller_registers
 
 _MARK = 987_654_321

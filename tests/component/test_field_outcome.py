@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from tests.component.field import PASSED, case, cases, judged
-from tests.component.peers.running import Case, Runs
+from tests.component.peers.running import Case, Outcome, Runs
 from tests.component.peers.sip import Message
 from tests.component.peers.uas import Address, Call, Uas
 
@@ -87,6 +87,38 @@ def test_an_answer_that_was_not_expected_is_acknowledged_and_ended_at_once(runs:
 @cases(case("no phrase", saying((0.05, "486 ", "", {})), asking('sipCode: 486, phrase: {equals: "Busy Here"}')))
 def test_another_phrase_fails_where_one_is_asked(runs: Runs, case: Case) -> None:
     judged(runs, case, "Failed/PhraseMismatch")
+
+
+# --- Reason (RFC 3326)
+
+
+def refusing(*extra: str) -> type[Uas]:
+    return saying((0.05, "486 Busy Here", "", {"extra": extra}))
+
+
+WHY = "caller: {reason: {protocol: Q.850, cause: 17}}"
+
+
+@cases(
+    case("of a refusal", refusing("Reason: Q.850;cause=17"), asking(f"sipCode: 486, {WHY}")),
+    case("among others", refusing("Reason: SIP;cause=486", 'Reason: X;text="a, b", Q.850 ; cause=17;text="User busy"'),
+         asking(f"sipCode: 486, {WHY}")),
+)  # fmt: skip
+def test_a_reason_as_it_is_expected_passes(runs: Runs, case: Case) -> None:
+    judged(runs, case, PASSED)
+
+
+@cases(case("of a refusal", refusing("Reason: Q.850;cause=21"), asking(f"sipCode: 486, {WHY}")))
+def test_a_reason_with_another_cause_fails(runs: Runs, case: Case) -> None:
+    judged(runs, case, "Failed/ReasonMismatch")
+
+
+@cases(
+    case("none", BUSY, asking(f"sipCode: 486, {WHY}")),
+    case("of another protocol", refusing("Reason: SIP;cause=486"), asking(f"sipCode: 486, {WHY}")),
+)
+def test_a_reason_that_is_missing_fails(runs: Runs, case: Case) -> None:
+    judged(runs, case, "Failed/ReasonMissing")
 
 
 # --- what comes before
@@ -215,6 +247,11 @@ def test_one_that_does_so_too_soon_fails(runs: Runs, case: Case) -> None:
     assert "Q.850;cause=31" in outcome.text, outcome.why
 
 
+@cases(case("Reason", hanging_up(1.0, "Reason: Q.850;cause=17"), asking(f"endedBy: SUT, {WHY}")))
+def test_the_reason_of_the_suts_bye_is_looked_at(runs: Runs, case: Case) -> None:
+    judged(runs, case, PASSED)
+
+
 @cases(case("late", hanging_up(3.0), asking("endedBy: SUT, maxCallSeconds: 2")))
 def test_one_that_does_so_too_late_fails(runs: Runs, case: Case) -> None:
     judged(runs, case, "Failed/HungUpLate")
@@ -223,3 +260,130 @@ def test_one_that_does_so_too_late_fails(runs: Runs, case: Case) -> None:
 @cases(case("in the call", hanging_up(2.0), asking("endedBy: Caller")))
 def test_a_sut_that_ends_a_call_that_is_the_callers_to_end_fails(runs: Runs, case: Case) -> None:
     judged(runs, case, "Failed/CallDropped")
+
+
+# --- redirects
+
+
+def moving(to: dict[str, tuple[str, ...]]) -> type[Uas]:
+    """A peer that answers an INVITE for one of these users with a 302 to those contacts, and any other with 200."""
+
+    class Moving(Uas):
+        def ring(self, call: Call) -> None:
+            user = call.invite.start.split()[1].partition(":")[2].partition("@")[0]
+            contacts = to.get(user)
+            if contacts is None:
+                super().ring(call)
+            elif contacts:
+                more = tuple(f"Contact: {contact}" for contact in contacts[1:])
+                self.respond(call.invite, "302 Moved Temporarily", call.peer, tag=call.tag, contact=contacts[0],
+                             extra=more)  # fmt: skip
+            else:
+                self.respond(call.invite, "486 Busy Here", call.peer, tag=call.tag)
+
+    return Moving
+
+
+CAROL = "<sip:carol@example.com>"
+ONCE = moving({"ivr": (CAROL,)})
+TO_CAROL = 'redirectTo: "sip:carol@example.com"'
+
+
+def invited(outcome: Outcome) -> list[str]:
+    """The Request-URIs of the INVITEs, in order."""
+    starts = [message.start.split() for message in outcome.peer.requests]
+    return list(dict.fromkeys(start[1] for start in starts if start[0] == "INVITE"))
+
+
+@cases(
+    case("302", ONCE, asking(TO_CAROL, redirects="Follow")),
+    case("302, and a callee that is busy", moving({"ivr": (CAROL,), "carol": ()}),
+         asking(f"sipCode: 486, {TO_CAROL}", redirects="Follow")),
+    case("by q", moving({"ivr": ("<sip:dave@example.com>;q=0.1", f"{CAROL};q=0.9")}),
+         asking(TO_CAROL, redirects="Follow")),
+    case("the next one after a refusal",
+         moving({"ivr": ("<sip:dave@example.com>;q=0.9", f"{CAROL};q=0.1"), "dave": ()}),
+         asking(TO_CAROL, redirects="Follow")),
+    case("several in one header", moving({"ivr": (f"{CAROL};q=0.9, <sip:dave@example.com>;q=0.2",)}),
+         asking(TO_CAROL, redirects="Follow")),
+    case("twice", moving({"ivr": ("<sip:dave@example.com>",), "dave": (CAROL,)}),
+         asking(TO_CAROL, redirects="Follow")),
+)  # fmt: skip
+def test_contacts_of_a_3xx_are_called_through_the_endpoint(runs: Runs, case: Case) -> None:
+    outcome = judged(runs, case, PASSED)
+    assert invited(outcome)[0] == "sip:ivr@example.com"
+    assert invited(outcome)[-1] == "sip:carol@example.com"
+    invites = [message for message in outcome.peer.requests if message.start.startswith("INVITE ")]
+    assert len({message.call_id for message in invites}) == 1
+    assert all(message.get("x-calltest-call") for message in invites), outcome.why
+    assert not any(message.get("route") for message in invites), outcome.why
+
+
+@cases(
+    case("final by default", ONCE, asking("sipCode: 302")),
+    case("as it is asked", ONCE, asking(f'sipCode: "3xx", redirect: Required, {TO_CAROL}')),
+)
+def test_a_3xx_that_is_not_followed_is_the_final_response(runs: Runs, case: Case) -> None:
+    assert invited(judged(runs, case, PASSED)) == ["sip:ivr@example.com"]
+
+
+@cases(case("final by default", ONCE, asking("sipCode: 200")))
+def test_and_a_mismatch_where_another_is_expected(runs: Runs, case: Case) -> None:
+    judged(runs, case, "Failed/SipCodeMismatch")
+
+
+@cases(
+    case("headers", moving({"ivr": ("<sip:carol@example.com?X-Evil=1>",)}), asking("", redirects="Follow")),
+    case("a phone number", moving({"ivr": ("<sip:+4930123456@example.com>",)}), asking("", redirects="Follow")),
+    case("an emergency number", moving({"ivr": ("<sip:112@example.com>",)}), asking("", redirects="Follow")),
+    case("maddr", moving({"ivr": ("<sip:carol@example.com;maddr=192.0.2.9>",)}), asking("", redirects="Follow")),
+    case("too many", moving(dict(zip(("ivr", *"abcdef"), ((f"<sip:{user}@x>",) for user in "abcdefg"), strict=True))),
+         asking("", redirects="Follow")),
+)  # fmt: skip
+def test_a_contact_that_may_not_be_called_is_not_and_the_sut_is_not_blamed(runs: Runs, case: Case) -> None:
+    outcome = judged(runs, case, "Inconclusive/NotMeasured")
+    assert len(invited(outcome)) == (6 if case.name == "too many" else 1), outcome.why
+    assert not any("X-Evil" in str(message) for message in outcome.peer.requests)
+
+
+@cases(
+    case("back to the first", moving({"ivr": (CAROL,), "carol": ("<sip:ivr@example.com>",)}),
+         asking("", redirects="Follow")),
+    case("to itself", moving({"ivr": ("<sip:ivr@example.com>",)}), asking("", redirects="Follow")),
+)  # fmt: skip
+def test_a_loop_of_redirects_fails(runs: Runs, case: Case) -> None:
+    judged(runs, case, "Failed/RedirectLoop")
+
+
+@cases(case("no 3xx", Uas, asking("redirect: Required", redirects="Follow")))
+def test_a_redirect_that_does_not_come_fails(runs: Runs, case: Case) -> None:
+    judged(runs, case, "Failed/RedirectMissing")
+
+
+@cases(
+    case("followed", ONCE, asking("redirect: Forbidden", redirects="Follow")),
+    case("final", ONCE, asking("redirect: Forbidden")),
+)
+def test_a_redirect_that_is_forbidden_fails(runs: Runs, case: Case) -> None:
+    judged(runs, case, "Failed/RedirectUnexpected")
+
+
+@cases(case("to another", moving({"ivr": ("<sip:dave@example.com>",)}), asking(TO_CAROL, redirects="Follow")))
+def test_a_redirect_to_another_contact_fails(runs: Runs, case: Case) -> None:
+    judged(runs, case, "Failed/RedirectTargetMismatch")
+
+
+# --- forks
+
+FORKED = saying((0.02, "183 Session Progress", "b1", {}), (0.05, "180 Ringing", "b2", {}),
+                (0.1, "200 OK", "b2", {}), (0.12, "200 OK", "b3", {}))  # fmt: skip
+
+
+@cases(case("allowed", FORKED, asking("")))
+def test_a_second_answer_is_no_fault_by_itself(runs: Runs, case: Case) -> None:
+    judged(runs, case, PASSED)
+
+
+@cases(case("forbidden", FORKED, asking("forking: Forbidden")))
+def test_a_second_answer_that_is_forbidden_fails(runs: Runs, case: Case) -> None:
+    judged(runs, case, "Failed/AnsweredTwice")

@@ -25,6 +25,7 @@ from agent.phone.protocol import (
     RegistrationConcluded,
     SipAccount,
 )
+from agent.sip.redirecting import Redirects
 from agent.sound.samples import read_wav, write_wav
 from agent.tap.model import TapDigit, TapStream
 from tests.unit.fake_clock import FakeClock
@@ -72,6 +73,7 @@ class FakeCall:
     to: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     playback: Playback = field(default_factory=Playback)
+    redirects: Redirects | None = None
     echo: bool = False
     answered_s: float | None = None
     hung_up: bool = False
@@ -119,7 +121,7 @@ class FakePhone:
         if self.accounts.pop(account).register and self.peer.register_code == 200 and self.peer.answers_unregister:
             self.at(ANSWER_S, RegistrationConcluded, account=account, active=False, local_reason="")
 
-    def call(self, account, to, headers, playback):
+    def call(self, account, to, headers, playback, redirects=None):
         headers = {header.name: header.value for header in headers}
         self._asked("call", to, headers)
         handle = CallHandle(next(self._numbers))
@@ -131,6 +133,7 @@ class FakePhone:
             to=to,
             headers=headers,
             playback=playback,
+            redirects=redirects,
         )
         self.calls[handle] = call
         self._send(request("INVITE", call.call_id, key=headers.get("X-Calltest-Call"), **with_sdp(sdp(OURS))))

@@ -3,10 +3,12 @@
 from typing import Final
 
 from agent.contract.observation import Side
+from agent.contract.outcome import OnRedirect
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.call_leg import CallLeg, is_success, own_words
 from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
 from agent.judge.checks.connection import BROKEN
+from agent.judge.checks.redirected import came_to
 from agent.judge.ends import CallEnds, Gone
 from agent.judge.findings import inconclusive, noted
 from agent.judge.keys import against_the_test
@@ -66,9 +68,13 @@ def _refusal(leg: CallLeg) -> list[str | None]:
     return [
         *leg.leg.asked.why,
         challenged(leg.leg.final_code, leg.leg.asked),
-        f"it redirects to {listed(to)}, where this agent does not follow" if to else None,
+        f"it redirects to {listed(to)}, where this agent does not follow" if to and not _follows(leg) else came_to(leg),
         f"it had rung ({RINGING})" if rang else None,
     ]
+
+
+def _follows(leg: CallLeg) -> bool:
+    return leg.call.group.caller.redirects is OnRedirect.FOLLOW
 
 
 def _rang(leg: CallLeg) -> str | None:
@@ -125,7 +131,9 @@ def _not_answered(leg: CallLeg) -> Finding:
 def _callee_answered(leg: CallLeg) -> list[Finding]:
     """A callee alone cannot tell why it did not get to answer 200: the caller's own leg says what that came to."""
     own_doing = refused_by_agent(leg)
-    if leg.answered or not (leg.call.expects_answer or own_doing):
+    # Who expects 488 by its number may mean our stack's; who expects a class means the SUT's.
+    by_stack = leg.leg.final_code in PATH_CODES and isinstance(leg.call.group.expect.sip_code, str)
+    if leg.answered or not (leg.call.expects_answer or own_doing or by_stack):
         return []
     if stopped_unanswered(leg):
         return [_stopped(leg, "before it answered")]

@@ -27,9 +27,11 @@ from agent.phone.protocol import (
     CallHandle,
     Event,
     MediaActive,
+    NotFollowed,
     RegistrationConcluded,
     StackRefused,
 )
+from agent.sip.redirecting import Redirects
 from agent.sip.text import SipHead, parse_head, printable
 from agent.sip.transactions import Conversation
 from agent.tap.call import TappedCall
@@ -118,6 +120,7 @@ class Leg:
     """What media lines had counted before the answer."""
     stream_began_s: dict[int, float] = field(default_factory=dict)
     streams: list[StreamCount] = field(default_factory=list)
+    redirects: Redirects | None = None
     over: Over | None = None
     unheard: bool = False
     """Nobody is there who would answer what we sent last."""
@@ -297,9 +300,31 @@ class Call(pj.Call):  # type: ignore[misc]
         ):
             self.items.put(event)
 
+    def onCallRedirected(self, prm: pj.OnCallRedirectedParam) -> int:  # noqa: N802
+        """To go on to the next contact, or to end the call; an answer is wanted at once."""
+        try:
+            return self._redirected(prm)
+        except Exception:
+            LOG.exception("onCallRedirected failed")
+            return int(pj.PJSIP_REDIRECT_STOP)
+
+    def _redirected(self, prm: pj.OnCallRedirectedParam) -> int:
+        """Of a 3xx the contacts are in its text: `targetUri` has neither port nor headers."""
+        redirects = self.leg.redirects
+        if redirects is None:
+            return int(pj.PJSIP_REDIRECT_STOP)
+        came = parse_head(printable(prm.e.body.tsxState.src.rdata.wholeMsg))
+        if came is not None and came.code is not None and 300 <= came.code < 400:
+            redirects.came(came.contacts)
+        reason = redirects.why_not(printable(prm.targetUri))
+        if reason is None:
+            return int(pj.PJSIP_REDIRECT_ACCEPT)
+        self.items.put(NotFollowed(at_s=time.monotonic(), call=self.leg.handle, reason=reason))
+        return int(pj.PJSIP_REDIRECT_STOP)
+
     @guarded
     def onCallTransferRequest(self, prm: pj.OnCallTransferRequestParam) -> None:  # noqa: N802
-        """A REFER is refused: it would let the peer choose whom we call. Redirects pjsua2 stops by itself."""
+        """A REFER is refused: it would let the peer choose whom we call."""
         prm.statusCode = pj.PJSIP_SC_FORBIDDEN
 
     @guarded

@@ -55,6 +55,7 @@ from agent.phone.protocol import (
     TlsFiles,
 )
 from agent.sip.dialogs import settled
+from agent.sip.redirecting import Redirects
 from agent.sip.text import SipHead, parse_head, printable
 from agent.sip.transactions import Crossed
 from agent.tap import Tap, TapError
@@ -186,12 +187,20 @@ class PjsuaPhone:
         self._legs[handle] = leg
         return leg
 
-    def call(self, account: AccountId, to: str, headers: Headers, playback: Playback) -> tuple[CallHandle, str]:
+    def call(
+        self,
+        account: AccountId,
+        to: str,
+        headers: Headers,
+        playback: Playback,
+        redirects: Redirects | None = None,
+    ) -> tuple[CallHandle, str]:
         """Begins a call; gives the handle and the SIP Call-ID. PhoneError for what pjsip does not take."""
         param = call_settings(headers=headers)
         # Ours, because a call that is refused at once is gone before pjsip could be asked for its own.
         param.opt.customCallId = str(uuid.uuid4())
         leg = self._leg(param.opt.customCallId, self._encryption.of(value_of(headers, CALL_HEADER)), outgoing=True)
+        leg.redirects = redirects
         self._by_call_id[leg.sip_call_id] = leg
         try:
             self._equip(leg, playback)

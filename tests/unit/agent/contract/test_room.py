@@ -19,6 +19,7 @@ from agent.contract.observation import (
     Target,
     Trouble,
 )
+from agent.contract.outcome import OnRedirect
 from agent.contract.plan import Transport
 from agent.contract.result import encode_line
 from agent.contract.room import (
@@ -31,6 +32,7 @@ from agent.contract.room import (
     LEG_BYTES,
     LOOKED_BYTES,
     RECORDINGS,
+    REDIRECTED_BYTES,
     REFUSED_LEG_BYTES,
     SRTP_BYTES,
     legs_bytes,
@@ -136,6 +138,8 @@ def test_a_line_takes_more_with_digits_and_with_evidence_and_less_where_nothing_
     assert line_bytes(plain, keeps_evidence=True, transport=Transport.UDP) == LEG_BYTES + EVIDENCE_BYTES
     refused = change(plain, expect__sip_code=404)
     assert line_bytes(refused, keeps_evidence=True, transport=Transport.UDP) == REFUSED_LEG_BYTES + EVIDENCE_BYTES
+    redirected = change(plain, caller__redirects=OnRedirect.FOLLOW)
+    assert line_bytes(redirected, keeps_evidence=False, transport=Transport.UDP) == LEG_BYTES + REDIRECTED_BYTES
 
 
 def test_the_disk_holds_all_recordings_of_the_calls_that_are_up_and_captures_up_to_their_bound():

@@ -10,7 +10,7 @@ import pytest
 from agent.contract.expect import Audio, ExpectLeg, MediaSource
 from agent.contract.messages import ExpectHeader, ExpectRequestUri, Message
 from agent.contract.observation import RegistrationObservation
-from agent.contract.outcome import EndedBy, ExpectPhrase
+from agent.contract.outcome import EndedBy, ExpectPhrase, ExpectReason, Forking, OnRedirect, Wanted
 from agent.contract.verdict import Check, Reason, Result, Role
 from agent.judge.checks import RULES, run
 from agent.judge.reasons import result_of
@@ -55,6 +55,8 @@ FAILED = {
     "SrtpDowngraded", "SrtpKeyingMismatch", "SrtpSuiteMismatch",
     "SrtpAnswerInvalid", "DtlsRoleConflict", "SrtpOverPlainSignalling", "SrtpRefused", "DtlsFingerprintMismatch",
     "DtlsFailed", "DtlsTimeout", "PlainMedia", "SrtpUndecryptable", "SrtpRejectedPackets", "NotEncrypted",
+    "RedirectMissing", "RedirectUnexpected", "RedirectTargetMismatch", "RedirectLoop", "AnsweredTwice",
+    "ReasonMissing", "ReasonMismatch",
 }  # fmt: skip
 CHECKS = Path(run.__file__).parent
 
@@ -100,6 +102,7 @@ NO_DIGITS: dict[str, Any] = {
 NO_MEDIA: dict[str, Any] = NO_DIGITS | {
     "group__expect__caller": ExpectLeg(), "group__expect__callee": ExpectLeg(),
 }  # fmt: skip
+MOVED = {"Contact": "<sip:carol@example.com>"}
 NO_HEADERS: Mapping[str, str] = {}
 NO_EVENTS = sdp(RELAY, types="0", rtpmap="")
 ONE = rtp(digits=(tap_digit("1", 11.0),))
@@ -165,7 +168,37 @@ WIRE: dict[Reason, Case] = {
     Reason.SIP_CODE_MISMATCH: lambda: verdict(*BUSY),
     Reason.NO_RESPONSE: lambda: verdict(caller(code=None, ringing=False, ended_s=42.0), None),
     Reason.NO_ANSWER: lambda: verdict(caller(code=None, ended_s=40.1), None),
+    Reason.REDIRECT_MISSING: lambda: verdict(group__expect__redirect=Wanted.REQUIRED),
+    Reason.REDIRECT_UNEXPECTED: lambda: verdict(
+        caller(code=302, refusal=MOVED), None, group__expect__redirect=Wanted.FORBIDDEN
+    ),
+    Reason.REDIRECT_TARGET_MISMATCH: lambda: verdict(
+        caller(code=302, refusal=MOVED), None, group__expect__redirect_to="sip:dave@example.com"
+    ),
+    Reason.REDIRECT_LOOP: lambda: verdict(
+        caller(code=302, refusal={"Contact": "<sip:bob@example.com>"}),
+        None,
+        group__caller__redirects=OnRedirect.FOLLOW,
+    ),
+    Reason.ANSWERED_TWICE: lambda: verdict(
+        caller(extra=(message(10.11, response(200, to_tag="t2"), sent=False),)),
+        group__expect__forking=Forking.FORBIDDEN,
+    ),
     Reason.PHRASE_MISMATCH: lambda: verdict(group__expect__phrase=ExpectPhrase(equals="Fine")),
+    Reason.REASON_MISSING: lambda: verdict(
+        caller(code=486),
+        None,
+        group__expect__sip_code=486,
+        group__expect__callee=ExpectLeg(),
+        group__expect__caller=ExpectLeg(reason=ExpectReason(protocol="Q.850", cause=17)),
+    ),
+    Reason.REASON_MISMATCH: lambda: verdict(
+        caller(code=486, refusal={"Reason": "Q.850;cause=21"}),
+        None,
+        group__expect__sip_code=486,
+        group__expect__callee=ExpectLeg(),
+        group__expect__caller=ExpectLeg(reason=ExpectReason(protocol="Q.850", cause=17)),
+    ),
     Reason.PROVISIONAL_MISSING: lambda: verdict(group__expect__provisional=(183, "18x")),
     Reason.RINGING_MISSING: lambda: verdict(caller(ringing=False), group__expect__ringing_within_milliseconds=2000),
     Reason.RINGING_LATE: lambda: verdict(

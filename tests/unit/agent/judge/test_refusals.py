@@ -51,6 +51,8 @@ NO_LINES = "v=0\r\nm=audio\r\n"
         (request(**with_sdp(SAVP)), 488, "offered RTP/SAVP, the caller RTP/AVP"),
         (request(**with_sdp(sdp("10.0.0.1:0"))), 606, "offered no audio"),
         (request(), 488, "had no SDP"),
+        (request(**with_sdp(NO_LINES)), 400, "line 2"),
+        (request(**with_sdp(SAVP)), 406, "offered RTP/SAVP, the caller RTP/AVP"),
         (request(**with_sdp(NO_LINES)), 488, "line 2"),
         (request(extra="Require: siprec\r\n" + OFFER["extra"], body=OFFER["body"]), 420, "Require: siprec"),
         (request(extra="Content-Type: application/isup\r\n", body="x"), 415, "Content-Type: application/isup"),
@@ -67,7 +69,7 @@ def test_what_the_path_changed_is_its_fault_and_named(came, code, what):
     assert what in note
 
 
-@pytest.mark.parametrize("code", [415, 420, 421, 488, 606])
+@pytest.mark.parametrize("code", [400, 406, 415, 420, 421, 488, 606])
 def test_a_refusal_of_what_the_caller_itself_sent_is_our_own(code):
     reason, note = refused(request(**OFFER), code, passed_on=503)
 

@@ -1,15 +1,17 @@
 """A caller places its calls, whatever the peer does."""
 
+import msgspec
 import pytest
 
 from agent.contract.call import CallCaller, Play, PlaySignal, SendDtmf, Silence, Tone, WavReference
 from agent.contract.expect import Expect
 from agent.contract.headers import CallHeader, PlannedHeader, SentOn
 from agent.contract.observation import Side
+from agent.contract.outcome import OnRedirect
 from agent.contract.plan import Account, Signal, call_key
 from agent.contract.result import decode_result
 from agent.contract.verdict import Reason, Role
-from agent.phone.protocol import Unparsed
+from agent.phone.protocol import NotFollowed, Unparsed
 from tests.unit.agent.world import SILENCE, UID, group, one_stage, plan
 from tests.unit.builders import change
 from tests.unit.fake_phone import Peer
@@ -35,6 +37,36 @@ def test_a_call_is_held_and_hung_up_and_told(world):
     assert "".join(digit.digit for digit in leg.dtmf_received) == "12#"
     assert (final.legs, final.stopped, final.error, final.findings) == (1, None, None, leg.findings)
     assert leg.health.socket_drops == 0
+
+
+@pytest.mark.covers("calls[].caller.redirects")
+def test_contacts_of_a_3xx_are_called_only_where_the_test_says_so_and_by_its_rules(world):
+    it = world(plan(calls=(group(),), allow_dial="[+]49.*"))
+    it.run()
+    (call,) = it.phone.calls.values()
+    assert call.redirects is None
+
+    follows = msgspec.structs.replace(group(), caller=CallCaller(redirects=OnRedirect.FOLLOW))
+    it = world(plan(calls=(follows,), allow_dial="[+]49.*"))
+    it.run()
+    (call,) = it.phone.calls.values()
+    assert call.redirects is not None
+    call.redirects.came(["sip:+4930123456@127.0.0.1", "sip:+33123456789@x", "sip:bob@192.0.2.1"])
+    assert call.redirects.why_not("sip:+4930123456@127.0.0.1") is None
+    assert "looks like a phone number" in (call.redirects.why_not("sip:+33123456789@x") or "")
+    assert "may not send there" in (call.redirects.why_not("sip:bob@192.0.2.1") or "")
+
+
+def test_a_contact_that_was_not_called_is_told_of(world):
+    follows = msgspec.structs.replace(group(), caller=CallCaller(redirects=OnRedirect.FOLLOW))
+    it = world(plan(calls=(follows,)), Peer(code=302, headers={"Contact": "<sip:112@x>"}))
+    it.step_until(0.05)
+    (handle,) = it.phone.calls
+    it.phone.at(0.01, NotFollowed, call=handle, reason="sip:112@x: 112 is an emergency number: never dialled")
+    it.run()
+    (leg,) = it.legs
+    assert leg.dialog.not_followed.startswith("sip:112@x: 112")
+    assert [finding.reason for finding in leg.findings] == [Reason.NOT_MEASURED]
 
 
 def test_no_answer_to_an_agent_that_was_late_is_not_the_paths_silence(world):

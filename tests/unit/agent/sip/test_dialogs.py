@@ -168,6 +168,20 @@ def test_a_refusal_with_a_tag_of_its_own_is_no_fork():
     assert (it.final.code, it.forks) == (486, ())
 
 
+def test_tries_that_went_on_to_another_uri_followed_a_redirect_and_a_challenged_one_did_not():
+    def to(at_s, cseq, uri):
+        return tx(at_s, request(cseq=cseq, branch=f"b{cseq}").replace("sip:bob@example.com", uri, 1))
+
+    it = caller(
+        to(1.0, 1, "sip:bob@example.com"), rx(1.1, response(407, cseq=1, branch="b1")),
+        to(1.2, 2, "sip:bob@example.com"), rx(1.3, response(302, cseq=2, branch="b2", to_tag="r")),
+        to(1.4, 3, "sip:carol@example.com"), rx(1.5, response(486, cseq=3, branch="b3", to_tag="s")),
+        to(1.6, 4, "sip:dave@example.com"), rx(1.7, response(200, cseq=4, branch="b4")),
+    )  # fmt: skip
+    assert it.followed == ("sip:carol@example.com", "sip:dave@example.com")
+    assert (len(it.tries), it.final.code) == (4, 200)
+
+
 @pytest.mark.parametrize("tags", [{"from_tag": "x", "to_tag": "f"}, {"from_tag": "t", "to_tag": "x"}])
 def test_a_bye_with_a_wrong_tag_ends_nothing(tags):
     it = caller(*GOOD[:5], bye(3.0, sent=False, branch="x", **tags), *GOOD[5:])

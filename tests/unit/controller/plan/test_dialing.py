@@ -8,8 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agent.contract.verdict import Reason
+from agent.sip.dialling import EMERGENCY_NUMBERS, SipUri, dialled_number
 from controller.plan.cause import PlanningError
-from controller.plan.dialing import EMERGENCY_NUMBERS, SipUri, check_dial, dialled_number, parse_identity, parse_uri
+from controller.plan.identities import check_dial, parse_identity, parse_uri
 from controller.plan.limits import Limits
 
 EVERYTHING = Limits(allow_dial=re.compile(".*"))

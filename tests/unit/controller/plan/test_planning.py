@@ -451,3 +451,9 @@ def test_permitted_destinations_go_to_the_agents():
     )[0]
     assert plan.allowed_targets == ("192.0.2.1/32", "192.0.2.0/24")
     assert plan.stages[0].name == "192.0.2.1:5060"
+
+
+def test_what_may_be_dialled_goes_with_the_plan_for_contacts_of_redirects():
+    dialled = Limits(allow_dial=re.compile(r"\+4930[0-9]+"))
+    assert {plan.allow_dial for plan in plan_run(RUN, spec(), endpoints(1), dialled)} == {r"\+4930[0-9]+"}
+    assert {plan.allow_dial for plan in plan_run(RUN, spec(), endpoints(1), Limits())} == {None}

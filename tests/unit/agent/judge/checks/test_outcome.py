@@ -81,6 +81,12 @@ def test_a_refusal_of_the_class_that_our_own_callee_made_is_not_the_suts() -> No
     assert reasons(busy) == [Reason.AGENT_ERROR]
 
 
+def test_a_refusal_of_the_class_that_our_own_stack_made_is_not_the_suts_either() -> None:
+    own = caller(code=488, ringing=False), callee(code=488, ringing=False, bye_sent=None)
+    assert reasons(verdict(*own, **expecting(sip_code="4xx"))) == [Reason.NOT_MEASURED]
+    assert reasons(verdict(*own, **expecting(sip_code=488))) == []
+
+
 # phrase
 
 

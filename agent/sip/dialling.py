@@ -1,4 +1,4 @@
-"""Which SIP URIs a test may use, and which it may dial. Pure.
+"""Which SIP URIs a test may use, and which may be dialled, whoever names them: a test, or a 3xx. Pure.
 
 Toll fraud goes through the SUT's trunk: users that look like phone numbers need the administrator's permission, and
 emergency numbers are never dialled. URIs end up in SIP messages, so they are parsed strictly (no header injection).
@@ -12,8 +12,6 @@ from urllib.parse import unquote_to_bytes
 from agent.contract.address import IpFamily, family_of
 from agent.contract.plan import Transport, for_endpoint
 from agent.contract.verdict import Reason
-from controller.plan.cause import PlanningError
-from controller.plan.limits import Limits
 
 EMERGENCY_NUMBERS: Final = frozenset(
     {
@@ -68,6 +66,14 @@ _URI: Final = re.compile(
 _REFUSED_PARAMETERS: Final = frozenset({"maddr", "method", "ttl"})
 
 
+class DialError(ValueError):
+    """A URI that is not used, and why; who names it is not in the text."""
+
+    def __init__(self, reason: Reason, fault: str) -> None:
+        super().__init__(fault)
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SipUri:
     """A SIP URI of the kind that a test may use."""
@@ -87,73 +93,72 @@ class SipUri:
         return f"{self.user}@{self.host.lower()}"
 
 
-def parse_uri(text: str, field: str) -> SipUri:
-    """A URI as RFC 3261 §19.1.1 writes it, but strict; PlanningError names the field.
+def parse_uri(text: str) -> SipUri:
+    """A URI as RFC 3261 §19.1.1 writes it, but strict; DialError says what is wrong.
 
     No password, no headers (`?`), nothing that sends the request elsewhere (maddr).
     """
     match = _URI.fullmatch(text)
     if match is None:
-        raise _refused(field, text, 'must be like "sip:bob@example.com" (no password, no headers)')
+        raise _refused(text, 'must be like "sip:bob@example.com" (no password, no headers)')
     raw_user = unquote_to_bytes(match["user"] or "")
     if not all(0x21 <= byte <= 0x7E for byte in raw_user):
-        raise _refused(field, text, "its user contains a character that is not printable ASCII")
+        raise _refused(text, "its user contains a character that is not printable ASCII")
     if b"%" in raw_user:
-        raise _refused(field, text, "its user has an escaped %: decoded twice, it would be another")
+        raise _refused(text, "its user has an escaped %: decoded twice, it would be another")
     port = int(match["port"]) if match["port"] else None
     if port is not None and not 1 <= port <= 65535:
-        raise _refused(field, text, f"{port} is no port")
+        raise _refused(text, f"{port} is no port")
     host = match["host"]
     if re.fullmatch(r"[0-9.]+", host) and family_of(host) is None:
-        raise _refused(field, text, f"{host} is no IPv4 address")
+        raise _refused(text, f"{host} is no IPv4 address")
     if host.startswith("[") and family_of(host[1:-1]) is not IpFamily.IPV6:
-        raise _refused(field, text, f"{host} is no IPv6 address")
+        raise _refused(text, f"{host} is no IPv6 address")
     parameters = tuple(_parameter(item) for item in match["parameters"].split(";")[1:])
     for name, value in parameters:
         if name in _REFUSED_PARAMETERS or (name == "transport" and value.upper() not in [*Transport]):
-            raise _refused(field, text, f"its parameter {name} is not allowed")
+            raise _refused(text, f"its parameter {name} is not allowed")
     secure = match["scheme"] == "sips"
     return SipUri(user=raw_user.decode(), host=host, port=port, parameters=parameters, secure=secure)
 
 
-def check_transport(uri: SipUri, field: str, transport: Transport) -> None:
-    """PlanningError where the URI says another transport than the test's; `sips` says TLS (RFC 3261 §26.2.2)."""
+def check_transport(uri: SipUri, transport: Transport) -> None:
+    """DialError where the URI says another transport than the test's; `sips` says TLS (RFC 3261 §26.2.2)."""
     said = dict(uri.parameters).get("transport", transport)
     if uri.secure and transport is not Transport.TLS:
-        message = f"{field}: is a sips URI, which asks for TLS on every hop, and target.transport is {transport}"
-        raise PlanningError(Reason.INVALID_TEST, message)
+        message = f"is a sips URI, which asks for TLS on every hop, and target.transport is {transport}"
+        raise DialError(Reason.INVALID_TEST, message)
     if said.upper() != transport:
-        message = f"{field}: says ;transport={said}, and target.transport is {transport}"
-        raise PlanningError(Reason.INVALID_TEST, message)
+        message = f"says ;transport={said}, and target.transport is {transport}"
+        raise DialError(Reason.INVALID_TEST, message)
 
 
-def parse_identity(text: str, field: str) -> SipUri:
+def parse_identity(text: str) -> SipUri:
     """The URI of a caller or callee: one with a user."""
-    uri = parse_uri(for_endpoint(text, 0), field)
+    uri = parse_uri(for_endpoint(text, 0))
     if not uri.user:
-        raise _refused(field, text, "has no user")
+        raise _refused(text, "has no user")
     return uri
 
 
-def check_dial(text: str, field: str, limits: Limits) -> None:
-    """PlanningError NUMBER_NOT_ALLOWED when the URI's user is a number that may not be dialled.
+def check_dial(uri: SipUri, allow_dial: re.Pattern[str] | None) -> None:
+    """DialError NUMBER_NOT_ALLOWED when the URI's user is a number that may not be dialled.
 
     An emergency number is never dialled. What only ends like one (extension 1000) and what looks like a phone number
-    needs `limits.allow_dial`, which must match `dialled_number` as a whole.
+    needs `allow_dial`, which must match `dialled_number` as a whole.
     """
-    uri = parse_uri(text, field)
     number = dialled_number(uri)
     if is_emergency(uri.user):
-        raise PlanningError(Reason.NUMBER_NOT_ALLOWED, f"{field}: {number} is an emergency number: never dialled")
+        raise DialError(Reason.NUMBER_NOT_ALLOWED, f"{number} is an emergency number: never dialled")
     if looks_like_a_phone_number(uri):
         what = "looks like a phone number"
     elif ends_like_an_emergency_number(uri.user):
         what = "ends like an emergency number, which a SUT may take the rest for a prefix of"
     else:
         return
-    if limits.allow_dial is None or not limits.allow_dial.fullmatch(number):
-        message = f"{field}: {number} {what}, and --allow-dial does not permit it"
-        raise PlanningError(Reason.NUMBER_NOT_ALLOWED, message)
+    if allow_dial is None or not allow_dial.fullmatch(number):
+        message = f"{number} {what}, and --allow-dial does not permit it"
+        raise DialError(Reason.NUMBER_NOT_ALLOWED, message)
 
 
 def is_emergency(user: str) -> bool:
@@ -198,5 +203,20 @@ def _parameter(text: str) -> tuple[str, str]:
     return name.lower(), value
 
 
-def _refused(field: str, text: str, fault: str) -> PlanningError:
-    return PlanningError(Reason.INVALID_TEST, f"{field}: {text!r} {fault}")
+def _refused(text: str, fault: str) -> DialError:
+    return DialError(Reason.INVALID_TEST, f"{text!r} {fault}")
+
+
+def same_uri(one: str, other: str) -> bool:
+    """Both name the same (RFC 3261 §19.1.4), where both can be read; else they are the same text."""
+    try:
+        first, second = parse_uri(one), parse_uri(other)
+    except DialError:
+        return one == other
+    if (first.secure, first.user, first.host.lower(), first.port) != (
+        second.secure, second.user, second.host.lower(), second.port,
+    ):  # fmt: skip
+        return False
+    mine, theirs = dict(first.parameters), dict(second.parameters)
+    compared = (mine.keys() & theirs.keys()) | {"transport", "user"}
+    return all((mine.get(name) or "").lower() == (theirs.get(name) or "").lower() for name in compared)
