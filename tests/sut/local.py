@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import yaml
 
+from agent.contract.address import place
 from tests.sut.base import EXAMPLES, KAMAILIO, Base
 from tests.sut.rootfs import sut_rootfs
 
@@ -27,6 +28,7 @@ SIP_PORT: Final = 5060
 TLS_PORT: Final = 5061
 NAMESPACES: Final = Path("/run/netns")
 PREFIX: Final = "calltest-sut-"
+BOTH_FAMILIES: Final = {"SUT_ADDRESS": "127.0.0.1,::1", "SUT_MEDIA": "", "SUT_RTPENGINE": "127.0.0.1:2223"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,7 @@ class LocalSut:
     @property
     def address(self) -> str:
         """`ip:port` of SIP, over TLS where it has that."""
-        return f"{self.host}:{self.port}"
+        return place(self.host, self.port)
 
     @property
     def enter(self) -> tuple[str, ...]:
@@ -72,17 +74,20 @@ def local_sut(
     namespace: str | None = None,
     replica: int = 0,
     settings: Mapping[str, str] | None = None,
+    ipv6: bool = False,
 ) -> Iterator[LocalSut]:
     """The SUT with these features (words that its entry program knows), ready: its OPTIONS are answered. Needs root.
 
     `phone`: "ring" or "announce" starts phone.py. `namespace`: a network namespace of ours (`network_namespace`), as
     faults of the path need, where replicas are told apart by their number; without one it is on this machine's
-    loopback, at addresses of 127/8 that nothing else uses.
+    loopback, at addresses of 127/8 that nothing else uses. `ipv6`: in a namespace, at ::1 beside 127.0.0.1.
     """
     if os.geteuid():
         raise RuntimeError("the local SUT needs root (it runs in a root folder of its own)")
     rootfs = sut_rootfs(base)
     hosts = _free_hosts() if namespace is None else [f"127.0.{replica + 1}.{last}" for last in (10, 11, 12)]
+    if ipv6:
+        hosts = ["::1"] * 3
     with ExitStack() as stack:
         logs = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX)))
         run = stack.enter_context(_run_folder(rootfs, base))
@@ -96,7 +101,8 @@ def local_sut(
             logs=logs,
         )
         inside = Path("/") / run.relative_to(rootfs)
-        environment = _environment(sut, inside, features, phone) | dict(settings or {})
+        given = BOTH_FAMILIES if ipv6 else {}
+        environment = _environment(sut, inside, features, phone) | given | dict(settings or {})
         running = {
             part: stack.enter_context(_part(part, sut, rootfs, inside, environment))
             for part in base.parts(features, phone)

@@ -4,7 +4,7 @@
 
 Everything is told by the environment:
 
-SUT_ADDRESS       this replica's address (required)
+SUT_ADDRESS       this replica's address, or one of IPv4 and one of IPv6 apart by a comma (required)
 SUT_PORT          SIP over UDP, and with the feature TCP over that too; 5060
 SUT_TLS_PORT      SIP over TLS, with that feature; 5061, which a URI with transport=tls and no port means
 SUT_FEATURES      words for kamailio.cfg, e.g. "OPEN DIRECT_MEDIA"; see there
@@ -17,7 +17,7 @@ SUT_DIAL          host:port that every call goes to, registered or not
 SUT_PHONE         address:port of phone.py; SUT_ADDRESS:5070
 SUT_PHONE_DOES    ring | announce
 SUT_RTPENGINE     address:port of the relay's control socket; 127.0.0.1:2223
-SUT_MEDIA         addresses of the relay towards caller and callee; SUT_ADDRESS twice
+SUT_MEDIA         addresses of the relay towards caller and callee, each as SUT_ADDRESS; that twice
 SUT_RTP_PORTS     30000-34999
 SUT_RUN           the one writable folder; /run/sut
 """
@@ -65,7 +65,7 @@ def main() -> None:
 
 def kamailio() -> None:
     """Writes the table of users, then becomes kamailio."""
-    address, features = setting("SUT_ADDRESS"), wanted_features()
+    addresses, features = own_addresses(), wanted_features()
     realm = setting("SUT_REALM", "example.com")
     users = {} if "OPEN" in features else read_users(Path(setting("SUT_USERS", "/etc/sut/users")), realm)
     run = Path(setting("SUT_RUN", "/run/sut"))
@@ -76,21 +76,21 @@ def kamailio() -> None:
         # The same in each replica, so that one's challenge can be answered at another.
         "NONCE_SECRET": hashlib.sha256(repr(sorted(users.items())).encode()).hexdigest(),
         "RTPENGINE": f"udp:{setting('SUT_RTPENGINE', '127.0.0.1:2223')}",
-        "PHONE_ADDRESS": setting("SUT_PHONE", f"{address}:5070"),
+        "PHONE_ADDRESS": setting("SUT_PHONE", at(addresses[0], "5070")),
     }
     if dial := os.environ.get("SUT_DIAL"):
         defines["DIAL_ADDRESS"] = dial
-    listen = ["-l", f"udp:{address}:{setting('SUT_PORT', '5060')}"]
+    listen = listeners("udp", setting("SUT_PORT", "5060"))
     if "TCP" in features:
-        listen += ["-l", f"tcp:{address}:{setting('SUT_PORT', '5060')}"]
+        listen += listeners("tcp", setting("SUT_PORT", "5060"))
     if "TLS" in features:
-        listen += ["-l", f"tls:{address}:{setting('SUT_TLS_PORT', '5061')}"]
+        listen += listeners("tls", setting("SUT_TLS_PORT", "5061"))
         defines |= given_certificate() if "MUTUAL_TLS" in features else own_certificate(run)
     if "SHARED_LOCATION" in features:
         dmq_port = setting("SUT_DMQ_PORT", "5062")
-        defines["DMQ_ADDRESS"] = f"sip:{address}:{dmq_port}"
-        added += [f'modparam("dmq", "notification_address", "sip:{it}")\n' for it in other_replicas(address)]
-        listen += ["-l", f"udp:{address}:{dmq_port}"]
+        defines["DMQ_ADDRESS"] = f"sip:{at(addresses[0], dmq_port)}"
+        added += [f'modparam("dmq", "notification_address", "sip:{it}")\n' for it in other_replicas(addresses[0])]
+        listen += ["-l", f"udp:{at(addresses[0], dmq_port)}"]
     if "DIRECT_MEDIA" not in features:
         await_relay()
     config = run / "kamailio.cfg"
@@ -98,6 +98,21 @@ def kamailio() -> None:
     config.write_text(f'include_file "{HERE / "kamailio.cfg"}"\n' + "".join(added))
     words = [w for name, value in defines.items() for w in ("-A", name if value is None else f'{name}="{value}"')]
     become("kamailio", "-DD", "-E", "-f", str(config), "-Y", str(run), "-w", str(run), "-m", "64", *listen, *words)
+
+
+def own_addresses() -> list[str]:
+    """IPv4 first, where there is one: by that replicas know each other."""
+    return sorted(setting("SUT_ADDRESS").split(","), key=lambda address: ":" in address)
+
+
+def at(address: str, port: str) -> str:
+    """An address with its port."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def listeners(protocol: str, port: str) -> list[str]:
+    """Options of kamailio: at all addresses."""
+    return [word for address in own_addresses() for word in ("-l", f"{protocol}:{at(address, port)}")]
 
 
 def own_certificate(folder: Path) -> dict[str, str]:
@@ -121,10 +136,11 @@ def given_certificate() -> dict[str, str]:
 
 def rtpengine() -> None:
     """Becomes rtpengine, in user space, with a named interface towards each side."""
-    address = setting("SUT_ADDRESS")
-    sides = setting("SUT_MEDIA", f"{address} {address}").split()
+    own = ",".join(own_addresses())
+    sides = setting("SUT_MEDIA", f"{own} {own}").split()
     if len(sides) != 2:
         sys.exit(f"SUT_MEDIA: {len(sides)} addresses, expected two (towards caller, towards callee)")
+    named = zip(("caller", "callee"), sides, strict=True)
     low, _, high = setting("SUT_RTP_PORTS", "30000-34999").partition("-")
     become(
         "rtpengine",
@@ -134,8 +150,7 @@ def rtpengine() -> None:
         "--log-stderr",
         "--log-level=5",
         "--table=-1",
-        f"--interface=caller/{sides[0]}",
-        f"--interface=callee/{sides[1]}",
+        *(f"--interface={name}/{address}" for name, side in named for address in side.split(",")),
         f"--listen-ng={setting('SUT_RTPENGINE', '127.0.0.1:2223')}",
         f"--port-min={low}",
         f"--port-max={high}",
@@ -146,7 +161,7 @@ def rtpengine() -> None:
 
 def phone() -> None:
     """Becomes phone.py."""
-    listen = setting("SUT_PHONE", f"{setting('SUT_ADDRESS')}:5070")
+    listen = setting("SUT_PHONE", at(own_addresses()[0], "5070"))
     os.execv(sys.executable, [sys.executable, "-B", str(HERE / "phone.py"), listen, setting("SUT_PHONE_DOES")])  # noqa: S606
 
 
@@ -154,24 +169,26 @@ def probe() -> None:
     """One OPTIONS over UDP, and a ping to the relay; exit 0 when both are answered within a second each."""
     if "DIRECT_MEDIA" not in wanted_features() and not relay_answers():
         sys.exit("rtpengine: no answer to ping")
-    ask_options(setting("SUT_ADDRESS"), int(setting("SUT_PORT", "5060")))
+    ask_options(own_addresses()[0], int(setting("SUT_PORT", "5060")))
 
 
 def ask_options(host_asked: str, port_asked: int) -> None:
     """One OPTIONS over UDP; exit status 1 and a sentence, unless it is answered 200 within a second."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    target = at(host_asked, str(port_asked))
+    with socket.socket(socket.AF_INET6 if ":" in host_asked else socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.connect((host_asked, port_asked))
         sock.settimeout(1)
-        host, port = sock.getsockname()
+        host, own_port = sock.getsockname()[:2]
+        here = at(host, str(own_port))
         call_id = uuid.uuid4().hex
         sock.send(
             "\r\n".join(
                 (
-                    f"OPTIONS sip:{host_asked}:{port_asked} SIP/2.0",
-                    f"Via: SIP/2.0/UDP {host}:{port};branch=z9hG4bK{call_id};rport",
+                    f"OPTIONS sip:{target} SIP/2.0",
+                    f"Via: SIP/2.0/UDP {here};branch=z9hG4bK{call_id};rport",
                     "Max-Forwards: 70",
-                    f"From: <sip:probe@{host}>;tag={call_id[:8]}",
-                    f"To: <sip:{host_asked}>",
+                    f"From: <sip:probe@{here}>;tag={call_id[:8]}",
+                    f"To: <sip:{target}>",
                     f"Call-ID: {call_id}",
                     "CSeq: 1 OPTIONS",
                     "Content-Length: 0",
@@ -182,9 +199,9 @@ def ask_options(host_asked: str, port_asked: int) -> None:
         try:
             answer = sock.recv(65535).decode(errors="replace")
         except OSError as error:
-            sys.exit(f"OPTIONS to {host_asked}:{port_asked}: {error or 'no answer'}")
+            sys.exit(f"OPTIONS to {target}: {error or 'no answer'}")
     if not answer.startswith("SIP/2.0 200 ") or call_id not in answer:
-        sys.exit(f"OPTIONS to {host_asked}:{port_asked}: {answer.splitlines()[0]}")
+        sys.exit(f"OPTIONS to {target}: {answer.splitlines()[0]}")
 
 
 def relay_answers() -> bool:
