@@ -1,14 +1,18 @@
 """`calltest run` by IPv6, against peers on ::1: SIP, media, connections, what is told of them, and mixed families."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Self
 
 import pytest
 
 from agent.contract.verdict import Reason
 from tests.component.certificates import Pair, certificate
-from tests.component.field import PASSED, case, cases, judged
+from tests.component.field import PASSED, case, cases, judged, settled
 from tests.component.peers.b2bua import B2bua, Far
-from tests.component.peers.running import Case, Runs, both, echo
+from tests.component.peers.running import Case, Runs, both, echo, run
 from tests.component.peers.sip import sdp
 from tests.component.peers.tcp import TcpUas
 from tests.component.peers.tls import TlsUas
@@ -126,3 +130,17 @@ def test_a_closed_port_is_told_by_icmpv6(runs: Runs, case: Case) -> None:
     assert "ICMP port unreachable" in outcome.text
     assert outcome.peer.address.startswith("[::1]:")
     assert f"to {outcome.peer.address}" in outcome.text
+
+
+def test_what_is_kept_of_a_call_is_of_ipv6(tmp_path: Path) -> None:
+    kept = BETWEEN.replace("spec:\n", "spec:\n  evidence: {keep: Always}\n")
+    outcome = run(case("kept", B2buaV6, kept), "--evidence", str(tmp_path))
+    settled(outcome, PASSED)
+    (capture,) = tmp_path.rglob("Callee/capture.pcap")
+    command = [sys.executable, "-m", "controller.cli", "trace", str(capture), "--json"]
+    traced = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
+    places = {stream[end] for stream in traced["streams"] for end in ("source", "destination")}
+    assert len(places) == 2
+    assert all(place.startswith("[::1]:") for place in places)
+    ladder = capture.with_name("sip.txt").read_text()
+    assert f"received from {outcome.peer.address}  INVITE" in ladder

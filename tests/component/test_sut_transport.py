@@ -1,4 +1,4 @@
-"""`calltest run` through a local Kamailio and rtpengine by IPv6, by both transports that are connections, and as sips."""
+"""`calltest run` through a local Kamailio and rtpengine by IPv6, over UDP, TCP and TLS."""
 
 import json
 import os
@@ -17,10 +17,10 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the local SUT needs r
 V6, V4 = "ipFamily: IPv6", "ipFamily: IPv4"
 
 
-def called(sut: LocalSut, folder: Path, target: str, port: int, *, secure: bool = False) -> dict[str, Any]:
+def called(sut: LocalSut, folder: Path, target: str, port: int, route: str = "Register") -> dict[str, Any]:
     """The run's status. As both IPv4 and IPv6 lead there, the test says which."""
     test = both().replace("port: sip}", f"port: sip, {target}}}")
-    (folder / "test.yaml").write_text(test.replace('"sip:', '"sips:') if secure else test)
+    (folder / "test.yaml").write_text(test.replace('bob@example.com"', f'bob@example.com", route: {route}'))
     host = "[::1]" if "IPv6" in target else "127.0.0.1"
     command = [*sut.enter, *CALLTEST, str(folder / "test.yaml"), "--target", f"{host}:{port}", "-o", "json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
@@ -44,3 +44,9 @@ def test_calls_go_through_kamailio_by_either_family(tmp_path: Path, target: str,
         status = called(sut, tmp_path, target, port)
         assert status["result"] == "Passed", status["message"]
         assert status["endpoints"][0]["address"] == (f"[::1]:{port}" if "IPv6" in target else f"127.0.0.1:{port}")
+
+
+def test_a_callee_is_dialled_by_its_own_address(tmp_path: Path) -> None:
+    with network_namespace() as namespace, local_sut(["OPEN"], namespace=namespace, ipv6=True) as sut:
+        status = called(sut, tmp_path, V6, 5060, "RequestURI")
+        assert status["result"] == "Passed", status["message"]
