@@ -245,7 +245,8 @@ static void find(struct request *request) {
 /* --- the way back --- */
 
 static pjsip_sip_uri *sip_uri_of(const void *uri) {
-    return uri && PJSIP_URI_SCHEME_IS_SIP((const pjsip_uri *)uri) ? pjsip_uri_get_uri((pjsip_uri *)uri) : NULL;
+    const pjsip_uri *any = uri;
+    return any && (PJSIP_URI_SCHEME_IS_SIP(any) || PJSIP_URI_SCHEME_IS_SIPS(any)) ? pjsip_uri_get_uri(any) : NULL;
 }
 
 /* Whether a dialog begins with this message, or is answered by it: what follows can go where it came from. */
@@ -271,7 +272,9 @@ static const pjsip_uri *first_hop(const pjsip_msg *message) {
     return contact ? contact->uri : NULL;
 }
 
-static int type_of_hop(const pjsip_sip_uri *uri) { /* RFC 3263 §4.1, of an address */
+/* RFC 3263 §4.1, of an address; `sips` is TLS, whatever its parameter says of what is below that (RFC 3261 §26.2.2). */
+static int type_of_hop(const pjsip_uri *hop, const pjsip_sip_uri *uri) {
+    if (PJSIP_URI_SCHEME_IS_SIPS(hop)) return PJSIP_TRANSPORT_TLS;
     return uri->transport_param.slen ? (int)pjsip_transport_get_type_from_name(&uri->transport_param)
                                      : PJSIP_TRANSPORT_UDP;
 }
@@ -285,7 +288,7 @@ void tap_route_back(void *of) {
     int type = rdata->tp_info.transport->key.type & ~PJSIP_TRANSPORT_IPV6;
     const pjsip_uri *hop = tap_leads_back(rdata) ? first_hop(message) : NULL;
     const pjsip_sip_uri *sip = sip_uri_of(hop);
-    if (!hop || (sip && type_of_hop(sip) == type)) return;
+    if (!hop || (sip && type_of_hop(hop, sip) == type)) return;
     pjsip_rr_hdr *route = pjsip_rr_hdr_create(pool);
     pjsip_sip_uri *uri = pjsip_sip_uri_create(pool, PJ_FALSE);
     const pj_str_t *const names_of[] = {&hide, &way_back};

@@ -139,7 +139,7 @@ def test_what_is_kept_of_a_call_is_of_ipv6(tmp_path: Path) -> None:
     (capture,) = tmp_path.rglob("Callee/capture.pcap")
     command = [sys.executable, "-m", "controller.cli", "trace", str(capture), "--json"]
     traced = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
-    places = {stream[end] for stream in traced["streams"] for end in ("source", "destination")}
+    places = {stream[end] for stream in traced["streams"] for end in ("src", "dst")}
     assert len(places) == 2
     assert all(place.startswith("[::1]:") for place in places)
     ladder = capture.with_name("sip.txt").read_text()

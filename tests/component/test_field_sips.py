@@ -9,6 +9,7 @@ from agent.contract.verdict import Reason
 from tests.component.field import PASSED, case, cases, judged
 from tests.component.peers.b2bua import B2bua, Far
 from tests.component.peers.running import Case, Runs, both, echo
+from tests.component.peers.sip import Message
 from tests.component.peers.tls import TlsUas
 from tests.component.test_field_tls import over_tls
 
@@ -32,7 +33,11 @@ class SipContact(TlsUas):
 
 
 class Between(B2bua, Sips):
-    """As it is asked to be called, it calls."""
+    """As it is asked to be called, it calls, and goes on to where the answer is from."""
+
+    def far_answered(self, far: Far, message: Message) -> None:
+        far.target = message.uri("contact")
+        super().far_answered(far, message)
 
 
 class Rewriting(Between):

@@ -124,7 +124,7 @@ class PjsuaPhone:
             self._tap.wake(self._items.descriptor)
             self._sockets = start(self._endpoint, self._log, self._tap, sockets)
             self._addresses = [self._local(each) for each in self._sockets]
-            self._anybody = [self._for_anybody(*each) for each in zip(self._sockets, self._addresses, strict=True)]
+            self._anybody = [self._for_anybody(each) for each in self._sockets]
         except (TapError, pj.Error, PhoneError) as error:
             self._endpoint.libDestroy()
             raise PhoneError(why(error) if isinstance(error, pj.Error) else str(error)) from error
@@ -160,9 +160,10 @@ class PjsuaPhone:
         made.create(account_config(account, self._sockets[0], self._encryption.use))
         return made
 
-    def _for_anybody(self, socket: Socket, address: str) -> Account:
+    def _for_anybody(self, socket: Socket) -> Account:
+        """Of no host: an account whose user is called at this agent's own address comes before it."""
         made = Account(None, self._items, self._adopt)
-        nobody = SipAccount(uri=f"sip:calltest@{address}", proxy="", register=False)
+        nobody = SipAccount(uri="sip:calltest@calltest.invalid", proxy="", register=False)
         made.create(account_config(nobody, socket, self._encryption.use), socket is self._sockets[0])
         return made
 
