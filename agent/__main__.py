@@ -30,7 +30,7 @@ from agent.report.lines import Report, claim_stdout, open_result
 from agent.report.metrics import AgentMetrics
 from agent.run.certificates import read_tls
 from agent.run.closed_ports import UdpDoor
-from agent.run.health import HealthMonitor, Sentinel, SocketDrops, throttled_ms
+from agent.run.health import HealthMonitor, Sentinel, SocketDrops, UdpSockets, throttled_ms
 from agent.run.inputs import InputMissingError, SignalFile
 from agent.run.playlist import Playlist, require_playable
 from agent.run.registration import read_login
@@ -110,7 +110,7 @@ def _run(plan: Plan, options: argparse.Namespace, report: Report) -> None:
                 signals=SignalFile(options.signal),
                 stop_asked=stop_asked,
                 clock=clock,
-                health=_health(),
+                health=_health(int(phone.address.rpartition(":")[2]) if plan.transport is Transport.UDP else None),
                 playlist=Playlist(scratch, plan.wav_directory),
                 evidence=evidence,
                 report=report,
@@ -143,11 +143,13 @@ def _planned_phone(plan: Plan, bind: str, scratch: Path) -> Phone:
     )
 
 
-def _health() -> HealthMonitor:
-    """Of this process, watched from now on."""
+def _health(sip_port: int | None) -> HealthMonitor:
+    """Of this process, watched from now on. `sip_port`: of UDP."""
     sentinel = Sentinel()
     sentinel.start()
-    return HealthMonitor(throttled=throttled_ms, drops=SocketDrops().read, worst_ms=sentinel.worst_ms)
+    return HealthMonitor(
+        throttled=throttled_ms, drops=SocketDrops(UdpSockets().read, sip_port), worst_ms=sentinel.worst_ms
+    )
 
 
 def _cannot_go_on(plan: Plan, report: Report, error: Exception) -> None:

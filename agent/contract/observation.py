@@ -76,7 +76,7 @@ class Trouble(Document, frozen=True, kw_only=True, omit_defaults=True):
     stack_ms: float | None = None
     """Of the SIP stack's own thread."""
     socket_drops: int | None = None
-    """Datagrams the kernel dropped at our sockets (/proc/net/udp)."""
+    """Datagrams the kernel dropped at our SIP socket (/proc/net/udp): none where SIP goes by connections."""
 
 
 class Health(Document, frozen=True, kw_only=True, omit_defaults=True):
@@ -87,7 +87,10 @@ class Health(Document, frozen=True, kw_only=True, omit_defaults=True):
     lateness_ms: float | None = None
     """Worst lateness of the process's sentinel."""
     socket_drops: int | None = None
-    """Datagrams the kernel dropped at our sockets (/proc/net/udp)."""
+    """Datagrams the kernel dropped at our SIP socket (/proc/net/udp)."""
+    rtp_drops: int | None = None
+    """And at this leg's own sockets for RTP, from when these were opened: also before its answer, where nobody reads
+    them, for what is missing there is a hole in what was read of them later."""
     rtp_lateness_ms: float | None = None
     """How late its own audio was at worst, by the timestamps it sent."""
     sent_ratio: float | None = None

@@ -39,12 +39,12 @@ class Excuse(StrEnum):
 def overload(health: Health, media_ms: float) -> str | None:
     """What was wrong with the agent while a leg's media ran for `media_ms`; None: nothing that was measured.
 
-    A figure that is None was not measured, which is no overload. Any datagram dropped at our own sockets is one: it
-    would be counted as the path's loss.
+    A figure that is None was not measured, which is no overload. Any datagram dropped at the leg's own sockets is one:
+    it would be counted as the path's loss.
     """
     stalled = _late(health, health.media, MAX_STALL_MS)
     unsent = None if _is_short(health, media_ms) else _unsent(health)
-    found = (_throttled(health.media, media_ms), stalled, _dropped(health.media), unsent)
+    found = (_throttled(health.media, media_ms), stalled, _dropped(health.rtp_drops), unsent)
     return "; ".join(trouble for trouble in found if trouble is not None) or None
 
 
@@ -56,17 +56,17 @@ def media_troubles(health: Health, media_ms: float) -> Mapping[Excuse, str]:
         {
             Excuse.LATE: (throttled, late),
             Excuse.LATE_MEDIA: (throttled, sent_late),
-            Excuse.DROPPED: (_dropped(health.media),),
+            Excuse.DROPPED: (_dropped(health.rtp_drops),),
             Excuse.UNSENT: (_unsent(health),),
         }
     )
 
 
 def call_troubles(health: Health, media_ms: float) -> Mapping[Excuse, str]:
-    """What it may have broken of a call's signalling, from the INVITE on."""
+    """What it may have broken of a call's signalling, from the INVITE on: what its sockets for RTP dropped was none."""
     whole = _both(health.setup, health.media)
     late = (_throttled(whole, whole.over_ms or media_ms), _late(health, whole, MAX_LATENESS_MS))
-    return _by_kind({Excuse.LATE: late, Excuse.DROPPED: (_dropped(whole),)})
+    return _by_kind({Excuse.LATE: late, Excuse.DROPPED: (_dropped(whole.socket_drops),)})
 
 
 def _by_kind(troubles: Mapping[Excuse, Iterable[str | None]]) -> dict[Excuse, str]:
@@ -107,8 +107,8 @@ def _late(health: Health, trouble: Trouble, at_most_ms: float) -> str | None:
     return f"up to {late_ms:.0f} ms late, where {at_most_ms:.0f} are allowed" if late_ms > at_most_ms else None
 
 
-def _dropped(trouble: Trouble) -> str | None:
-    return f"{many(trouble.socket_drops, 'datagram')} dropped at its own sockets" if trouble.socket_drops else None
+def _dropped(datagrams: int | None) -> str | None:
+    return f"{many(datagrams, 'datagram')} dropped at its own sockets" if datagrams else None
 
 
 def _is_short(health: Health, media_ms: float) -> bool:

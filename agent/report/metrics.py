@@ -76,8 +76,8 @@ class AgentMetrics:
             self._jitter.observe(received.jitter_ms / 1000)
         if health.throttled_ms is not None:
             self._throttled.inc(health.throttled_ms / 1000)
-        if health.socket_drops is not None:
-            self._drops.inc(health.socket_drops)
+        if drops := [each for each in (health.socket_drops, health.rtp_drops) if each is not None]:
+            self._drops.inc(sum(drops))
         if health.lateness_ms is not None:
             self._lateness.set(health.lateness_ms / 1000)
 

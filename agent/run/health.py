@@ -3,10 +3,11 @@
 Each reader gives None where the system does not tell (another kernel, no cgroup, no /proc), never 0.
 """
 
+import re
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ SENTINEL_PERIOD_S: Final = 0.02
 """One RTP packet's time."""
 MIN_SAMPLE_S: Final = 0.1
 """A counter read more recently than this is not read again."""
+HEXADECIMAL: Final = re.compile(r"[0-9A-Fa-f]{1,4}")
 
 
 def throttled_ms(root: Path = Path("/")) -> float | None:
@@ -60,23 +62,30 @@ def _figure(path: Path, key: str) -> int | None:
         return None
 
 
-class SocketDrops:
-    """Datagrams that the kernel dropped at this process's UDP sockets: a full receive buffer, mostly."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UdpSocket:
+    """As the kernel tells of one."""
+
+    inode: str
+    port: int
+    """The local one."""
+    drops: int
+    """Datagrams that it dropped there so far: the receive buffer was full, mostly."""
+
+
+class UdpSockets:
+    """The UDP sockets of this process."""
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._proc = root / "proc"
-        self._seen: dict[str, int] = {}
 
-    def read(self) -> int | None:
-        """All drops so far, those of sockets closed since included; None where /proc/net does not tell."""
+    def read(self) -> list[UdpSocket] | None:
+        """Those that are open; None where /proc/net does not tell."""
         own = self._own_inodes()
         tables = [self._table("udp"), self._table("udp6")]
         if own is None or all(table is None for table in tables):
             return None
-        for inode, drops in (row for table in tables if table for row in table):
-            if inode in own:
-                self._seen[inode] = max(drops, self._seen.get(inode, 0))
-        return sum(self._seen.values())
+        return [row for table in tables if table for row in table if row.inode in own]
 
     def _own_inodes(self) -> set[str] | None:
         try:
@@ -91,14 +100,46 @@ class SocketDrops:
         except OSError:  # closed since it was listed
             return ""
 
-    def _table(self, name: str) -> list[tuple[str, int]] | None:
-        """Inode and drops of each socket: columns 10 and 13 (proc_net_udp(5)); malformed rows are skipped."""
+    def _table(self, name: str) -> list[UdpSocket] | None:
+        """Columns 2 (address and port, hexadecimal), 10 and 13 (proc_net_udp(5)); malformed rows are skipped."""
         try:
             rows = (self._proc / "net" / name).read_text().splitlines()[1:]
         except OSError:
             return None
         fields = [row.split() for row in rows]
-        return [(row[9], int(row[12])) for row in fields if len(row) >= 13 and row[12].isdigit()]
+        return [
+            UdpSocket(inode=row[9], port=int(port, 16), drops=int(row[12]))
+            for row in fields
+            if len(row) >= 13 and row[12].isdigit() and HEXADECIMAL.fullmatch(port := row[1].rpartition(":")[2])
+        ]
+
+
+class SocketDrops:
+    """What the kernel dropped at the UDP sockets of this process: at SIP's, and at those of one call's RTP."""
+
+    def __init__(self, read: Callable[[], Sequence[UdpSocket] | None], sip_port: int | None) -> None:
+        """`sip_port`: of UDP; None: SIP goes by connections."""
+        self._read, self._sip_port = read, sip_port
+        self._seen: dict[str, tuple[UdpSocket, float]] = {}
+        """By inode, those closed since too, with when they were seen last."""
+        self._known = False
+
+    def sample(self, now_s: float) -> None:
+        """Reads them."""
+        sockets = self._read()
+        self._known = sockets is not None
+        self._seen.update({socket.inode: (socket, now_s) for socket in sockets or ()})
+
+    def of_sip(self) -> int | None:
+        """So far; None: not known."""
+        if not self._known:
+            return None
+        return sum(one.drops for one, _ in self._seen.values() if one.port == self._sip_port)
+
+    def of_rtp(self, ports: Collection[int], since_s: float) -> int | None:
+        """At sockets of those ports that were there since then, from their opening on. None: none was seen."""
+        mine = [one for one, seen_s in self._seen.values() if one.port in ports and seen_s >= since_s]
+        return sum(one.drops for one in mine) if mine else None
 
 
 class Lateness:
@@ -168,7 +209,7 @@ class HealthMonitor:
     """Reads the counters while calls are up, and says what changed during a stretch of a leg."""
 
     throttled: Callable[[], float | None]
-    drops: Callable[[], int | None]
+    drops: SocketDrops
     worst_ms: Callable[[float], float | None]
     """Worst lateness of the process since a time."""
     _loop: Lateness = field(default_factory=Lateness)
@@ -183,7 +224,8 @@ class HealthMonitor:
             return
         self._sampled_s = now_s
         self._throttled_ms = self.throttled()
-        self._drops = self.drops()
+        self.drops.sample(now_s)
+        self._drops = self.drops.of_sip()
 
     def loop_was_late(self, now_s: float, late_s: float) -> None:
         """By how much the agent's event loop came too late to what was due. Times must not go backwards."""
@@ -210,14 +252,19 @@ class HealthMonitor:
             socket_drops=None if (drops := _grown(window.socket_drops, self._drops)) is None else int(drops),
         )
 
+    def rtp_drops(self, ports: Collection[int], began_s: float) -> int | None:
+        """Of a leg with those ports, which began then; None: not known."""
+        return self.drops.of_rtp(ports, began_s)
 
-def health_of(setup: Trouble, media: Trouble | None) -> Health:
+
+def health_of(setup: Trouble, media: Trouble | None, rtp_drops: int | None = None) -> Health:
     """A leg's health: its own words are those of its media, or of its setup where it had none (it was not answered)."""
     told = setup if media is None else media
     return Health(
         throttled_ms=told.throttled_ms,
         lateness_ms=told.lateness_ms,
         socket_drops=told.socket_drops,
+        rtp_drops=rtp_drops,
         setup=setup,
         media=media or Trouble(),
     )

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final, overload
 
-from agent.phone.protocol import CallEnded, Event, MessageSeen
+from agent.phone.protocol import CallEnded, Event, MediaActive, MessageSeen
 from agent.sip.text import SipHead
 
 MAX_OF_A_KIND: Final = 128
@@ -45,6 +45,12 @@ class LegEvents(Sequence[Event]):
         if ended is not None:
             self._kept.remove(ended)
         return ended
+
+    @property
+    def rtp_ports(self) -> set[int]:
+        """Ours, of all that was negotiated."""
+        places = (event.local_rtp for event in self._kept if isinstance(event, MediaActive))
+        return {int(place.rpartition(":")[2]) for place in places if place is not None}
 
     @overload
     def __getitem__(self, index: int) -> Event: ...

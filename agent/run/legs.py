@@ -70,6 +70,7 @@ class Leg:
     from_tag: str = ""
     """Of the INVITE that began it, where it came in."""
     events: LegEvents = field(default_factory=LegEvents)
+    began_s: float = 0.0
     window: Window | None = None
     setup: Trouble | None = None
     """Once it was answered."""
@@ -162,7 +163,8 @@ class LegBook:
     def _new(self, facts: LegFacts, handle: CallHandle | None) -> Leg:
         if (code := _own_code(facts)) is not None:
             self._codes_begun.append(code)
-        leg = Leg(facts=facts, handle=handle, window=self._health.begin(self._clock.monotonic_s()))
+        began_s = self._clock.monotonic_s()
+        leg = Leg(facts=facts, handle=handle, began_s=began_s, window=self._health.begin(began_s))
         if facts.sip_call_id is not None:
             for message in self._unclaimed.pop(facts.sip_call_id, ()):
                 leg.events.add(message, parse_head(message.text))
@@ -302,7 +304,8 @@ class LegBook:
     def _measure(self, leg: Leg, at_s: float) -> None:
         if leg.window is not None:
             last = self._health.end(leg.window, at_s)
-            leg.health = health_of(leg.setup or last, last if leg.setup else None)
+            rtp_drops = self._health.rtp_drops(leg.events.rtp_ports, leg.began_s)
+            leg.health = health_of(leg.setup or last, last if leg.setup else None, rtp_drops)
 
     def _record_call_event(self, leg: Leg, event: Event) -> None:
         if isinstance(event, CallEnded):

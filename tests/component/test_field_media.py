@@ -1,11 +1,15 @@
 """Media as people's systems send it: other packet times, pauses, keep-alives, sources that begin anew or elsewhere."""
 
 import struct
+import time
 
 from tests.component.field import PASSED, case, cases, judged
 from tests.component.peers.rtp import COMFORT_NOISE, PCMU, Rtp, Source, bound, noise
 from tests.component.peers.running import MEDIA, Case, Runs, echo
 from tests.component.peers.uas import Call, Uas
+
+SILENT = b"\xff" * 160
+"""20 ms of PCMU."""
 
 # --- packet times (RFC 8866 §6.4, RFC 3551 §4.2)
 
@@ -217,6 +221,48 @@ def test_what_was_lost_fails(runs: Runs, case: Case) -> None:
     outcome = judged(runs, case, "Failed/PacketLoss")
     failure = next(each for each in outcome.run["status"]["failures"] if each["reason"] == "PacketLoss")
     assert 8 < float(failure["observed"].split(" %")[0]) < 12, outcome.why
+
+
+# --- before the answer (RFC 3264 §5.1)
+
+
+class Early(Uas):
+    """Its media begins with the INVITE and goes on, whatever it is that it plays; it answers late."""
+
+    ring_s = 8.0
+
+    def ring(self, call: Call) -> None:
+        super().ring(call)
+        self._beat(call, time.monotonic(), 0)
+
+    def _beat(self, call: Call, began_s: float, sent: int) -> None:
+        due = int((time.monotonic() - began_s) / 0.02)
+        for number in range(sent, due):
+            call.source.send(PCMU, 160 * number, SILENT)
+        if not call.over:
+            self.later(0.01, lambda: self._beat(call, began_s, due))
+
+    def media(self, call: Call, packet: Rtp) -> None:
+        """It only plays."""
+
+
+class EarlyForEver(Early):
+    def answer(self, call: Call) -> None:
+        """Nor does it ever."""
+
+
+UNASKED = echo('rtp: {minPackets: 100, maxLossPercent: "1"}', answerTimeoutSeconds="12")
+
+
+@cases(case("early media that nobody reads", Early, UNASKED))
+def test_a_hole_that_our_own_socket_made_before_the_answer_is_no_loss(runs: Runs, case: Case) -> None:
+    outcome = judged(runs, case, "Inconclusive/AgentOverloaded")
+    assert "dropped at its own sockets" in outcome.why
+
+
+@cases(case("early media, and no answer", EarlyForEver, UNASKED))
+def test_media_excuses_no_answer_that_never_came(runs: Runs, case: Case) -> None:
+    judged(runs, case, "Failed/NoAnswer")
 
 
 # --- whose media it is

@@ -11,7 +11,7 @@ from agent.contract.result import AgentResult, ProgressLine, decode_line, decode
 from agent.contract.verdict import Role
 from agent.report.evidence import Evidence
 from agent.report.lines import Report
-from agent.run.health import HealthMonitor
+from agent.run.health import HealthMonitor, SocketDrops
 from agent.run.playlist import Playlist
 from agent.run.runner import Runner
 from tests.unit.fake_clock import FakeClock
@@ -108,7 +108,7 @@ class World:
             signals=Script(self.clock, one_stage() if steps is None else steps),
             stop_asked=lambda: self.clock.now_s - 1000 >= self.terminated_s,
             clock=self.clock,
-            health=HealthMonitor(throttled=lambda: 0.0, drops=lambda: 0, worst_ms=lambda _: 1.0),
+            health=HealthMonitor(throttled=lambda: 0.0, drops=SocketDrops(list, None), worst_ms=lambda _: 1.0),
             playlist=Playlist(tmp_path, the_plan.wav_directory),
             evidence=Evidence(the_plan, self.clock),
             report=Report(plan=the_plan, plan_sha256="digest", write_line=self._line, write_result=self._result),

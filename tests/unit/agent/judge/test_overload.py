@@ -7,12 +7,13 @@ import pytest
 from agent.contract.observation import Health, Side, Trouble
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.leg import judge_leg
-from agent.judge.overload import Excuse, media_troubles, overload
+from agent.judge.overload import Excuse, call_troubles, media_troubles, overload
 from tests.unit.agent.judge.judging import CALLEE, CALLER, both, callee_alone, caller_alone, said
 from tests.unit.builders import caller_leg, digits, plan
 
 MEDIA = {Check.RTP_PACKETS, Check.RTP_LOSS, Check.RTP_JITTER, Check.AUDIO, Check.DTMF}
-DROPS = {"health__media__socket_drops": 3}
+DROPS = {"health__rtp_drops": 3, "health__media__socket_drops": 3}
+"""At all of its sockets."""
 SETUP_DROPS = {"health__setup__socket_drops": 3}
 LATE = {"health__media__lateness_ms": 201.0}
 
@@ -26,7 +27,7 @@ def media(sent_ratio: float | None = None, **trouble: Any) -> Health:
     [
         (media(throttled_ms=401.0), "CPU-throttled for 401 of 8000 ms"),
         (media(lateness_ms=1001.0), "up to 1001 ms late, where 1000 are allowed"),
-        (media(socket_drops=1), "1 datagram dropped at its own sockets"),
+        (Health(rtp_drops=1), "1 datagram dropped at its own sockets"),
         (Health(sent_ratio=0.94), "it sent 94 % of the RTP that was due, where 95 % are needed"),
     ],
 )
@@ -53,8 +54,27 @@ def test_of_a_short_call_a_late_beginning_is_a_twentieth_and_no_overload():
     assert Excuse.UNSENT in media_troubles(Health(sent_ratio=0.94), 1000.0), "of what did not hold it may be the cause"
 
 
+def test_what_its_sockets_for_rtp_dropped_is_no_excuse_for_sip_and_the_other_way_round():
+    deaf, lost = Health(rtp_drops=3), Health(setup=Trouble(socket_drops=3))
+    assert (Excuse.DROPPED in media_troubles(deaf, 8000.0), Excuse.DROPPED in call_troubles(deaf, 8000.0)) == (
+        True,
+        False,
+    )
+    assert (Excuse.DROPPED in media_troubles(lost, 8000.0), Excuse.DROPPED in call_troubles(lost, 8000.0)) == (
+        False,
+        True,
+    )
+
+
+def test_an_invite_that_nobody_answered_is_not_excused_by_media_that_came_all_the_same():
+    gave_up = {"final_code": None, "progress__answered_ms": None, "progress__bye_ms": None}
+    gave_up |= {"progress__ended_ms": 30_000.0}
+    assert caller_alone(**gave_up, health__rtp_drops=900) == [(Check.ANSWERED, Reason.NO_ANSWER)]
+    assert caller_alone(**gave_up, **SETUP_DROPS) == [(Check.ANSWERED, Reason.AGENT_OVERLOADED)]
+
+
 def test_several_troubles_are_all_named():
-    assert overload(media(lateness_ms=3000.0, socket_drops=1), 8000.0) == (
+    assert overload(Health(media=Trouble(lateness_ms=3000.0), rtp_drops=1), 8000.0) == (
         "up to 3000 ms late, where 1000 are allowed; 1 datagram dropped at its own sockets"
     )
 

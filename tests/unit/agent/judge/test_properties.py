@@ -76,7 +76,7 @@ troubles = st.builds(
     socket_drops=st.none() | st.integers(0, 1),
 )  # fmt: skip
 health = st.builds(
-    Health, setup=troubles, media=troubles,
+    Health, setup=troubles, media=troubles, rtp_drops=st.none() | st.integers(0, 1),
     sent_ratio=st.none() | st.sampled_from([0.5, 1.0]),
 )  # fmt: skip
 byes = st.builds(

@@ -9,7 +9,7 @@ import pytest
 
 from agent.contract.expect import Audio, ExpectLeg, MediaSource
 from agent.contract.messages import ExpectHeader, ExpectRequestUri, Message
-from agent.contract.observation import RegistrationObservation
+from agent.contract.observation import Health, RegistrationObservation
 from agent.contract.outcome import EndedBy, ExpectPhrase, ExpectReason, Forking, OnRedirect, Wanted
 from agent.contract.verdict import Check, Reason, Result, Role
 from agent.judge.checks import RULES, run
@@ -32,7 +32,6 @@ from tests.unit.agent.judge.wire import (
     carrier,
     rtp,
     silence,
-    troubled,
     unbelieved,
     unconnected,
     unsecured,
@@ -285,7 +284,7 @@ WIRE: dict[Reason, Case] = {
     Reason.NO_AUDIO: lambda: verdict(caller(sound=silence()), callee(sound=silence())),
     Reason.WRONG_AUDIO: lambda: verdict(callee=callee(sound=encode(CODE ^ 0x5A5A5A, frames=8))),
     Reason.UNEXPECTED_AUDIO: lambda: verdict(group__expect__callee=change(EXPECT, audio=Audio.SILENCE)),
-    Reason.AGENT_OVERLOADED: lambda: verdict(caller(health=troubled(socket_drops=3))),
+    Reason.AGENT_OVERLOADED: lambda: verdict(caller(health=Health(rtp_drops=3))),
     Reason.AGENT_ERROR: lambda: verdict(*(end(code=500) for end in (caller, callee))),
     Reason.CALLEE_SHARED: lambda: verdict(caller(code=480, refusal={"X-Calltest-Refused": "CalleeShared"}), None),
     Reason.PEER_LOST: lambda: verdict(BUSY[0], None, callee_lost=True),

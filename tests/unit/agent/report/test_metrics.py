@@ -37,7 +37,7 @@ def test_what_was_measured_is_added_up():
                 sections=(SECTION,),
                 sent=(change(SOURCE, packets=100),),
                 received=(change(SOURCE, packets=90, lost=10, jitter_ms=2.0),),
-                health=Health(throttled_ms=500, lateness_ms=20, socket_drops=3),
+                health=Health(throttled_ms=500, lateness_ms=20, socket_drops=1, rtp_drops=2),
             )
         )
     assert value(metrics, "calltest_agent_rtp_packets_total", direction="sent") == 200

@@ -12,6 +12,7 @@ from agent.contract.plan import Account, Signal, call_key
 from agent.contract.result import decode_result
 from agent.contract.verdict import Reason, Role
 from agent.phone.protocol import NotFollowed, Unparsed
+from agent.run.health import SocketDrops, UdpSocket
 from tests.unit.agent.world import SILENCE, UID, group, one_stage, plan
 from tests.unit.builders import change
 from tests.unit.fake_phone import Peer
@@ -81,7 +82,7 @@ def test_no_answer_to_an_agent_that_was_late_is_not_the_paths_silence(world):
 def test_datagrams_dropped_before_the_answer_are_the_agents_own(world):
     it = world(plan(), Peer(answers_after_s=None))
     drops = iter(range(1000))
-    it.runner._health.drops = lambda: next(drops)
+    it.runner._health.drops = SocketDrops(lambda: [UdpSocket(inode="1", port=5060, drops=next(drops))], 5060)
     it.run()
     assert [finding.reason for finding in it.legs[0].findings] == [Reason.AGENT_OVERLOADED]
 

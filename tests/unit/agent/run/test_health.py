@@ -5,7 +5,16 @@ import threading
 import pytest
 
 from agent.contract.observation import Trouble
-from agent.run.health import HealthMonitor, Lateness, Sentinel, SocketDrops, health_of, throttled_ms
+from agent.run.health import (
+    HealthMonitor,
+    Lateness,
+    Sentinel,
+    SocketDrops,
+    UdpSocket,
+    UdpSockets,
+    health_of,
+    throttled_ms,
+)
 
 UDP_HEADER = (
     "  sl local_address rem_address st tx_queue rx_queue tr tm->when retrnsmt uid timeout inode ref pointer drops"
@@ -68,13 +77,12 @@ def test_without_a_cpu_cgroup_nothing_is_known(tmp_path, cgroup):
 
 def test_without_proc_nothing_is_known(tmp_path):
     assert throttled_ms(tmp_path) is None
-    assert SocketDrops(tmp_path).read() is None
+    assert UdpSockets(tmp_path).read() is None
 
 
-def row(inode, drops):
-    return (
-        f"  1: 0100007F:13C4 00000000:0000 07 00000000:00000000 00:00000000 00000000 0 0 {inode} 2 0000000000 {drops}"
-    )
+def row(inode, drops, port=5060):
+    local, rest = f"0100007F:{port:04X}", "00000000:0000 07 00000000:00000000 00:00000000 00000000 0 0"
+    return f"  1: {local} {rest} {inode} 2 0000000000 {drops}"
 
 
 def sockets(root, *inodes):
@@ -96,28 +104,58 @@ def test_drops_of_our_own_sockets_only_and_of_both_families(tmp_path):
     sockets(tmp_path, 100, 200)
     udp(tmp_path, row(100, 3), row(999, 50))
     udp(tmp_path, row(200, 4), table="udp6")
-    assert SocketDrops(tmp_path).read() == 7
+    assert UdpSockets(tmp_path).read() == [
+        UdpSocket(inode="100", port=5060, drops=3),
+        UdpSocket(inode="200", port=5060, drops=4),
+    ]
 
 
-def test_drops_of_a_socket_closed_since_still_count(tmp_path):
-    drops = SocketDrops(tmp_path)
-    sockets(tmp_path, 100, 200)
-    udp(tmp_path, row(100, 3), row(200, 1))
-    assert drops.read() == 4
-    sockets(tmp_path, 200)
-    udp(tmp_path, row(200, 2))
-    assert drops.read() == 5
+def drops_of(*samples, sip_port=5060):
+    """After these, a second apart: each of sockets, as (inode, port, drops)."""
+    left = [
+        None if sample is None else [UdpSocket(inode=inode, port=port, drops=drops) for inode, port, drops in sample]
+        for sample in samples
+    ]
+    made = SocketDrops(lambda: left.pop(0), sip_port)
+    for number in range(len(samples)):
+        made.sample(float(number))
+    return made
+
+
+def test_a_call_has_the_drops_of_its_own_sockets_and_sip_has_its_own():
+    drops = drops_of([("1", 5060, 2), ("2", 4000, 3), ("3", 4002, 50)])
+    assert (drops.of_sip(), drops.of_rtp({4000}, 0.0), drops.of_rtp({4000, 4002}, 0.0)) == (2, 3, 53)
+
+
+def test_what_is_dropped_before_somebody_listens_counts_and_after_its_end_too():
+    drops = drops_of([("1", 5060, 0), ("2", 4000, 140)], [("1", 5060, 0), ("2", 4000, 142)], [("1", 5060, 0)])
+    assert drops.of_rtp({4000}, 0.0) == 142
+
+
+def test_of_a_port_that_another_call_had_before_those_drops_are_none_of_this_one():
+    drops = drops_of([("2", 4000, 140)], [], [("9", 4000, 1)])
+    assert drops.of_rtp({4000}, 2.0) == 1
+
+
+def test_where_sip_goes_by_connections_its_socket_drops_nothing():
+    assert drops_of([("2", 4000, 3)], sip_port=None).of_sip() == 0
+
+
+def test_what_nobody_tells_is_not_known():
+    drops = drops_of(None)
+    assert (drops.of_sip(), drops.of_rtp({4000}, 0.0)) == (None, None)
+    assert drops_of([("2", 4000, 3)]).of_rtp(set(), 0.0) is None
 
 
 def test_malformed_rows_are_skipped(tmp_path):
     sockets(tmp_path, 100)
     udp(tmp_path, "short row", row(100, "many"), row(100, 6))
-    assert SocketDrops(tmp_path).read() == 6
+    assert [socket.drops for socket in UdpSockets(tmp_path).read()] == [6]
 
 
 def test_no_table_is_not_zero_drops(tmp_path):
     sockets(tmp_path, 100)
-    assert SocketDrops(tmp_path).read() is None
+    assert UdpSockets(tmp_path).read() is None
 
 
 def test_the_worst_lateness_since_a_time():
@@ -152,7 +190,12 @@ class Counters:
         return self.throttled
 
     def monitor(self):
-        return HealthMonitor(throttled=self.read_throttled, drops=lambda: self.drops, worst_ms=lambda begin_s: begin_s)
+        return HealthMonitor(
+            throttled=self.read_throttled, drops=SocketDrops(self.read_sockets, 5060), worst_ms=lambda begin_s: begin_s
+        )
+
+    def read_sockets(self):
+        return [UdpSocket(inode="1", port=5060, drops=self.drops)]
 
 
 def test_a_window_holds_what_changed_in_it():
@@ -181,8 +224,9 @@ def test_a_legs_health_is_that_of_its_media_or_of_its_setup_where_it_had_none():
     unanswered = health_of(setup, None)
     assert (unanswered.throttled_ms, unanswered.lateness_ms, unanswered.socket_drops) == (1.0, 2.0, 3)
     assert (unanswered.setup, unanswered.media) == (setup, Trouble())
-    answered = health_of(setup, media)
+    answered = health_of(setup, media, 7)
     assert (answered.throttled_ms, answered.socket_drops, answered.setup, answered.media) == (9.0, None, setup, media)
+    assert (answered.rtp_drops, unanswered.rtp_drops) == (7, None)
 
 
 def test_windows_overlap():

@@ -5,6 +5,7 @@ import wave
 import pytest
 
 from agent.contract.call import Play, WavReference
+from agent.contract.media import Negotiated
 from agent.contract.observation import LegObservation, Side
 from agent.contract.verdict import Role
 from agent.observe.leg import LegFacts
@@ -16,6 +17,7 @@ from agent.phone.protocol import (
     DigitReceived,
     DtmfMethod,
     IncomingCall,
+    MediaActive,
     MessageSeen,
     NotSent,
     PutOff,
@@ -23,7 +25,7 @@ from agent.phone.protocol import (
     Unparsed,
 )
 from agent.report.evidence import Evidence
-from agent.run.health import HealthMonitor
+from agent.run.health import HealthMonitor, SocketDrops, UdpSocket
 from agent.run.leg_events import MAX_OF_A_KIND, MAX_OTHERS
 from agent.run.legs import MAX_WAITING, LegBook
 from agent.run.playlist import Playlist
@@ -45,11 +47,14 @@ class Book:
         self.clock, self.timers = FakeClock(), Timers()
         self.told: list[LegObservation] = []
         self.ms = 0
+        self.sockets: list[UdpSocket] = []
         self.book = LegBook(
             plan=plan(),
             clock=self.clock,
             timers=self.timers,
-            health=HealthMonitor(throttled=lambda: 0.0, drops=lambda: 0, worst_ms=lambda _: 0.0),
+            health=HealthMonitor(
+                throttled=lambda: 0.0, drops=SocketDrops(lambda: self.sockets, None), worst_ms=lambda _: 0.0
+            ),
             evidence=Evidence(plan(), self.clock),
             on_leg=self.told.append,
             on_invite=self.came,
@@ -199,6 +204,17 @@ def test_a_call_that_was_not_answered_has_its_setups_health(it):
     it.settle()
     health = it.told[0].health
     assert (health.setup.over_ms, health.media.over_ms, health.lateness_ms) == (2000, None, 0.0)
+
+
+def test_what_was_dropped_at_a_calls_own_sockets_is_its_own(it):
+    it.begin()
+    it.sockets += [UdpSocket(inode="1", port=4000, drops=9), UdpSocket(inode="2", port=5000, drops=2)]
+    negotiated = Negotiated(codec="PCMU", telephone_event_payload_type=None, remote_rtp=None)
+    it.book.record(MediaActive(at_s=it.clock.now_s, call=ONE, negotiated=negotiated, local_rtp="10.0.0.7:4000"))
+    it.clock.now_s += 2
+    it.end()
+    it.settle()
+    assert (it.told[0].health.rtp_drops, it.told[0].health.socket_drops) == (9, 0)
 
 
 def test_the_stacks_word_of_the_answer_serves_where_the_message_could_not_be_read(it):

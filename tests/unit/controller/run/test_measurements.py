@@ -6,7 +6,7 @@ from controller.run.measurements import METRICS, samples
 from tests.unit.builders import SECTION, change
 from tests.unit.controller.measured import CALLEE, CALLER, MEASURED, leg, verdict
 
-SPOILED = Health(media=Trouble(over_ms=8000, socket_drops=3))
+SPOILED = Health(media=Trouble(over_ms=8000), rtp_drops=3)
 
 
 def test_what_was_measured_has_its_number() -> None:

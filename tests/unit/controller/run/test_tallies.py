@@ -9,7 +9,7 @@ from controller.run.tallies import COUNTERS, HISTOGRAMS, counted, observed
 from tests.unit.builders import SECTION, change
 from tests.unit.controller.measured import CALLEE, CALLER, FAILED, MEASURED, leg, media, verdict
 
-SPOILED = Health(media=Trouble(over_ms=8000, socket_drops=3))
+SPOILED = Health(media=Trouble(over_ms=8000), rtp_drops=3)
 LATE = Health(setup=Trouble(over_ms=40, lateness_ms=300))
 
 

@@ -222,7 +222,7 @@ def test_own_drops_excuse_digits_that_are_missing_at_either_end():
     ], "lateness takes none away"
 
 
-DROPS = {"health__media__socket_drops": 3}
+DROPS = {"health__rtp_drops": 3}
 NOTHING_ASKED_BACK = {"group__expect__caller": ExpectLeg()}
 
 
@@ -252,7 +252,7 @@ def test_tones_without_telephone_event_in_the_sdp_say_so():
 
 
 def test_events_that_an_agent_dropped_beside_tones_are_its_own_doing():
-    dropped = {"health__media__socket_drops": 3}
+    dropped = {"health__rtp_drops": 3}
     assert (Check.DTMF, Reason.AGENT_OVERLOADED) in callee_alone(dtmf_received=(), dtmf_tones="1234#", **dropped)
     by_info = callee_alone(dtmf_received=BY_INFO, **dropped)
     assert (Check.DTMF, Reason.DTMF_OTHER_METHOD) in by_info

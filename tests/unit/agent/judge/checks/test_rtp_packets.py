@@ -280,7 +280,7 @@ def test_one_packet_is_not_nothing():
 
 def test_nothing_came_to_an_agent_that_dropped_it_or_from_one_that_did_not_send():
     nothing = {"received": (), "heard": None} | NO_DIGITS
-    dropped = both(caller=nothing | {"health__media__socket_drops": 9}, **NOTHING_ASKED)
+    dropped = both(caller=nothing | {"health__rtp_drops": 9}, **NOTHING_ASKED)
     assert said(dropped.findings) == [(Check.RTP_PACKETS, Reason.AGENT_OVERLOADED)]
     unsent = both(caller=nothing, callee={"health__sent_ratio": 0.2}, **NOTHING_ASKED)
     assert said(unsent.findings) == [(Check.RTP_PACKETS, Reason.PEER_LOST)]
