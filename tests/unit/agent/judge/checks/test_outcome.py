@@ -221,6 +221,12 @@ def test_any_18x_of_any_fork_is_ringing_and_100_is_none() -> None:
     assert (finding.reason, finding.observed) == (Reason.RINGING_MISSING, "its 486 at once")
 
 
+def test_messages_that_were_too_many_to_keep_may_be_the_one_that_is_missing() -> None:
+    asked = expecting(sip_code=486, ringing_within_milliseconds=50) | {"callee_declared": False}
+    cut = {"final_code": 486, "progress__ringing_ms": None, "events_left_out": 3}
+    assert caller_alone(asked, **cut) == [(Check.RINGING, Reason.NOT_MEASURED)]
+
+
 def test_ringing_that_our_callee_was_late_with_is_its_own() -> None:
     """By the callee's clock it rang 80 ms after its INVITE, and by the caller's 90 after its own."""
     asked = expecting(ringing_within_milliseconds=60)
