@@ -118,7 +118,7 @@ def _counted(leg: LegObservation, crossed: Media | None, ended: CallEnded | None
         leg,
         received=crossed.received if crossed else None,
         sent=crossed.sent if crossed else None,
-        srtp=crossed.srtp if crossed else None,
+        srtp=(crossed.srtp or None) if crossed else None,
         left_out=told.left_out + (ended.uncounted + ended.strangers if ended else 0),
         uncounted=ended.uncounted if ended else 0,
         gaps=told.gaps,

@@ -1,11 +1,12 @@
 """A SIP and RTP peer that means harm, against our agents: no crash, no hang, bounded memory, never a Passed verdict.
 
 usage: dev/uv run --no-sync python -m tests.component.hostile [--seconds N] [--seed N] [--transport UDP|TCP|TLS]
+                                                              [--srtp SDES|DTLS]
 
 `calltest run` calls it over and over (callers alone; caller and callee), and over UDP a parrot is flooded all the
-while. Over connections it also sends half messages, and ends them where that hurts. It
-never sends a 200 to an INVITE that could be taken for one, nor media that is any. Everything random comes from the
-seed, but when it happens does not. Prints a table; exit 1 on a fault.
+while. Over connections it also sends half messages, and ends them where that hurts. It never sends a 200 to an INVITE
+that could be taken for one, nor media that is any; with --srtp, over UDP, it answers, and nobody can take for SRTP what
+it sends then. Everything random comes from the seed, but when it happens does not. Prints a table; exit 1 on a fault.
 """
 
 import argparse
@@ -23,8 +24,9 @@ from pathlib import Path
 from typing import Final
 
 from agent.contract.plan import Transport
+from agent.contract.srtp import Keying
 from tests.component.garbage import Packets, Texts
-from tests.component.hostile_runs import MAX_MB, Tally, placed, watched_parrot
+from tests.component.hostile_runs import MAX_MB, How, Tally, placed, watched_parrot
 from tests.component.peers.rtp import bound
 from tests.component.peers.sip import Message, branch, media_target, response, sdp, with_tag, written
 from tests.component.peers.tcp import TcpUas
@@ -295,17 +297,17 @@ class Flooder(Hostile):
         return written(start, headers, body if self.dice.random() < 0.8 else self.texts.sdp(body))
 
 
-def attack(seconds: float, seed: int, calls: int = 20, transport: Transport = Transport.UDP) -> Tally:
+def attack(seconds: float, seed: int, how: How) -> Tally:
     """Until the time is over; the last run is let come to its end."""
     tally, until_s, number = Tally(), time.monotonic() + seconds, 0
     with tempfile.TemporaryDirectory(prefix="calltest-hostile-") as folder, contextlib.ExitStack() as stack:
-        if transport is Transport.UDP:
+        if how.transport is Transport.UDP:
             parrot = stack.enter_context(watched_parrot(Path(folder), tally))
             stack.enter_context(Flooder(seed, tally.sent, parrot))
         while number == 0 or time.monotonic() < until_s:
-            with both_at_once(seed + number, tally, transport) as peers:
+            with both_at_once(seed + number, tally, how) as peers:
                 threads = [
-                    threading.Thread(target=placed, args=(Path(folder), kind, number, peer, calls, tally, transport))
+                    threading.Thread(target=placed, args=(Path(folder), kind, number, peer, how, tally))
                     for kind, peer in zip(("callers", "ends"), peers, strict=True)
                 ]
                 for thread in threads:
@@ -317,9 +319,11 @@ def attack(seconds: float, seed: int, calls: int = 20, transport: Transport = Tr
 
 
 @contextlib.contextmanager
-def both_at_once(seed: int, tally: Tally, transport: Transport) -> Iterator[tuple[str, str]]:
+def both_at_once(seed: int, tally: Tally, how: How) -> Iterator[tuple[str, str]]:
     """Addresses of two peers."""
-    peer = PEERS[transport]
+    from tests.component.hostile_srtp import SEALED  # noqa: PLC0415  # they are made of these here
+
+    peer: type[Hostile] = SEALED[how.keying] if how.keying else PEERS[how.transport]
     with peer(2 * seed, tally.sent) as one, peer(2 * seed + 1, tally.sent) as other:
         yield one.address, other.address
 
@@ -329,9 +333,10 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--transport", type=Transport, choices=Transport, default=Transport.UDP)
+    parser.add_argument("--srtp", type=Keying, choices=Keying)
     asked = parser.parse_args()
     print(f"seed {asked.seed}", flush=True)
-    tally = attack(asked.seconds, asked.seed, transport=asked.transport)
+    tally = attack(asked.seconds, asked.seed, How(transport=asked.transport, keying=asked.srtp))
     for title, counts in (("sent", tally.sent), ("verdicts of runs", tally.verdicts), ("reasons", tally.reasons)):
         print(f"\n| {title} | |\n|---|---|")
         print("\n".join(f"| {name} | {count:,} |" for name, count in counts.most_common()))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from agent.contract.plan import Transport
 from agent.contract.result import decode_result
+from agent.contract.srtp import Keying
 from tests.component.peers.rtp import bound
 from tests.component.peers.running import CALLTEST
 from tests.component.peers.sip import branch, written
@@ -30,7 +31,7 @@ kind: CallTest
 metadata: {{name: KIND}}
 spec:
   target: {{service: {{name: sut}}, port: sip, transport: TRANSPORT}}
-  caller: {{uri: "sip:alice@example.com"}}
+  caller: {{uri: "sip:alice@example.com"MEDIA}}
   CALLEE
   activeDeadlineSeconds: {DEADLINE_S}
   calls:
@@ -41,7 +42,8 @@ spec:
     holdSeconds: 2
     answerTimeoutSeconds: 4
 """
-CALLEE = 'callee: {uri: "sip:callee@example.com"}'
+CALLEE = 'callee: {uri: "sip:callee@example.com"MEDIA}'
+MEDIA = ", media: {srtp: {use: Mandatory, keying: [KEYING]}}"
 
 
 @dataclass(kw_only=True)
@@ -58,10 +60,23 @@ class Tally:
     faults: list[str] = field(default_factory=list)
 
 
-def placed(folder: Path, kind: str, number: int, target: str, calls: int, tally: Tally, transport: Transport) -> None:
+@dataclass(frozen=True, kw_only=True)
+class How:
+    """How our agents call."""
+
+    transport: Transport = Transport.UDP
+    keying: Keying | None = None
+    """Of SRTP, which they must have then."""
+    calls: int = 20
+    """Of a run."""
+
+
+def placed(folder: Path, kind: str, number: int, target: str, how: How, tally: Tally) -> None:
     """One `calltest run`; `kind`: `callers`, or `ends` where a callee of ours is called."""
     kept, test = folder / f"{kind}-{number}", folder / f"{kind}-{number}.yaml"
-    words = {"KIND": kind, "COUNT": str(calls), "CALLEE": CALLEE if kind == "ends" else ""}
+    transport = how.transport
+    words = {"KIND": kind, "COUNT": str(how.calls), "CALLEE": CALLEE if kind == "ends" else ""}
+    words["MEDIA"] = MEDIA.replace("KEYING", how.keying) if how.keying else ""
     words["TRANSPORT"] = "TLS, tls: {verify: false}" if transport is Transport.TLS else transport
     text = TEST
     for word, value in words.items():

@@ -6,9 +6,10 @@ import re
 import pytest
 
 from agent.contract.plan import Transport
+from agent.contract.srtp import Keying
 from tests.component.garbage import Packets, Texts
 from tests.component.hostile import attack
-from tests.component.hostile_runs import HANG_S
+from tests.component.hostile_runs import HANG_S, How
 from tests.component.network import own_network
 from tests.component.peers.sip import Message, response, sdp
 
@@ -22,17 +23,25 @@ INVITE = Message.parse(
 
 @pytest.mark.flood
 @pytest.mark.timeout(HANG_S + 60)
-@pytest.mark.parametrize("transport", Transport)
-def test_no_crash_no_hang_no_passed(transport: Transport) -> None:
+@pytest.mark.parametrize(
+    "how",
+    [
+        *(How(transport=transport, calls=8) for transport in Transport),
+        *(How(keying=keying, calls=8) for keying in Keying),
+    ],
+    ids=[*Transport, *Keying],
+)
+def test_no_crash_no_hang_no_passed(how: How) -> None:
     pytest.importorskip("pjsua2")
     with own_network():
-        tally = attack(seconds=1, seed=SEED, calls=8, transport=transport)
+        tally = attack(seconds=1, seed=SEED, how=how)
     assert tally.faults == []
     assert tally.runs == 2
     assert tally.sent["SIP"] > 100
     assert tally.sent["RTP"] > 100
     assert {"callers", "ends"} <= set(tally.peak_mb)
-    assert ("parrot" in tally.peak_mb) == (transport is Transport.UDP)
+    assert ("parrot" in tally.peak_mb) == (how.transport is Transport.UDP)
+    assert how.keying is None or tally.sent[f"INVITE answered with {how.keying}"] > 0
 
 
 def test_what_it_sends_as_a_200_never_answers_the_invite_with_media() -> None:

@@ -20,7 +20,7 @@ TAG_BYTES = 10
 ALERT, HANDSHAKE = 21, 22
 FINGERPRINT_DIFFERS = 220242
 """PJMEDIA_SRTP_DTLS_EFPNOTMATCH."""
-AT_ONCE = 12
+AT_ONCE = 30
 
 
 def is_dtls(datagram: bytes) -> bool:
@@ -184,7 +184,31 @@ def test_handshakes_do_not_wait_for_each_other(phone: Make) -> None:
     ends = [side.wait("CallEnded") for side in (caller, callee) for _ in range(AT_ONCE)]
     keyed_s = [guard["keyed_s"] for ended in ends for guard in ended["guards"] if guard["keyed_s"]]
     assert len(keyed_s) >= 2 * AT_ONCE
-    assert max(keyed_s) - max(began_s) < 1.5, "with clocks that are waited for: 3 s"
+    assert max(keyed_s) - max(began_s) < 2.5, "with clocks that are waited for: 7 s"
+
+
+def test_no_flight_of_a_handshake_is_lost(phone: Make) -> None:
+    """Each flight is answered before who sent it has gone on: what is lost of them is sent again after a second."""
+    caller, callee, account = pair(lambda: phone(encryption={"usual": DTLS}))
+    calls = [connect(caller, callee, account)[0] for _ in range(AT_ONCE)]
+    wait_for_audio(caller)
+    wait_for_audio(caller)
+    for call in calls:
+        caller.do("hang_up", call=call)
+    ends = [side.wait("CallEnded") for side in (caller, callee) for _ in calls]
+    counts = Counter((handshake(ended)["dtls_sent"], handshake(ended)["dtls_received"]) for ended in ends)
+    assert counts[2, 2] >= 2 * AT_ONCE - 2, "but for what a busy machine held up for a second"
+    assert all(ended["guards"][-1]["active"] for ended in ends)
+
+
+def test_an_offer_of_other_keys_than_a_call_takes_is_refused(phone: Make) -> None:
+    caller, callee = phone(encryption={"usual": SDES}), phone(encryption={"usual": DTLS})
+    callee.account(f"sip:bob@{callee.address}", caller.address)
+    account = caller.account("sip:alice@example.com", callee.address)
+    for _ in range(5):
+        call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
+        caller.wait("CallEnded", call=call)
+        assert caller.starts_once(sent=False)[-1].startswith("SIP/2.0 488 ")
 
 
 def test_a_handshake_that_nobody_answers_is_told(phone: Make) -> None:
