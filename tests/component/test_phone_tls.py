@@ -53,6 +53,11 @@ def showing(pair: Pair, *, asks: bool = False, version: ssl.TLSVersion | None = 
         ("DNS:*.example.com", "sut", NAME, False),
         ("IP:127.0.0.1", "sut", "", True),
         (f"URI:sip:{NAME}", "sut", NAME, True),
+        (f"DNS:other.example.com,DNS:{NAME},IP:10.0.0.7", "sut", NAME, True),
+        ("IP:10.0.0.7,IP:127.0.0.1", "sut", "", True),
+        ("DNS:Sip.EXAMPLE.com", "sut", NAME, True),
+        ("DNS:xn--bcher-kva.example", "sut", "xn--bcher-kva.example", True),
+        (f"email:sut@{NAME}", NAME, NAME, False),
     ],
 )
 def test_a_certificate_is_looked_at_by_the_name_that_was_asked_for(
