@@ -6,7 +6,7 @@ The SUT is a B2BUA between our two agents, or answers itself.
 import re
 from typing import Any
 
-from tests.component.field import PASSED, UNMEASURED, case, cases, judged
+from tests.component.field import PASSED, UNMEASURED, case, cases, judged, undisturbed
 from tests.component.peers.b2bua import B2bua, Far
 from tests.component.peers.running import Case, Outcome, Runs, both, echo
 from tests.component.peers.sip import Message
@@ -171,7 +171,8 @@ def test_headers_reach_the_other_end_and_are_found_in_any_legal_form(runs: Runs,
     case("dropped, of a call that nothing names", type("Nothing", (Dropping, Anonymous), {}), between()),
 )
 def test_headers_that_are_dropped_are_missing_at_both_ends(runs: Runs, case: Case) -> None:
-    outcome = judged(runs, case, "Failed/HeaderMissing")
+    outcome = runs.of(case)
+    undisturbed(outcome, "Failed/HeaderMissing")
     assert broken(outcome) == {("Callee", "HeaderMissing"), ("Caller", "HeaderMissing")}
     notes = {each.get("note") for each in outcome.run["status"]["failures"] if each["leg"] == "Callee"}
     assert notes == {"the caller sent it"}
@@ -181,7 +182,8 @@ def test_headers_that_are_dropped_are_missing_at_both_ends(runs: Runs, case: Cas
     case("changed", Changing, between()),
 )
 def test_a_header_that_is_changed_is_told_with_both_values(runs: Runs, case: Case) -> None:
-    outcome = judged(runs, case, "Failed/HeaderMismatch")
+    outcome = runs.of(case)
+    undisturbed(outcome, "Failed/HeaderMismatch")
     told = {(each["expected"], each["observed"]) for each in outcome.run["status"]["failures"]}
     assert ("INVITE with X-Tenant: lane 0", "INVITE with X-Tenant: lane 1") in told
     assert ("180 with X-Answered-By: us", "180 with X-Answered-By: them") in told
@@ -192,7 +194,8 @@ def test_a_header_that_is_changed_is_told_with_both_values(runs: Runs, case: Cas
     case("doubled", Doubling, between()),
 )
 def test_a_header_that_is_there_too_often_is_unexpected(runs: Runs, case: Case) -> None:
-    outcome = judged(runs, case, "Failed/HeaderUnexpected")
+    outcome = runs.of(case)
+    undisturbed(outcome, "Failed/HeaderUnexpected")
     assert broken(outcome) == {("Callee", "HeaderUnexpected"), ("Caller", "HeaderUnexpected")}
 
 
@@ -207,7 +210,8 @@ def test_the_request_uri_is_what_the_callee_registered(runs: Runs, case: Case) -
 
 @cases(case("renumbered", Renumbering, between((), ())))
 def test_a_request_uri_that_was_rewritten_is_told(runs: Runs, case: Case) -> None:
-    outcome = judged(runs, case, "Failed/RequestUriMismatch")
+    outcome = runs.of(case)
+    undisturbed(outcome, "Failed/RequestUriMismatch")
     (failure,) = outcome.run["status"]["failures"]
     assert failure["observed"].startswith("INVITE with Request-URI sip:+4930@")
 

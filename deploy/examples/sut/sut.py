@@ -42,6 +42,7 @@ FEATURES = {
     "SHARED_LOCATION",
     "BUSY",
     "MOVED",
+    "IDENTITY",
     "ANSWER_503",
     "MOVED_IN_A_CIRCLE",
     "REFUSE_REGISTRATION",
