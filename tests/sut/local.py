@@ -22,7 +22,7 @@ from tests.sut.base import EXAMPLES, KAMAILIO, Base
 from tests.sut.rootfs import sut_rootfs
 
 UID: Final = 10001
-START_S: Final = 20
+START_S: Final = 60
 STOP_S: Final = 5
 SIP_PORT: Final = 5060
 TLS_PORT: Final = 5061
