@@ -28,7 +28,19 @@ def call_findings(ends: CallEnds) -> tuple[Finding, ...]:
     for rule in (*RULES[1:], RULES[0]):  # whether a leg is accounted for at all is seen when all else was said
         for found in rule.ends(ends, findings):
             findings = [*_others(findings, found), _whose(ends, rule, found)]
-    return _digits_first(ends, worst_first(findings))
+    return _digits_first(ends, worst_first(_unless_unkeyed(findings)))
+
+
+UNKEYED: Final = frozenset({
+    Reason.SRTP_DOWNGRADED, Reason.SRTP_KEYING_MISMATCH, Reason.SRTP_ANSWER_INVALID, Reason.DTLS_ROLE_CONFLICT,
+    Reason.DTLS_FINGERPRINT_MISMATCH, Reason.DTLS_FAILED, Reason.DTLS_TIMEOUT,
+})  # fmt: skip
+"""For these our stack ends a call at once, or has no media in it: what of the rest was not measured says no more."""
+
+
+def _unless_unkeyed(findings: list[Finding]) -> list[Finding]:
+    unkeyed = any(finding.reason in UNKEYED for finding in findings)
+    return [finding for finding in findings if failed(finding.reason)] if unkeyed else findings
 
 
 def call_notes(ends: CallEnds) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ def media_of(test: CallTestSpec, call: Call) -> tuple[Media | None, Media | None
 def check_media(test: CallTestSpec) -> None:
     """PlanningError INVALID_TEST for the first field that cannot be."""
     for field, media in _said(test):
-        fault = _fault(media.srtp, test.target.transport)
+        fault = _fault(media.srtp, test)
         if fault is not None:
             raise PlanningError(Reason.INVALID_TEST, f"{field}.media.srtp.{fault}")
     for index, call in enumerate(test.calls):
@@ -37,7 +37,7 @@ def _said(test: CallTestSpec) -> Iterator[tuple[str, Media]]:
     yield from ((field, media) for field, media in parties if media is not None)
 
 
-def _fault(srtp: Srtp, transport: Transport) -> str | None:
+def _fault(srtp: Srtp, test: CallTestSpec) -> str | None:
     """Of one `srtp`: the field below it, and what is wrong."""
     if srtp.use is SrtpUse.DISABLED:
         usual = Srtp()
@@ -50,16 +50,19 @@ def _fault(srtp: Srtp, transport: Transport) -> str | None:
             return f"{name}: one is there twice"
     if Keying.SDES not in srtp.keying and srtp.suites != tuple(Suite):
         return "suites: are of SDES, and keying is DTLS alone"
-    return _signalling_fault(srtp, transport)
+    return _signalling_fault(srtp, test)
 
 
-def _signalling_fault(srtp: Srtp, transport: Transport) -> str | None:
+def _signalling_fault(srtp: Srtp, test: CallTestSpec) -> str | None:
+    transport = test.target.transport
     if srtp.signalling is SrtpSignalling.NONE:
         return None
     if transport is not Transport.TLS:
         return f"signalling: is {srtp.signalling}, and target.transport is {transport}"
     if Keying.SDES not in srtp.keying:
         return "signalling: is about keys in SDP (SDES), and keying is DTLS alone"
+    if srtp.signalling is SrtpSignalling.SIPS and test.callee is None:
+        return "signalling: is SIPS, and without a callee nothing tells of the hops behind the SUT"
     return None
 
 

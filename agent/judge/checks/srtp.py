@@ -1,6 +1,6 @@
 """srtp: media is encrypted as offer and answer agreed on (RFC 3711, 4568, 5763), and where the test asks for it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from agent.contract.expect import ExpectLeg
@@ -22,6 +22,7 @@ REFUSALS: Final = frozenset({415, 488, 606})
 ENOUGH: Final = 50
 """Packets that came, of which none was authentic, are no accident: a second of audio."""
 MAX_REJECTED_SHARE: Final = 0.01
+OVER_TLS, AT_EACH_HOP = "SDES keys over TLS alone", ", at each hop"
 IN_FLIGHT: Final = 25
 """Packets of what was in force before, that may come after a new offer and answer: half a second of audio."""
 
@@ -82,7 +83,7 @@ def _agreed(leg: CallLeg, section: Section) -> Iterator[Finding]:
             yield _found(leg, Reason.NOT_ENCRYPTED, ENCRYPTED, f"{section.protocol}, offered and answered")
         return
     offered, answer = profile(keys.offered), profile(keys.answered)
-    if keys.offered.is_secure and not keys.answered.is_secure:
+    if keys.offered_here and keys.offered.is_secure and not keys.answered.is_secure:
         yield _found(leg, Reason.SRTP_DOWNGRADED, f"an answer of {keys.offered.profile}", answer, f"offered {offered}")
     elif keys.offered_here and keys.answered.keying and keys.keying is None and keys.offered.keying:
         wanted = f"keys by {listed(keys.offered.keying)}"
@@ -101,15 +102,18 @@ def _agreed(leg: CallLeg, section: Section) -> Iterator[Finding]:
 def _over_plain_signalling(leg: CallLeg) -> list[Finding]:
     """Keys of SDES are no secret where a hop of their SDP was not TLS."""
     asked = leg.srtp.signalling
-    by_sdes = any(section.keys is not None and section.keys.keying is Keying.SDES for _, section in _answered(leg))
-    if asked is SrtpSignalling.NONE or not by_sdes:
+    if asked is SrtpSignalling.NONE or not _by_sdes(leg):
         return []
     plain = [f"{one.protocol} with {one.peer}" for one in leg.leg.connections if one.protocol != Transport.TLS]
     plain += [f"a hop by {via}" for via in leg.leg.plain_hops] if asked is SrtpSignalling.SIPS else []
     if not plain:
         return []
-    wanted = "SDES keys over TLS alone" + (", at each hop" if asked is SrtpSignalling.SIPS else "")
+    wanted = OVER_TLS + (AT_EACH_HOP if asked is SrtpSignalling.SIPS else "")
     return [_found(leg, Reason.SRTP_OVER_PLAIN_SIGNALLING, wanted, listed(plain))]
+
+
+def _by_sdes(leg: CallLeg) -> bool:
+    return any(section.keys is not None and section.keys.keying is Keying.SDES for _, section in _answered(leg))
 
 
 # What crossed the wire
@@ -173,6 +177,17 @@ def _proven(leg: CallLeg, secure: list[tuple[Section, SrtpSection]]) -> list[Fin
 # As both ends have it
 
 
+def _ends(ends: CallEnds, _: Sequence[Finding]) -> list[Finding]:
+    """A caller that asks for TLS at each hop is told of them by what reached the callee, which may not ask itself."""
+    caller, callee = ends.caller, ends.callee
+    if caller is None or callee is None or not callee.leg.plain_hops or not _by_sdes(caller):
+        return []
+    if caller.srtp.signalling is not SrtpSignalling.SIPS or callee.srtp.signalling is SrtpSignalling.SIPS:
+        return []
+    hops = listed(f"a hop by {via}" for via in callee.leg.plain_hops)
+    return [_found(caller, Reason.SRTP_OVER_PLAIN_SIGNALLING, OVER_TLS + AT_EACH_HOP, hops)]
+
+
 def _attribute(ends: CallEnds, finding: Finding) -> Finding:
     """A refusal may be our own callee's, as that of any other call."""
     return answered.attribute(ends, finding) if finding.reason is Reason.SRTP_REFUSED else finding
@@ -186,6 +201,7 @@ RULE: Final = CheckRule(
     check=Check.SRTP,
     asked=_asked,
     leg=_leg,
+    ends=_ends,
     attribute=_attribute,
     shared=True,
     rows=ROWS,

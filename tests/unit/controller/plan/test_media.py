@@ -73,6 +73,10 @@ def test_where_nothing_is_said_media_is_plain():
             OVER_TLS | {"caller.media": {"srtp": {"use": "Mandatory", "keying": ["DTLS"], "signalling": "SIPS"}}},
             "caller.media.srtp.signalling: is about keys in SDP (SDES), and keying is DTLS alone",
         ),
+        (
+            OVER_TLS | NO_CALLEE | {"caller.media": {"srtp": {"use": "Mandatory", "signalling": "SIPS"}}},
+            "caller.media.srtp.signalling: is SIPS, and without a callee",
+        ),
         ({"calls.0.expect.caller.encrypted": True}, "calls[0].expect.caller.encrypted: cannot be met"),
         (
             {"calls.0.expect.callee.encrypted": True, "callee.media": {"srtp": {}}},
