@@ -143,8 +143,8 @@ def between(
 ) -> str:
     """From our caller to our callee, with headers of both."""
     text = both(
-        callee=f"audio: Own, headers: [{', '.join(callee)}], requestUris: [{uris}]",
-        caller=f"audio: Own, headers: [{', '.join(caller)}]",
+        callee=f"headers: [{', '.join(callee)}], requestUris: [{uris}]",
+        caller=f"headers: [{', '.join(caller)}]",
     )
     for line, more in SENT.items():
         assert line in text
@@ -323,7 +323,7 @@ class Registrar(Uas):
 
 def registering(headers: str) -> str:
     caller = f'caller: {{uri: "sip:alice@example.com", register: true, headers: [{headers}]}}'
-    return echo("audio: Own").replace('caller: {uri: "sip:alice@example.com"}', caller)
+    return echo("").replace('caller: {uri: "sip:alice@example.com"}', caller)
 
 
 @cases(
