@@ -5,13 +5,16 @@ import logging
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 from agent.clock import SystemClock
 from agent.contract.call import Behaviour
 from agent.contract.plan import Transport
+from agent.contract.srtp import Keying, Srtp, SrtpUse
+from agent.phone.encryption import Encryption
 from agent.phone.protocol import Listener, PhoneError
 from agent.process import UNUSABLE, close, on_sigterm, open_phone, port
 from agent.run.certificates import read_service
@@ -31,11 +34,15 @@ examples:
   calltest-agent {name} --port 5062 --bind 127.0.0.1
   calltest-agent {name} --transport TLS --certificate tls.crt --key tls.key
   calltest-agent {name} --transport UDP,TCP,TLS --certificate tls.crt --key tls.key --client-ca ca.crt
+  calltest-agent {name} --srtp Optional
+  calltest-agent {name} --transport TLS --certificate tls.crt --key tls.key --srtp Mandatory --keying DTLS
 
 It answers OPTIONS with 200, and says on stderr where it listens and who calls. SIGTERM hangs up and ends it. Files are
 PEM, as in a Secret of the type kubernetes.io/tls, and are read once: start it again when they were renewed.
 Exit status: 0 it was told to end; 2 an option, a file or a port cannot be used.
 """
+
+Word = TypeVar("Word", bound=StrEnum)
 
 log = logging.getLogger("agent")
 
@@ -51,7 +58,13 @@ def serve(name: str, given: Sequence[str]) -> int:
         try:
             first, *also = _listeners(options)
             phone = open_phone(
-                options.bind, first.port, Path(directory), transport=first.transport, tls=first.tls, also=also
+                options.bind,
+                first.port,
+                Path(directory),
+                transport=first.transport,
+                tls=first.tls,
+                also=also,
+                encryption=Encryption(usual=Srtp(use=options.srtp, keying=options.keying or tuple(Keying))),
             )
         except (PhoneError, InputMissingError) as error:
             print(f"calltest-agent {name}: {error}", file=sys.stderr)
@@ -76,13 +89,21 @@ def _listeners(options: argparse.Namespace) -> list[Listener]:
 
 def _fault(options: argparse.Namespace) -> str | None:
     """What does not go together."""
-    if Transport.TLS in options.transport:
-        if options.certificate is None or options.key is None:
-            missing = "--certificate" if options.certificate is None else "--key"
-            return f"--transport TLS needs {missing}: --certificate FILE and --key FILE, both PEM"
-        if Transport.TCP in options.transport and options.port == options.tls_port != 0:
-            return f"--tls-port {options.tls_port} is the port of TCP too: give --port or --tls-port another one"
-        return None
+    if options.keying is not None and options.srtp is SrtpUse.DISABLED:
+        return "--keying is for SRTP: add --srtp Optional or --srtp Mandatory"
+    return _fault_without_tls(options) if Transport.TLS not in options.transport else _fault_of_tls(options)
+
+
+def _fault_of_tls(options: argparse.Namespace) -> str | None:
+    if options.certificate is None or options.key is None:
+        missing = "--certificate" if options.certificate is None else "--key"
+        return f"--transport TLS needs {missing}: --certificate FILE and --key FILE, both PEM"
+    if Transport.TCP in options.transport and options.port == options.tls_port != 0:
+        return f"--tls-port {options.tls_port} is the port of TCP too: give --port or --tls-port another one"
+    return None
+
+
+def _fault_without_tls(options: argparse.Namespace) -> str | None:
     for option in ("certificate", "key", "client_ca"):
         if getattr(options, option) is not None:
             return f"--{option.replace('_', '-')} is for TLS: add it, as in --transport UDP,TCP,TLS"
@@ -90,12 +111,23 @@ def _fault(options: argparse.Namespace) -> str | None:
 
 
 def _transports(text: str) -> tuple[Transport, ...]:
-    known = ", ".join(Transport)
-    named = [word.strip().upper() for word in text.split(",")]
-    for word in named:
-        if word not in set(Transport):
-            raise argparse.ArgumentTypeError(f"{word!r} is none of {known}: give one or more, as in UDP,TCP")
-    return tuple(each for each in Transport if each in named)
+    return tuple(dict.fromkeys(_one_of(Transport, word) for word in text.split(",")))
+
+
+def _keyings(text: str) -> tuple[Keying, ...]:
+    return tuple(dict.fromkeys(_one_of(Keying, word) for word in text.split(",")))
+
+
+def _use(text: str) -> SrtpUse:
+    return _one_of(SrtpUse, text)
+
+
+def _one_of(words: type[Word], text: str) -> Word:
+    """Whatever its case."""
+    for word in words:
+        if word.lower() == text.strip().lower():
+            return word
+    raise argparse.ArgumentTypeError(f"{text.strip()!r} is none of {', '.join(words)}")
 
 
 def _parser(name: str) -> argparse.ArgumentParser:
@@ -122,5 +154,16 @@ def _parser(name: str) -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="TLS: who connects has to show a certificate of one of these CAs (default: nobody is asked)",
+    )
+    parser.add_argument(
+        "--srtp",
+        type=_use,
+        default=SrtpUse.DISABLED,
+        metavar="USE",
+        help="media: Disabled, Mandatory (RTP/AVP is refused with 488), or Optional, which takes both"
+        " (default: Disabled, RTP/SAVP is refused)",
+    )
+    parser.add_argument(
+        "--keying", type=_keyings, metavar="LIST", help="SRTP: the keys that are taken: SDES, DTLS (default: both)"
     )
     return parser

@@ -12,14 +12,16 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NoReturn
 
 from agent.contract.plan import Transport
+from agent.contract.srtp import Srtp, SrtpUse
 from agent.contract.steps import Answer, HangUp
+from agent.phone.encryption import Encryption
 from agent.phone.protocol import (
     CallConfirmed,
     CallEnded,
@@ -45,8 +47,7 @@ class Mode:
     captured: bool = False
     transport: Transport = Transport.UDP
     tls: TlsFiles | None = None
-    keying: str | None = None
-    """Of SRTP: SDES, DTLS."""
+    srtp: Srtp = field(default_factory=Srtp)
     preloaded: str | None = None
     """A library (path or soname) that takes the place of what the phones have."""
 
@@ -81,11 +82,15 @@ def opened(mode: Mode, folder: Path) -> Any:
     if not mode.tapped:
         module.Tap = NoTap  # type: ignore[misc]
         logging.disable()  # it warns of each call
-    if mode.keying:
-        encrypt(module, mode.keying)
     captures = Captures(directory=folder) if mode.captured else None
     return module.PjsuaPhone(
-        bind="127.0.0.1", sip_port=0, transport=mode.transport, tls=mode.tls, recordings=folder, captures=captures
+        bind="127.0.0.1",
+        sip_port=0,
+        transport=mode.transport,
+        tls=mode.tls,
+        encryption=Encryption(usual=mode.srtp),
+        recordings=folder,
+        captures=captures,
     )
 
 
@@ -129,23 +134,6 @@ class Line:
                 self.answered_ms.append(1000 * (event.at_s - self.began[call]))
             case CallEnded():
                 self.ended.append(event)
-
-
-def encrypt(module: Any, keying: str) -> None:
-    """SRTP, and nothing else, on all accounts."""
-    import pjsua2 as pj  # noqa: PLC0415
-
-    plain_config = module.account_config
-
-    def config(*given: Any) -> pj.AccountConfig:
-        made = plain_config(*given)
-        made.mediaConfig.srtpUse, made.mediaConfig.srtpSecureSignaling = pj.PJMEDIA_SRTP_MANDATORY, 0
-        made.mediaConfig.srtpOpt.keyings.append(
-            {"SDES": pj.PJMEDIA_SRTP_KEYING_SDES, "DTLS": pj.PJMEDIA_SRTP_KEYING_DTLS_SRTP}[keying]
-        )
-        return made
-
-    module.account_config = config
 
 
 def cpu_s(pids: Sequence[int]) -> float:
@@ -254,7 +242,7 @@ def measure(mode: Mode, calls: int, hold_s: float) -> dict[str, float]:
         for each in phones:
             each.tell("quit")
     if mode.tapped:
-        check(mode.name, ends)
+        check(mode, ends)
     streams = [s for ended, *_ in ends for e in ended for s in e.tapped or () if s.sent]
     legs = 2 * calls
     return {
@@ -266,15 +254,16 @@ def measure(mode: Mode, calls: int, hold_s: float) -> dict[str, float]:
     }
 
 
-def check(name: str, ends: Sequence[Any]) -> None:
-    """The tap's counts are pjsip's, media came, nothing is lost, and nothing is held."""
+def check(mode: Mode, ends: Sequence[Any]) -> None:
+    """The tap's counts are pjsip's, media came, as SRTP where it was to be, nothing is lost, and nothing is held."""
     for ended, live, _ in ends:
         wrong = [e for e in ended if sum(s.packets for s in e.tapped if s.sent) != e.stack_sent.packets]
         deaf = [e for e in ended if not any(s.packets for s in e.tapped if not s.sent)]
         lost = sum(s.lost for e in ended for s in e.tapped)
-        if wrong or deaf or lost or live:
-            told = f"{len(wrong)} calls counted wrong, {len(deaf)} heard nothing, {lost} packets lost, {live} held"
-            raise SystemExit(f"bench: {name}: {told}")
+        plain = [e for e in ended if any(g.active for g in e.guards) != (mode.srtp.use is not SrtpUse.DISABLED)]
+        if wrong or deaf or plain or lost or live:
+            told = f"{len(wrong)} calls counted wrong, {len(deaf)} heard nothing, {len(plain)} not keyed as they should"
+            raise SystemExit(f"bench: {mode.name}: {told}, {lost} packets lost, {live} calls held")
 
 
 def rounds(modes: Sequence[Mode], *, calls: int, hold_s: float, count: int) -> dict[str, dict[str, float]]:

@@ -11,12 +11,14 @@ from tempfile import NamedTemporaryFile
 import pytest
 
 from agent.contract.plan import Transport
+from agent.contract.srtp import Keying
 from agent.contract.verdict import Reason
 from tests.component.agents import spoken_address
 from tests.component.certificates import authority, certificate
 from tests.component.field import not_overloaded
 from tests.component.peers.running import OWN, echo
 from tests.component.test_calltest_run import calltest_run
+from tests.component.test_field_srtp import to_sut
 from tests.component.test_field_tls import over_tls
 
 pytest.importorskip("pjsua2")
@@ -73,6 +75,32 @@ def test_it_hangs_up_on_who_shows_a_certificate_of_another_ca(tmp_path, standing
     stranger = certificate(by="another-ca", common_name="agent")
     told = verdict(tmp_path, over_tls(client=stranger), standing[1][Transport.TLS])
     assert told == f"Failed/{Reason.CONNECTION_LOST}"
+
+
+@pytest.mark.parametrize("name", ["parrot", "absorber"])
+def test_with_srtp_optional_it_takes_calls_with_each_keying_and_without(tmp_path, name):
+    expected = OWN if name == "parrot" else SILENCE
+    asked = [echo(expected), *(to_sut(f"{expected}, encrypted: true", keying=f"[{keying}]") for keying in Keying)]
+    with service(name, "--srtp", "Optional") as addresses, ThreadPoolExecutor() as pool:
+
+        def told(number: int) -> str:
+            (folder := tmp_path / str(number)).mkdir()
+            return verdict(folder, asked[number], addresses[Transport.UDP])
+
+        assert list(pool.map(told, range(len(asked)))) == ["Passed"] * 3
+
+
+def test_with_srtp_mandatory_of_one_keying_it_refuses_the_others(tmp_path):
+    with service("absorber", "--srtp", "Mandatory", "--keying", "DTLS") as addresses, ThreadPoolExecutor() as pool:
+
+        def told(number: int) -> str:
+            (folder := tmp_path / str(number)).mkdir()
+            return verdict(folder, asked[number], addresses[Transport.UDP])
+
+        asked = [echo(SILENCE), to_sut(SILENCE), to_sut(SILENCE, keying="[DTLS]")]
+        plain, sdes, dtls = pool.map(told, range(len(asked)))
+    assert (plain, dtls) == (f"Failed/{Reason.SIP_CODE_MISMATCH}", "Passed")
+    assert sdes == f"Failed/{Reason.SRTP_REFUSED}"
 
 
 def test_without_one_it_takes_calls_of_anybody(tmp_path):

@@ -15,13 +15,16 @@ PAIR = ("--certificate", "tls.crt", "--key", "tls.key")
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (("--transport", "SCTP"), "'SCTP' is none of UDP, TCP, TLS: give one or more, as in UDP,TCP"),
+        (("--transport", "SCTP"), "'SCTP' is none of UDP, TCP, TLS"),
         (("--transport", "UDP,"), "'' is none of UDP, TCP, TLS"),
         (("--transport", "tls"), "--transport TLS needs --certificate: --certificate FILE and --key FILE"),
         (("--transport", "TLS", "--certificate", "tls.crt"), "--transport TLS needs --key"),
         (("--key", "tls.key"), "--key is for TLS: add it, as in --transport UDP,TCP,TLS"),
         (("--client-ca", "ca.crt"), "--client-ca is for TLS"),
         (("--transport", "TCP,TLS", "--port", "5061", *PAIR), "--tls-port 5061 is the port of TCP too"),
+        (("--srtp", "Always"), "'Always' is none of Disabled, Optional, Mandatory"),
+        (("--srtp", "optional", "--keying", "ZRTP"), "'ZRTP' is none of SDES, DTLS"),
+        (("--keying", "SDES"), "--keying is for SRTP: add --srtp Optional or --srtp Mandatory"),
         (("--port", "65536"), "'65536' is not a port"),
         (("--tls-port", "sips"), "'sips' is not a port"),
     ],
