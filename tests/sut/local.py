@@ -166,7 +166,9 @@ def _await_ready(
 ) -> None:
     end = time.monotonic() + START_S
     while True:
-        asked = subprocess.run(probe, env=dict(environment), capture_output=True, text=True, timeout=10, check=False)
+        asked = subprocess.run(
+            probe, env=dict(environment), capture_output=True, text=True, timeout=START_S, check=False
+        )
         if asked.returncode == 0:
             return
         ended = [part for part, process in running.items() if process.poll() is not None]
