@@ -294,6 +294,7 @@ def test_a_callee_that_is_offered_less_or_answers_for_it_was_downgraded(runs: Ru
 
 
 @cases(
+    case("SrtpKeyingMismatch", Passes, through(media(), media(keying="[DTLS]"))),
     case("SrtpSuiteMismatch", OneSuite, through(media(), media(suites="[AES_256_CM_HMAC_SHA1_80]"))),
     case("SrtpRefused", Passes, through(media(), media("Disabled"))),
     case("NotEncrypted", Strips, OPTIONAL_BOTH),
