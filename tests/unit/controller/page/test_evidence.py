@@ -53,15 +53,17 @@ def test_folders_are_found_from_any_of_their_parts(tmp_path):
     assert runs_in([folder]) == ["pin-1"]
 
 
-def test_a_capture_is_read_with_its_media_in_plain(tmp_path):
+@pytest.mark.parametrize(("profile", "encrypted"), [("RTP/AVP", False), ("RTP/SAVP", True)])
+def test_a_capture_has_media_as_it_is_on_the_wire(tmp_path, profile, encrypted):
+    """Of SRTP nothing is heard."""
     folder = evidence(tmp_path)
-    secret = [(at_s, *ends, text.replace("RTP/AVP", "RTP/SAVP")) for at_s, *ends, text in TALK]
-    capture(folder / "capture.pcap", signalling(*secret), media())
+    said = [(at_s, *ends, text.replace("RTP/AVP", profile)) for at_s, *ends, text in TALK]
+    capture(folder / "capture.pcap", signalling(*said), media())
     kept = read_folder(folder, Room(), listen=True, progress=lambda _: None)
     assert kept.recording is not None
     assert (kept.folder, kept.role) == ("pin-1/ep0/pin-0/Caller", Role.CALLER)
-    assert {one.stream.encrypted for one in kept.recording.streams} == {False}
-    assert all(one.heard for one in kept.recording.streams)
+    assert {one.stream.encrypted for one in kept.recording.streams} == {encrypted}
+    assert {bool(one.heard) for one in kept.recording.streams} == {not encrypted}
 
 
 def test_a_ladder_without_a_capture_is_read(tmp_path):
