@@ -16,19 +16,9 @@ import msgspec
 from agent.contract.call import Call
 from agent.contract.expect import DtmfMethod
 from agent.contract.media import Heard, Origin, Section, Source, Stretch
-from agent.contract.observation import (
-    Bye,
-    Dialog,
-    Digit,
-    Health,
-    LegObservation,
-    Progress,
-    RegistrationObservation,
-    RegistrationOutcome,
-    Side,
-    Trouble,
-)
+from agent.contract.observation import Bye, Dialog, Digit, Health, LegObservation, Progress, Side, Trouble
 from agent.contract.plan import Plan, Signal, call_key, decode_plan, decode_signal, identity_code, plan_digest
+from agent.contract.registration import RegistrationObservation, RegistrationOutcome
 from agent.contract.result import (
     AgentResult,
     DetailLine,

@@ -7,6 +7,7 @@ from agent.contract.document import Document
 from agent.contract.field import DIGITS_PATTERN, MAX_URI, URI_PATTERN, about, rule
 from agent.contract.messages import MAX_EXPECTED, ExpectedHeader, ExpectedRequestUri, ExpectMessage
 from agent.contract.outcome import EndedBy, ExpectPhrase, ExpectReason, Forking, ProvisionalCode, SipCode, Wanted, is_of
+from agent.contract.registering import Algorithm, Auth
 
 PERCENT_PATTERN = r"^(100|[0-9]{1,2}(\.[0-9]{1,3})?)$"
 
@@ -240,6 +241,21 @@ class Expect(Document, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    auth: Annotated[
+        Auth,
+        about(
+            "Required: the INVITE must be challenged (401, 407) before it is taken. A SUT that takes it without is"
+            " Failed/AuthNotRequired.",
+            example="Required",
+        ),
+    ] = Auth.ANY
+    auth_algorithm: Annotated[
+        Algorithm | None,
+        about(
+            "The digest by which the INVITE must be challenged: the topmost one that the SUT offers (RFC 8760 §2.4).",
+            example="SHA-256",
+        ),
+    ] = None
     redirect: Annotated[
         Wanted,
         about(

@@ -1,4 +1,4 @@
-"""What one agent measured on one leg of one call, and of its registrations: records as the wire had them.
+"""What one agent measured on one leg of one call: records as the wire had them.
 
 None, which is absent on the wire, means 'not measured': never 0, never a default. Times in ms are since the answer, on
 its own clock, unless they say otherwise. Every list is bounded, and says how much did not fit.
@@ -131,6 +131,25 @@ class Refused(Document, frozen=True, kw_only=True, omit_defaults=True):
     """From the first of them to the last."""
 
 
+class Auth(Document, frozen=True, kw_only=True, omit_defaults=True):
+    """The digest (RFC 7616, RFC 8760) of an INVITE or a REGISTER: what was asked for, and what was answered.
+
+    Algorithms in upper case; a challenge or credentials without one are `MD5`.
+    """
+
+    offered: tuple[str, ...] = ()
+    """Algorithms of the challenges of the last 401 or 407 that can be read, the topmost first."""
+    answered: tuple[str, ...] = ()
+    """Algorithms of the credentials in the last try, each once."""
+    realm: str | None = None
+    """Of the first of those credentials; likewise `qop`."""
+    qop: str | None = None
+    refused: int = 0
+    """How often credentials were answered by a challenge that did not call their nonce stale."""
+    stale: int = 0
+    """And by one that did."""
+
+
 class Asked(Document, frozen=True, kw_only=True, omit_defaults=True):
     """An INVITE or a REGISTER with all its tries: what was answered, and what the answers say of why."""
 
@@ -145,6 +164,7 @@ class Asked(Document, frozen=True, kw_only=True, omit_defaults=True):
     """Each 401 and 407, with its realm: `407 for realm "example.com"`."""
     credentials: int = 0
     """Tries with Authorization or Proxy-Authorization."""
+    auth: Auth = Auth()
     unanswerable: str | None = None
     """The challenge of the final response, where our SIP stack cannot answer it: another scheme, algorithm, qop."""
     why: tuple[str, ...] = ()
@@ -335,37 +355,3 @@ class LegObservation(Document, frozen=True, kw_only=True, omit_defaults=True, ta
     @property
     def _last_section(self) -> Section | None:
         return next((section for section in reversed(self.sections) if section.begin_ms is not None), None)
-
-
-class RegistrationOutcome(StrEnum):
-    """How a REGISTER concluded."""
-
-    REGISTERED = "Registered"
-    REJECTED = "Rejected"
-    TIMEOUT = "Timeout"
-    ERROR = "Error"
-    """Our own doing: it could not be sent."""
-
-
-class RegistrationObservation(
-    Document, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="registration"
-):
-    """How the agent's registration at one endpoint concluded."""
-
-    role: Role
-    endpoint: int
-    outcome: RegistrationOutcome
-    code: int | None = None
-    """The last response received on the wire."""
-    phrase: str | None = None
-    asked: Asked = Asked()
-    """The REGISTER, with all its tries."""
-    local_reason: str | None = None
-    duration_ms: float | None = None
-    connections: tuple[Connection, ...] = ()
-    unparsed: SipMessage | None = None
-    """What came instead of a final response, and the stack could not read."""
-    messages: tuple[SipMessage, ...] = ()
-    evidence: str | None = None
-    """As of a leg: `<run>-<uid>/ep<endpoint>/registration/<role>`."""
-    evidence_fault: str | None = None

@@ -12,6 +12,7 @@ from agent.contract.document import Document
 from agent.contract.headers import PlannedHeader
 from agent.contract.kept import Kept
 from agent.contract.messages import ExpectMessage
+from agent.contract.registering import Registration
 from agent.contract.srtp import Media
 from agent.contract.verdict import Role
 
@@ -48,6 +49,8 @@ class Account(Document, frozen=True, kw_only=True):
     """Of calls that are none of the plan's; each of those says what its own is."""
     headers: tuple[PlannedHeader, ...] = ()
     """Beside those of its calls."""
+    registration: Registration = Registration()
+    """Where it registers."""
 
 
 class Keep(StrEnum):
@@ -76,6 +79,8 @@ class Stage(Document, frozen=True, kw_only=True):
     """`ip:port` that every request of this stage is sent to."""
     name: str
     """For people: the pod's name, or the address."""
+    registrar: str | None = None
+    """The name of the endpoint at that address, where it is not the one that is called: a callee registers there."""
 
 
 class Transport(StrEnum):

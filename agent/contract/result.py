@@ -10,7 +10,8 @@ from typing import Final, Literal
 import msgspec
 
 from agent.contract.document import Document
-from agent.contract.observation import LegObservation, RegistrationObservation, SipMessage
+from agent.contract.observation import LegObservation, SipMessage
+from agent.contract.registration import RegistrationObservation
 from agent.contract.verdict import Finding, Role
 
 RESULT_VERSION: Final = "calltest.dev/result/v1"

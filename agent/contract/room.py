@@ -61,7 +61,7 @@ GUESTS_BYTES: Final = 128 * 1024
 
 def scratch_bytes(calls: Sequence[Call], *, keeps_evidence: bool) -> int:
     """What recordings, and captures where evidence is kept, take at most at a time: one group goes after the other."""
-    seconds = max(call.at_once * call.hold_seconds for call in calls)
+    seconds = max((call.at_once * call.hold_seconds for call in calls), default=0)
     captured = min(CAPTURES_BYTES, seconds * CAPTURED_BYTES_PER_S) if keeps_evidence else 0
     return seconds * RECORDED_BYTES_PER_S * RECORDINGS + captured
 

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.contract.call import Behaviour
-from agent.contract.verdict import Finding, Reason, Role
+from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, PlannedCall
 from agent.judge.overload import Excuse
 
 ENDED_LATER_MS: Final = 1000.0
 """Two ends of a call last equally long, but for how long its 200 and its BYE travelled. An end that lasted this much
 longer than the other was not what ended it."""
+
+_UNBOUND: Final = (Check.REGISTERED, Check.CONNECTION, Check.REFRESHED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,11 @@ class CallEnds:
     def gone(self, role: Role) -> Gone | None:
         """That end's agent, where it did not do its plan to the end."""
         return self.caller_gone if role is Role.CALLER else self.callee_gone
+
+    @property
+    def unbound(self) -> tuple[Finding, ...]:
+        """Of these, what says that an agent was not registered, or may not have been."""
+        return tuple(f for f in self.registration if f.check in _UNBOUND or f.reason is Reason.BINDING_MISSING)
 
     @property
     def callee_died(self) -> Gone | None:

@@ -1,23 +1,24 @@
 """The verdict over a run: every planned call once, with what both its agents reported of it."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
-from agent.contract.observation import LegObservation, RegistrationObservation
+from agent.contract.observation import LegObservation
+from agent.contract.registration import RegistrationObservation
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.call_leg import CallId, CallLeg, PlannedCall, calls_at
 from agent.judge.checks.handshakes import OF_CERTIFICATES
-from agent.judge.checks.registered import registered
 from agent.judge.ends import CallEnds, Gone
 from agent.judge.flow import flow
 from agent.judge.leg import known_leg
 from agent.judge.pairing import CalleeLeg, Pair, Pairing, pair_legs
 from agent.judge.rank import result_of_findings, worst_first
 from agent.judge.reasons import ROW_OF
+from agent.judge.registrations import REGISTRATION, alone, nobody, registration_faults, registration_notes
 from agent.judge.two_ended import call_findings, call_notes
 from agent.judge.verdicts import AgentReport, CallVerdict, EndpointVerdict, Flow, PairedBy, RunVerdict, Stray
 
@@ -34,21 +35,25 @@ def judge_run(reports: Sequence[AgentReport]) -> RunVerdict:
     agents = _agents_of(reports)
     seen = _see(agents)
     calls = tuple(_judge_call(call, agents, seen) for call in agents.calls)
-    at = calls_by_endpoint(calls)
+    registered = () if calls else tuple(_judge_registrations(endpoint, agents) for endpoint in sorted(agents.callers))
+    at, registered_at = calls_by_endpoint(calls), calls_by_endpoint(registered)
     endpoints = tuple(
-        _judge_endpoint(endpoint, agents.names[endpoint], at[endpoint]) for endpoint in sorted(agents.callers)
+        _judge_endpoint(endpoint, agents.names[endpoint], at[endpoint], registered_at[endpoint])
+        for endpoint in sorted(agents.callers)
     )
     tally = Counter(call.result for call in calls)
-    worst = worst_of(calls)
+    items = calls or registered
+    worst = worst_of(items)
     return RunVerdict(
-        result=_rolled_up(tally),
-        reason=_reason(worst, calls),
+        result=_rolled_up(Counter(item.result for item in items)),
+        reason=_reason(worst, items),
         worst=worst,
         planned=len(calls),
         passed=tally[Result.PASSED],
         failed=tally[Result.FAILED],
         inconclusive=tally[Result.INCONCLUSIVE],
         calls=calls,
+        registrations=registered,
         endpoints=endpoints,
         strays=seen.strays,
         strays_left_out=sum(report.legs_left_out for report in reports),
@@ -183,7 +188,7 @@ def _judge_call(call: PlannedCall, agents: _Agents, seen: _Seen) -> CallVerdict:
         paired_by=None if pair is None else pair.by,
         to_callee=flow(ends.caller, ends.callee),
         to_caller=flow(ends.callee, ends.caller),
-        notes=call_notes(ends),
+        notes=(*call_notes(ends), *_registration_notes(call, agents)),
     )
 
 
@@ -202,7 +207,7 @@ def _ends(call: PlannedCall, agents: _Agents, seen: _Seen, pair: Pair | None) ->
         misdelivered_to=None if pair is None or at_home else pair.agent,
         answers_at_callee=seen.pairing.answered.get(call.id, 0),
         ambiguous=seen.pairing.ambiguous.get(call.id),
-        caller_gone=twice if call.id in seen.twice else _gone(call, caller),
+        caller_gone=twice if call.id in seen.twice else _gone(call.endpoint, caller),
         callee_gone=_callee_gone(call, callee),
         turned_away=_turned_away(call, callee),
         callee_outlived=_outlived(caller_leg, seen.last_taken.get((caller.plan.agent, own_callee or ""))),
@@ -223,9 +228,9 @@ def _at_call(call: PlannedCall, leg: LegObservation) -> CallLeg:
     return CallLeg(call=call, leg=msgspec.structs.replace(leg, endpoint=endpoint, call=name, number=number))
 
 
-def _gone(call: PlannedCall, report: AgentReport) -> Gone | None:
+def _gone(endpoint: int, report: AgentReport) -> Gone | None:
     if report.complete and report.lost_reason is None:
-        kept = [item for item in report.recorded if item.check is Check.RUN and item.endpoint == call.endpoint]
+        kept = [item for item in report.recorded if item.check is Check.RUN and item.endpoint == endpoint]
         return next(
             (Gone(reason=item.reason, note=f"{report.plan.agent}: {item.note}") for item in worst_first(kept)), None
         )
@@ -237,7 +242,7 @@ def _callee_gone(call: PlannedCall, report: AgentReport | None) -> Gone | None:
     """Where the SUT itself answers there is no callee agent to be lost."""
     if not call.plan.callee_declared:
         return None
-    return NO_REPORT if report is None else _gone(call, report)
+    return NO_REPORT if report is None else _gone(call.endpoint, report)
 
 
 def _outlived(caller_leg: LegObservation | None, last_taken: float | None) -> bool:
@@ -251,9 +256,22 @@ def _registration(call: PlannedCall, report: AgentReport | None, agents: _Agents
     """An agent that does not register is silent here, but for a caller whose account could not even be made."""
     if report is None:
         return []
-    seen = agents.registrations.get((report.plan.agent, call.endpoint), ())
-    without_account = bool(seen) and report.plan.role is Role.CALLER
-    return registered(call, report.plan.role, seen) if report.plan.account.register or without_account else []
+    told = agents.registrations.get((report.plan.agent, call.endpoint), ())
+    without_account = bool(told) and report.plan.role is Role.CALLER
+    if not report.plan.account.register and not without_account:
+        return []
+    return [
+        call.finding(
+            report.plan.role, check, fault.reason, expected=fault.expected, observed=fault.observed, note=fault.note
+        )
+        for check, fault in registration_faults(report.plan, told)
+    ]
+
+
+def _registration_notes(call: PlannedCall, agents: _Agents) -> Iterator[str]:
+    for report in (agents.callers.get(call.endpoint), agents.callees.get(call.endpoint)):
+        if report is not None:
+            yield from registration_notes(agents.registrations.get((report.plan.agent, call.endpoint), ()))
 
 
 def _recorded(call: PlannedCall, report: AgentReport | None, leg: object | None) -> list[Finding]:
@@ -265,6 +283,29 @@ def _recorded(call: PlannedCall, report: AgentReport | None, leg: object | None)
         for finding in report.recorded
         if (finding.endpoint, finding.call, finding.number) == call.id and finding.leg is report.plan.role
     ]
+
+
+# A run without calls
+
+
+def _judge_registrations(endpoint: int, agents: _Agents) -> CallVerdict:
+    """Passed where each agent that registers there did all of it, and told so."""
+    reports = [report for by in (agents.callers, agents.callees) if (report := by.get(endpoint)) is not None]
+    findings: list[Finding] = []
+    notes: list[str] = []
+    for report in reports:
+        told = agents.registrations.get((report.plan.agent, endpoint), ())
+        findings += alone(report.plan, endpoint, told, _gone(endpoint, report))
+        notes += registration_notes(told)
+    nothing = Flow(sent=None, received=None, lost=None)
+    if not any(report.plan.account.register for report in reports):
+        findings.append(nobody(endpoint))
+    worst = worst_first(findings)
+    return CallVerdict(
+        endpoint=endpoint, call=REGISTRATION, number=0, result=result_of_findings(worst),
+        reason=worst[0].reason if worst else None, findings=worst, caller=None, callee=None, paired_by=None,
+        to_callee=nothing, to_caller=nothing, notes=tuple(notes),
+    )  # fmt: skip
 
 
 # Roll-up (truth rule 7)
@@ -288,14 +329,17 @@ def _reason(worst: Finding | None, calls: Iterable[CallVerdict]) -> Reason | Non
     return None if any(calls) else Reason.NOT_MEASURED
 
 
-def _judge_endpoint(endpoint: int, name: str, calls: Sequence[CallVerdict]) -> EndpointVerdict:
+def _judge_endpoint(
+    endpoint: int, name: str, calls: Sequence[CallVerdict], registered: Sequence[CallVerdict]
+) -> EndpointVerdict:
     tally = Counter(call.result for call in calls)
-    worst = worst_of(calls)
+    items = calls or registered
+    worst = worst_of(items)
     return EndpointVerdict(
         endpoint=endpoint,
         name=name,
-        result=_rolled_up(tally),
-        reason=_reason(worst, calls),
+        result=_rolled_up(Counter(item.result for item in items)),
+        reason=_reason(worst, items),
         planned=len(calls),
         passed=tally[Result.PASSED],
         failed=tally[Result.FAILED],

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agent.contract.observation import LegObservation, RegistrationObservation
+from agent.contract.observation import LegObservation
 from agent.contract.plan import Plan
+from agent.contract.registration import RegistrationObservation
 from agent.contract.result import TurnedAway
 from agent.contract.verdict import Finding, Reason, Result
 
@@ -123,5 +124,12 @@ class RunVerdict:
     endpoints: tuple[EndpointVerdict, ...]
     """By index."""
     strays: tuple[Stray, ...]
+    registrations: tuple[CallVerdict, ...] = ()
+    """Of a run without calls: what the registrations at each endpoint came to, as if they were one."""
     strays_left_out: int = 0
     """More of them than are told."""
+
+    @property
+    def items(self) -> tuple[CallVerdict, ...]:
+        """All that the verdict is made of."""
+        return self.calls or self.registrations

@@ -69,7 +69,8 @@ def unread(message: SipMessage) -> str:
 
 MAX_START: Final = 80
 """Characters of a message's first line, in a note."""
-UNAUTHORIZED: Final = (401, 403, 407)
+CHALLENGED: Final = (401, 407)
+UNAUTHORIZED: Final = (*CHALLENGED, 403)
 """Refusals that credentials, or their lack, may have brought about."""
 
 
@@ -88,7 +89,16 @@ def challenged(code: int | None, asked: Asked) -> str | None:
     if code is not None and code not in UNAUTHORIZED:
         return None
     sent = f"credentials were sent {often(asked.credentials)}" if asked.credentials else "no credentials were sent"
-    return f"challenged by {listed(dict.fromkeys(asked.challenges))}, {sent}"
+    return joined(f"challenged by {listed(dict.fromkeys(asked.challenges))}, {sent}", _disbelieved(code, asked))
+
+
+def _disbelieved(code: int | None, asked: Asked) -> str | None:
+    """What a challenge to credentials says of them (RFC 7616 §3.3: `stale`)."""
+    if code not in CHALLENGED:
+        return None
+    if asked.auth.refused:
+        return "credentials refused"
+    return f"their nonce was called stale {often(asked.auth.stale)}" if asked.auth.stale else None
 
 
 def joined(*parts: str | None) -> str | None:

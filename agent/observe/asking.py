@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Final
 
 from agent.contract.observation import Asked, Refused, Target
+from agent.observe.digest import CHALLENGES, algorithm, auth, challenges_of, credentials_of, is_digest, parameter
 from agent.phone.protocol import PortClosed
 from agent.sip.reasons import MAX_HEADERS, MAX_KEPT
 from agent.sip.transactions import MAX_HEARD, Times, Transaction
@@ -26,13 +27,8 @@ REASONS: Final = {
     )
 }
 """Headers that say why."""
-_CREDENTIALS: Final = ("authorization", "proxy-authorization")
-_CHALLENGE: Final = {401: "www-authenticate", 407: "proxy-authenticate"}
-_DIGEST: Final = re.compile(r"digest\s", re.IGNORECASE)
-_ALGORITHM: Final = re.compile(r'\balgorithm\s*=\s*"?([^",\s]+)', re.IGNORECASE)
-_ALGORITHMS: Final = frozenset({"md5", "sha-256", "sha-512-256"})
+_ALGORITHMS: Final = frozenset({"MD5", "SHA-256", "SHA-512-256"})
 """Those that our SIP stack has (RFC 8760)."""
-_QOP: Final = re.compile(r'\bqop\s*=\s*("[^"]*"|[^,\s]+)', re.IGNORECASE)
 _REALM: Final = re.compile(r'\brealm\s*=\s*("[^"]*"|[^,\s]+)', re.IGNORECASE)
 
 
@@ -46,8 +42,9 @@ def tries_told(tries: Sequence[Transaction], final: Times | None, closed: PortCl
         peer=tries[-1].request.first.peer if tries and tries[-1].sent else None,
         times=tries[-1].request.count if tries else 0,
         provisional=tuple(code for code, _ in groupby(code for t in tries for code in t.heard))[:MAX_HEARD],
-        challenges=tuple(_challenge(response) for response in responses if response.code in _CHALLENGE),
-        credentials=sum(any(t.request.first.head.header(name) for name in _CREDENTIALS) for t in tries),
+        challenges=tuple(_challenge(response) for response in responses if response.code in CHALLENGES),
+        credentials=sum(1 for t in tries if credentials_of(t)),
+        auth=auth(tries),
         unanswerable=None if final is None else _unanswerable(final),
         why=why(final),
         refused=None if closed is None or responses else _refused(closed),
@@ -74,22 +71,18 @@ def why(message: Times | None) -> tuple[str, ...]:
 
 
 def _unanswerable(final: Times) -> str | None:
-    name = _CHALLENGE.get(final.code)
-    challenges = [value for header, value in final.first.head.headers if header == name]
+    challenges = challenges_of(final)
     return None if not challenges or any(map(_can_answer, challenges)) else challenges[0][:MAX_TEXT]
 
 
 def _can_answer(challenge: str) -> bool:
     """RFC 7616 §3.3: a digest by an algorithm that we have, with `auth` among its qop values, if it has any."""
-    algorithm, qop = _ALGORITHM.search(challenge), _QOP.search(challenge)
-    return (
-        _DIGEST.match(challenge) is not None
-        and (algorithm is None or algorithm[1].lower() in _ALGORITHMS)
-        and (qop is None or "auth" in [value.strip().lower() for value in qop[1].strip('"').split(",")])
-    )
+    qop = parameter(challenge, "qop")
+    has_qop = qop is None or "auth" in [value.strip().lower() for value in qop.split(",")]
+    return is_digest(challenge) and algorithm(challenge) in _ALGORITHMS and has_qop
 
 
 def _challenge(response: Times) -> str:
-    header = response.first.head.header(_CHALLENGE[response.code]) or ""
+    header = response.first.head.header(CHALLENGES[response.code]) or ""
     realm = _REALM.search(header)
     return f"{response.code} for realm {realm[1][:MAX_TEXT]}" if realm else f"{response.code}"

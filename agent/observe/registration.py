@@ -1,19 +1,47 @@
 """How a registration went, out of its REGISTER messages and the stack's word. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from agent.contract.connection import Connection
-from agent.contract.observation import Asked, RegistrationObservation, RegistrationOutcome
+from agent.contract.observation import Asked, SipMessage
+from agent.contract.registration import Bindings, Lapse, Leaving, RegistrationObservation, RegistrationOutcome
 from agent.contract.verdict import Role
 from agent.observe.asking import tries_told
 from agent.observe.connections import connections
 from agent.observe.signalling import crossings, kept_messages, kept_unparsed, ms
 from agent.phone.protocol import Event, MessageSeen, NotSent, PortClosed, RegistrationConcluded, Unparsed
-from agent.sip.dialogs import Registering, registrations
+from agent.sip.bindings import Binding, bindings, expires_s, same_place
+from agent.sip.dialogs import Registering, kept_contacts, registrations
 from agent.sip.transactions import Conversation
 from agent.tap.model import TapConnection
 
 NEVER: str = "the SIP stack did not conclude it in time"
+KEPT_FIRST, KEPT_LAST = 20, 44
+"""Messages that are told."""
+MAX_OTHERS: Final = 4
+MAX_GRANTED: Final = 4
+MAX_URI: Final = 120
+NOT_SAID_S: Final = 3600
+"""How long a binding holds where neither the request nor its 2xx says (as our SIP stack has it)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What else is known of a registration than its messages."""
+
+    unsent: NotSent | None = None
+    closed: PortClosed | None = None
+    carriers: Sequence[TapConnection] = ()
+    unread: Unparsed | None = None
+    """The last."""
+    at_s: float = 0.0
+    """When it is observed."""
+    last_word: RegistrationConcluded | None = None
+    """The stack's last one, where that is not of the first attempt."""
+    leaves: bool = False
+    """The agent was to take its binding back, and all there is to wait for is over."""
 
 
 def observe_registration(
@@ -21,61 +49,191 @@ def observe_registration(
     endpoint: int,
     messages: Sequence[MessageSeen],
     concluded: RegistrationConcluded | None,
-    *,
-    unsent: NotSent | None = None,
-    closed: PortClosed | None = None,
-    carriers: Sequence[TapConnection] = (),
-    unread: Unparsed | None = None,
+    beside: Beside = Beside(),  # frozen
 ) -> RegistrationObservation:
-    """By the last attempt (a refresh is one), and its last try; `concluded` None: the stack did not give its word.
+    """Its first attempt, by that one's last try; what became of the binding from then on; and its end.
 
-    401, then silence, is no rejection; and an unregistering is no attempt.
+    401, then silence, is no rejection. `concluded`: of the first attempt; None: the stack did not give its word.
     """
     register = [message for message in messages if message.head and message.head.method == "REGISTER"]
-    attempts = [it for it in registrations(Conversation(crossings(register))) if not it.leaving]
-    last = attempts[-1] if attempts else None
-    final = last.final if last else None
-    is_instead = last is not None and final is None and unread is not None and unread.at_s >= last.began_s
+    attempts = registrations(Conversation(crossings(register)))
+    holding, leaving = [it for it in attempts if not it.leaving], [it for it in attempts if it.leaving]
+    first = holding[0] if holding else None
+    final = first.final if first else None
+    began_s = register[0].at_s if register else 0.0
+    over_s = leaving[0].began_s if leaving else None
+    course = _course(holding, beside, began_s, over_s)
     return RegistrationObservation(
         role=role,
         endpoint=endpoint,
-        outcome=_outcome(last, concluded),
+        outcome=_outcome(first, concluded),
         code=final.code if final else None,
         phrase=final.first.head.phrase if final else None,
-        asked=tries_told(last.tries, final, closed) if last else Asked(),
-        local_reason=_local_reason(concluded, unsent, closed),
-        duration_ms=ms(last.began_s, final.at_s) if last and final else None,
-        connections=_connections(register, concluded, unsent, carriers),
-        unparsed=kept_unparsed(unread, register[0].at_s) if is_instead and unread is not None else None,
-        messages=kept_messages(register),
+        asked=tries_told(first.tries, final, beside.closed) if first else Asked(),
+        local_reason=_local_reason(concluded, beside),
+        duration_ms=ms(first.began_s, final.at_s) if first and final else None,
+        expires_s=_asked_s(first) if first else None,
+        bindings=_bindings(holding),
+        refreshes=course.refreshes,
+        lapse=course.lapse,
+        leaving=_leaving(leaving, beside),
+        connections=_connections(register, concluded, beside),
+        unparsed=_unparsed(holding, beside.unread, began_s),
+        messages=kept_messages([*register[:KEPT_FIRST], *register[KEPT_FIRST:][-KEPT_LAST:]]),
     )
 
 
+def _unparsed(holding: Sequence[Registering], unread: Unparsed | None, began_s: float) -> SipMessage | None:
+    """Where the last attempt was not answered."""
+    is_instead = bool(holding) and holding[-1].final is None and unread is not None
+    return kept_unparsed(unread, began_s) if is_instead and unread and unread.at_s >= holding[-1].began_s else None
+
+
 def _connections(
-    register: Sequence[MessageSeen],
-    concluded: RegistrationConcluded | None,
-    unsent: NotSent | None,
-    carriers: Sequence[TapConnection],
+    register: Sequence[MessageSeen], concluded: RegistrationConcluded | None, beside: Beside
 ) -> tuple[Connection, ...]:
-    events: list[Event] = [*register, *([unsent] if unsent else [])]
+    events: list[Event] = [*register, *([beside.unsent] if beside.unsent else [])]
     began_s = register[0].at_s if register else None
-    return connections(events, carriers, began_s=began_s, over_s=concluded.at_s if concluded else None)
+    return connections(events, beside.carriers, began_s=began_s, over_s=concluded.at_s if concluded else None)
 
 
-def _local_reason(
-    concluded: RegistrationConcluded | None, unsent: NotSent | None, closed: PortClosed | None
-) -> str | None:
-    never = None if closed else NEVER
+def _local_reason(concluded: RegistrationConcluded | None, beside: Beside) -> str | None:
+    never = None if beside.closed else NEVER
     said = (concluded.local_reason or None) if concluded else never
-    return f"REGISTER not sent: {unsent.reason}" if unsent else said
+    return f"REGISTER not sent: {beside.unsent.reason}" if beside.unsent else said
 
 
-def _outcome(last: Registering | None, concluded: RegistrationConcluded | None) -> RegistrationOutcome:
+def _outcome(first: Registering | None, concluded: RegistrationConcluded | None) -> RegistrationOutcome:
     """Registered needs both the stack's word and a 2xx on the wire."""
-    if last is None:
+    if first is None:
         return RegistrationOutcome.ERROR
-    if last.final is None:
+    if first.final is None:
         return RegistrationOutcome.TIMEOUT
-    if last.final.code >= 300:
+    if not _is_granted(first):
         return RegistrationOutcome.REJECTED
     return RegistrationOutcome.REGISTERED if concluded and concluded.active else RegistrationOutcome.ERROR
+
+
+def _is_granted(attempt: Registering) -> bool:
+    return attempt.final is not None and attempt.final.code < 300
+
+
+# --- the bindings ----------------------------------------------------------------------------------------------
+
+
+def _bindings(holding: Sequence[Registering]) -> Bindings | None:
+    """Of all 2xx: a binding that is listed by the first and not by the next is missing."""
+    granted = [attempt for attempt in holding if _is_granted(attempt)]
+    if not granted:
+        return None
+    listed = [_listed(attempt) for attempt in granted]
+    others = max((_others(attempt) for attempt in granted), key=len)
+    return Bindings(
+        own=all(own is not None for own in listed),
+        granted_s=tuple(dict.fromkeys(_granted_s(attempt) for attempt in granted))[:MAX_GRANTED],
+        others=tuple(one.uri[:MAX_URI] for one in others[:MAX_OTHERS]),
+        others_left_out=max(0, len(others) - MAX_OTHERS),
+    )
+
+
+def _listed(attempt: Registering) -> Binding | None:
+    """Our binding in the 2xx; one that has run out is none."""
+    return next((one for one in _current(attempt) if _is_ours(attempt, one)), None)
+
+
+def _others(attempt: Registering) -> list[Binding]:
+    return [one for one in _current(attempt) if not _is_ours(attempt, one)]
+
+
+def _current(attempt: Registering) -> list[Binding]:
+    text = attempt.final.first.text if attempt.final else ""
+    return [one for one in bindings(text) if one.expires_s != 0]
+
+
+def _is_ours(attempt: Registering, one: Binding) -> bool:
+    return any(same_place(one.uri, own.uri) for own in kept_contacts(attempt.tries[-1]))
+
+
+def _granted_s(attempt: Registering) -> int | None:
+    """RFC 3261 §10.2.4."""
+    own = _listed(attempt)
+    if own is not None and own.expires_s is not None:
+        return own.expires_s
+    return expires_s(attempt.final.first.text) if attempt.final else None
+
+
+def _asked_s(attempt: Registering) -> int | None:
+    text = attempt.tries[-1].request.first.text
+    own = next(iter(kept_contacts(attempt.tries[-1])), None)
+    return own.expires_s if own is not None and own.expires_s is not None else expires_s(text)
+
+
+# --- refreshes, and the end ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Course:
+    refreshes: int
+    lapse: Lapse | None
+
+
+def _course(holding: Sequence[Registering], beside: Beside, began_s: float, over_s: float | None) -> _Course:
+    """How often the binding was held on to."""
+    due_s: float | None = None
+    refreshes = 0
+    for attempt in holding:
+        if due_s is not None:
+            if _has_lapsed(attempt, due_s, beside):
+                lapse = _lapse(attempt, due_s, began_s)
+                return _Course(refreshes=refreshes, lapse=lapse)
+            refreshes += _is_granted(attempt)
+        if _is_granted(attempt):
+            due_s = _due_s(attempt)
+    if due_s is not None and over_s is not None and over_s > due_s:
+        return _Course(refreshes=refreshes, lapse=Lapse(due_ms=ms(began_s, due_s)))
+    return _Course(refreshes=refreshes, lapse=None)
+
+
+def _due_s(attempt: Registering) -> float:
+    """When the binding of a 2xx runs out. It was made before the 2xx came, and may so end that much before."""
+    assert attempt.final is not None
+    granted_s = _granted_s(attempt)
+    for_s = granted_s if granted_s is not None else _asked_s(attempt)
+    return attempt.final.at_s + (NOT_SAID_S if for_s is None else for_s)
+
+
+def _has_lapsed(refresh: Registering, due_s: float, beside: Beside) -> bool:
+    """One that is under way while its binding still holds has not."""
+    if refresh.final is not None:
+        return refresh.final.code >= 300 or refresh.final.at_s > due_s
+    word = beside.last_word
+    is_given_up = word is not None and not word.active and word.at_s >= refresh.began_s
+    return is_given_up or beside.at_s > due_s
+
+
+def _lapse(attempt: Registering, due_s: float, began_s: float) -> Lapse:
+    final = attempt.final
+    return Lapse(
+        due_ms=ms(began_s, due_s),
+        sent_ms=ms(began_s, attempt.began_s),
+        answered_ms=ms(began_s, final.at_s) if final else None,
+        code=final.code if final else None,
+        phrase=final.first.head.phrase if final else None,
+        asked=tries_told(attempt.tries, final),
+    )
+
+
+def _leaving(leaving: Sequence[Registering], beside: Beside) -> Leaving | None:
+    if not beside.leaves:
+        return None
+    if not leaving:
+        return Leaving(sent=False)
+    last = leaving[-1]
+    text = last.final.first.text if last.final else ""
+    own = bindings(last.tries[-1].request.first.text)
+    return Leaving(
+        code=last.final.code if last.final else None,
+        phrase=last.final.first.head.phrase if last.final else None,
+        bound=any(one.expires_s != 0 and any(same_place(one.uri, it.uri) for it in own) for one in bindings(text)),
+        asked=tries_told(last.tries, last.final),
+    )

@@ -13,6 +13,7 @@ from agent.contract.expect import DtmfMethod
 from agent.contract.headers import Headers
 from agent.contract.media import Negotiated, Rtp
 from agent.contract.plan import Transport
+from agent.contract.registering import EXPIRES_S
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.sip.redirecting import Redirects
 from agent.sip.text import SipHead
@@ -37,6 +38,8 @@ class SipAccount:
     proxy: str
     """`ip:port` that every request is sent to (outbound proxy, without a Route on the wire)."""
     register: bool
+    expires_s: int = EXPIRES_S
+    """For how long it asks to be registered; it refreshes before that, or what was granted of it, is over."""
     username: str | None = None
     password: str | None = None
     realm: str = "*"

@@ -14,8 +14,9 @@ import msgspec
 
 from agent.contract.address import IpFamily, family_of, host_of
 from agent.contract.media import Heard
-from agent.contract.observation import LegObservation, RegistrationObservation
+from agent.contract.observation import LegObservation
 from agent.contract.plan import Plan, Stage
+from agent.contract.registration import RegistrationObservation
 from agent.contract.result import DetailDigest, DetailLine, KeptLine, TurnedAway, encode_line
 from agent.contract.room import DETAIL_BYTES, GUESTS, line_bytes, looked_bytes
 

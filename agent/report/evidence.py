@@ -23,8 +23,9 @@ import msgspec
 
 from agent.clock import Clock
 from agent.contract.kept import Span
-from agent.contract.observation import LegObservation, RegistrationObservation
+from agent.contract.observation import LegObservation
 from agent.contract.plan import Keep, Plan
+from agent.contract.registration import RegistrationObservation
 from agent.contract.result import KeptLine
 from agent.report.evidence_files import CAPTURE, EvidenceFiles, folder_of
 from agent.report.evidence_held import Held, HeldLeg

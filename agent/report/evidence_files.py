@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
-from agent.contract.observation import LegObservation, RegistrationObservation
+from agent.contract.observation import LegObservation
 from agent.contract.plan import RunRef
+from agent.contract.registration import RegistrationObservation
 from agent.report.ladder import ladder
 
 CAPTURE: Final = "capture.pcap"

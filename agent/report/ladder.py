@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from agent.contract.observation import LegObservation, RegistrationObservation, SipMessage
+from agent.contract.observation import LegObservation, SipMessage
+from agent.contract.registration import RegistrationObservation
 
 RULE = "-" * 72
 

@@ -8,8 +8,9 @@ from typing import Final
 
 import msgspec
 
-from agent.contract.observation import LegObservation, RegistrationObservation
+from agent.contract.observation import LegObservation
 from agent.contract.plan import Plan
+from agent.contract.registration import RegistrationObservation
 from agent.contract.result import (
     MAX_FINDINGS,
     AgentResult,

@@ -8,10 +8,10 @@ from typing import Final
 
 from agent.clock import Clock
 from agent.contract.headers import SentOn, headers_on
-from agent.contract.observation import RegistrationObservation, RegistrationOutcome
 from agent.contract.plan import Credentials, Plan, Stage, for_endpoint
+from agent.contract.registration import RegistrationObservation, RegistrationOutcome
 from agent.observe.connections import Carriers
-from agent.observe.registration import observe_registration
+from agent.observe.registration import Beside, observe_registration
 from agent.phone.protocol import (
     AccountId,
     ConnectionSeen,
@@ -32,12 +32,11 @@ from agent.tap.model import TapConnection
 
 REGISTER_LIMIT_S: Final = 40.0
 """A REGISTER ends by Timer F after 32 s (RFC 3261 §17.1.2.2); a challenge may have taken some seconds before."""
-LEAVE_LIMIT_S: Final = 3.0
-"""A registrar that doesn't answer the un-REGISTER is not waited for: the binding expires."""
 SETTLE_S: Final = 0.5
-MAX_MESSAGES: Final = 200
-KEPT_MESSAGES: Final = 20
-"""The first of these are always kept."""
+MAX_MESSAGES: Final = 8192
+"""Of a stage; a refresh with its challenge takes four. What is lost after so many is not measured."""
+MAX_STRANGE: Final = 200
+"""Of those, with a Call-ID of which nothing of ours was seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +91,20 @@ class Registration:
         self.carriers: Carriers = past.carriers if past else Carriers()
         """The connections so far."""
         self._word: RegistrationConcluded | None = None
+        """The last one."""
+        self._first_word: RegistrationConcluded | None = None
+        """That of the first attempt, where there was one in time."""
         self._told: RegistrationConcluded | None = None
         """The word that `observation` is made of."""
+        self._takes_back = False
+        """It left while there was a binding."""
+        self._is_over = False
+        """The last that there is to tell was told."""
         self._failure: str | None = None
         self.account: AccountId | None = None
         """None where it could not be made."""
         self.observation: RegistrationObservation | None = None
-        """Once concluded, and again where a refresh was refused; None where nothing was to be registered."""
+        """Once concluded, again where it lapsed, and at its end; None where nothing was to be registered."""
         try:
             self.account = phone.add_account(self._sip_account(login))
         except PhoneError as error:
@@ -109,6 +115,7 @@ class Registration:
             uri=for_endpoint(self._plan.account.uri, self._stage.endpoint),
             proxy=self._stage.address,
             register=self._plan.account.register,
+            expires_s=self._plan.account.registration.expires_seconds,
             username=login.username if login else None,
             password=login.password if login else None,
             realm=login.realm if login else "*",
@@ -121,10 +128,7 @@ class Registration:
             case MessageSeen(head=head) | NotSent(head=head) | PutOff(head=head) if self._is_past(head):
                 pass
             case MessageSeen(head=head) if head and head.method == "REGISTER":
-                self.call_ids |= {head.call_id}
-                self._messages.append(event)
-                if len(self._messages) > MAX_MESSAGES:  # of a long stage the last attempts are asked for
-                    del self._messages[KEPT_MESSAGES : KEPT_MESSAGES + 1]
+                self._note(event, head.call_id)
             case PutOff(head=head) if head and head.method == "REGISTER":
                 self._waiting = event
             case ConnectionSeen():
@@ -141,6 +145,11 @@ class Registration:
             case RegistrationConcluded() if event.account == self.account:
                 self._word = event
 
+    def _note(self, message: MessageSeen, call_id: str) -> None:
+        if len(self._messages) < (MAX_MESSAGES if call_id in self.call_ids else MAX_STRANGE) or message.sent:
+            self.call_ids |= {call_id}
+            self._messages.append(message)
+
     def _is_past(self, head: SipHead | None) -> bool:
         return head is not None and head.call_id in self._past_call_ids
 
@@ -151,22 +160,32 @@ class Registration:
             return None
         self._told = word
         now = self._observe()
-        if before.outcome is not RegistrationOutcome.REGISTERED or now.outcome is RegistrationOutcome.REGISTERED:
+        if before.lapse is not None or now.lapse is None:
             return None
         self.observation = now
         return now
 
+    def end(self) -> RegistrationObservation | None:
+        """What to tell of the whole of it once it was left; once, and None where there is no more than was told."""
+        if self._is_over or not self._takes_back:
+            return None
+        self._is_over = True
+        self.observation = self._observe()
+        return self.observation
+
     def _observe(self) -> RegistrationObservation:
-        return observe_registration(
-            self._plan.role,
-            self._stage.endpoint,
-            self._messages,
-            self._word,
+        beside = Beside(
             unsent=self._unsent,
             closed=self._closed,
             carriers=self._carried(),
             unread=self._unread,
+            at_s=self._clock.monotonic_s(),
+            last_word=None if self._word is self._first_word else self._word,
+            leaves=self._takes_back,
         )
+        return observe_registration(
+            self._plan.role, self._stage.endpoint, self._messages, self._first_word, beside
+        )  # fmt: skip
 
     def _carried(self) -> tuple[TapConnection, ...]:
         return self.carriers.of(event for event in (*self._messages, self._unsent, self._waiting) if event)
@@ -194,8 +213,8 @@ class Registration:
                     local_reason=self._failure,
                 )
             elif (self._word and self._is_settled) or self._closed or self._is_late:
+                self._told = self._first_word = self._word
                 self.observation = self._observe()
-                self._told = self._word
         return self.observation is not None or self._is_idle
 
     @property
@@ -217,11 +236,12 @@ class Registration:
         self._left_by_s = self._clock.monotonic_s()
         if self.account is None:
             return
-        if self.usable and self._plan.account.register:
-            self._left_by_s += LEAVE_LIMIT_S
+        if self.observation is not None and self.usable and self._word is not None and self._word.active:
+            self._takes_back = True
+            self._left_by_s += REGISTER_LIMIT_S
         self._word = None
         self._phone.remove_account(self.account)
 
     def left(self) -> bool:
-        """After leave: the registrar has answered, or was waited for long enough."""
+        """After leave: the registrar has answered, or could have long enough."""
         return self._word is not None or (self._left_by_s is not None and self._clock.monotonic_s() >= self._left_by_s)

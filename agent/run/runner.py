@@ -8,11 +8,13 @@ from typing import Final
 
 from agent.clock import Clock
 from agent.contract.headers import Header, Headers
-from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome
+from agent.contract.observation import LegObservation
 from agent.contract.plan import CALLEE_SHARED, REFUSED_HEADER, Plan, Signal
+from agent.contract.registration import RegistrationObservation
 from agent.contract.result import TurnedAway
 from agent.contract.steps import Answer
 from agent.contract.verdict import Role
+from agent.judge.registrations import registration_faults
 from agent.observe.leg import LegFacts, read_invite
 from agent.observe.secured import turned_away
 from agent.phone.protocol import (
@@ -268,7 +270,7 @@ class Runner:
         self._on_leg(leg)
 
     def _registered(self, seen: RegistrationObservation) -> None:
-        broken = seen.outcome is not RegistrationOutcome.REGISTERED
+        broken = bool(registration_faults(self._plan, [seen]))
         self._evidence.take(seen, None, self._report.registration, broken=broken)
 
     def _watch_health(self) -> None:
@@ -296,9 +298,7 @@ class Runner:
             case Phase.READY:
                 self._begin(signal)
             # Whoever is told that a stage is done has been told all its legs.
-            case Phase.LEAVING if (
-                self._registration is None or self._registration.left()
-            ) and not self._evidence.pending:
+            case Phase.LEAVING if self._has_left() and not self._evidence.pending:
                 self._index += 1
                 self._phase = Phase.WAITING
             case _:
@@ -327,6 +327,14 @@ class Runner:
             past=self._registration,
         )
         self._phase = Phase.REGISTERING
+
+    def _has_left(self) -> bool:
+        """Of a registration that was taken back, all is told then."""
+        if self._registration is None:
+            return True
+        if self._registration.left() and (ended := self._registration.end()) is not None:
+            self._registered(ended)
+        return self._registration.left()
 
     def _register(self) -> None:
         assert self._registration is not None

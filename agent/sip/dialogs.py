@@ -4,16 +4,12 @@ A dialog is its Call-ID and both tags (RFC 3261 §12): what another dialog of th
 or a stranger's BYE, is not done to the leg.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Final
 
+from agent.sip.bindings import Binding, bindings, expires_s
 from agent.sip.transactions import Conversation, DialogId, Times, Transaction
-
-_NO_TIME: Final = re.compile(r"0+")
-_TAKEN_BACK: Final = re.compile(r";\s*expires\s*=\s*\"?0+(?![0-9])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,7 +261,15 @@ def registrations(conversation: Conversation) -> tuple[Registering, ...]:
 
 
 def _is_leaving(register: Transaction) -> bool:
-    head = register.request.first.head
-    return _NO_TIME.fullmatch(head.header("expires") or "") is not None or any(
-        _TAKEN_BACK.search(value) for name, value in head.headers if name == "contact"
-    )
+    """All that it names is taken back; one that takes a Contact back for another one registers that."""
+    text = register.request.first.text
+    is_taken_back = expires_s(text) == 0 or any(one.expires_s == 0 for one in bindings(text))
+    return is_taken_back and not kept_contacts(register)
+
+
+def kept_contacts(register: Transaction) -> tuple[Binding, ...]:
+    """The Contacts that a REGISTER asks a binding for."""
+    text = register.request.first.text
+    whole_s = expires_s(text)
+    named = [(one, whole_s if one.expires_s is None else one.expires_s) for one in bindings(text)]
+    return tuple(one for one, wanted_s in named if wanted_s != 0)

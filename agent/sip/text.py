@@ -27,6 +27,7 @@ CALL_ID: Final = re.compile(r"^(?:call-id|i)[ \t]*:[ \t]*(\S{1,256})", re.IGNORE
 """Where a message as a whole cannot be read."""
 MAX_CONTACTS: Final = 8
 """Of one message, as far as anybody tells of them."""
+_FOLDED: Final = re.compile(r"\n[ \t]+")
 COMPACT: Final = {
     "a": "accept-contact",
     "b": "referred-by",
@@ -181,6 +182,19 @@ def parse_head(text: str) -> SipHead | None:
     )
 
 
+def header_values(text: str, name: str) -> tuple[str, ...]:
+    """The values of all headers of that name, in lower case and long form, however long they are."""
+    head = text.lstrip("\r\n").replace("\r\n", "\n").partition("\n\n")[0]
+    _, *lines = _FOLDED.sub(" ", head).split("\n")
+    named = (line.partition(":") for line in lines)
+    return tuple(value.strip() for key, _, value in named if _long_name(key) == name)
+
+
+def _long_name(name: str) -> str:
+    key = name.strip().lower()
+    return COMPACT.get(key, key)
+
+
 def _headers(lines: list[str]) -> tuple[tuple[str, str], ...]:
     """Name and value of each header line up to the empty line; lines without a colon are skipped."""
     headers: list[tuple[str, str]] = []
@@ -194,6 +208,5 @@ def _headers(lines: list[str]) -> tuple[tuple[str, str], ...]:
             continue
         name, colon, value = line.partition(":")
         if colon:
-            key = name.strip().lower()
-            headers.append((COMPACT.get(key, key), value.strip()[:MAX_VALUE]))
+            headers.append((_long_name(name), value.strip()[:MAX_VALUE]))
     return tuple(headers)

@@ -15,7 +15,7 @@ from controller.api.calltest_status import CallTestStatus
 from controller.api.faults import Fault, schema_faults, shown
 from controller.api.field import without_nulls
 from controller.api.headers import header_faults
-from controller.api.parties import Route
+from controller.api.parties import Callee, RegisterAt, Route
 from controller.api.run import MAX_RUN_NAME, CallTestRunSpec, CallTestRunStatus
 from controller.api.target import Target, Via
 from controller.api.test import MAX_NAME, CallTestSpec
@@ -139,6 +139,10 @@ def _require(faults: Iterator[Fault]) -> None:
 def _check_spec(spec: CallTestSpec, field: str) -> Iterator[Fault]:
     """The rules that the CRD states in CEL, for objects that no API server has seen."""
     yield from _check_target(spec.target, f"{field}.target")
+    if not spec.calls and not _registers(spec):
+        yield Fault(f"{field}.calls", "may be empty only where caller or callee registers")
+    if spec.callee is not None and spec.callee.register_at is RegisterAt.NEXT_ENDPOINT:
+        yield from _check_elsewhere(spec.callee, spec.target, f"{field}.callee.registerAt")
     seen: set[str] = set()
     for index, call in enumerate(spec.calls):
         path = f"{field}.calls[{index}]"
@@ -157,6 +161,17 @@ def _check_spec(spec: CallTestSpec, field: str) -> Iterator[Fault]:
         yield Fault(f"{field}.readyDeadlineSeconds", "must be less than activeDeadlineSeconds")
     if spec.target.endpoint_parallelism > 1:
         yield from _check_parallel(spec, field)
+
+
+def _check_elsewhere(callee: Callee, target: Target, field: str) -> Iterator[Fault]:
+    if callee.route is not Route.REGISTER or target.via is not Via.EACH_ENDPOINT:
+        yield Fault(field, "NextEndpoint needs route: Register, and target.via: EachEndpoint")
+
+
+def _registers(spec: CallTestSpec) -> bool:
+    """Somebody does."""
+    caller = spec.caller.credentials is not None if spec.caller.register is None else spec.caller.register
+    return caller or (spec.callee is not None and spec.callee.route is Route.REGISTER)
 
 
 def _check_trigger(trigger: Trigger, field: str) -> Iterator[Fault]:

@@ -9,6 +9,7 @@ from agent.contract.call import Behaviour
 from agent.contract.document import Document
 from agent.contract.field import MAX_URI, SUBDOMAIN_PATTERN, URI_PATTERN, about
 from agent.contract.headers import MAX_SENT, CalleeHeader, CallerHeader
+from agent.contract.registering import Registration
 from agent.contract.srtp import Media
 
 
@@ -18,6 +19,13 @@ class Route(StrEnum):
     REGISTER = "Register"
     CALLEE_SERVICE = "CalleeService"
     REQUEST_URI = "RequestURI"
+
+
+class RegisterAt(StrEnum):
+    """At which endpoint the callee registers."""
+
+    SAME_ENDPOINT = "SameEndpoint"
+    NEXT_ENDPOINT = "NextEndpoint"
 
 
 KEYS_OF_IT: Final = "Keys: username, password and, where more than one realm may ask, realm (default: any)."
@@ -47,6 +55,13 @@ def _uri(example: str) -> Meta:
     )
 
 
+def _registration(role: str) -> Meta:
+    return about(
+        f"How the {role} registers, and what must come of it.",
+        example={"expiresSeconds": 120, "expect": {"auth": "Required"}},
+    )
+
+
 class Caller(Document, frozen=True, kw_only=True):
     """Who calls."""
 
@@ -62,6 +77,7 @@ class Caller(Document, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    registration: Annotated[Registration | None, _registration("caller")] = None
     media: Annotated[
         Media | None,
         about(
@@ -105,6 +121,7 @@ class Callee(Document, frozen=True, kw_only=True):
             example="Parrot",
         ),
     ] = Behaviour.PARROT
+    registration: Annotated[Registration | None, _registration("callee")] = None
     media: Annotated[
         Media | None,
         about(
@@ -123,3 +140,12 @@ class Callee(Document, frozen=True, kw_only=True):
             schema={"x-kubernetes-list-type": "atomic"},
         ),
     ] = ()
+    register_at: Annotated[
+        RegisterAt,
+        about(
+            "At which endpoint the callee registers. NextEndpoint: at the one after that which is called, the first"
+            " after the last: registered at one replica, called through another. Of one endpoint, the run is"
+            " Inconclusive/TooFewEndpoints.",
+            example="NextEndpoint",
+        ),
+    ] = RegisterAt.SAME_ENDPOINT

@@ -150,9 +150,9 @@ class CallTestSpec(Document, frozen=True, kw_only=True):
     calls: Annotated[
         tuple[Call, ...],
         about(
-            "The calls, made to each endpoint.",
+            "The calls, made to each endpoint. [] where caller or callee registers: their registrations alone are the"
+            " test.",
             example=[{"name": "pin"}],
-            min_length=1,
             max_length=16,
             list_keys=("name",),
         ),
@@ -219,6 +219,16 @@ class CallTestSpec(Document, frozen=True, kw_only=True):
 
 
 TEST_RULES = (
+    rule(
+        "!has(self.callee) || self.callee.registerAt == 'SameEndpoint'"
+        " || (self.callee.route == 'Register' && self.target.via == 'EachEndpoint')",
+        "callee.registerAt: NextEndpoint needs route: Register, and target.via: EachEndpoint",
+    ),
+    rule(
+        "self.calls.size() > 0 || (has(self.caller.register) ? self.caller.register : has(self.caller.credentials))"
+        " || (has(self.callee) && self.callee.route == 'Register')",
+        "calls may be empty only where caller or callee registers",
+    ),
     rule(
         "has(self.callee) || self.calls.all(c, has(c.to))",
         "each call needs 'to' where there is no callee",

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from agent.contract.observation import LegObservation, RegistrationObservation
+from agent.contract.observation import LegObservation
+from agent.contract.registration import RegistrationObservation
 from agent.contract.verdict import Result, Role
 from agent.judge.reasons import result_of
 from controller.api.run import Endpoint

@@ -9,7 +9,8 @@ from typing import Final
 
 import msgspec
 
-from agent.contract.observation import LegObservation, RegistrationObservation
+from agent.contract.observation import LegObservation
+from agent.contract.registration import RegistrationObservation
 from agent.contract.result import KeptLine, ProgressLine, ResultError, TurnedAway, decode_line
 from agent.contract.verdict import Role
 from agent.report.evidence_files import CAPTURE, SIP

@@ -14,11 +14,9 @@ import msgspec
 from agent.contract import plan as contract
 from agent.contract.address import host_of, only
 from agent.contract.call import Call
-from agent.contract.headers import CalleeHeader, CallerHeader, PlannedHeader, SentOn
 from agent.contract.outcome import EndedBy
 from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, Plan, RunRef, Stage, for_endpoint
 from agent.contract.room import DETAIL_BYTES, GUESTS_BYTES, SCRATCH_BYTES, SPARE_SHARE, legs_bytes, scratch_bytes
-from agent.contract.srtp import Media
 from agent.contract.verdict import Reason, Role
 from agent.sip.dialling import SipUri
 from controller.api.parties import Route, SecretReference
@@ -29,12 +27,18 @@ from controller.plan.expectations import check_expectations
 from controller.plan.identities import check_dial, check_transport, parse_identity, parse_uri
 from controller.plan.limits import Limits
 from controller.plan.media import check_media, media_of
+from controller.plan.registering import (
+    callee_account,
+    caller_account,
+    check_elsewhere,
+    check_registrations,
+    elsewhere,
+    registers_elsewhere,
+)
 
 __all__ = ["CALLEE_SERVICE_PORT", "POD_MOUNTS", "Limits", "Mounts", "check_test", "plan_run"]
 
 CALLEE_SERVICE_PORT: Final = 5060
-REGISTERING_S: Final = 45
-"""An agent's start, and its REGISTER until Timer F (32 s) or a challenge's second try has told how that went."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,7 @@ def check_test(test: CallTestSpec, limits: Limits) -> None:
         _check_secret(test.callee.credentials, "callee", limits)
     _check_tls(test, limits)
     _check_claim(test, limits)
-    _check_readiness(test)
+    check_registrations(test)
     for index, call in enumerate(test.calls):
         field = _to_field(call, index)
         _check_to(test, parse_uri(for_endpoint(_to(test, call), 0), field), field)
@@ -88,26 +92,6 @@ def _check_to(test: CallTestSpec, uri: SipUri, field: str) -> None:
         raise PlanningError(Reason.INVALID_TEST, message)
 
 
-def _check_readiness(test: CallTestSpec) -> None:
-    """A silent registrar must be found out before the agents are given up: it is the SUT's fault, and not theirs."""
-    if test.ready_deadline_s >= REGISTERING_S:
-        return
-    callee_registers = test.callee is not None and test.callee.route is Route.REGISTER
-    if not caller_registers(test) and not callee_registers:
-        return
-    role, way_out = (
-        ("caller", "caller.register: false") if caller_registers(test) else ("callee", "another callee.route")
-    )
-    field = "readyDeadlineSeconds" if test.ready_deadline_seconds is not None else "activeDeadlineSeconds"
-    value = test.ready_deadline_seconds or test.active_deadline_seconds
-    message = (
-        f"{field}: {value} is too short where the {role} registers: that a registrar"
-        " does not answer is known after 32 s (Timer F, RFC 3261 §17.1.2.2), and until then an agent is not ready;"
-        f" {REGISTERING_S} at least, or {way_out}"
-    )
-    raise PlanningError(Reason.INVALID_TEST, message)
-
-
 def plan_run(
     run: RunRef,
     test: CallTestSpec,
@@ -127,8 +111,8 @@ def plan_run(
     _check_dialled(test, endpoints, limits)
     lanes = min(test.target.endpoint_parallelism, len(endpoints))
     _check_caps(test, len(endpoints), lanes, limits)
-    ips = [host_of(endpoint.address) for endpoint in endpoints]
-    allowed = tuple(sorted({only(ip) for ip in [*ips, *also_allowed]})) + limits.allow_targets
+    ips = {*(host_of(endpoint.address) for endpoint in endpoints), *also_allowed}
+    allowed = tuple(sorted(map(only, ips))) + limits.allow_targets
     rate = limits.max_calls_per_second / lanes
     plans = tuple(
         _plan(
@@ -136,7 +120,8 @@ def plan_run(
             test=test,
             role=role,
             lane=lane,
-            endpoints=endpoints[lane::lanes],
+            lanes=lanes,
+            endpoints=endpoints,
             allowed=allowed,
             allow_dial=None if limits.allow_dial is None else limits.allow_dial.pattern,
             rate=rate,
@@ -150,6 +135,7 @@ def plan_run(
 
 
 def _check_dialled(test: CallTestSpec, endpoints: Sequence[Endpoint], limits: Limits) -> None:
+    check_elsewhere(test, endpoints)
     for endpoint in endpoints:
         _check_identities(test, endpoint.index)
         for index, call in enumerate(test.calls):
@@ -169,6 +155,7 @@ def _plan(
     test: CallTestSpec,
     role: Role,
     lane: int,
+    lanes: int,
     endpoints: Sequence[Endpoint],
     allowed: tuple[str, ...],
     allow_dial: str | None,
@@ -178,18 +165,21 @@ def _plan(
     is_callee = role is Role.CALLEE
     callee = test.callee
     route = callee.route if callee is not None else None
+    stages = tuple(Stage(endpoint=item.index, address=item.address, name=item.name) for item in endpoints[lane::lanes])
+    if is_callee and registers_elsewhere(test):
+        stages = elsewhere(stages, endpoints)
     return Plan(
         run=run,
         agent=f"{role.lower()}-{lane}",
         role=role,
-        account=_callee_account(test, mounts) if is_callee else _caller_account(test, mounts),
+        account=(callee_account if is_callee else caller_account)(test, mounts.credentials),
         transport=test.target.transport,
         tls=_tls(test, mounts),
         sip_port=CALLEE_SERVICE_PORT if is_callee and route is Route.CALLEE_SERVICE else 0,
         behaviour=callee.behaviour if is_callee and callee is not None else None,
         callee_declared=callee is not None,
         dial=DialRoute.PEER if route is Route.REQUEST_URI else DialRoute.TARGET,
-        stages=tuple(Stage(endpoint=item.index, address=item.address, name=item.name) for item in endpoints),
+        stages=stages,
         calls=tuple(_call(test, call) for call in test.calls),
         wav_directory=mounts.wav,
         allowed_targets=allowed,
@@ -212,46 +202,6 @@ def _evidence(test: CallTestSpec, mounts: Mounts) -> contract.Evidence | None:
 def keeps_evidence(test: CallTestSpec) -> bool:
     """Whether the test asks for it."""
     return test.evidence is not None and test.evidence.keep is not contract.Keep.NEVER
-
-
-def _caller_account(test: CallTestSpec, mounts: Mounts) -> contract.Account:
-    return contract.Account(
-        uri=test.caller.uri,
-        credentials=_credentials(test.caller.credentials, mounts),
-        register=caller_registers(test),
-        media=test.caller.media or Media(),
-        headers=_planned(test.caller.headers),
-    )
-
-
-def caller_registers(test: CallTestSpec) -> bool:
-    """As the test says, by default where the caller has credentials."""
-    return test.caller.credentials is not None if test.caller.register is None else test.caller.register
-
-
-def _callee_account(test: CallTestSpec, mounts: Mounts) -> contract.Account:
-    assert test.callee is not None
-    return contract.Account(
-        uri=test.callee.uri,
-        credentials=_credentials(test.callee.credentials, mounts),
-        register=test.callee.route is Route.REGISTER,
-        media=test.callee.media or Media(),
-        headers=_planned(test.callee.headers),
-    )
-
-
-def _planned(headers: Sequence[CallerHeader] | Sequence[CalleeHeader]) -> tuple[PlannedHeader, ...]:
-    return tuple(
-        PlannedHeader(name=header.name, value=header.value, messages=tuple(map(SentOn, header.messages)))
-        for header in headers
-    )
-
-
-def _credentials(reference: SecretReference | None, mounts: Mounts) -> contract.Credentials | None:
-    if reference is None:
-        return None
-    name = reference.secret_name
-    return contract.Credentials(directory=f"{mounts.credentials}/{name}", secret_name=name)
 
 
 def _tls(test: CallTestSpec, mounts: Mounts) -> contract.Tls | None:
@@ -331,7 +281,7 @@ def _check_claim(test: CallTestSpec, limits: Limits) -> None:
 
 def _check_caps(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) -> None:
     calls = endpoints * sum(call.count for call in test.calls)
-    concurrent = lanes * max(call.at_once for call in test.calls)  # one group after the other
+    concurrent = lanes * max((call.at_once for call in test.calls), default=0)  # one group after the other
     agents = lanes * (1 if test.callee is None else 2)
     for value, cap, what in (
         (calls, limits.max_calls, "calls in the run (count × endpoints)"),
@@ -374,7 +324,7 @@ def _shortest_s(test: CallTestSpec, endpoints: int, lanes: int, limits: Limits) 
     """The least time that the calls can take, even if the SUT answered at once: one group after the other."""
     holding_s = sum(ceil(call.count / call.at_once) * _least_s(call) for call in test.calls)
     rate = Decimal(limits.max_calls_per_second) / lanes
-    placing_s = Decimal(sum(call.count for call in test.calls) - 1) / rate
+    placing_s = Decimal(max(0, sum(call.count for call in test.calls) - 1)) / rate
     return ceil(endpoints / lanes) * max(Decimal(holding_s), placing_s)
 
 

@@ -8,7 +8,7 @@ from controller.api.parties import Route
 from controller.api.test import CallTestSpec
 from controller.plan.cause import PlanningError
 from controller.plan.identities import parse_identity
-from controller.plan.planning import caller_registers
+from controller.plan.registering import caller_registers
 
 _MARK = 987_654_321
 """An endpoint that no run has."""

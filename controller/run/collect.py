@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from agent.contract.observation import LegObservation, RegistrationObservation
+from agent.contract.observation import LegObservation
 from agent.contract.plan import Plan, plan_digest
+from agent.contract.registration import RegistrationObservation
 from agent.contract.result import (
     AgentResult,
     DetailLine,

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 import msgspec
 from msgspec import UNSET
 
-from agent.contract.observation import LegObservation, RegistrationObservation
-from agent.contract.verdict import Check, Finding, Reason, Result, Role
+from agent.contract.observation import LegObservation
+from agent.contract.registration import RegistrationObservation
+from agent.contract.verdict import Finding, Reason, Result, Role
 from agent.judge.rank import worst_first
 from agent.judge.reasons import result_of
+from agent.judge.registrations import is_of_registration, last_told
 from agent.judge.run import calls_by_endpoint, judge_run
 from agent.judge.verdicts import AgentReport, CallVerdict, EndpointVerdict, RunVerdict
 from agent.judge.words import many
@@ -57,7 +59,7 @@ def conclude(
     endpoints = _with_paths(endpoints, reports, nodes or {})
     changes = changes or {}
     by_index = {endpoint.index: endpoint for endpoint in endpoints}
-    findings = _one_of_each_call_first(verdict.calls)
+    findings = _one_of_each_call_first(verdict.items)
     outcome = Outcome(
         result=verdict.result,
         reason=verdict.reason,
@@ -108,11 +110,12 @@ def refused(cause: Cause, test: CallTestSpec, endpoints: Sequence[Endpoint] = ()
 def _message(verdict: RunVerdict, endpoints: Mapping[int, Endpoint], changes: Mapping[int, Reason]) -> str:
     calls = passed_of(verdict.planned, passed=verdict.passed, failed=verdict.failed, inconclusive=verdict.inconclusive)
     if verdict.worst is None:
-        return f"{calls}, through {many(len(verdict.endpoints), 'endpoint')}"
+        through = f"through {many(len(verdict.endpoints), 'endpoint')}"
+        return f"{calls}, {through}" if verdict.calls else f"the registrations passed, {through}"
     text = plain(located(verdict.worst, endpoints.get(verdict.worst.endpoint)), MAX_MESSAGE - 120)
     if change := changes.get(verdict.worst.endpoint):
         text += f"; {_change_note(change)}"
-    return f"{text} ({calls})"
+    return f"{text} ({calls})" if verdict.calls else text
 
 
 def _change_note(change: Reason) -> str:
@@ -131,9 +134,10 @@ def _observations(
     finding: Finding, reports: Sequence[AgentReport], calls: Sequence[CallVerdict]
 ) -> list[LegObservation] | list[RegistrationObservation]:
     """Where a finding can be seen: at its registration; or at its leg first, then at the call's other one."""
-    if finding.check is Check.REGISTERED:
+    if is_of_registration(finding):
         place = finding.endpoint, finding.leg
-        return [item for report in reports for item in report.registrations if (item.endpoint, item.role) == place]
+        told = [item for report in reports for item in report.registrations if (item.endpoint, item.role) == place]
+        return [item for item in [last_told(told)] if item is not None]
     its_call = finding.endpoint, finding.call, finding.number
     found = next((call for call in calls if (call.endpoint, call.call, call.number) == its_call), None)
     legs = [leg for leg in (found.caller, found.callee) if leg is not None] if found else []
@@ -158,7 +162,7 @@ def _failure(
         observed=_bounded(finding.observed, MAX_VALUE),
         call_id=_bounded(finding.call_id, MAX_VALUE),
         evidence=_bounded(kept[0] if kept else None, MAX_VALUE),
-        peer_evidence=_bounded(kept[1] if finding.check is not Check.REGISTERED and kept[1:] else None, MAX_VALUE),
+        peer_evidence=_bounded(kept[1] if kept[1:] else None, MAX_VALUE),
         note=_bounded(note or None, MAX_NOTE),
     )
 

@@ -10,8 +10,8 @@ from itertools import groupby
 import msgspec
 
 from agent.contract.kept import Kept
-from agent.contract.observation import RegistrationObservation
 from agent.contract.plan import Plan, Signal
+from agent.contract.registration import RegistrationObservation
 from agent.contract.result import ProgressLine
 from agent.contract.verdict import Reason, Role
 from agent.judge.verdicts import AgentReport

@@ -27,11 +27,15 @@ def sentence(finding: Finding) -> str:
 
 def ended_of(planned: int, *, ended: int, failed: int) -> str:
     """How far a run is; `failed` of the ended calls had a fault at one end alone."""
+    if not planned:
+        return "no calls"
     return f"{ended} of {planned} calls ended" + (f", {failed} with a fault" if failed else "")
 
 
 def passed_of(planned: int, *, passed: int, failed: int, inconclusive: int) -> str:
     """What the calls of a finished run, or of one of its endpoints, came to."""
+    if not planned:
+        return "no calls"
     rest = ((failed, "failed"), (inconclusive, "inconclusive"))
     return ", ".join([f"{passed} of {planned} calls passed", *(f"{count} {word}" for count, word in rest if count)])
 

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from agent.contract.call import Call
-from agent.contract.observation import RegistrationObservation, RegistrationOutcome
 from agent.contract.plan import Credentials
+from agent.contract.registration import RegistrationObservation, RegistrationOutcome
 from agent.contract.verdict import Check, Reason, Role
 from agent.judge.checks.answered import TIMER_B_MS
 from agent.run.closed_ports import CLOSED_S, KEEP_ALIVE, KNOCK_S, UdpDoor

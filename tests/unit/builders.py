@@ -12,19 +12,9 @@ from agent.contract.call import Behaviour, Call, CallCaller, SendDtmf
 from agent.contract.expect import Audio, Expect, ExpectDtmf, ExpectLeg, ExpectRtp
 from agent.contract.expect import DtmfMethod as Method
 from agent.contract.media import Heard, Origin, Section, Source, Stretch
-from agent.contract.observation import (
-    Bye,
-    Dialog,
-    Digit,
-    Health,
-    LegObservation,
-    Progress,
-    RegistrationObservation,
-    RegistrationOutcome,
-    Side,
-    Trouble,
-)
+from agent.contract.observation import Bye, Dialog, Digit, Health, LegObservation, Progress, Side, Trouble
 from agent.contract.plan import Account, Plan, RunRef, Stage, call_key, identity_code
+from agent.contract.registration import RegistrationObservation, RegistrationOutcome
 from agent.contract.verdict import Role
 from agent.judge.run import AgentReport
 

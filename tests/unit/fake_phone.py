@@ -82,6 +82,10 @@ class FakeCall:
     """Sent or received."""
 
 
+CONTACT = "Contact: <sip:alice@127.0.0.1:5070>\r\n"
+"""Of the fake phone."""
+
+
 class FakePhone:
     """Events come at their time on the fake clock; waiting for one moves the clock."""
 
@@ -91,6 +95,8 @@ class FakePhone:
         self.peer = peer or Peer()
         self.calls: dict[CallHandle, FakeCall] = {}
         self.accounts: dict[AccountId, SipAccount] = {}
+        self.bound: set[AccountId] = set()
+        """Those that are registered."""
         self.did: list[tuple] = []
         """Each thing that was asked of the phone, with its time."""
         self.headers: dict[CallHandle, list[tuple[str, dict[str, str]]]] = {}
@@ -118,7 +124,13 @@ class FakePhone:
 
     def remove_account(self, account: AccountId) -> None:
         self._asked("remove_account", account)
-        if self.accounts.pop(account).register and self.peer.register_code == 200 and self.peer.answers_unregister:
+        del self.accounts[account]
+        if account not in self.bound:
+            return
+        call_id = f"reg-{account}"
+        self._send(request("REGISTER", call_id, cseq=9, extra=f"{CONTACT}Expires: 0\r\n"))
+        if self.peer.answers_unregister:
+            self.received(response(200, call_id, cseq=9, method="REGISTER"), ANSWER_S)
             self.at(ANSWER_S, RegistrationConcluded, account=account, active=False, local_reason="")
 
     def call(self, account, to, headers, playback, redirects=None):
@@ -293,14 +305,16 @@ class FakePhone:
 
     def _register(self, account: AccountId) -> None:
         call_id = f"reg-{account}"
-        self._send(request("REGISTER", call_id))
+        self._send(request("REGISTER", call_id, extra=f"{CONTACT}Expires: 300\r\n"))
         code = self.peer.register_code
+        if code == 200:
+            self.bound.add(account)
         if code is None:
             self.at(
                 TIMER_F_S, RegistrationConcluded, account=account, active=False, local_reason="Request Timeout (408)"
             )
             return
-        self.received(response(code, call_id, method="REGISTER"), ANSWER_S)
+        self.received(response(code, call_id, method="REGISTER", extra=f"{CONTACT}Expires: 300\r\n"), ANSWER_S)
         self.at(ANSWER_S, RegistrationConcluded, account=account, active=code == 200, local_reason=str(code))
 
     def _be_called(self, call: FakeCall) -> None:

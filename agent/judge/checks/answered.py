@@ -7,7 +7,6 @@ from agent.contract.outcome import OnRedirect
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.call_leg import CallLeg, is_success, own_words
 from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
-from agent.judge.checks.connection import BROKEN
 from agent.judge.checks.redirected import came_to
 from agent.judge.ends import CallEnds, Gone
 from agent.judge.findings import inconclusive, noted
@@ -167,13 +166,14 @@ def slow_callee(leg: CallLeg) -> bool:
 # As both ends have it
 
 
-_REGISTRATION_FAILED: Final = (Reason.REGISTRATION_REJECTED, Reason.REGISTRATION_TIMEOUT, *BROKEN)
+_UNTOLD: Final = (Reason.NOT_MEASURED, Reason.AGENT_ERROR)
+"""Of a registration: whether the agent had one is not known."""
 
 
 def attribute(ends: CallEnds, finding: Finding) -> Finding:
     """A caller that did not get its answer: its own fault, our callee's, or the path's between them."""
-    for registration in ends.registration:
-        if registration.reason not in _REGISTRATION_FAILED:
+    for registration in ends.unbound:
+        if registration.reason in _UNTOLD:
             note = f"the {registration.leg.value.lower()} may not be registered"
             return inconclusive(finding, registration.reason, note)
     if not ends.declared:
@@ -228,7 +228,7 @@ def _unreached(ends: CallEnds, finding: Finding) -> Finding:
         was_stopped = ends.callee_died.reason in (Reason.ABORTED, Reason.DEADLINE_EXCEEDED)
         reason = ends.callee_died.reason if was_stopped else Reason.PEER_LOST
         return inconclusive(finding, reason, ends.callee_died.note)
-    if ends.callee_gone is not None or ends.registration:
+    if ends.callee_gone is not None or ends.unbound:
         return finding
     if ends.ambiguous is not None:
         return noted(finding, ends.ambiguous)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from agent.contract.call import Behaviour, Call
 from agent.contract.expect import Expect, ExpectLeg
+from agent.contract.plan import Plan
+from agent.contract.registration import RegistrationObservation
 from agent.contract.verdict import Check, Finding, Reason, Result
 from agent.judge.call_leg import CallLeg
 from agent.judge.ends import CallEnds
@@ -79,6 +81,26 @@ def as_it_is(_: CallEnds, finding: Finding) -> Finding:
     return finding
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """What is wrong with a registration. Every call at its endpoint has it."""
+
+    reason: Reason
+    expected: str | None = None
+    observed: str | None = None
+    note: str | None = None
+
+
+def nothing_of_a_registration(_: Plan, __: RegistrationObservation) -> list[Fault]:
+    """A check that is not of registrations."""
+    return []
+
+
+def nothing_to_note(_: RegistrationObservation) -> list[str]:
+    """A check that only says what is wrong with them."""
+    return []
+
+
 def no_notes(_: CallEnds) -> list[str]:
     """A check that only says what is wrong."""
     return []
@@ -109,6 +131,10 @@ class CheckRule:
     leg: Callable[[CallLeg], list[Finding]] = nothing_on_a_leg
     """What a leg alone tells. Asked of legs whose INVITE got the final response that is expected, but for `answered`;
     of refused ones where it is of the outcome."""
+    registration: Callable[[Plan, RegistrationObservation], list[Fault]] = nothing_of_a_registration
+    """What an agent's registration tells, as far as it has come."""
+    registration_notes: Callable[[RegistrationObservation], list[str]] = nothing_to_note
+    """What to know of it, whether it is as it should be or not."""
     ends: Callable[[CallEnds, Sequence[Finding]], list[Finding]] = nothing_more
     """What comparing both ends adds to the findings so far; where it is Failed, that leg's Inconclusive finding of the
     same check goes."""

@@ -1,14 +1,14 @@
 """connection: a TCP or TLS connection of an agent to the SUT came up, and carried each request that began on it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from agent.contract.connection import Connection, Ending
 from agent.contract.plan import Plan, Transport
+from agent.contract.registration import RegistrationObservation
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg
-from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
+from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Fault, Row
 from agent.judge.checks.handshakes import ROWS, unsecured
 from agent.judge.words import seconds
 
@@ -36,17 +36,7 @@ USED_MS: Final = 1000.0
 CROSSING: Final = (Ending.PEER_CLOSED, Ending.PEER_RESET)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Broken:
-    """What a connection of ours came to that did not serve."""
-
-    reason: Reason
-    expected: str
-    observed: str
-    note: str | None = None
-
-
-def broken(connections: Sequence[Connection], plan: Plan) -> list[Broken]:
+def broken(connections: Sequence[Connection], plan: Plan) -> list[Fault]:
     """Of those that an agent opened. One that the SUT ends between two transactions has served: it cut none."""
     found = [_broken(connection, plan) for connection in connections if connection.outgoing]
     return [one for one in found if one is not None]
@@ -68,32 +58,32 @@ def _crossed(connection: Connection) -> bool:
     return cut_ms - up_ms >= USED_MS and closed_ms - cut_ms <= up_ms - connection.opened_ms
 
 
-def _lost(connection: Connection, expected: str, up_ms: float) -> Broken | None:
+def _lost(connection: Connection, expected: str, up_ms: float) -> Fault | None:
     words = LOST.get(connection.end) if connection.end is not None and connection.cut else None
     if words is None:
         return None
     after = seconds((connection.closed_ms or 0.0) - up_ms)
     observed = f"{words} {after} after it was up, with the {connection.cut} unanswered"
     if not _crossed(connection):
-        return Broken(reason=Reason.CONNECTION_LOST, expected=expected, observed=observed)
+        return Fault(reason=Reason.CONNECTION_LOST, expected=expected, observed=observed)
     note = f"the {connection.cut} and the connection's end may have crossed: then nobody has read it"
-    return Broken(reason=Reason.NOT_MEASURED, expected=expected, observed=observed, note=note)
+    return Fault(reason=Reason.NOT_MEASURED, expected=expected, observed=observed, note=note)
 
 
-def _broken(connection: Connection, plan: Plan) -> Broken | None:
+def _broken(connection: Connection, plan: Plan) -> Fault | None:
     expected = f"{connection.protocol} connection to {connection.peer}"
     if connection.up_ms is not None:
         return _lost(connection, expected, connection.up_ms)
     if (why := unsecured(connection, plan.tls.server_name if plan.tls else None)) is not None:
-        return Broken(reason=why[0], expected=expected, observed=why[1])
+        return Fault(reason=why[0], expected=expected, observed=why[1])
     if connection.end in NEVER_UP:
         reason, words = NEVER_UP[connection.end]
-        return Broken(reason=reason, expected=expected, observed=words)
+        return Fault(reason=reason, expected=expected, observed=words)
     if connection.waited_ms is not None and connection.waited_ms >= SYN_MS:
         observed = f"not answered in {seconds(connection.waited_ms)}"
-        return Broken(reason=Reason.CONNECTION_TIMEOUT, expected=expected, observed=observed)
+        return Fault(reason=Reason.CONNECTION_TIMEOUT, expected=expected, observed=observed)
     note = connection.said or "why it did not come up was not measured"
-    return Broken(reason=Reason.NOT_MEASURED, expected=expected, observed="not up", note=note)
+    return Fault(reason=Reason.NOT_MEASURED, expected=expected, observed="not up", note=note)
 
 
 def connection(leg: CallLeg) -> list[Finding]:
@@ -108,9 +98,15 @@ def connection(leg: CallLeg) -> list[Finding]:
     ]
 
 
+def _registering(plan: Plan, seen: RegistrationObservation) -> list[Fault]:
+    """A REGISTER had no response because of what became of its connection."""
+    return broken(seen.connections, plan) if seen.code is None else []
+
+
 RULE: Final = CheckRule(
     check=Check.CONNECTION,
     leg=connection,
+    registration=_registering,
     rows=(
         Row(
             reason=Reason.CONNECTION_REFUSED,
@@ -156,4 +152,3 @@ RULE: Final = CheckRule(
     asked_by="always, over TCP and TLS",
     holds="each connection that an agent opens comes up, and carries every request that it began on it to its end",
 )
-BROKEN: Final = tuple(row.reason for row in RULE.rows)

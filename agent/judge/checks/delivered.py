@@ -27,7 +27,7 @@ def _not_at_callee(ends: CallEnds) -> list[Finding]:
         return [_undelivered(ends, Reason.NOT_MEASURED, None, ends.ambiguous)]
     if ends.callee_gone is not None:
         return [lost(ends, Role.CALLEE, ends.callee_gone)]
-    if any(finding.leg is Role.CALLEE for finding in ends.registration):
+    if any(finding.leg is Role.CALLEE for finding in ends.unbound):
         return []  # it says why nothing could be delivered
     return [_elsewhere(ends, "no INVITE")]
 

@@ -1,36 +1,13 @@
 """registered: every REGISTER of an agent was accepted."""
 
-from collections.abc import Sequence
 from typing import Final
 
-from agent.contract.observation import RegistrationObservation, RegistrationOutcome
-from agent.contract.verdict import Check, Finding, Reason, Role
-from agent.judge.call_leg import PlannedCall
-from agent.judge.checks.check import CheckRule, Row
+from agent.contract.plan import Plan
+from agent.contract.registration import RegistrationObservation, RegistrationOutcome
+from agent.contract.verdict import Check, Reason
+from agent.judge.checks.check import CheckRule, Fault, Row
 from agent.judge.checks.connection import broken
 from agent.judge.words import beyond_us, challenged, joined, often, refused, spoken, unread
-
-
-def registered(call: PlannedCall, role: Role, observations: Sequence[RegistrationObservation]) -> list[Finding]:
-    """Every REGISTER of one agent at the call's endpoint was accepted; without any, that was not measured."""
-    if not observations:
-        note = "no REGISTER was reported"
-        return [call.finding(role, Check.REGISTERED, Reason.NOT_MEASURED, expected="200", note=note)]
-    unregistered = [seen for seen in observations if seen.outcome is not RegistrationOutcome.REGISTERED]
-    return [
-        finding for seen in unregistered for finding in _unconnected(call, role, seen) or [_refused(call, role, seen)]
-    ]
-
-
-def _unconnected(call: PlannedCall, role: Role, seen: RegistrationObservation) -> list[Finding]:
-    """It had no response because of what became of its connection."""
-    if seen.code is not None:
-        return []
-    return [
-        call.finding(role, Check.CONNECTION, one.reason, expected=one.expected, observed=one.observed, note=one.note)
-        for one in broken(seen.connections, call.plan)
-    ]
-
 
 _REASON: Final = {
     RegistrationOutcome.REJECTED: Reason.REGISTRATION_REJECTED,
@@ -39,19 +16,21 @@ _REASON: Final = {
 }
 
 
-def _refused(call: PlannedCall, role: Role, seen: RegistrationObservation) -> Finding:
+def _registered(plan: Plan, seen: RegistrationObservation) -> list[Fault]:
+    """The first REGISTER was accepted. Where it had no connection, that says all."""
+    if seen.outcome is RegistrationOutcome.REGISTERED or (seen.code is None and broken(seen.connections, plan)):
+        return []
     reason = _REASON[seen.outcome] if _is_on_the_wire(seen) else Reason.AGENT_ERROR
     observed = None if seen.code is None else spoken(seen.code, seen.phrase)
     if seen.asked.unanswerable is not None:
         said = beyond_us(seen.asked.unanswerable)
-        return call.finding(role, Check.REGISTERED, Reason.NOT_MEASURED, expected="200", observed=observed, note=said)
+        return [Fault(reason=Reason.NOT_MEASURED, expected="200", observed=observed, note=said)]
     if reason is Reason.REGISTRATION_TIMEOUT and seen.unparsed is not None:
-        said = unread(seen.unparsed)
-        return call.finding(role, Check.REGISTERED, Reason.NOT_MEASURED, expected="200", note=said)
+        return [Fault(reason=Reason.NOT_MEASURED, expected="200", note=unread(seen.unparsed))]
     if reason is Reason.REGISTRATION_TIMEOUT:
         observed = "no final response"
     note = joined(*_notes(seen)) or ("the SIP stack did not say why" if observed is None else None)
-    return call.finding(role, Check.REGISTERED, reason, expected="200", observed=observed, note=note)
+    return [Fault(reason=reason, expected="200", observed=observed, note=note)]
 
 
 def _is_on_the_wire(seen: RegistrationObservation) -> bool:
@@ -72,13 +51,15 @@ def _notes(seen: RegistrationObservation) -> list[str | None]:
 
 RULE: Final = CheckRule(
     check=Check.REGISTERED,
+    registration=_registered,
     stoppable=True,
     rows=(
         Row(
             reason=Reason.REGISTRATION_REJECTED,
             meaning="a REGISTER got a final response other than 200",
             seen="A final response other than 2xx to the last try of an agent's REGISTER. The note says whether it "
-            "was challenged, for which realm, and whether credentials were sent.",
+            "was challenged, for which realm, whether credentials were sent, and whether they were refused: challenged "
+            "again, and not because their nonce was stale.",
             usually="A wrong password or user name (401 or 407 again, after credentials were sent), a realm that "
             "`realm` of the Secret does not name (no credentials were sent), an account that does not exist (403, "
             "404), or an expiry that the registrar finds too short (423).",

@@ -10,15 +10,20 @@ from agent.judge.ends import CallEnds, Gone
 
 def _unreported(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
     """Planned calls without a leg: each is accounted for, as its agent's loss or as not measured."""
-    if ends.caller is not None or ends.registration:
+    if ends.caller is not None or any(finding.check in KEEPS_FROM_CALLING for finding in ends.registration):
         return []
     missing = []
+    findings = [finding for finding in findings if finding not in ends.registration]
     if not any(finding.leg is Role.CALLER for finding in findings):
         gone = ends.caller_gone or Gone(reason=Reason.NOT_MEASURED, note="no leg of this call was reported")
         missing.append(lost(ends, Role.CALLER, gone))
     if ends.declared and ends.callee_died is not None and not any(f.leg is Role.CALLEE for f in findings):
         missing.append(lost(ends, Role.CALLEE, ends.callee_died))
     return missing
+
+
+KEEPS_FROM_CALLING: Final = (Check.REGISTERED, Check.CONNECTION)
+"""An agent that could not register places no calls, or gets none."""
 
 
 def lost(ends: CallEnds, role: Role, gone: Gone) -> Finding:

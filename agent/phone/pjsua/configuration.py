@@ -140,6 +140,7 @@ def account_config(account: SipAccount, socket: Socket, srtp: SrtpUse = SrtpUse.
         config.regConfig.registerOnAdd = True
         for header in account.headers:
             config.regConfig.headers.append(_header(header))
+        config.regConfig.timeoutSec = account.expires_s
     config.regConfig.retryIntervalSec = config.regConfig.firstRetryIntervalSec = 0
     config.natConfig.udpKaIntervalSec = 0
     if socket.transport is not Transport.UDP:

@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.contract.observation import LegObservation, RegistrationObservation
+from agent.contract.observation import LegObservation
+from agent.contract.registration import RegistrationObservation
 from agent.contract.result import encode_line
 from agent.report.ladder import ladder
 from controller.cli.saying import say, tell

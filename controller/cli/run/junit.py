@@ -43,7 +43,7 @@ def _suite(suite: Suite) -> ET.Element:
         cases = [_run_case(suite)]
     else:
         names = {endpoint.endpoint: endpoint.name for endpoint in suite.verdict.endpoints}
-        cases = [_call_case(suite.name, names[call.endpoint], call) for call in suite.verdict.calls]
+        cases = [_call_case(suite.name, names[call.endpoint], call) for call in suite.verdict.items]
     element.extend(cases)
     element.set("tests", str(len(cases)))
     element.set("failures", str(sum(case.find("failure") is not None for case in cases)))

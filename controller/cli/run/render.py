@@ -128,6 +128,8 @@ def _checked(finished: FinishedRun) -> Table:
     """What a Passed is worth: what was expected of each leg, beside what is checked of every call."""
     table = _table("CALL", "LEG", "CHECKED")
     has_callee = finished.test.spec.callee is not None
+    if not finished.test.spec.calls:
+        table.add_row("registration", "", "registered, binding, refreshed, unregistered; no calls")
     for call in finished.test.spec.calls:
         is_up = ["completed", *(["delivered"] if has_callee else [])] if call.expect.is_answer else []
         asks = asked_of_call(call.expect)
@@ -181,7 +183,7 @@ def _failures(finished: FinishedRun) -> Table | None:
 
 def _notes(finished: FinishedRun) -> Table | None:
     """What to know of calls, whether they passed or not."""
-    said = [(call, note) for call in finished.verdict.calls for note in call.notes]
+    said = [(call, note) for call in finished.verdict.items for note in call.notes]
     if not said:
         return None
     table = _table("CALL", "ENDPOINT", "NOTE")

@@ -39,6 +39,7 @@ FEATURES = {
     "TCP",
     "TLS",
     "MUTUAL_TLS",
+    "SHA_256",
     "SHARED_LOCATION",
     "BUSY",
     "MOVED",
@@ -70,8 +71,8 @@ def main() -> None:
 def kamailio() -> None:
     """Writes the table of users, then becomes kamailio."""
     addresses, features = own_addresses(), wanted_features()
-    realm = setting("SUT_REALM", "example.com")
-    users = {} if "OPEN" in features else read_users(Path(setting("SUT_USERS", "/etc/sut/users")), realm)
+    realm, digest = setting("SUT_REALM", "example.com"), "sha256" if "SHA_256" in features else "md5"
+    users = {} if "OPEN" in features else read_users(Path(setting("SUT_USERS", "/etc/sut/users")), realm, digest)
     run = Path(setting("SUT_RUN", "/run/sut"))
     added = [user_table(users)]
     defines = {

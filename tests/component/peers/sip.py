@@ -100,7 +100,7 @@ def response(
         f"To: {with_tag(request.get('to'), tag)}",
         f"Call-ID: {request.call_id}",
         f"CSeq: {request.get('cseq')}",
-        f"Contact: {contact}",
+        *([f"Contact: {contact}"] if contact else []),
         f"Allow: {ALLOW}",
         *extra,
     ]

@@ -168,7 +168,9 @@ class Uas:
         """Nothing is to be said to it."""
 
     def on_register(self, request: Message, peer: Address) -> None:
-        self.respond(request, "200 OK", peer, tag="r", contact=f"{request.get('contact')};expires=300")
+        """Its binding alone, or, once it is taken back, none."""
+        kept = () if request.get("expires") == "0" else (f"Contact: {request.get('contact')};expires=300",)
+        self.respond(request, "200 OK", peer, tag="r", contact="", extra=kept)
 
     def on_invite(self, request: Message, peer: Address) -> None:
         if request.tag("to"):

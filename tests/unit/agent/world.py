@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.contract.call import Behaviour, Call, CallCaller, Play, Silence
-from agent.contract.observation import LegObservation, RegistrationObservation
+from agent.contract.observation import LegObservation
 from agent.contract.plan import Account, Plan, RunRef, Signal, Stage
+from agent.contract.registration import RegistrationObservation
 from agent.contract.result import AgentResult, ProgressLine, decode_line, decode_result, detail_digest
 from agent.contract.verdict import Role
 from agent.report.evidence import Evidence

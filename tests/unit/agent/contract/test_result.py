@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.contract.observation import LegObservation, RegistrationObservation, SipMessage
+from agent.contract.observation import LegObservation, SipMessage
+from agent.contract.registration import RegistrationObservation
 from agent.contract.result import (
     RESULT_BYTES,
     AgentResult,

@@ -3,8 +3,8 @@
 import pytest
 
 from agent.contract.connection import Connection, Ending
-from agent.contract.observation import RegistrationObservation, RegistrationOutcome
 from agent.contract.plan import Files, Tls, Transport
+from agent.contract.registration import RegistrationObservation, RegistrationOutcome
 from agent.contract.result import TurnedAway
 from agent.contract.verdict import Check, Reason, Result, Role
 from agent.judge.verdicts import CallVerdict

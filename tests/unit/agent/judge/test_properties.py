@@ -9,17 +9,8 @@ from hypothesis import strategies as st
 
 from agent.contract.expect import DtmfMethod
 from agent.contract.media import Heard, Origin, Section, Source
-from agent.contract.observation import (
-    Bye,
-    Dialog,
-    Fork,
-    Health,
-    LegObservation,
-    Progress,
-    RegistrationOutcome,
-    Side,
-    Trouble,
-)
+from agent.contract.observation import Bye, Dialog, Fork, Health, LegObservation, Progress, Side, Trouble
+from agent.contract.registration import RegistrationOutcome
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from agent.judge.reasons import result_of
 from agent.judge.run import AgentReport, RunVerdict, judge_run

@@ -9,15 +9,18 @@ import pytest
 
 from agent.contract.expect import Audio, ExpectLeg, MediaSource
 from agent.contract.messages import ExpectHeader, ExpectRequestUri, Message
-from agent.contract.observation import Health, RegistrationObservation
+from agent.contract.observation import Health
 from agent.contract.outcome import EndedBy, ExpectPhrase, ExpectReason, Forking, OnRedirect, Wanted
+from agent.contract.registering import Algorithm, Auth, ExpectRegistration, Registration
+from agent.contract.registration import RegistrationObservation
 from agent.contract.verdict import Check, Reason, Result, Role
 from agent.judge.checks import RULES, run
 from agent.judge.reasons import result_of
-from agent.observe.registration import observe_registration
+from agent.observe.registration import Beside, observe_registration
 from agent.phone.protocol import AccountId, Event, PortClosed, RegistrationConcluded, Unparsed
 from agent.sound.identity import encode
 from agent.tap.model import TapStream
+from tests.unit.agent.judge import registrar
 from tests.unit.agent.judge.srtp_wire import SRTP
 from tests.unit.agent.judge.wire import (
     CODE,
@@ -56,6 +59,8 @@ FAILED = {
     "DtlsFailed", "DtlsTimeout", "PlainMedia", "SrtpUndecryptable", "SrtpRejectedPackets", "NotEncrypted",
     "RedirectMissing", "RedirectUnexpected", "RedirectTargetMismatch", "RedirectLoop", "AnsweredTwice",
     "ReasonMissing", "ReasonMismatch",
+    "AuthNotRequired", "AuthAlgorithmMismatch", "BindingMissing", "StrayBinding",
+    "RegistrationExpiryMismatch", "RefreshFailed", "UnregisterFailed",
 }  # fmt: skip
 CHECKS = Path(run.__file__).parent
 
@@ -73,7 +78,7 @@ def test_every_check_has_one_file_and_every_reason_one_check():
 def _gives(path: Path) -> set[str]:
     """Names of the reasons that a check's findings are made with."""
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
-    made = {"finding", "_found", "_failed", "inconclusive", "_undelivered"}
+    made = {"finding", "Fault", "_found", "_failed", "inconclusive", "_undelivered"}
     return {
         arg.attr
         for call in calls
@@ -117,7 +122,7 @@ def registering(
     unread: Unparsed | None = None,
 ) -> RegistrationObservation:
     """A REGISTER and its final response."""
-    with_them = {"extra": "Authorization: Digest x\r\n"} if credentials else {}
+    with_them = {"extra": f'Authorization: Digest realm="{realm}"\r\n'} if credentials else {}
     asked = {"WWW-Authenticate": f'Digest realm="{realm}"'} if realm else {}
     phrase = "" if code is None else PHRASES.get(code, "Phrase")
     seen = [message(1.0, request("REGISTER", **with_them), sent=True)]
@@ -125,7 +130,7 @@ def registering(
         said = response(code, method="REGISTER", phrase=phrase, headers={**asked, **headers})
         seen.append(message(1.1, said, sent=False))
     word = RegistrationConcluded(at_s=33.0, account=AccountId(1), active=False, local_reason="")
-    return observe_registration(Role.CALLER, 0, seen, None if closed else word, closed=closed, unread=unread)
+    return observe_registration(Role.CALLER, 0, seen, None if closed else word, Beside(closed=closed, unread=unread))
 
 
 def saying(message: Message = Message.INVITE, **asked: Any) -> ExpectLeg:
@@ -148,9 +153,55 @@ def info(at_s: float, digit: str, role: Role, *, cseq: int = 3, code: int = 200)
     )
 
 
+LISTED = f"Contact: {registrar.OURS};expires=300, {registrar.OTHERS};expires=99\r\n"
 WIRE: dict[Reason, Case] = {
     Reason.REGISTRATION_REJECTED: lambda: verdict(*BUSY, registrations=[registering(403)]),
     Reason.REGISTRATION_TIMEOUT: lambda: verdict(*BUSY, registrations=[registering(None)]),
+    Reason.AUTH_NOT_REQUIRED: lambda: verdict(
+        registrations=[registrar.registering()],
+        registration=Registration(expect=ExpectRegistration(auth=Auth.REQUIRED)),
+    ),
+    Reason.AUTH_ALGORITHM_MISMATCH: lambda: verdict(
+        registrations=[
+            registrar.registering(
+                (registrar.asked(0.8, 1), registrar.said(0.9, 1, 401, registrar.asks("MD5"))),
+                (registrar.asked(1.0, 2, registrar.answers("MD5")), registrar.said(1.1, 2)),
+                registrar.SOON,
+            )
+        ],
+        registration=Registration(expect=ExpectRegistration(auth_algorithm=Algorithm.SHA_256)),
+    ),
+    Reason.BINDING_MISSING: lambda: verdict(
+        registrations=[registrar.registering((registrar.asked(1.0, 1), registrar.said(1.1, 1, extra="")), leaves=False)]
+    ),
+    Reason.STRAY_BINDING: lambda: verdict(
+        registrations=[
+            registrar.registering(
+                (registrar.asked(1.0, 1), registrar.said(1.1, 1, extra=LISTED)), registrar.SOON, at_s=300.0
+            )
+        ],
+        registration=Registration(expect=ExpectRegistration(max_bindings=1)),
+    ),
+    Reason.REGISTRATION_EXPIRY_MISMATCH: lambda: verdict(
+        registrations=[registrar.registering()],
+        registration=Registration(expect=ExpectRegistration(max_expires_seconds=120)),
+    ),
+    Reason.REFRESH_FAILED: lambda: verdict(
+        registrations=[
+            registrar.registering(
+                registrar.FIRST,
+                (registrar.asked(296.0, 2), registrar.said(296.1, 2, 403, phrase="Forbidden")),
+                leaves=False,
+            )
+        ]
+    ),
+    Reason.UNREGISTER_FAILED: lambda: verdict(
+        registrations=[
+            registrar.registering(
+                registrar.FIRST, registrar.REFRESH, (registrar.asked(400.0, 3, expires=0), registrar.said(400.1, 3))
+            )
+        ]
+    ),
     Reason.CONNECTION_REFUSED: lambda: verdict(unconnected(120_111), None),
     Reason.CONNECTION_RESET: lambda: verdict(unconnected(120_104), None),
     Reason.CONNECTION_TIMEOUT: lambda: verdict(unconnected(ended_s=42.0), None),

@@ -6,12 +6,12 @@ import pytest
 
 from agent.contract.expect import Audio, ExpectDtmf, ExpectLeg, ExpectRtp
 from agent.contract.media import Section
-from agent.contract.observation import Asked, Fork, Refused, RegistrationOutcome, Side
+from agent.contract.observation import Asked, Fork, Refused, Side
 from agent.contract.plan import Account, Credentials
+from agent.contract.registration import RegistrationOutcome
 from agent.contract.verdict import Check, Reason, Result
-from agent.judge.call_leg import calls_at
-from agent.judge.checks.registered import registered
 from agent.judge.leg import judge_leg
+from agent.judge.registrations import registration_faults
 from agent.judge.run import judge_run
 from tests.unit.agent.judge.judging import CALLEE, CALLER, both, callee_alone, caller_alone, reports_of, said
 from tests.unit.builders import callee_leg, caller_leg, good_reports, plan, registration, report
@@ -48,9 +48,8 @@ def test_a_challenge_that_our_stack_has_no_way_to_answer_is_no_fault_where_there
 
 
 def test_a_register_that_our_stack_has_no_way_to_answer_for_is_not_measured():
-    call = next(iter(calls_at(plan(), 0)))
     refused = registration(CALLER, outcome=RegistrationOutcome.REJECTED, code=401, asked=Asked(unanswerable="Bearer x"))
-    [finding] = registered(call, CALLER, [refused])
+    [(_, finding)] = registration_faults(plan(), [refused])
     assert finding.reason is Reason.NOT_MEASURED
     assert finding.note == "our SIP stack has no way to answer what it was asked: Bearer x"
 
@@ -73,10 +72,9 @@ def test_a_closed_port_is_no_response_however_soon_that_was_known():
 
 
 def test_a_closed_port_is_the_cause_of_a_registration_timeout():
-    call = next(iter(calls_at(plan(), 0)))
     silent = Asked(peer="10.0.0.1:5060", times=5, refused=Refused(times=6, over_ms=5000.0))
     seen = registration(CALLER, outcome=RegistrationOutcome.TIMEOUT, code=None, asked=silent)
-    [finding] = registered(call, CALLER, [seen])
+    [(_, finding)] = registration_faults(plan(), [seen])
     assert finding.reason is Reason.REGISTRATION_TIMEOUT
     assert finding.note == (
         "sent 5 times to 10.0.0.1:5060; the port is closed: ICMP port unreachable came back to 6 keep-alives in 5.0 s"

@@ -2,8 +2,9 @@
 
 import pytest
 
-from agent.contract.observation import Asked, Target
+from agent.contract.observation import Asked, Auth, Target
 from agent.judge.words import challenged, destination, listed, many, often, payload_types, quoted, spoken
+from tests.unit.builders import change
 
 
 @pytest.mark.parametrize(("count", "word"), [(1, "once"), (2, "twice"), (3, "3 times"), (0, "0 times")])
@@ -48,6 +49,11 @@ def test_where_a_request_went_says_what_sent_it_there():
 def test_a_challenge_says_whether_credentials_were_sent():
     twice = Asked(challenges=("401 for realm x", "401 for realm x"), credentials=1)
     assert challenged(401, twice) == "challenged by 401 for realm x, credentials were sent once"
+    refused = change(twice, auth=Auth(refused=1, stale=1))
+    assert challenged(401, refused) == f"{challenged(401, twice)}; credentials refused"
+    stale = change(twice, auth=Auth(stale=2))
+    assert challenged(401, stale) == f"{challenged(401, twice)}; their nonce was called stale twice"
+    assert challenged(None, refused) == challenged(401, twice)
     assert challenged(407, Asked(challenges=("407",))) == "challenged by 407, no credentials were sent"
     assert challenged(None, twice) == challenged(401, twice)
     assert challenged(403, Asked()) == "it was not challenged, so no credentials were sent"

@@ -11,8 +11,10 @@ import numpy as np
 
 from agent.contract.call import Behaviour, SendDtmf
 from agent.contract.expect import Audio, ExpectDtmf, ExpectLeg, ExpectRtp
-from agent.contract.observation import Health, LegObservation, RegistrationObservation, Trouble
+from agent.contract.observation import Health, LegObservation, Trouble
 from agent.contract.plan import Plan, call_key, identity_code
+from agent.contract.registering import Registration
+from agent.contract.registration import RegistrationObservation
 from agent.contract.result import TurnedAway
 from agent.contract.srtp import SrtpSection
 from agent.contract.verdict import Role
@@ -190,12 +192,13 @@ def verdict(
     callee: End | None = CALLEE,
     *,
     registrations: Sequence[RegistrationObservation] | None = None,
+    registration: Registration = Registration(),  # noqa: B008  # frozen
     callee_lost: bool = False,
     turned_away: Sequence[TurnedAway] = (),
     behaviour: Behaviour = Behaviour.PARROT,
     **plan_changes: Any,
 ) -> CallVerdict:
-    """What the call comes to. A leg None was not reported."""
+    """What the call comes to. A leg None was not reported. `registration`: the caller's."""
     made: list[AgentReport] = []
     for role, end in ((Role.CALLER, caller), (Role.CALLEE, callee)):
         changes: dict[str, Any] = {"complete": not (callee_lost and role is Role.CALLEE)}
@@ -204,6 +207,8 @@ def verdict(
         if role is Role.CALLEE:
             changes["turned_away"] = tuple(turned_away)
         its_plan = the_plan(role, **plan_changes)
+        if role is Role.CALLER:
+            its_plan = change(its_plan, account__registration=registration)
         legs = () if end is None else (end.leg(its_plan),)
         made.append(report(change(its_plan, behaviour=its_plan.behaviour and behaviour), *legs, **changes))
     return judge_run(made).calls[0]

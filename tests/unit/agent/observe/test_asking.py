@@ -2,10 +2,11 @@
 
 import pytest
 
-from agent.contract.observation import Asked, Refused, RegistrationOutcome, Target
+from agent.contract.observation import Asked, Refused, Target
+from agent.contract.registration import RegistrationOutcome
 from agent.contract.verdict import Role
 from agent.observe.leg import LegFacts, observe_leg
-from agent.observe.registration import observe_registration
+from agent.observe.registration import Beside, observe_registration
 from agent.phone.protocol import AccountId, PortClosed, RegistrationConcluded
 from tests.unit.agent.judge.wire import HEALTHY
 from tests.unit.sip_messages import message, request, response
@@ -37,7 +38,7 @@ def test_a_closed_port_is_told_where_no_response_came():
     seen = leg(message(1.0, request(), sent=True), message(1.5, request(), sent=True), CLOSED)
     assert (seen.asked.refused, seen.asked.times) == (Refused(times=6, over_ms=5000.4), 2)
     registered = observe_registration(
-        Role.CALLER, 0, [message(1.0, request("REGISTER"), sent=True)], None, closed=CLOSED
+        Role.CALLER, 0, [message(1.0, request("REGISTER"), sent=True)], None, Beside(closed=CLOSED)
     )
     assert (registered.outcome, registered.local_reason) == (RegistrationOutcome.TIMEOUT, None)
     assert registered.asked.refused == Refused(times=6, over_ms=5000.4)

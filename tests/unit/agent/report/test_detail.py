@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.contract.media import Gap, GapKind
-from agent.contract.observation import LegObservation, RegistrationOutcome, SipMessage
+from agent.contract.observation import LegObservation, SipMessage
 from agent.contract.plan import plan_digest
+from agent.contract.registration import RegistrationOutcome
 from agent.contract.result import KeptLine, decode_line, detail_digest
 from agent.contract.room import DETAIL_BYTES, DIGIT_BYTES, GUESTS, GUESTS_BYTES, LEG_BYTES
 from agent.contract.verdict import Reason, Result, Role

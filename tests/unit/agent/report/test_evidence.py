@@ -4,9 +4,10 @@ import threading
 
 import pytest
 
-from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome, SipMessage
+from agent.contract.observation import LegObservation, SipMessage
 from agent.contract.plan import Evidence as Asked
 from agent.contract.plan import Keep
+from agent.contract.registration import RegistrationObservation, RegistrationOutcome
 from agent.contract.result import KeptLine
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.report.evidence import MAX_FAULT, SOUND_S, WRITE_S, Evidence, capture_bytes

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from agent.contract.observation import Refused, RegistrationOutcome
+from agent.contract.observation import Refused
 from agent.contract.plan import Signal
+from agent.contract.registration import RegistrationOutcome
 from agent.contract.verdict import Reason
 from agent.phone.protocol import Unparsed
 from agent.run import closed_ports

@@ -4,23 +4,26 @@ import pytest
 
 from agent.contract.connection import Ending
 from agent.contract.headers import Header, PlannedHeader, SentOn
-from agent.contract.observation import RegistrationOutcome
 from agent.contract.plan import Account, Credentials, Signal
+from agent.contract.registration import RegistrationOutcome
 from agent.phone.protocol import AccountId, ConnectionSeen, NotSent, PutOff, RegistrationConcluded, Unparsed
 from agent.run.inputs import InputMissingError
 from agent.run.registration import Login, read_login
 from agent.sip.text import parse_head
 from tests.unit.agent.judge.wire import carrier
 from tests.unit.agent.world import all_at_once, one_stage, plan, stages
-from tests.unit.fake_phone import Peer
+from tests.unit.builders import change
+from tests.unit.fake_phone import CONTACT, Peer
 from tests.unit.sip_messages import request, response
 
 
 def test_calls_are_placed_once_registered_and_the_account_left(world):
     it = world(plan(register=True), login=Login(username="u", password="p", realm="r"))
     it.run()
-    (seen,) = it.registrations
-    assert (seen.outcome, seen.messages) == (RegistrationOutcome.REGISTERED, ())
+    first, whole = it.registrations
+    assert (first.outcome, first.messages, first.leaving) == (RegistrationOutcome.REGISTERED, (), None)
+    assert whole == change(first, leaving=whole.leaving)
+    assert (whole.leaving.code, whole.leaving.bound, whole.bindings.granted_s) == (200, False, (300,))
     account = it.did("add_account")[0][2]
     assert (account.username, account.password, account.realm, account.register) == ("u", "p", "r", True)
     assert len(it.legs) == 1
@@ -58,10 +61,13 @@ def test_an_account_that_cannot_be_made_is_our_own_error(world, register):
     assert it.did("call") == it.did("remove_account") == []
 
 
-def test_a_registrar_that_does_not_answer_the_unregister_is_not_waited_for(world):
-    it = world(plan(register=True, stages=stages(2)), Peer(answers_unregister=False), all_at_once(2))
+def test_a_registrar_that_does_not_answer_the_unregister_is_waited_for_until_timer_f_is_over(world):
+    it = world(plan(register=True, stages=stages(2)), Peer(answers_unregister=False), [(0.0, Signal(prepare=2, go=1))])
     it.run()
-    assert it.clock.now_s - 1000 < 8
+    assert 64 < it.clock.now_s - 1000 < 90
+    assert [seen.leaving and seen.leaving.code for seen in it.registrations] == [None] * 4
+    assert [seen.leaving is not None for seen in it.registrations] == [False, True] * 2
+    assert it.registrations[1].messages
 
 
 def test_messages_of_the_account_before_do_not_count(world):
@@ -75,32 +81,30 @@ def test_messages_of_the_account_before_do_not_count(world):
         it.phone.received(response(403, f"reg-{first}", method="REGISTER"), after_s)
     it.phone.at(0.3, RegistrationConcluded, account=first, active=False, local_reason="late")
     it.run()
-    assert [seen.outcome for seen in it.registrations] == [RegistrationOutcome.REGISTERED] * 2
+    assert [seen.outcome for seen in it.registrations] == [RegistrationOutcome.REGISTERED] * 4
 
 
-def test_a_refused_refresh_is_told_as_well(world):
+def refreshed(world, code, *, active):
     it = world(plan(register=True), steps=[(0.0, Signal(prepare=0, go=-1)), (400.0, Signal(prepare=1, go=0))])
     it.step_until(1)
     account = AccountId(1)
-    it.phone.sent(request("REGISTER", f"reg-{account}", cseq=2), 295.0)
-    it.phone.received(response(403, f"reg-{account}", cseq=2, method="REGISTER"), 295.1)
-    it.phone.at(295.1, RegistrationConcluded, account=account, active=False, local_reason="Forbidden")
+    extra = f"{CONTACT}Expires: 300\r\n"
+    it.phone.sent(request("REGISTER", f"reg-{account}", cseq=2, extra=extra), 295.0)
+    it.phone.received(response(code, f"reg-{account}", cseq=2, method="REGISTER", extra=extra), 295.1)
+    it.phone.at(295.1, RegistrationConcluded, account=account, active=active, local_reason="")
     it.run()
-    assert [(seen.outcome, seen.code) for seen in it.registrations] == [
-        (RegistrationOutcome.REGISTERED, 200),
-        (RegistrationOutcome.REJECTED, 403),
-    ]
+    return it.registrations
 
 
-def test_refreshes_that_are_answered_are_not_told(world):
-    it = world(plan(register=True), steps=[(0.0, Signal(prepare=0, go=-1)), (400.0, Signal(prepare=1, go=0))])
-    it.step_until(1)
-    account = AccountId(1)
-    it.phone.sent(request("REGISTER", f"reg-{account}", cseq=2), 295.0)
-    it.phone.received(response(200, f"reg-{account}", cseq=2, method="REGISTER"), 295.1)
-    it.phone.at(295.1, RegistrationConcluded, account=account, active=True, local_reason="")
-    it.run()
-    assert len(it.registrations) == 1
+def test_a_refused_refresh_is_told_at_once_and_nothing_is_taken_back(world):
+    first, lapsed = refreshed(world, 403, active=False)
+    assert (first.code, first.lapse) == (200, None)
+    assert (lapsed.code, lapsed.lapse.code, lapsed.leaving) == (200, 403, None)
+
+
+def test_refreshes_that_are_answered_are_told_at_the_end(world):
+    first, whole = refreshed(world, 200, active=True)
+    assert (first.refreshes, whole.refreshes, whole.lapse, whole.leaving.code) == (0, 1, None, 200)
 
 
 def test_a_register_that_could_not_be_sent_is_our_own_error(world):
@@ -240,7 +244,7 @@ def test_what_an_answer_follows_is_forgotten(world):
     it = world(plan(register=True))
     unparsed(it, "reg-2")
     it.run()
-    assert [(seen.outcome, seen.unparsed) for seen in it.registrations] == [(RegistrationOutcome.REGISTERED, None)]
+    assert [(seen.outcome, seen.unparsed) for seen in it.registrations] == [(RegistrationOutcome.REGISTERED, None)] * 2
 
 
 def test_an_agent_registers_with_its_headers_at_each_endpoint(world):

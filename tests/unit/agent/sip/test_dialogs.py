@@ -14,7 +14,7 @@ from tests.unit.sip_messages import request, response
 def crossed(at_s, text, *, sent):
     head = parse_head(text)
     assert head is not None
-    return Crossed(at_s=at_s, sent=sent, head=head)
+    return Crossed(at_s=at_s, sent=sent, head=head, text=text)
 
 
 def tx(at_s, text):

@@ -22,10 +22,16 @@ from tests.unit.controller.objects import PIN, changed
         ),
         ({"spec.calls.0.cuont": 1}, "spec.calls[0].cuont: is no field: did you mean count?"),
         ({"spec.calls.0.holdseconds": 1}, "spec.calls[0].holdseconds: is no field: did you mean holdSeconds?"),
-        ({"spec.caller.zzz": 1}, "spec.caller.zzz: is no field: there are credentials, headers, media, register, uri"),
+        (
+            {"spec.caller.zzz": 1},
+            "spec.caller.zzz: is no field: there are credentials, headers, media, register, registration, uri",
+        ),
         (
             {"spec.caller": None},
-            "spec.caller: is missing: a mapping with uri, credentials, register, media, headers is needed",
+            (
+                "spec.caller: is missing: a mapping with uri, credentials, register, registration, media, headers is"
+                " needed"
+            ),
         ),
         ({"spec.caller.uri": None}, 'spec.caller.uri: is missing: text such as "sip:alice@example.com" is needed'),
         ({"spec.caller.uri": 7}, "spec.caller.uri: 7: text is expected: put it in quotes"),
@@ -38,10 +44,10 @@ from tests.unit.controller.objects import PIN, changed
         ({"spec.callee.behaviour": "parot"}, 'behaviour: "parot": Parrot or Absorber is expected; did you mean Parrot'),
         ({"spec.target.port": 70000}, "spec.target.port: 70000: a whole number from 1 to 65535 or text is expected"),
         ({"spec.calls": {"name": "a"}}, "spec.calls: a mapping: a list is expected"),
-        ({"spec.calls": []}, "spec.calls: a list of 0: 1 to 16 entries are expected"),
+        ({"spec.calls": [{"name": "a"}] * 17}, "spec.calls: a list of 17: at most 16 entries are expected"),
         (
             {"spec.caller": "alice"},
-            'spec.caller: "alice": a mapping with uri, credentials, register, media, headers is expected',
+            'spec.caller: "alice": a mapping with uri, credentials, register, registration, media, headers is expected',
         ),
         ({"spec.agents": {"nodeSelector": ["a"]}}, "spec.agents.nodeSelector: a list: a mapping is expected"),
         ({"spec.agents": {"nodeSelector": {"a": 1}}}, "spec.agents.nodeSelector.a: 1: text is expected: put it in"),

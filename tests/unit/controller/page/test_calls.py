@@ -5,7 +5,8 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from agent.contract.observation import RegistrationOutcome, SipMessage
+from agent.contract.observation import SipMessage
+from agent.contract.registration import RegistrationOutcome
 from agent.contract.verdict import Check, Finding, Reason, Result, Role
 from controller.api.run import CallCounts, Endpoint, Failure
 from controller.page.calls import CallKey, Kept, Known, key_of, run_page

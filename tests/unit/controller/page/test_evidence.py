@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome, SipMessage
+from agent.contract.observation import LegObservation, SipMessage
+from agent.contract.registration import RegistrationObservation, RegistrationOutcome
 from agent.contract.result import KeptLine, ProgressLine, encode_line
 from agent.contract.verdict import Role
 from agent.report.ladder import ladder

@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from agent.contract.call import Call
-from agent.contract.observation import LegObservation, RegistrationObservation, RegistrationOutcome, SipMessage
+from agent.contract.observation import LegObservation, SipMessage
 from agent.contract.plan import Account, Plan, RunRef, Stage, plan_digest
+from agent.contract.registration import RegistrationObservation, RegistrationOutcome
 from agent.contract.result import (
     AgentResult,
     KeptLine,

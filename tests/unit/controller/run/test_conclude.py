@@ -6,13 +6,14 @@ from types import SimpleNamespace
 import pytest
 from msgspec import UNSET
 
-from agent.contract.observation import RegistrationOutcome
+from agent.contract.registration import RegistrationOutcome
 from agent.contract.verdict import Reason, Result, Role
 from controller.api.run import MAX_FAILURES, Endpoint, MediaPath, NodePath
 from controller.plan.cause import Cause
 from controller.run import conclude as module
 from controller.run.conclude import conclude, refused
-from tests.unit.builders import callee_leg, change, digits, good_reports, registration
+from tests.unit.agent.judge import registrar
+from tests.unit.builders import callee_leg, change, digits, good_reports, plan, registration, report
 from tests.unit.controller.objects import spec
 
 ENDPOINTS = tuple(
@@ -251,8 +252,35 @@ def test_a_run_is_not_refused_for_something_measured():
 def test_a_verdict_is_the_judges_alone(monkeypatch):
     judged = SimpleNamespace(
         result=Result.INCONCLUSIVE, reason=Reason.ABORTED, worst=None, planned=0, passed=0, failed=0, inconclusive=0,
-        calls=(), endpoints=(), strays=(1, 2), strays_left_out=3,
+        calls=(), items=(), endpoints=(), strays=(1, 2), strays_left_out=3,
     )  # fmt: skip
     monkeypatch.setattr(module, "judge_run", lambda _: judged)
     outcome = conclude([], ())
     assert (outcome.result, outcome.reason, outcome.stray_calls) == (Result.INCONCLUSIVE, Reason.ABORTED, 5)
+
+
+def alone(role: Role, *told, **changes):
+    return report(change(plan(role, endpoints=(0, 1)), calls=(), **changes), registrations=told)
+
+
+def test_of_registrations_alone_that_is_said():
+    good = registrar.registering()
+    outcome = conclude([alone(Role.CALLER, good, change(good, endpoint=1))], ENDPOINTS)
+    assert (outcome.result, outcome.message) == (Result.PASSED, "the registrations passed, through 2 endpoints")
+    assert (outcome.calls.planned, outcome.calls.summary, outcome.failures) == (0, "0/0", ())
+    assert [(item.result, item.summary) for item in outcome.endpoints] == [(Result.PASSED, "0/0")] * 2
+
+
+def test_what_is_wrong_with_registrations_alone_is_said_of_them():
+    good, bad = registrar.registering(), registrar.registering(registrar.FIRST, registrar.REFRESH, registrar.FIRST[:0])
+    refused = change(bad, endpoint=1, leaving__sent=True, leaving__code=500, evidence="run/ep1/registration/Caller")
+    outcome = conclude([alone(Role.CALLER, good, refused)], ENDPOINTS)
+    assert (outcome.result, outcome.reason) == (Result.FAILED, Reason.UNREGISTER_FAILED)
+    assert outcome.message == (
+        "registration via sut-1 (10.0.0.2:5060): the caller's REGISTER with Expires: 0 got 500, expected 200 without"
+        " its binding"
+    )
+    [failure] = outcome.failures
+    assert (failure.call, failure.number, failure.endpoint, failure.evidence) == (
+        "registration", 0, 1, "run/ep1/registration/Caller",
+    )  # fmt: skip

@@ -93,6 +93,7 @@ def test_text_that_fits_is_kept():
     ("counts", "text"),
     [
         ((20, 20, 0, 0), "20 of 20 calls passed"),
+        ((0, 0, 0, 0), "no calls"),
         ((20, 18, 2, 0), "18 of 20 calls passed, 2 failed"),
         ((20, 0, 0, 20), "0 of 20 calls passed, 20 inconclusive"),
         ((20, 15, 2, 3), "15 of 20 calls passed, 2 failed, 3 inconclusive"),
@@ -104,5 +105,6 @@ def test_what_a_finished_run_s_calls_came_to_adds_up(counts: tuple[int, ...], te
 
 
 def test_what_is_under_way_has_ended_and_not_passed() -> None:
+    assert ended_of(0, ended=0, failed=0) == "no calls"
     assert ended_of(20, ended=7, failed=0) == "7 of 20 calls ended"
     assert ended_of(20, ended=7, failed=2) == "7 of 20 calls ended, 2 with a fault"

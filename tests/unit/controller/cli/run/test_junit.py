@@ -10,6 +10,7 @@ from agent.contract.verdict import Reason, Result
 from agent.judge.run import judge_run
 from controller.api.run import CallTestRunStatus
 from controller.cli.run.junit import Suite, junit
+from tests.unit.agent.judge import registrar
 from tests.unit.builders import change, digits, good_reports
 
 
@@ -83,3 +84,12 @@ def test_a_run_without_calls_is_one_error():
     assert bare.get("timestamp") is None
     assert bare[0].find("error").get("type") == "Unknown"
     assert CallTestRunStatus().reason is UNSET
+
+
+def test_registrations_alone_are_a_case_at_each_endpoint():
+    caller = good_reports()[0]
+    bad = registrar.registering(registrar.FIRST)
+    report = replace(caller, plan=change(caller.plan, calls=()), legs=(), registrations=(bad,))
+    (found,) = parsed(suite([report]))
+    assert [case.get("name") for case in found] == ["registration #0"]
+    assert found[0].find("error").get("type") == Reason.NOT_MEASURED

@@ -1,0 +1,74 @@
+"""The digest of a request, as its challenges and its credentials have it (RFC 7616, RFC 8760). Pure."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from agent.contract.observation import Auth
+from agent.sip.transactions import Times, Transaction
+
+CHALLENGES: Final = {401: "www-authenticate", 407: "proxy-authenticate"}
+CREDENTIALS: Final = ("authorization", "proxy-authorization")
+MAX_WORD: Final = 40
+MAX_REALM: Final = 80
+MAX_ALGORITHMS: Final = 4
+_PARAMETER: Final = re.compile(r'([\w-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))')
+_DIGEST: Final = re.compile(r"digest\s", re.IGNORECASE)
+
+
+def parameter(header: str, name: str) -> str | None:
+    """Of a challenge or of credentials, without its quotes; None: it has none."""
+    every = _PARAMETER.finditer(header)
+    found = next((one for one in every if one[1].lower() == name), None)
+    return None if found is None else found[3] if found[2] is None else found[2]
+
+
+def is_digest(header: str) -> bool:
+    """By its scheme."""
+    return _DIGEST.match(header) is not None
+
+
+def algorithm(header: str) -> str:
+    """Upper case; MD5 where it names none (RFC 7616 §3.3)."""
+    return (parameter(header, "algorithm") or "MD5").upper()[:MAX_WORD]
+
+
+def challenges_of(response: Times) -> list[str]:
+    """The challenges of a 401 or 407; none of another response."""
+    name = CHALLENGES.get(response.code)
+    return [value for header, value in response.first.head.headers if header == name]
+
+
+def credentials_of(try_: Transaction) -> list[str]:
+    """Those in a request."""
+    return [value for header, value in try_.request.first.head.headers if header in CREDENTIALS]
+
+
+def auth(tries: Sequence[Transaction]) -> Auth:
+    """Of a request with all its tries."""
+    offered = [offer for t in tries for r in t.responses if (offer := list(filter(is_digest, challenges_of(r))))]
+    answered = list(filter(is_digest, credentials_of(tries[-1]))) if tries else []
+    again = [_is_stale(t, r) for t in tries for r in t.finals if challenges_of(r) and credentials_of(t)]
+    qop = parameter(answered[0], "qop") if answered else None
+    realm = parameter(answered[0], "realm") if answered else None
+    return Auth(
+        offered=_each_once(offered[-1]) if offered else (),
+        answered=_each_once(answered),
+        realm=realm and realm[:MAX_REALM],
+        qop=qop and qop[:MAX_WORD],
+        refused=sum(1 for stale in again if stale is False),
+        stale=sum(1 for stale in again if stale),
+    )
+
+
+def _each_once(headers: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(algorithm, headers)))[:MAX_ALGORITHMS]
+
+
+def _is_stale(answered: Transaction, response: Times) -> bool | None:
+    """A challenge to credentials: whether it says that only their nonce is old. None: it is another realm's."""
+    realms = {parameter(value, "realm") for value in credentials_of(answered)}
+    asked = [value for value in challenges_of(response) if parameter(value, "realm") in realms]
+    if not asked:
+        return None
+    return any((parameter(value, "stale") or "").lower() == "true" for value in asked)

@@ -1,0 +1,70 @@
+"""What a registrar says of an address of record: its bindings, as the Contacts of a 2xx to REGISTER. Pure.
+
+RFC 3261 §10.3: the 2xx lists all current bindings, each with its `expires`.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
+
+from agent.sip.text import header_values
+
+MAX_BINDINGS: Final = 256
+"""Of one message: more than a registrar has for anybody in good faith."""
+_ITEM: Final = re.compile(r'\s*((?:"(?:[^"\\]|\\.)*"|<[^>]*>|[^,"<])+)')
+"""One of a list: commas in quotes and in angle brackets part nothing."""
+_QUOTED: Final = re.compile(r'^\s*"(?:[^"\\]|\\.)*"')
+_ANGLED: Final = re.compile(r"<([^>]*)>(.*)", re.DOTALL)
+_EXPIRES: Final = re.compile(r';\s*expires\s*=\s*"?([0-9]{1,10})', re.IGNORECASE)
+_URI: Final = re.compile(
+    r"(?P<scheme>sips?):(?:(?P<user>[^@:;>\s]*)(?::[^@>\s]*)?@)?(?P<host>\[[^\]]*\]|[^:;>?\s]+)(?::(?P<port>[0-9]+))?",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """A Contact of a REGISTER, or of its 2xx."""
+
+    uri: str
+    expires_s: int | None
+    """Its `expires` parameter; None: it has none."""
+
+
+def bindings(text: str) -> tuple[Binding, ...]:
+    """All Contacts of a message, but for `*`."""
+    items = [item[1].strip() for value in header_values(text, "contact") for item in _ITEM.finditer(value)]
+    return tuple(_binding(item) for item in items[:MAX_BINDINGS] if item != "*")
+
+
+def _binding(item: str) -> Binding:
+    """Without brackets, what follows the URI is the header's (RFC 3261 §20)."""
+    angled = _ANGLED.search(_QUOTED.sub("", item))
+    uri, parameters = (angled[1], angled[2]) if angled else (item.partition(";")[0], item)
+    expires = _EXPIRES.search(parameters)
+    return Binding(uri=uri.strip(), expires_s=int(expires[1]) if expires else None)
+
+
+def expires_s(text: str) -> int | None:
+    """The message's Expires; None: it has none that is a number."""
+    found = next((value for value in header_values(text, "expires") if re.fullmatch(r"[0-9]{1,10}", value)), None)
+    return None if found is None else int(found)
+
+
+def same_place(one: str, other: str) -> bool:
+    """Two contacts are one binding: user, host and port are alike.
+
+    RFC 3261 §19.1.4 has more parameters count; registrars and what is before them add and drop those.
+    """
+    first, second = _place(one), _place(other)
+    return first is not None and first == second
+
+
+def _place(uri: str) -> tuple[str, str, int] | None:
+    found = _URI.match(uri)
+    if found is None:
+        return None
+    secure = found["scheme"].lower() == "sips" or re.search(r";\s*transport=tls", uri, re.IGNORECASE) is not None
+    port = int(found["port"]) if found["port"] else 5061 if secure else 5060
+    return unquote(found["user"] or ""), found["host"].lower(), port
