@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from typing import Any
 
 from tests.component.field import PASSED, case, cases, judged
 from tests.component.peers.b2bua import B2bua, Far
@@ -9,7 +10,9 @@ from tests.component.peers.rtp import Source
 from tests.component.peers.running import OWN, Case, Runs, both, echo
 from tests.component.peers.sip import Message
 from tests.component.peers.srtp import KEY_BYTES, SUITE, DtlsUas, Sealed, SrtpUas, inbound, written
+from tests.component.peers.tls import TlsUas
 from tests.component.peers.uas import Call, Uas
+from tests.component.test_field_tls import over_tls
 
 ALICE, BOB = '"sip:alice@example.com"', '"sip:bob@example.com"'
 NOTHING = ""
@@ -301,3 +304,31 @@ def test_a_callee_that_is_offered_less_or_answers_for_it_was_downgraded(runs: Ru
 )
 def test_a_callee_that_is_offered_what_it_is_not_to_take_says_so(runs: Runs, case: Case) -> None:
     judged(runs, case, f"Failed/{case.name}")
+
+
+# --- whether the keys of SDES travel in the clear
+
+
+class Between(Passes, TlsUas):
+    """Over TLS, to the callee too."""
+
+
+class UdpBefore(Between):
+    """Another proxy of theirs has it by UDP."""
+
+    def far_request(self, far: Far, method: str, cseq: int, **more: Any) -> None:
+        hop = "Via: SIP/2.0/UDP 192.0.2.7:5060;branch=z9hG4bKbefore"
+        super().far_request(far, method, cseq, **more, extra=(hop,))
+
+
+AT_EACH_HOP = over_tls(test=through(media(signalling="SIPS"), media()))
+
+
+@cases(case("TLS", Between, AT_EACH_HOP))
+def test_keys_that_travelled_over_tls_alone_are_secret(runs: Runs, case: Case) -> None:
+    judged(runs, case, PASSED)
+
+
+@cases(case("a hop by UDP", UdpBefore, AT_EACH_HOP))
+def test_keys_that_a_hop_had_in_the_clear_are_not(runs: Runs, case: Case) -> None:
+    judged(runs, case, "Failed/SrtpOverPlainSignalling")
