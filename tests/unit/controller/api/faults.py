@@ -45,7 +45,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"spec.target": {"address": {"host": "sut"}, "port": "sip"}}, "spec.target.port"),
     ({"spec.target": {"address": {"host": "sut"}, "namespace": "voice"}}, "spec.target.namespace"),
     ({"spec.target": {"podSelector": {"matchLabels": {"a\n": "b"}}}}, "spec.target.podSelector.matchLabels key"),
-    ({"spec.calls": []}, "spec.calls"),
+    ({"spec.calls": [], "spec.callee": None, "spec.caller.credentials": None}, "spec.calls"),
     ({"spec.calls": [{"name": "a"}, {"name": "a"}]}, "spec.calls[1].name"),
     ({"spec.calls.0.count": 0}, "spec.calls[0].count"),
     ({"spec.calls.0.caller.play": {}}, "spec.calls[0].caller.play"),
