@@ -44,7 +44,7 @@ class PassingOn(B2bua):
     def respond(self, request: Message, status: str, to: Address, **more: Any) -> None:
         came = getattr(self, "came", None)
         extra = tuple(self.passed(came)) if came is not None and request.method == "INVITE" else ()
-        super().respond(request, status, to, **more, extra=extra)
+        super().respond(request, status, to, **(more | {"extra": (*more.get("extra", ()), *extra)}))
 
 
 class Dropping(PassingOn):
@@ -224,7 +224,8 @@ class Answering(Uas):
 
     def respond(self, request: Message, status: str, to: Address, **more: Any) -> None:
         extra = tuple(f"X-Got-{line.title()}" for line in lines(request))
-        super().respond(request, status, to, **more, extra=(*extra, "Server: the sut/1.0 (a, b)"))
+        told = (*more.get("extra", ()), *extra, "Server: the sut/1.0 (a, b)")
+        super().respond(request, status, to, **(more | {"extra": told}))
 
 
 class Refusing(Answering):

@@ -271,17 +271,17 @@ def test_media_excuses_no_answer_that_never_came(runs: Runs, case: Case) -> None
 class Elsewhere(Uas):
     """Sends from a socket that its SDP does not name."""
 
-    host = "127.0.0.1"
+    media_host = "127.0.0.1"
 
     def answered(self, call: Call) -> None:
-        target, call.source = call.source.target, Source(bound(self.host))
+        target, call.source = call.source.target, Source(bound(self.media_host))
         call.source.target = target
 
 
 class OtherHost(Elsewhere):
     """Of another address, too: as a media server behind a load balancer."""
 
-    host = "127.0.0.2"
+    media_host = "127.0.0.2"
 
 
 class Stranger(OtherHost):
