@@ -14,6 +14,8 @@ SUBDOMAIN_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]
 DIGITS_PATTERN: Final = r"^[0-9A-D*#]+$"
 URI_PATTERN: Final = r"^sips?:[!-~]+$"
 """Coarse: `parse_uri` in agent/sip/dialling.py reads strictly."""
+TEXT_PATTERN: Final = r"^[^\x00-\x1f\x7f]+$"
+"""One line of text."""
 MAX_URI: Final = 255
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta
 
 from agent.contract.document import Document
-from agent.contract.field import about, rule
+from agent.contract.field import TEXT_PATTERN, about, rule
 from agent.contract.headers import HEADER_NAME_PATTERN, MAX_NAME, MAX_VALUE
 from agent.contract.pattern import MAX_PATTERN
 
@@ -76,6 +76,7 @@ class ExpectHeader(Document, frozen=True, kw_only=True):
                 example="blue",
                 min_length=1,
                 max_length=MAX_VALUE,
+                pattern=TEXT_PATTERN,
             ),
         ]
         | None
@@ -102,6 +103,7 @@ class ExpectRequestUri(Document, frozen=True, kw_only=True):
                 example="sip:bob@example.com",
                 min_length=1,
                 max_length=MAX_VALUE,
+                pattern=TEXT_PATTERN,
             ),
         ]
         | None

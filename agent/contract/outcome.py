@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from agent.contract.document import Document
-from agent.contract.field import about
+from agent.contract.field import TEXT_PATTERN, about
 from agent.contract.pattern import MAX_PATTERN
 
 CLASS_PATTERN: Final = r"^[2-6]xx$"
@@ -49,7 +49,13 @@ class ExpectPhrase(Document, frozen=True, kw_only=True):
     equals: (
         Annotated[
             str,
-            about("Exactly this, case and all.", example="Busy Here", min_length=1, max_length=MAX_EXPECTED_PHRASE),
+            about(
+                "Exactly this, case and all.",
+                example="Busy Here",
+                min_length=1,
+                max_length=MAX_EXPECTED_PHRASE,
+                pattern=TEXT_PATTERN,
+            ),
         ]
         | None
     ) = None
@@ -115,7 +121,14 @@ class ExpectReason(Document, frozen=True, kw_only=True):
     cause: Annotated[int, about("Its cause; default: any.", example=17, ge=0, le=999_999)] | None = None
     text: (
         Annotated[
-            str, about("Its text, exactly; default: any, or none.", example="User busy", min_length=1, max_length=100)
+            str,
+            about(
+                "Its text, exactly; default: any, or none.",
+                example="User busy",
+                min_length=1,
+                max_length=100,
+                pattern=TEXT_PATTERN,
+            ),
         ]
         | None
     ) = None
