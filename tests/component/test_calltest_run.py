@@ -56,7 +56,7 @@ def calltest_run(arguments: Sequence[str], enter: Sequence[str] = ()) -> Outcome
 @pytest.mark.skipif(os.geteuid() != 0, reason="the local SUT needs root")
 @pytest.mark.parametrize("name", ["basic", "failing-503", "asterisk-basic", "failing-asterisk-busy"])
 def test_example_gives_its_verdict(name: str) -> None:
-    """Of each system one that passes, one that fails; tests/e2e runs them all."""
+    """Of each system one that passes, one that fails; tests/e2e runs all, on the cluster or without one."""
     scenario = load_scenario(name)
     with running(scenario) as sut:
         code, run, said = calltest_run(sut.run_arguments, sut.enter)

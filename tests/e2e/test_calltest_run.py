@@ -1,4 +1,7 @@
-"""Every example that needs no cluster, by `calltest run` against local replicas: the verdict that it must give."""
+"""Examples that no cluster runs, by `calltest run` against local replicas: the verdict that they must give.
+
+`python -m tests.sut --all` runs all that can be run so; what is run on the cluster too is not run twice here.
+"""
 
 import os
 
@@ -8,7 +11,7 @@ from tests.sut.__main__ import once
 from tests.sut.scenario import load_scenario, scenarios
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the local SUT needs root")
-LOCAL = [name for name in scenarios() if load_scenario(name).expected.local]
+LOCAL = [name for name in scenarios() if (it := load_scenario(name).expected).local and not it.cluster]
 
 
 @pytest.mark.timeout(300)
