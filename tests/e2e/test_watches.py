@@ -123,7 +123,7 @@ def test_what_happens_while_all_connections_are_dead_is_known_soon(watched: tupl
     for name in ("stays", "goes"):
         space.apply(nowhere(name))
         until(partial(space.runs, name), f"the run of {name}", timeout_s=20)
-    assert "goes" in of_tests(url)
+    until(lambda: "goes" in of_tests(url), "the series of a test whose run was made", timeout_s=20)
     relay.let_die()
     space.apply(nowhere("new"))
     space.kubectl("delete", "calltest", "goes")
