@@ -129,8 +129,8 @@ class CallCaller(Document, frozen=True, kw_only=True):
         about(
             "What becomes of a 3xx. Stop: it is the final response. Follow: its contacts are called, the one with the"
             " highest q first, at most 5, and always through the endpoint; one with headers, with a number that must"
-            " not be dialled, or at an address that the operator does not allow is not, and ends the call"
-            " (Inconclusive/NotMeasured where another outcome was expected).",
+            " not be dialled, or at an address that the operator does not allow is not, nor is one of a 305 or 380, and"
+            " ends the call (Inconclusive/NotMeasured where another outcome was expected).",
             example="Follow",
         ),
     ] = OnRedirect.STOP

@@ -158,8 +158,8 @@ class Asked(Document, frozen=True, kw_only=True, omit_defaults=True):
     times: int = 0
     """How often the last try crossed, retransmissions included."""
     provisional: tuple[int, ...] = ()
-    """1xx responses of all tries and early dialogs, in order: a code again only where another came between, and no
-    retransmissions of reliable ones."""
+    """1xx responses of all tries and early dialogs before the final one, in order: a code again only where another came
+    between, and no retransmissions of reliable ones."""
     challenges: tuple[str, ...] = ()
     """Each 401 and 407, with its realm: `407 for realm "example.com"`."""
     credentials: int = 0
@@ -193,7 +193,7 @@ class Bye(Document, frozen=True, kw_only=True, omit_defaults=True):
     code: int | None
     """Final response to the last try; None: none came. Of our BYE as received, of the peer's as we sent it."""
     crossed: bool
-    """Both sides sent one."""
+    """Both sides sent one, within 1 s (2 × T1, RFC 3261 §17.1.2.2): neither can have known of the other's."""
     phrase: str | None = None
     """Of that response."""
     why: tuple[str, ...] = ()
@@ -202,6 +202,8 @@ class Bye(Document, frozen=True, kw_only=True, omit_defaults=True):
     """How often it crossed, with all its tries and retransmissions."""
     target: Target | None = None
     """Of ours, where that is not where the ACK went."""
+    answered_when_over: bool = False
+    """Ours was answered after the other side's own BYE had come: a 481 is right then (RFC 3261 §15.1.2)."""
 
 
 class Dialog(Document, frozen=True, kw_only=True, omit_defaults=True):
@@ -219,10 +221,13 @@ class Dialog(Document, frozen=True, kw_only=True, omit_defaults=True):
     """Where it went, where it was ours."""
     bye: Bye | None = None
     forks: tuple[Fork, ...] = ()
+    """Those that were answered first."""
     merged: int = 0
     """INVITEs of this call that we refused with 482 (RFC 3261 §8.2.2.2)."""
     redirects: tuple[str, ...] = ()
     """Contacts of 3xx responses."""
+    redirects_cut: bool = False
+    """There were more of them, or longer ones, than are told."""
     followed: tuple[str, ...] = ()
     """Request-URIs of the tries that went on to one of them."""
     not_followed: str | None = None

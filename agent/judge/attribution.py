@@ -1,11 +1,18 @@
 """What a leg's own finding comes to when the other end is known: whose doing, and on which way (truth rules 3 to 5)."""
 
-from agent.contract.verdict import Finding, Reason, Role
+from typing import Final
+
+from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.checks import RULE_OF
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive
 from agent.judge.leg import excuses
 from agent.judge.reasons import ROW_OF, failed
+
+OF_A_REFUSAL: Final = frozenset({
+    Check.PHRASE, Check.PROVISIONAL, Check.RINGING, Check.ANSWER_TIME, Check.REASON, Check.REDIRECTED, Check.HEADERS,
+})  # fmt: skip
+"""What whoever refuses a call decides."""
 
 
 def attribute(ends: CallEnds, finding: Finding) -> Finding | None:
@@ -17,7 +24,7 @@ def attribute(ends: CallEnds, finding: Finding) -> Finding | None:
     if not failed(finding.reason):
         explained = rule.explain(ends, finding)
         return explained if explained is not finding else _broken_off(ends, finding)
-    trouble = peers_doing(ends, finding)
+    trouble = peers_doing(ends, finding) or _refused_by_nobody(ends, finding)
     if trouble is not None:
         return inconclusive(finding, Reason.PEER_LOST, trouble)
     return rule.attribute(ends, finding)
@@ -28,6 +35,12 @@ def peers_doing(ends: CallEnds, finding: Finding) -> str | None:
     rule, kinds = RULE_OF[finding.check], excuses(ends.leg(finding.leg), finding)
     shared = rule.shared and ROW_OF[finding.reason].shared
     return ends.peer_trouble(finding.leg, kinds, media=rule.media) if shared and kinds else None
+
+
+def _refused_by_nobody(ends: CallEnds, finding: Finding) -> str | None:
+    """The refusal that the test expects came while our callee was gone: with it there, it may have been another one."""
+    asked = not ends.call.expects_answer and finding.leg is Role.CALLER and finding.check in OF_A_REFUSAL
+    return ends.callee_died.note if asked and ends.callee_died is not None else None
 
 
 def _broken_off(ends: CallEnds, finding: Finding) -> Finding:

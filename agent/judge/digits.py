@@ -103,12 +103,13 @@ def under_way(leg: CallLeg, digit: Digit) -> bool:
     return ends_ms is None or digit.last_ms is None or digit.last_ms > ends_ms - UNDER_WAY_MS
 
 
-def overtaken(sender: CallLeg, came: str, wanted: str) -> str | None:
+def overtaken(sender: CallLeg, came: str, wanted: str, receiver: CallLeg | None = None) -> str | None:
     """Why no more of the wanted digits came than did: the end of the call overtook the last that were sent, or might.
 
-    An agent that stood still sends what it is behind with at once, and then hangs up. None: it is not that.
+    An agent that stood still sends what it is behind with at once, and then hangs up. A SUT that is to end the call
+    may end the receiver's side of it first. None: it is not that.
     """
-    ends_ms = sender.call_ms
+    ends_ms = _over_ms(sender, receiver)
     if ends_ms is None or not wanted.startswith(came):
         return None
     before_ms = ends_ms - UNDER_WAY_MS
@@ -117,6 +118,13 @@ def overtaken(sender: CallLeg, came: str, wanted: str) -> str | None:
     if in_time == sender.digits_sent or len(came) < len(in_time):
         return None
     return f"the {sender.name} sent only {quoted(in_time)} until {UNDER_WAY_MS:.0f} ms before the call was over"
+
+
+def _over_ms(sender: CallLeg, receiver: CallLeg | None) -> float | None:
+    """When what is sent came to nobody any more, since the answer."""
+    if sender.call_ms is None or receiver is None or receiver.call_ms is None or not receiver.call.sut_ends_it:
+        return sender.call_ms
+    return min(sender.call_ms, receiver.call_ms - AROUND_MS) if receiver.ended_by_peer else sender.call_ms
 
 
 # Whether the lost packets are theirs

@@ -169,6 +169,12 @@ def nothing_came(leg: CallLeg) -> bool:
     return came is not None and not came.packets
 
 
+def since_answer(leg: CallLeg) -> str:
+    """For `no RTP`: since when, where there may have been some before (early media, of a 183's SDP)."""
+    is_early = any(section.begin_ms is not None and section.begin_ms < 0 for section in leg.leg.sections)
+    return " since the answer" if is_early else ""
+
+
 def formats(leg: CallLeg, sources: Iterable[Source]) -> frozenset[str]:
     """What the audio in them was (`PCMU/8000`), by the sections' payload types; without those that they do not have."""
     return frozenset(

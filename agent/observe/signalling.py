@@ -134,10 +134,11 @@ class LegWire:
             bye=self._bye(bye, began_s) if bye else None,
             forks=tuple(
                 Fork(tag=fork.tag, codes=fork.codes, ended=fork.bye is not None or not fork.answered)
-                for fork in leg.forks[:MAX_FORKS]
+                for fork in sorted(leg.forks, key=lambda fork: not fork.answered)[:MAX_FORKS]
             ),
             merged=sum(any(final.code == 482 for final in invite.finals) for invite in leg.merged),
-            redirects=tuple(_cut(uri) for redirect in leg.redirects for uri in redirect.contacts)[:MAX_REDIRECTS],
+            redirects=tuple(map(_cut, self._redirects))[:MAX_REDIRECTS],
+            redirects_cut=not self._redirects_are_whole,
             followed=tuple(_cut(uri) for uri in leg.followed)[:MAX_REDIRECTS],
             not_followed=next((_cut(event.reason) for event in self.events if isinstance(event, NotFollowed)), None),
         )
@@ -224,7 +225,17 @@ class LegWire:
             why=why(reasoned),
             times=sum(one.count for one in bye.requests),
             target=went if ours and went != self._acks_target() else None,
+            answered_when_over=ours and self.leg.answered_when_over,
         )
+
+    @property
+    def _redirects(self) -> tuple[str, ...]:
+        return tuple(uri for redirect in self.leg.redirects for uri in redirect.contacts)
+
+    @property
+    def _redirects_are_whole(self) -> bool:
+        told, all_read = self._redirects, all(redirect.whole for redirect in self.leg.redirects)
+        return all_read and len(told) <= MAX_REDIRECTS and all(len(uri) <= MAX_URI for uri in told)
 
     def _acks_target(self) -> Target | None:
         answer = self.leg.acknowledgement

@@ -1,10 +1,12 @@
-"""What a registrar says of an address of record: its bindings, as the Contacts of a 2xx to REGISTER. Pure.
+"""The Contacts of a message: a registrar's bindings of an address of record, and where a 3xx points. Pure.
 
-RFC 3261 §10.3: the 2xx lists all current bindings, each with its `expires`.
+RFC 3261 §10.3: the 2xx to REGISTER lists all current bindings, each with its `expires`. §8.1.3.4: a 3xx its targets.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 from urllib.parse import unquote
 
@@ -25,7 +27,7 @@ _URI: Final = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """A Contact of a REGISTER, or of its 2xx."""
+    """A Contact, of a REGISTER, of its 2xx, of a 3xx."""
 
     uri: str
     expires_s: int | None
@@ -33,9 +35,17 @@ class Binding:
 
 
 def bindings(text: str) -> tuple[Binding, ...]:
-    """All Contacts of a message, but for `*`."""
-    items = [item[1].strip() for value in header_values(text, "contact") for item in _ITEM.finditer(value)]
-    return tuple(_binding(item) for item in items[:MAX_BINDINGS] if item != "*")
+    """All Contacts of a message, but for `*`; MAX_BINDINGS at most."""
+    return tuple(_binding(item) for item in islice(_items(text), MAX_BINDINGS) if item != "*")
+
+
+def has_more(text: str) -> bool:
+    """The message has more Contacts than are read of one."""
+    return next(islice(_items(text), MAX_BINDINGS, None), None) is not None
+
+
+def _items(text: str) -> Iterator[str]:
+    return (item[1].strip() for value in header_values(text, "contact") for item in _ITEM.finditer(value))
 
 
 def _binding(item: str) -> Binding:

@@ -6,10 +6,15 @@ or a stranger's BYE, is not done to the leg.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import pairwise, product
+from typing import Final
 
-from agent.sip.bindings import Binding, bindings, expires_s
+from agent.sip.bindings import Binding, bindings, expires_s, has_more
 from agent.sip.transactions import Conversation, DialogId, Times, Transaction
+
+CROSSED_S: Final = 1.0
+"""BYEs that are further apart did not cross. Who sends one before the other's has come is heard of within a round trip,
+for which T1 (0.5 s) is the estimate, or, where that was lost, after the retransmission at T1 (RFC 3261 §17.1.2.2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +66,8 @@ class Redirect:
     at_s: float
     code: int
     contacts: tuple[str, ...]
+    whole: bool = True
+    """False: it has more contacts than are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +82,7 @@ class Signalling:
     """The first final response to the last try."""
     first_response: Times | None
     ringing: Times | None
-    """The first 18x, of any branch (RFC 6076 §4.3.1)."""
+    """The first 18x before the final response, of any branch (RFC 6076 §4.3.1)."""
     acknowledgement: Acknowledgement | None
     """None: no 2xx."""
     bye_sent: HangUp | None
@@ -101,8 +108,17 @@ class Signalling:
 
     @property
     def crossed(self) -> bool:
-        """Both sides sent a BYE: a 481 is a right answer to either."""
-        return self.bye_sent is not None and self.bye_received is not None
+        """Both sides sent a BYE before they knew of the other's: a 481 is a right answer to either."""
+        if self.bye_sent is None or self.bye_received is None:
+            return False
+        tries = product(self.bye_sent.requests, self.bye_received.requests)
+        return any(abs(ours.at_s - theirs.at_s) <= CROSSED_S for ours, theirs in tries)
+
+    @property
+    def answered_when_over(self) -> bool:
+        """The response to our BYE came after the other side's own BYE: by then it may know of no dialog (§15.1.2)."""
+        sent, received = self.bye_sent, self.bye_received
+        return bool(sent and received and sent.answered_s is not None and sent.answered_s > received.at_s)
 
 
 def signalling(conversation: Conversation, *, outgoing: bool, branch: str | None = None) -> Signalling:
@@ -120,7 +136,7 @@ def signalling(conversation: Conversation, *, outgoing: bool, branch: str | None
         dialog=dialog,
         final=next(iter(tries[-1].finals), None) if tries else None,
         first_response=next(iter(responses), None),
-        ringing=next((r for r in responses if 180 <= r.code < 190), None),
+        ringing=next((r for t in tries for r in t.provisionals if 180 <= r.code < 190), None),
         acknowledgement=_acknowledgement(tries[-1]) if tries else None,
         bye_sent=_hang_up(in_dialog, dialog, sent=True),
         bye_received=_hang_up(in_dialog, dialog, sent=False),
@@ -219,7 +235,9 @@ def _fork(last: Transaction, in_dialog: Sequence[Transaction], tag: str, identif
 
 
 def _redirect(response: Times) -> Redirect:
-    return Redirect(at_s=response.at_s, code=response.code, contacts=response.first.head.contacts)
+    text = response.first.text
+    contacts = tuple(contact.uri for contact in bindings(text))
+    return Redirect(at_s=response.at_s, code=response.code, contacts=contacts, whole=not has_more(text))
 
 
 # --- a registration --------------------------------------------------------------------------------------------

@@ -184,7 +184,8 @@ def parse_head(text: str) -> SipHead | None:
 
 def header_values(text: str, name: str) -> tuple[str, ...]:
     """The values of all headers of that name, in lower case and long form, however long they are."""
-    head = text.lstrip("\r\n").replace("\r\n", "\n").partition("\n\n")[0]
+    # A CR alone ends a line, too: our SIP stack takes it so, whatever RFC 3261 §7 says.
+    head = text.lstrip("\r\n").replace("\r\n", "\n").replace("\r", "\n").partition("\n\n")[0]
     _, *lines = _FOLDED.sub(" ", head).split("\n")
     named = (line.partition(":") for line in lines)
     return tuple(value.strip() for key, _, value in named if _long_name(key) == name)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Final
 
 from agent.sip.text import SipHead
@@ -64,8 +65,8 @@ class Transaction:
     responses: list[Times] = field(default_factory=list)
     """In the order of their first crossing; one for each code and To tag."""
     heard: list[int] = field(default_factory=list)
-    """1xx codes as they came, MAX_HEARD at most: one that is the same again and nothing between is not told twice, nor
-    what is only sent again (RFC 3262 §3: the RSeq tells)."""
+    """1xx codes as they came before the final response, MAX_HEARD at most: one that is the same again and nothing
+    between is not told twice, nor what is only sent again (RFC 3262 §3: the RSeq tells)."""
     acks: list[Times] = field(default_factory=list)
     """One for each To tag: a forked INVITE has several 2xx."""
 
@@ -96,8 +97,12 @@ class Transaction:
 
     @property
     def provisionals(self) -> list[Times]:
-        """1xx."""
-        return [response for response in self.responses if response.code < 200]
+        """1xx before the first final response, of whatever early dialog.
+
+        Later ones are of no transaction of the caller's: it is over (RFC 3261 §17.1.1.2), or passes on nothing but 2xx
+        (RFC 6026 §7.2), which alone may still come of another branch (RFC 3261 §13.2.2.4).
+        """
+        return list(takewhile(lambda response: response.code < 200, self.responses))
 
     @property
     def finals(self) -> list[Times]:
@@ -209,7 +214,7 @@ def _hear(invite: Transaction, crossed: Crossed) -> None:
             for known in invite.responses
         )
     )
-    if 100 <= code < 200 and not is_again and len(invite.heard) < MAX_HEARD:
+    if 100 <= code < 200 and not is_again and not invite.finals and len(invite.heard) < MAX_HEARD:
         invite.heard.append(code)
 
 

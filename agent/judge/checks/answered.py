@@ -259,7 +259,18 @@ def _notes(ends: CallEnds) -> list[str]:
     callee = None if ends.callee is None else ends.callee.leg.dialog
     merged = 0 if callee is None else callee.merged
     twice = [f"the callee had the INVITE {often(1 + merged)}, by several ways (RFC 3261 §8.2.2.2)"]
-    return [*(forked if answers else ()), *(twice if merged else ())]
+    return [*(forked if answers else ()), *(twice if merged else ()), *_answered_behind(ends)]
+
+
+def _answered_behind(ends: CallEnds) -> list[str]:
+    """Our callee's 200 became the refusal that the test expects: no proxy may do that (RFC 3261 §16.7), a B2BUA may."""
+    if ends.caller is None or ends.callee is None or not ends.callee.answered or ends.call.expects_answer:
+        return []
+    code = ends.caller.leg.final_code
+    if code is None or is_success(code):
+        return []
+    theirs = spoken(ends.callee.leg.final_code or 0, ends.callee.leg.final_phrase)
+    return [f"the callee answered {theirs}, and the caller got {spoken(code, ends.caller.leg.final_phrase)}"]
 
 
 RULE: Final = CheckRule(

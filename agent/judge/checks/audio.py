@@ -16,7 +16,7 @@ from agent.judge.checks.rtp_loss import percent
 from agent.judge.checks.rtp_packets import attribute_missing
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
-from agent.judge.media import nothing_came, received, receiving, sending
+from agent.judge.media import nothing_came, received, receiving, sending, since_answer
 from agent.judge.overload import Excuse
 from agent.judge.sound import Signal, digits_ms, signal
 from agent.judge.spans import Span, length, meet
@@ -81,7 +81,7 @@ def _leg(leg: CallLeg) -> list[Finding]:
     if expected is None:
         return []
     if nothing_came(leg):  # where there was to be audio, rtpPackets says so
-        note = "no RTP came: that is no silence that was received"
+        note = f"no RTP came{since_answer(leg)}: that is no silence that was received"
         return [_failed(leg, Reason.NOT_MEASURED, note=note)] if expected is Audio.SILENCE else []
     if heard is None or heard.duration_ms <= 0:
         return [_failed(leg, Reason.NOT_MEASURED, note="nothing of what came could be decoded")]

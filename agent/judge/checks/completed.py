@@ -73,13 +73,19 @@ def _bye_answered(leg: CallLeg, bye: Bye) -> list[Finding]:
     if bye.crossed or (bye.code is not None and is_success(bye.code)):
         return []  # a dialog that both sides end is over, whatever is said to the second BYE
     if bye.code is not None:
-        observed = f"{spoken(bye.code, bye.phrase)} to its BYE"
-        return [_broken(leg, Reason.BYE_REJECTED, "200", observed, *bye.why, bye_sent(leg), leg.said)]
+        return [_bye_refused(leg, bye, f"{spoken(bye.code, bye.phrase)} to its BYE")]
     if crossed(leg.leg.connections, "BYE"):
         return [_unfinished(leg, "its BYE may have crossed the end of its connection, and was read by nobody then")]
     if (late := next((seen for seen in leg.leg.unparsed if seen.at_ms >= bye.at_ms), None)) is not None:
         return [leg.finding(Check.COMPLETED, Reason.NOT_MEASURED, expected="200 to its BYE", note=unread(late))]
     return [_broken(leg, Reason.BYE_UNANSWERED, "200", "no final response to its BYE", bye_sent(leg), leg.said)]
+
+
+def _bye_refused(leg: CallLeg, bye: Bye, observed: str) -> Finding:
+    if bye.answered_when_over:
+        note = f"{observed} came after the SUT's own BYE, which did not cross it: the first ones were lost, or ignored"
+        return leg.finding(Check.COMPLETED, Reason.NOT_MEASURED, expected="200 to its BYE", note=note)
+    return _broken(leg, Reason.BYE_REJECTED, "200", observed, *bye.why, bye_sent(leg), leg.said)
 
 
 def bye_sent(leg: CallLeg) -> str | None:

@@ -15,7 +15,7 @@ from agent.judge.checks.rtp_packets import WHOSE, both_ways, explain_strangers
 from agent.judge.digits import BY, by_method, by_others, fate, is_within, length_ms, named, overtaken, under_way
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
-from agent.judge.media import nothing_came, strangers
+from agent.judge.media import nothing_came, since_answer, strangers
 from agent.judge.overload import Excuse
 from agent.judge.words import joined, quoted
 
@@ -100,7 +100,7 @@ def _besides(leg: CallLeg) -> list[str | None]:
     """What came in the place of digits."""
     refused, tones = leg.leg.dtmf_refused, leg.leg.dtmf_tones if leg.leg.dtmf_received else None
     return [
-        "no RTP came at all" if nothing_came(leg) else None,
+        f"no RTP came{since_answer(leg) or ' at all'}" if nothing_came(leg) else None,
         f"{quoted(refused)} came by INFO, which this agent did not take" if refused else None,
         f"{quoted(tones)} came {BY[DtmfMethod.IN_BAND]}" if tones else None,
     ]
@@ -235,7 +235,8 @@ def _to_callee(ends: CallEnds, finding: Finding) -> Finding:
     if sent != planned and _without_telephone_event(caller):
         return _not_negotiated(finding, caller)
     few = _short_of(callee.digits_received, sent, planned)
-    missing = f"the caller had sent only {quoted(sent)}" if few else overtaken(caller, callee.digits_received, planned)
+    overtaken_ = overtaken(caller, callee.digits_received, planned, callee)
+    missing = f"the caller had sent only {quoted(sent)}" if few else overtaken_
     if missing is not None:
         return inconclusive(finding, Reason.NOT_MEASURED, missing)
     return noted(finding, f"the caller sent {quoted(sent)}: {fate(sent, callee.digits_received, 'callee')}")
@@ -253,6 +254,8 @@ def _to_caller(ends: CallEnds, finding: Finding) -> Finding:
         return finding
     if callee.digits_received != caller.digits_sent:
         got, sent = callee.digits_received, caller.digits_sent
+        if (late := overtaken(caller, got, sent, callee)) is not None:
+            return inconclusive(finding, Reason.NOT_MEASURED, late)
         return noted(finding, f"the callee had received {quoted(got)} of {quoted(sent)}: {fate(sent, got, 'callee')}")
     return _digits_sent_back(finding, caller, callee)
 
@@ -263,7 +266,7 @@ def _digits_sent_back(finding: Finding, caller: CallLeg, callee: CallLeg) -> Fin
         return _not_negotiated(finding, callee)
     if _short_of(received, sent_back, got):
         return inconclusive(finding, Reason.NOT_MEASURED, f"the callee had sent back only {quoted(sent_back)}")
-    if (late := overtaken(callee, received, got)) is not None:
+    if (late := overtaken(callee, received, got, caller)) is not None:
         return inconclusive(finding, Reason.NOT_MEASURED, late)
     return noted(finding, f"the callee sent back {quoted(sent_back)}: {fate(sent_back, received, 'caller')}")
 

@@ -84,7 +84,8 @@ RULE: Final = CheckRule(
         Row(
             reason=Reason.NOT_HUNG_UP,
             meaning="`endedBy: SUT` is asked, and the SUT had not ended the call after `holdSeconds`",
-            seen="No BYE reached the caller until `holdSeconds` were over and it hung up itself.",
+            seen="No BYE reached the caller until `holdSeconds` were over and it hung up itself, nor within 1 s of its "
+            "own.",
             usually="The IVR waits for input that did not come to it (look at digits and audio), an announcement that "
             "is played in a loop, a limit on the length of calls that is not in force.",
             look="What the SUT heard: whether the digits were sent and by which method it takes them; its log of the "

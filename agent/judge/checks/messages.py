@@ -6,6 +6,7 @@ from typing import Final
 
 from agent.contract.call import Call
 from agent.contract.messages import ExpectHeader, ExpectMessage, Found, Looked, Message
+from agent.contract.outcome import EndedBy
 from agent.contract.plan import asked_of, for_endpoint
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import Impossible
@@ -22,6 +23,13 @@ NAMES: Final = {
 OF_THE_CALLEE: Final = (Message.INVITE, Message.ACK)
 OF_THE_CALLER: Final = (Message.PROVISIONAL, Message.FINAL)
 OF_AN_ANSWERED_CALL: Final = (Message.ACK, Message.BYE, Message.BYE_RESPONSE)
+OF_WHO_HANGS_UP: Final = {
+    ("caller", Message.BYE, EndedBy.CALLER): "the caller itself ends the call: one comes to it with endedBy SUT",
+    ("caller", Message.BYE_RESPONSE, EndedBy.SUT): "the SUT is to end the call (endedBy): the caller sends no BYE",
+    ("callee", Message.BYE_RESPONSE, EndedBy.CALLER): "the callee sends no BYE: the caller ends the call",
+    ("callee", Message.BYE_RESPONSE, EndedBy.SUT): "the callee sends no BYE: the SUT ends the call",
+}
+"""What comes to a leg only where it goes otherwise than the test expects."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +56,8 @@ def never(
             if each.message in OF_AN_ANSWERED_CALL and not call.expect.is_answer:
                 code = call.expect.sip_code
                 return Impossible(field=path, fault=f"expect.sipCode is {code}, and such a call has no {_name(each)}")
+            if (fault := OF_WHO_HANGS_UP.get((leg, Message(each.message), call.expect.ended_by))) is not None:
+                return Impossible(field=path, fault=fault)
     return None
 
 

@@ -73,7 +73,11 @@ def _unlike(leg: CallLeg, code: int, dialog: Dialog) -> Finding | None:
     wanted = None if expect.redirect_to is None else for_endpoint(expect.redirect_to, leg.call.endpoint)
     if wanted is None or any(same_uri(wanted, uri) for uri in dialog.redirects):
         return None
-    return _broken(leg, Reason.REDIRECT_TARGET_MISMATCH, f"a 3xx to {wanted}", f"one to {to}", came_to(leg))
+    expected, observed = f"a 3xx to {wanted}", f"one to {to}"
+    if dialog.redirects_cut:
+        note = "it has more contacts, or longer ones, than are told"
+        return leg.finding(Check.REDIRECTED, Reason.NOT_MEASURED, expected=expected, observed=observed, note=note)
+    return _broken(leg, Reason.REDIRECT_TARGET_MISMATCH, expected, observed, came_to(leg))
 
 
 def _unfollowed(leg: CallLeg, code: int, dialog: Dialog) -> list[Finding]:
@@ -84,7 +88,8 @@ def _unfollowed(leg: CallLeg, code: int, dialog: Dialog) -> list[Finding]:
         return [leg.finding(Check.REDIRECTED, Reason.NOT_MEASURED, expected=expected, observed=observed, note=note)]
     places = [uri for uri in dialog.redirects if uri.lower().startswith(_SIP)]
     called = (for_endpoint(leg.call.group.to or "", leg.call.endpoint), *dialog.followed)
-    if not 300 <= code < 400 or not places or not all(any(same_uri(uri, one) for one in called) for uri in places):
+    were_called = all(any(same_uri(uri, one) for one in called) for uri in places)
+    if not 300 <= code < 400 or not places or dialog.redirects_cut or not were_called:
         return []
     back = f"{observed} back to {listed(dict.fromkeys(places))}"
     return [_broken(leg, Reason.REDIRECT_LOOP, expected, back, came_to(leg))]

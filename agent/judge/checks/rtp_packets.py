@@ -24,6 +24,7 @@ from agent.judge.media import (
     receiving,
     sending,
     sent,
+    since_answer,
     strange_types,
     stranger_packets,
     strangers,
@@ -117,7 +118,7 @@ def _packets(leg: CallLeg) -> list[Finding]:
         return [_failed(leg, Reason.NOT_MEASURED, elsewhere, WHOSE)]
     if nothing_came(leg):
         # Neither loss nor jitter nor sound exists without packets; this one finding says why.
-        return [_failed(leg, Reason.NO_RTP, "no RTP", _asked_for(leg))]
+        return [_failed(leg, Reason.NO_RTP, f"no RTP{since_answer(leg)}", _asked_for(leg))]
     return [] if leg.expect.rtp is None else _few(leg, needed_packets(leg.expect.rtp))
 
 
@@ -220,7 +221,7 @@ def _unheard(sender: CallLeg, receiver: CallLeg) -> list[Finding]:
             Check.RTP_PACKETS,
             Reason.NO_RTP,
             expected=_expected(receiver.expect) or "RTP, as the SDP at both ends lets it through",
-            observed=strangers(receiver) or "no RTP",
+            observed=strangers(receiver) or f"no RTP{since_answer(receiver)}",
             note=joined(_asked_for(receiver), _sent_by(sender)),
         )
     ]

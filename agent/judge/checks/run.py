@@ -10,7 +10,9 @@ from agent.judge.ends import CallEnds, Gone
 
 def _unreported(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
     """Planned calls without a leg: each is accounted for, as its agent's loss or as not measured."""
-    if ends.caller is not None or any(finding.check in KEEPS_FROM_CALLING for finding in ends.registration):
+    if ends.caller is not None:
+        return _refused_by_nobody(ends, findings)
+    if any(finding.check in KEEPS_FROM_CALLING for finding in ends.registration):
         return []
     missing = []
     findings = [finding for finding in findings if finding not in ends.registration]
@@ -20,6 +22,13 @@ def _unreported(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
     if ends.declared and ends.callee_died is not None and not any(f.leg is Role.CALLEE for f in findings):
         missing.append(lost(ends, Role.CALLEE, ends.callee_died))
     return missing
+
+
+def _refused_by_nobody(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
+    """A refusal that is expected and came: perhaps as our callee was gone. Of one that is not, the caller says so."""
+    if ends.call.expects_answer or ends.callee_died is None or findings:
+        return []
+    return [lost(ends, Role.CALLEE, ends.callee_died)]
 
 
 KEEPS_FROM_CALLING: Final = (Check.REGISTERED, Check.CONNECTION)

@@ -313,9 +313,7 @@ class Call(pj.Call):  # type: ignore[misc]
         redirects = self.leg.redirects
         if redirects is None:
             return int(pj.PJSIP_REDIRECT_STOP)
-        came = parse_head(printable(prm.e.body.tsxState.src.rdata.wholeMsg))
-        if came is not None and came.code is not None and 300 <= came.code < 400:
-            redirects.came(came.contacts)
+        redirects.came(printable(prm.e.body.tsxState.src.rdata.wholeMsg))
         reason = redirects.why_not(printable(prm.targetUri))
         if reason is None:
             return int(pj.PJSIP_REDIRECT_ACCEPT)

@@ -52,7 +52,8 @@ def test_contacts_of_a_3xx_are_called_only_where_the_test_says_so_and_by_its_rul
     it.run()
     (call,) = it.phone.calls.values()
     assert call.redirects is not None
-    call.redirects.came(["sip:+4930123456@127.0.0.1", "sip:+33123456789@x", "sip:bob@192.0.2.1"])
+    to = ("sip:+4930123456@127.0.0.1", "sip:+33123456789@x", "sip:bob@192.0.2.1")
+    call.redirects.came(response(302, headers={"Contact": ", ".join(f"<{uri}>" for uri in to)}))
     assert call.redirects.why_not("sip:+4930123456@127.0.0.1") is None
     assert "looks like a phone number" in (call.redirects.why_not("sip:+33123456789@x") or "")
     assert "may not send there" in (call.redirects.why_not("sip:bob@192.0.2.1") or "")

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.sip import transactions
+from agent.sip.bindings import MAX_BINDINGS
 from agent.sip.dialogs import Redirect, registrations, settled, signalling
 from agent.sip.text import parse_head
 from agent.sip.transactions import Conversation, Crossed, DialogId
@@ -209,6 +210,19 @@ def test_byes_that_cross_are_both_known():
     assert (it.crossed, it.bye_sent.code, it.bye_received.at_s) == (True, 481, 9.05)
 
 
+@pytest.mark.parametrize(("ours", "theirs", "crossed"), [(9.0, 10.0, True), (9.0, 10.01, False), (10.01, 9.0, False)])
+def test_byes_that_are_further_apart_than_t1_twice_do_not_cross(ours, theirs, crossed):
+    it = caller(*GOOD[:5], bye(ours), bye(theirs, sent=False, from_tag="t", to_tag="f", branch="x"))
+    assert it.crossed is crossed
+
+
+@pytest.mark.parametrize(("answered", "over"), [(9.0, False), (None, False), (12.1, True)])
+def test_a_bye_may_be_answered_when_the_other_sides_own_had_ended_the_dialog(answered, over):
+    theirs = bye(11.0, sent=False, from_tag="t", to_tag="f", branch="x")
+    it = caller(*GOOD[:5], bye(8.9), theirs, *([] if answered is None else [bye_reply(answered, 481)]))
+    assert it.answered_when_over is over
+
+
 def test_the_same_invite_by_another_way_begins_no_other_leg():
     messages = (
         invite(1.0, sent=False),
@@ -250,6 +264,13 @@ def test_redirects_are_told_with_where_they_point():
     text = response(302, branch="b1", extra='Contact: "x,y" <sip:a@1.2.3.4;q=1>;q=0.7, sip:b@h\r\nContact: tel:1\r\n')
     it = caller(invite(1.0), rx(1.1, text))
     assert it.redirects == (Redirect(at_s=1.1, code=302, contacts=("sip:a@1.2.3.4;q=1", "sip:b@h", "tel:1")),)
+
+
+def test_a_redirect_with_more_contacts_than_are_read_is_not_whole():
+    for count, whole in ((MAX_BINDINGS, True), (MAX_BINDINGS + 1, False)):
+        text = response(302, branch="b1", headers={"Contact": ", ".join(["<sip:a@h>"] * count)})
+        [redirect] = caller(invite(1.0), rx(1.1, text)).redirects
+        assert (len(redirect.contacts), redirect.whole) == (MAX_BINDINGS, whole)
 
 
 def test_a_cancelled_call():

@@ -4,16 +4,22 @@ import re
 
 import pytest
 
+from agent.sip.bindings import MAX_BINDINGS
 from agent.sip.dialling import same_uri
 from agent.sip.redirecting import MAX_FOLLOWED, Redirects
+from tests.unit.sip_messages import response
 
 NETWORKS = ("10.0.0.0/24", "192.0.2.7")
 
 
-def redirects(*contacts: str, allow_dial: str | None = None) -> Redirects:
+def redirects(*contacts: str, allow_dial: str | None = None, code: int = 302) -> Redirects:
     made = Redirects(allow_dial=None if allow_dial is None else re.compile(allow_dial), networks=NETWORKS)
-    made.came(contacts)
+    made.came(moved(*contacts, code=code))
     return made
+
+
+def moved(*contacts: str, code: int = 302) -> str:
+    return response(code, extra="".join(f"Contact: <{contact}>\r\n" for contact in contacts))
 
 
 @pytest.mark.parametrize(
@@ -67,6 +73,45 @@ def test_of_two_that_it_may_be_both_must_be_callable() -> None:
     assert "no password, " in (made.why_not("sip:carol@example.com") or "")
 
 
+def test_a_contact_that_it_may_be_is_looked_for_in_all_of_the_3xx() -> None:
+    """Behind others, in long headers, and where only our SIP stack sees a line's end."""
+    target, hidden = "sip:carol@example.com", "<sip:carol@example.com;maddr=10.9.9.9>"
+    others = ", ".join(f'"{"x" * 200}" <sip:user{place}@example.com>' for place in range(20))
+    for extra in (f"Contact: {others}, {hidden}\r\n", f"m: {others},\r\n {hidden}\r\n", f"X: y\rContact: {hidden}\r\n"):
+        made = redirects(target)
+        made.came(response(302, extra=extra))
+        assert "maddr is not allowed" in (made.why_not(target) or "")
+
+
+@pytest.mark.parametrize("text", [moved(*["sip:carol@example.com"] * (MAX_BINDINGS + 1)), "SIP/2.0 302 Moved\r\n\r\n"])
+def test_nothing_is_called_where_not_all_of_a_3xx_can_be_read(text: str) -> None:
+    made = redirects("sip:carol@example.com")
+    made.came(text)
+    assert "not all of the 3xx could be read" in (made.why_not("sip:carol@example.com") or "")
+    assert redirects(*["sip:carol@example.com"] * MAX_BINDINGS).why_not("sip:carol@example.com") is None
+
+
+@pytest.mark.parametrize("code", [305, 380])
+def test_what_is_no_other_target_is_not_called_in_its_place(code: int) -> None:
+    made = redirects("sip:carol@example.com", code=code)
+    assert f"of a {code} it is" in (made.why_not("sip:carol@example.com") or "")
+
+
+def test_contacts_of_a_302_are_called_whatever_another_3xx_named() -> None:
+    made = redirects("sip:carol@example.com", "sip:dave@example.com")
+    made.came(moved("sip:proxy@example.com", code=305))
+    assert made.why_not("sip:dave@example.com") is None
+    assert "of a 305" in (made.why_not("sip:proxy@example.com") or "")
+
+
+def test_contacts_of_other_responses_are_no_targets() -> None:
+    made = redirects("sip:carol@example.com")
+    made.came("")
+    made.came(moved("sip:dave@example.com", code=480))
+    assert "was not found" in (made.why_not("sip:dave@example.com") or "")
+    assert made.why_not("sip:carol@example.com") is None
+
+
 def test_five_are_called_and_no_more() -> None:
     contacts = [f"sip:user{letter}@example.com" for letter in "abcdefg"]
     made = redirects(*contacts)
@@ -104,6 +149,6 @@ def test_a_sips_contact_is_called_over_tls() -> None:
 
 def test_an_ipv6_address_is_one_that_the_agent_may_send_to_or_not() -> None:
     made = Redirects(allow_dial=None, networks=("2001:db8::/64",))
-    made.came(["sip:carol@[2001:db8::7]:5080", "sip:carol@[2001:db8:1::7]"])
+    made.came(moved("sip:carol@[2001:db8::7]:5080", "sip:carol@[2001:db8:1::7]"))
     assert made.why_not("sip:carol@[2001:db8::7]") is None
     assert "may not send there" in (made.why_not("sip:carol@[2001:db8:1::7]") or "")

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from agent.contract.expect import ExpectLeg, ExpectRtp
+from agent.contract.call import SendDtmf
+from agent.contract.expect import ExpectDtmf, ExpectLeg, ExpectRtp
 from agent.contract.observation import Trouble
 from agent.contract.outcome import EndedBy
 from agent.contract.verdict import Check, Reason
@@ -15,6 +16,7 @@ from tests.unit.agent.judge.test_reasons import NO_MEDIA
 from tests.unit.agent.judge.wire import callee, caller, rtp, verdict
 from tests.unit.builders import call_group, change
 from tests.unit.sip_messages import message, request, response
+from tests.unit.taps import tap_digit
 
 SUT: dict[str, Any] = NO_MEDIA | {"group__expect__ended_by": EndedBy.SUT}
 ALONE: dict[str, Any] = SUT | {"callee_declared": False}
@@ -73,6 +75,55 @@ def test_byes_that_cross_are_both_sides_end() -> None:
     assert verdict(crossed, None, **ALONE).findings == ()
     late = verdict(crossed, None, **within(None, 3))
     assert said(late.findings) == [(Check.ENDED, Reason.HUNG_UP_LATE)]
+
+
+def theirs_at(at_s: float) -> tuple[Event, ...]:
+    """The SUT's own BYE, and our 200 to it."""
+    tags = {"cseq": 9, "from_tag": "t", "to_tag": "f"}
+    return (
+        message(at_s, request("BYE", **tags), sent=False),
+        message(at_s + 0.001, response(200, method="BYE", **tags), sent=True),
+    )
+
+
+def test_a_bye_that_comes_when_the_sut_had_long_had_ours_does_not_cross_it() -> None:
+    """2 × T1 after ours, at 14.1 s, it had come, or a retransmission of it."""
+    silent = caller(extra=theirs_at(22.0), bye_code=None, ended_s=22.1)
+    failed = [(Check.COMPLETED, Reason.BYE_UNANSWERED), (Check.ENDED, Reason.NOT_HUNG_UP)]
+    assert sorted(said(verdict(silent, None, **ALONE).findings)) == failed
+    assert said(verdict(silent, None, **NO_MEDIA, callee_declared=False).findings) == failed[:1]
+    in_time = caller(extra=theirs_at(15.09), bye_code=None, ended_s=22.1)
+    assert verdict(in_time, None, **ALONE).findings == ()
+
+
+def test_what_is_answered_to_our_bye_after_the_suts_own_may_be_right() -> None:
+    """It had no dialog by then; whether it ever got ours while it had one is not known."""
+    late = message(17.6, response(481, method="BYE", cseq=7, to_tag="t"), sent=False)
+    gone = caller(extra=(*theirs_at(16.0), late), bye_code=None, ended_s=22.1)
+    alone = NO_MEDIA | {"callee_declared": False}
+    assert said(verdict(gone, None, **alone).findings) == [(Check.COMPLETED, Reason.NOT_MEASURED)]
+    before = caller(extra=theirs_at(16.0), bye_code=481, ended_s=22.1)
+    assert said(verdict(before, None, **alone).findings) == [(Check.COMPLETED, Reason.BYE_REJECTED)]
+
+
+def digits_both_ends(second_s: float) -> Any:
+    """The SUT ends the callee's end at 12 s, the caller's at 13 s; of two digits the callee gets the first."""
+    sent = rtp(sent=True, digits=(tap_digit("1", 11.0), tap_digit("2", second_s)))
+    first, back = (tap_digit("1", 11.0),), (tap_digit("1", 11.9),)
+    ends = (
+        caller(bye_s=13.0, bye_sent=False, streams=(rtp(digits=()), sent)),
+        callee(bye_s=12.0, streams=(rtp(digits=first), rtp(sent=True, digits=back))),
+    )
+    dtmf = ExpectLeg(dtmf=ExpectDtmf(digits="12"))
+    asked = SUT | {"group__caller__dtmf": SendDtmf(digits="12")}
+    return [verdict(*ends, **asked | {f"group__expect__{leg}": dtmf}) for leg in ("callee", "caller")]
+
+
+def test_digits_that_are_sent_when_the_sut_has_ended_the_other_end_are_not_lost_on_the_way() -> None:
+    for found in digits_both_ends(12.4):
+        assert said(found.findings) == [(Check.DTMF, Reason.NOT_MEASURED)]
+    for found in digits_both_ends(11.3):
+        assert said(found.findings) == [(Check.DTMF, Reason.DTMF_MISMATCH)]
 
 
 def test_an_end_that_nobody_saw_is_not_known() -> None:

@@ -8,6 +8,7 @@ from agent.contract.call import Call
 from agent.contract.expect import Expect, ExpectLeg
 from agent.contract.headers import CallHeader, PlannedHeader, SentOn
 from agent.contract.messages import ExpectHeader, ExpectRequestUri, Found, Looked, Message
+from agent.contract.outcome import EndedBy
 from agent.contract.verdict import Check, Reason, Result, Role
 from agent.judge.checks import RULE_OF, asked
 from agent.judge.checks.messages import wanted
@@ -279,7 +280,17 @@ def test_a_leg_without_any_is_asked_for_none():
         ({"callee": saying(Message.BYE, name="X-A", present=True), "sip_code": 486},
          "expect.sipCode is 486, and such a call has no BYE"),
         ({"callee": saying(Message.INVITE, name="X-A", present=True), "sip_code": 486}, None),
-        ({"caller": saying(Message.BYE, name="X-A", present=True)}, None),
+        ({"caller": saying(Message.BYE, name="X-A", present=True)},
+         "the caller itself ends the call: one comes to it with endedBy SUT"),
+        ({"caller": saying(Message.BYE, name="X-A", present=True), "ended_by": EndedBy.SUT}, None),
+        ({"caller": saying(Message.BYE_RESPONSE, name="X-A", present=True)}, None),
+        ({"caller": saying(Message.BYE_RESPONSE, name="X-A", present=True), "ended_by": EndedBy.SUT},
+         "the SUT is to end the call (endedBy): the caller sends no BYE"),
+        ({"callee": saying(Message.BYE, name="X-A", present=True)}, None),
+        ({"callee": saying(Message.BYE_RESPONSE, name="X-A", present=True)},
+         "the callee sends no BYE: the caller ends the call"),
+        ({"callee": saying(Message.BYE_RESPONSE, name="X-A", present=True), "ended_by": EndedBy.SUT},
+         "the callee sends no BYE: the SUT ends the call"),
     ],
 )  # fmt: skip
 def test_a_message_that_never_comes_to_a_leg_cannot_be_asked_of_it(expected, said):
@@ -293,8 +304,10 @@ def test_a_message_that_never_comes_to_a_leg_cannot_be_asked_of_it(expected, sai
 
 def test_a_request_uri_of_a_message_that_never_comes_cannot_be_asked():
     expect = Expect(
-        caller=ExpectLeg(request_uris=(ExpectRequestUri(message="BYE", equals="a"), ExpectRequestUri(equals="a")))
+        ended_by=EndedBy.SUT,
+        caller=ExpectLeg(request_uris=(ExpectRequestUri(message="BYE", equals="a"), ExpectRequestUri(equals="a"))),
     )
-    impossible = RULE_OF[Check.REQUEST_URI].impossible(Call(name="pin", to="sip:b@x", expect=expect), None)
-    assert impossible is not None
-    assert impossible.field == "expect.caller.requestUris[1].message"
+    for expected, place in ((expect, 1), (change(expect, ended_by=EndedBy.CALLER), 0)):
+        impossible = RULE_OF[Check.REQUEST_URI].impossible(Call(name="pin", to="sip:b@x", expect=expected), None)
+        assert impossible is not None
+        assert impossible.field == f"expect.caller.requestUris[{place}].message"

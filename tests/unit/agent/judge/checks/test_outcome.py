@@ -87,6 +87,34 @@ def test_a_refusal_of_the_class_that_our_own_stack_made_is_not_the_suts_either()
     assert reasons(verdict(*own, **expecting(sip_code=488))) == []
 
 
+def test_a_refusal_while_our_callee_was_gone_says_nothing_of_the_sut() -> None:
+    """480 or 408, as nobody was there."""
+    asked = expecting(sip_code="4xx")
+    nobody = caller(code=480, ringing=False)
+    gone = verdict(nobody, None, callee_lost=True, **asked)
+    assert (gone.result, reasons(gone)) == (Result.INCONCLUSIVE, [Reason.AGENT_LOST])
+    assert verdict(nobody, None, **asked).result is Result.PASSED
+    assert verdict(nobody, callee(code=None, bye_sent=None), callee_lost=True, **asked).result is Result.PASSED
+
+
+@pytest.mark.parametrize("field", [{"phrase": ExpectPhrase(equals="Not here")}, {"provisional": (180,)}])
+def test_what_a_refusal_says_while_our_callee_was_gone_is_not_held_against_the_sut(field: dict[str, Any]) -> None:
+    asked, nobody = expecting(sip_code=480, **field), caller(code=480, ringing=False)
+    gone = verdict(nobody, None, callee_lost=True, **asked)
+    assert (gone.result, reasons(gone)) == (Result.INCONCLUSIVE, [Reason.PEER_LOST])
+    assert verdict(nobody, None, **asked).result is Result.FAILED
+
+
+def test_an_answer_of_our_callee_behind_the_refusal_that_is_expected_is_noted() -> None:
+    behind = verdict(caller(code=486, bye_sent=None), **expecting(sip_code="4xx"))
+    assert (behind.result, behind.notes) == (
+        Result.PASSED,
+        ("the callee answered 200 OK, and the caller got 486 Busy Here",),
+    )
+    rang = verdict(caller(code=486, bye_sent=None), callee(code=None, bye_sent=None), **expecting(sip_code="4xx"))
+    assert (rang.result, rang.notes) == (Result.PASSED, ())
+
+
 # phrase
 
 
@@ -245,6 +273,21 @@ def test_an_agent_that_was_late_may_be_why_it_rang_late(end: str) -> None:
     found = both(**ends, group__expect__ringing_within_milliseconds=30)
     expected = Reason.AGENT_OVERLOADED if end == "caller" else Reason.PEER_LOST
     assert said(found.findings) == [(Check.RINGING, expected)]
+
+
+@pytest.mark.parametrize("tag", ["t", "t2"])
+def test_what_comes_after_the_final_response_is_not_before_it_of_whatever_fork(tag: str) -> None:
+    late = heard((10.01, 100, ""), (10.2, 180, tag))
+    [finding] = refused(486, *late, sip_code=486, provisional=(180,)).findings
+    assert (finding.reason, finding.observed) == (Reason.PROVISIONAL_MISSING, "100")
+    [finding] = refused(486, *late, sip_code=486, ringing_within_milliseconds=500).findings
+    assert (finding.reason, finding.observed) == (Reason.RINGING_MISSING, "only 100 before its 486")
+    answered = caller(ringing=False, extra=heard((10.2, 180, tag)))
+    alone = {"callee_declared": False}
+    assert reasons(verdict(answered, None, **expecting(provisional=(180,)) | alone)) == [Reason.PROVISIONAL_MISSING]
+    assert reasons(verdict(answered, None, **expecting(ringing_within_milliseconds=500) | alone)) == [
+        Reason.RINGING_MISSING
+    ]
 
 
 # answerTime

@@ -84,6 +84,26 @@ def test_the_contact_that_is_expected_is_among_those_of_the_3xx() -> None:
     assert reasons(verdict(**expecting(redirect_to=CAROL))) == [Reason.REDIRECT_MISSING]
 
 
+def test_all_contacts_of_a_3xx_are_read_and_where_not_all_are_told_the_expected_one_may_be_among_them() -> None:
+    def to(wanted: str, *contacts: str) -> list[Reason]:
+        moved = caller(code=302, refusal={"Contact": ", ".join(contacts)}, ringing=False)
+        return reasons(verdict(moved, None, **expecting(sip_code=302, redirect_to=wanted)))
+
+    nine = [f"<sip:user{letter}@example.com>" for letter in "abcdefghi"]
+    assert to("sip:userh@example.com", *nine) == []
+    assert to("sip:useri@example.com", *nine) == [Reason.NOT_MEASURED]
+    assert to("sip:other@example.com", *nine) == [Reason.NOT_MEASURED]
+    assert to("sip:other@example.com", *nine[:8]) == [Reason.REDIRECT_TARGET_MISMATCH]
+    assert to(CAROL, f'"{"x" * 1100}" <{DAVE}>', f"<{CAROL}>") == []
+    assert to(CAROL, f"<{DAVE};x={'y' * 300}>") == [Reason.NOT_MEASURED]
+
+
+def test_a_3xx_of_which_not_all_contacts_are_told_is_not_known_to_be_a_loop() -> None:
+    back = ", ".join(["<sip:bob@example.com>"] * 9)
+    moved = caller(code=302, ringing=False, refusal={"Contact": back})
+    assert reasons(verdict(moved, None, **FOLLOW)) == [Reason.SIP_CODE_MISMATCH]
+
+
 def test_a_redirect_that_was_followed_to_an_answer_passes() -> None:
     answered = redirected(("sip:carol@example.com", 200, {}), refusal=MOVED)
     found = verdict(answered, None, **expecting(FOLLOW, redirect_to=CAROL))
@@ -148,6 +168,12 @@ def test_a_second_answer_fails_only_where_it_is_forbidden() -> None:
     [finding] = verdict(twice, None, **expecting(forking=Forking.FORBIDDEN)).findings
     assert (finding.check, finding.reason, finding.observed) == (Check.FORKING, Reason.ANSWERED_TWICE, "2 answers")
     assert finding.note == "beside the call's own (To tag t), those with tag t2"
+
+
+def test_a_second_answer_is_seen_however_many_others_rang_before() -> None:
+    rang = (message(10.03, response(180, to_tag=f"r{place}"), sent=False) for place in range(20))
+    twice = caller(extra=(*rang, message(10.11, response(200, to_tag="t2"), sent=False)))
+    assert reasons(verdict(twice, None, **expecting(forking=Forking.FORBIDDEN))) == [Reason.ANSWERED_TWICE]
 
 
 def test_forks_that_only_ring_are_none() -> None:

@@ -9,7 +9,9 @@ from agent.contract.verdict import Check, Reason, Result
 from agent.judge.leg import judge_leg
 from agent.judge.run import judge_run
 from tests.unit.agent.judge.judging import CALLEE, CALLER, both, callee_alone, caller_alone, note_of, said
+from tests.unit.agent.judge.wire import RELAY, caller, rtp, verdict
 from tests.unit.builders import SECTION, SOURCE, caller_leg, change, plan, report
+from tests.unit.sip_messages import message, response, sdp, with_sdp
 
 NOTHING = ExpectLeg()
 NOTHING_ASKED = {"group__expect__caller": NOTHING, "group__expect__callee": NOTHING}
@@ -334,3 +336,11 @@ def test_one_way_by_sendonly_passes_where_only_that_way_is_asked():
 
     assert both(caller=one_way | {"dtmf_received": ()}, callee=other | {"dtmf_sent": ()}, **asked).findings == ()
     assert callee_alone({"group__expect__callee": NOTHING}, **other) == []
+
+
+def test_no_rtp_after_early_media_is_none_since_the_answer():
+    """What came before the answer is not counted, and may have come."""
+    early = message(10.05, response(183, **with_sdp(sdp(RELAY))), sent=False)
+    for extra, observed in (((), "no RTP"), ((early,), "no RTP since the answer")):
+        found = verdict(caller(streams=(rtp(sent=True),), extra=extra))
+        assert observed in [finding.observed for finding in found.findings if finding.reason is Reason.NO_RTP]
