@@ -75,10 +75,11 @@ def counted(result: Result, reason: Reason | None, verdict: RunVerdict | None) -
         if reason is not None:
             yield _finding(Check.RUN, reason)
         return
+    for item in verdict.items:
+        for finding in item.findings:
+            yield _finding(finding.check, finding.reason)
     for call in verdict.calls:
         yield Sample("calltest_calls", (call.call, call.result.value), 1)
-        for finding in call.findings:
-            yield _finding(finding.check, finding.reason)
         for labels, leg in _legs(call):
             expected, lost = _packets(leg)
             if expected is not None and lost is not None:

@@ -1,6 +1,7 @@
 """A run's outcome as what it adds to counters and histograms."""
 
 from collections import Counter
+from dataclasses import replace
 
 from agent.contract.observation import Health, Trouble
 from agent.contract.verdict import Reason, Result, Role
@@ -35,6 +36,12 @@ def test_runs_calls_and_packets_are_counted() -> None:
 def test_what_did_not_pass_is_counted_by_check_and_reason() -> None:
     found = added(list(counted(Result.FAILED, Reason.DTMF_MISMATCH, FAILED)))
     assert found["calltest_findings", ("dtmf", "DtmfMismatch", "Failed")] == 1
+
+
+def test_registrations_alone_are_no_calls_and_what_was_wrong_with_them_is_counted() -> None:
+    alone = replace(FAILED, calls=(), registrations=FAILED.calls)
+    found = added(list(counted(Result.FAILED, Reason.DTMF_MISMATCH, alone)))
+    assert found == {("calltest_runs", ("Failed",)): 1, ("calltest_findings", ("dtmf", "DtmfMismatch", "Failed")): 1}
 
 
 def test_a_run_without_calls_is_counted_by_its_reason() -> None:
