@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from agent.contract.headers import Header, reserved
+from agent.contract.headers import CalleeHeader, CallerHeader, Header, reserved
 from agent.contract.messages import ExpectHeader, ExpectMessage, Message, conditions_of
 from agent.contract.pattern import fault_of
 from agent.contract.plan import for_endpoint
@@ -12,8 +12,10 @@ from controller.api.test import CallTestSpec
 
 def header_faults(spec: CallTestSpec, field: str) -> Iterator[Fault]:
     """Of the parties, and of each call."""
-    yield from _sent(spec.caller.headers, f"{field}.caller")
-    yield from _sent(spec.callee.headers if spec.callee else (), f"{field}.callee")
+    for name, party in (("caller", spec.caller), ("callee", spec.callee)):
+        if party is not None:
+            yield from _sent(party.headers, f"{field}.{name}")
+            yield from () if party.registers else _never_sent(party.headers, f"{field}.{name}")
     for index, call in enumerate(spec.calls):
         path = f"{field}.calls[{index}]"
         yield from _sent(call.caller.headers, f"{path}.caller")
@@ -26,6 +28,12 @@ def _sent(headers: Sequence[Header], field: str) -> Iterator[Fault]:
     for index, header in enumerate(headers):
         if (owned := reserved(header.name)) is not None:
             yield Fault(f"{field}.headers[{index}].name", f"{owned} is the agent's own to write")
+
+
+def _never_sent(headers: Sequence[CallerHeader | CalleeHeader], field: str) -> Iterator[Fault]:
+    for index, header in enumerate(headers):
+        if "REGISTER" in header.messages:
+            yield Fault(f"{field}.headers[{index}].messages", "who does not register sends no REGISTER")
 
 
 def _expected(expected: Sequence[ExpectMessage], field: str) -> Iterator[Fault]:

@@ -170,8 +170,7 @@ def _check_elsewhere(callee: Callee, target: Target, field: str) -> Iterator[Fau
 
 def _registers(spec: CallTestSpec) -> bool:
     """Somebody does."""
-    caller = spec.caller.credentials is not None if spec.caller.register is None else spec.caller.register
-    return caller or (spec.callee is not None and spec.callee.route is Route.REGISTER)
+    return spec.caller.registers or (spec.callee is not None and spec.callee.registers)
 
 
 def _check_trigger(trigger: Trigger, field: str) -> Iterator[Fault]:

@@ -95,6 +95,11 @@ class Caller(Document, frozen=True, kw_only=True):
         ),
     ] = ()
 
+    @property
+    def registers(self) -> bool:
+        """As the test says, by default where it has credentials."""
+        return self.credentials is not None if self.register is None else self.register
+
 
 class Callee(Document, frozen=True, kw_only=True):
     """Who is called."""
@@ -149,3 +154,8 @@ class Callee(Document, frozen=True, kw_only=True):
             example="NextEndpoint",
         ),
     ] = RegisterAt.SAME_ENDPOINT
+
+    @property
+    def registers(self) -> bool:
+        """By its route."""
+        return self.route is Route.REGISTER

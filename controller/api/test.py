@@ -230,6 +230,16 @@ TEST_RULES = (
         "calls may be empty only where caller or callee registers",
     ),
     rule(
+        "(has(self.caller.register) ? self.caller.register : has(self.caller.credentials))"
+        " || !has(self.caller.headers) || !self.caller.headers.exists(h, 'REGISTER' in h.messages)",
+        "caller.headers: a caller that does not register sends no REGISTER",
+    ),
+    rule(
+        "!has(self.callee) || self.callee.route == 'Register'"
+        " || !has(self.callee.headers) || !self.callee.headers.exists(h, 'REGISTER' in h.messages)",
+        "callee.headers: a callee that does not register sends no REGISTER",
+    ),
+    rule(
         "has(self.callee) || self.calls.all(c, has(c.to))",
         "each call needs 'to' where there is no callee",
     ),

@@ -11,7 +11,7 @@ from agent.contract.headers import CalleeHeader, CallerHeader, PlannedHeader, Se
 from agent.contract.registering import Auth, ExpectRegistration, Registration
 from agent.contract.srtp import Media
 from agent.contract.verdict import Reason
-from controller.api.parties import Callee, Caller, RegisterAt, Route, SecretReference
+from controller.api.parties import Callee, Caller, RegisterAt, SecretReference
 from controller.api.run import Endpoint
 from controller.api.test import CallTestSpec
 from controller.plan.cause import PlanningError
@@ -22,12 +22,12 @@ REGISTERING_S: Final = 45
 
 def caller_registers(test: CallTestSpec) -> bool:
     """As the test says, by default where the caller has credentials."""
-    return test.caller.credentials is not None if test.caller.register is None else test.caller.register
+    return test.caller.registers
 
 
 def callee_registers(test: CallTestSpec) -> bool:
     """By its route."""
-    return test.callee is not None and test.callee.route is Route.REGISTER
+    return test.callee is not None and test.callee.registers
 
 
 def registers_elsewhere(test: CallTestSpec) -> bool:

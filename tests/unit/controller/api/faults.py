@@ -66,6 +66,23 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
         "spec.caller.headers[0].messages[0]",
     ),
     (
+        {
+            "spec.caller.register": False,
+            "spec.caller.headers": [{"name": "X-A", "value": "x", "messages": ["INVITE", "REGISTER"]}],
+        },
+        "spec.caller.headers[0].messages",
+    ),
+    (
+        {
+            "spec.callee.route": "CalleeService",
+            "spec.callee.headers": [
+                {"name": "X-A", "value": "x"},
+                {"name": "X-B", "value": "x", "messages": ["REGISTER"]},
+            ],
+        },
+        "spec.callee.headers[1].messages",
+    ),
+    (
         {"spec.calls.0.expect.callee.headers": [{"message": "INVITE", "name": "X-A"}]},
         "spec.calls[0].expect.callee.headers[0]",
     ),
