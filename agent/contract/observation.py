@@ -138,7 +138,10 @@ class Auth(Document, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     offered: tuple[str, ...] = ()
-    """Algorithms of the challenges of the last 401 or 407 that can be read, the topmost first."""
+    """Algorithms of the last challenges of each challenger, a realm's 401 or 407, the topmost first, each once. Of a
+    REGISTER, those of the registrar: of 401s alone, where there are any (RFC 3261 §22.2)."""
+    topmost: tuple[str, ...] = ()
+    """The first one of each challenger's that our SIP stack has, each once."""
     answered: tuple[str, ...] = ()
     """Algorithms of the credentials in the last try, each once."""
     realm: str | None = None

@@ -6,7 +6,16 @@ from itertools import groupby
 from typing import Final
 
 from agent.contract.observation import Asked, Refused, Target
-from agent.observe.digest import CHALLENGES, algorithm, auth, challenges_of, credentials_of, is_digest, parameter
+from agent.observe.digest import (
+    ALGORITHMS,
+    CHALLENGES,
+    algorithm,
+    auth,
+    challenges_of,
+    credentials_of,
+    is_digest,
+    parameter,
+)
 from agent.phone.protocol import PortClosed
 from agent.sip.reasons import MAX_HEADERS, MAX_KEPT
 from agent.sip.transactions import MAX_HEARD, Times, Transaction
@@ -27,8 +36,6 @@ REASONS: Final = {
     )
 }
 """Headers that say why."""
-_ALGORITHMS: Final = frozenset({"MD5", "SHA-256", "SHA-512-256"})
-"""Those that our SIP stack has (RFC 8760)."""
 _REALM: Final = re.compile(r'\brealm\s*=\s*("[^"]*"|[^,\s]+)', re.IGNORECASE)
 
 
@@ -79,7 +86,7 @@ def _can_answer(challenge: str) -> bool:
     """RFC 7616 §3.3: a digest by an algorithm that we have, with `auth` among its qop values, if it has any."""
     qop = parameter(challenge, "qop")
     has_qop = qop is None or "auth" in [value.strip().lower() for value in qop.split(",")]
-    return is_digest(challenge) and algorithm(challenge) in _ALGORITHMS and has_qop
+    return is_digest(challenge) and algorithm(challenge) in ALGORITHMS and has_qop
 
 
 def _challenge(response: Times) -> str:

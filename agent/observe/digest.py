@@ -8,7 +8,10 @@ from agent.contract.observation import Auth
 from agent.sip.transactions import Times, Transaction
 
 CHALLENGES: Final = {401: "www-authenticate", 407: "proxy-authenticate"}
+OF_REGISTRAR: Final = 401
 CREDENTIALS: Final = ("authorization", "proxy-authorization")
+ALGORITHMS: Final = frozenset({"MD5", "SHA-256", "SHA-512-256"})
+"""Those that our SIP stack has (RFC 8760)."""
 MAX_WORD: Final = 40
 MAX_REALM: Final = 80
 MAX_ALGORITHMS: Final = 4
@@ -46,19 +49,34 @@ def credentials_of(try_: Transaction) -> list[str]:
 
 def auth(tries: Sequence[Transaction]) -> Auth:
     """Of a request with all its tries."""
-    offered = [offer for t in tries for r in t.responses if (offer := list(filter(is_digest, challenges_of(r))))]
+    offers = _offers(tries)
+    ours = ([one for one in offer if algorithm(one) in ALGORITHMS] for offer in offers)
     answered = list(filter(is_digest, credentials_of(tries[-1]))) if tries else []
     again = [_is_stale(t, r) for t in tries for r in t.finals if challenges_of(r) and credentials_of(t)]
     qop = parameter(answered[0], "qop") if answered else None
     realm = parameter(answered[0], "realm") if answered else None
     return Auth(
-        offered=_each_once(offered[-1]) if offered else (),
+        offered=_each_once([one for offer in offers for one in offer]),
+        topmost=_each_once([offer[0] for offer in ours if offer]),
         answered=_each_once(answered),
         realm=realm and realm[:MAX_REALM],
         qop=qop and qop[:MAX_WORD],
         refused=sum(1 for stale in again if stale is False),
         stale=sum(1 for stale in again if stale),
     )
+
+
+def _offers(tries: Sequence[Transaction]) -> list[list[str]]:
+    """The digests that each challenger asked for last, the topmost first; of a REGISTER the registrar's."""
+    responses = [r for t in tries for r in t.responses if any(map(is_digest, challenges_of(r)))]
+    if any(t.method == "REGISTER" for t in tries):
+        responses = [r for r in responses if r.code == OF_REGISTRAR] or responses
+    latest: dict[tuple[int, str | None], list[str]] = {}
+    for response in responses:
+        digests = list(filter(is_digest, challenges_of(response)))
+        for realm in dict.fromkeys(parameter(one, "realm") for one in digests):
+            latest[response.code, realm] = [one for one in digests if parameter(one, "realm") == realm]
+    return list(latest.values())
 
 
 def _each_once(headers: Sequence[str]) -> tuple[str, ...]:

@@ -20,20 +20,20 @@ def _expected(wanted: Auth, algorithm: Algorithm | None) -> str | None:
 
 
 def _faults(request: str, asked: Asked, wanted: Auth, algorithm: Algorithm | None) -> list[Fault]:
-    """What was asked before a request had its final response. Its digest is judged by what the SUT offers."""
+    """What was asked before a request had its final response.
+
+    Its digest is judged by what each challenger offers first: of several with nonces of their own, our SIP stack
+    answers the last, which no phone has to.
+    """
     expected = _expected(wanted, algorithm)
     if expected is None:
         return []
     if not asked.challenges:
         observed = f"{request} was not challenged"
         return [Fault(reason=Reason.AUTH_NOT_REQUIRED, expected=expected, observed=observed)]
-    offered, answered = asked.auth.offered, asked.auth.answered
-    if algorithm is None or (answered or offered[:1]) == (algorithm,):
+    if algorithm is None or asked.auth.topmost == (algorithm,):
         return []
-    observed = f"{request} was challenged for {listed(offered) or 'no digest'}"
-    if offered[:1] == (algorithm,):
-        note = f"our SIP stack answered with {listed(answered)}"
-        return [Fault(reason=Reason.NOT_MEASURED, expected=expected, observed=observed, note=note)]
+    observed = f"{request} was challenged for {listed(asked.auth.offered) or 'no digest'}"
     return [Fault(reason=Reason.AUTH_ALGORITHM_MISMATCH, expected=expected, observed=observed)]
 
 
@@ -76,8 +76,10 @@ RULE: Final = CheckRule(
         Row(
             reason=Reason.AUTH_ALGORITHM_MISMATCH,
             meaning="the SUT challenges for another digest than the test wants",
-            seen="The algorithms of the challenges (WWW-Authenticate, Proxy-Authenticate), the topmost first: none is "
-            "the wanted one, or it is not the topmost, which a phone answers (RFC 8760 §2.4).",
+            seen="The algorithms of the challenges (WWW-Authenticate, Proxy-Authenticate), the topmost first: of a "
+            "realm that asks, none is the wanted one, or it is not the topmost that our SIP stack has, which a phone "
+            "answers (RFC 8760 §2.4). Of a REGISTER the 401s count, which are the registrar's; 407s where there is no "
+            "401.",
             usually="The SUT's default, MD5; or a list of algorithms with the weaker one first.",
             look='The SUT\'s setting of the digest (Kamailio: `modparam("auth", "algorithm", "SHA-256")`; Asterisk: '
             "`supported_algorithms_uas`).",
