@@ -18,6 +18,8 @@ class RegistrationOutcome(StrEnum):
     REGISTERED = "Registered"
     REJECTED = "Rejected"
     TIMEOUT = "Timeout"
+    UNFINISHED = "Unfinished"
+    """Its last try was not answered yet when the agent stopped waiting."""
     ERROR = "Error"
     """Our own doing: it could not be sent."""
 
@@ -36,12 +38,14 @@ class Bindings(Document, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Lapse(Document, frozen=True, kw_only=True, omit_defaults=True):
-    """A refresh that was not answered 2xx before our binding ran out: the first one."""
+    """A refresh that was not answered 2xx before our binding ran out, or was given up before: the first one."""
 
     due_ms: float
     """When the binding ran out, since the first message; likewise the other times."""
     sent_ms: float | None = None
-    """When its first try crossed. None: none was sent, which is our own doing."""
+    """When its first try crossed. None: none did."""
+    unsent: str | None = None
+    """Why its last try did not cross, in our stack's words."""
     answered_ms: float | None = None
     """A final response to its last try; None: none came."""
     code: int | None = None
@@ -55,7 +59,9 @@ class Leaving(Document, frozen=True, kw_only=True, omit_defaults=True):
     sent: bool = True
     """False: it did not leave the agent."""
     code: int | None = None
-    """Final response to its last try; None: none came in 32 s (Timer F)."""
+    """Final response to its last try; None: none came in 32 s (Timer F), or:"""
+    unfinished: bool = False
+    """The agent stopped waiting before that."""
     phrase: str | None = None
     bound: bool = False
     """Its 2xx lists our binding still."""

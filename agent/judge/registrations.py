@@ -44,13 +44,13 @@ def alone(plan: Plan, endpoint: int, told: Sequence[RegistrationObservation], go
 
     `gone`: why the agent did not do its plan to the end.
     """
-    if gone is not None:
-        fault = Fault(reason=gone.reason, note=gone.note)
-        return [_finding(endpoint, plan.role, Check.REGISTERED, fault)]
-    if not plan.account.register:
-        return []
-    faults, seen = registration_faults(plan, told), last_told(told)
-    if not faults and (seen is None or seen.leaving is None):
+    seen = last_told(told)
+    faults = [*registration_faults(plan, told)] if plan.account.register else []
+    if gone is not None:  # it is why the rest was not measured; what was, stands
+        lost = Fault(reason=gone.reason, note=gone.note)
+        measured = [(check, fault) for check, fault in faults if fault.reason is not Reason.NOT_MEASURED]
+        faults = [(Check.REGISTERED, lost), *measured]
+    elif plan.account.register and not faults and (seen is None or seen.leaving is None):
         faults = [(Check.UNREGISTERED, Fault(reason=Reason.NOT_MEASURED, note="how it ended was not told"))]
     return [_finding(endpoint, plan.role, check, fault) for check, fault in faults]
 

@@ -31,7 +31,9 @@ from agent.sip.text import CALL_ID, SipHead
 from agent.tap.model import TapConnection
 
 REGISTER_LIMIT_S: Final = 40.0
-"""A REGISTER ends by Timer F after 32 s (RFC 3261 §17.1.2.2); a challenge may have taken some seconds before."""
+"""A REGISTER ends by Timer F after 32 s (RFC 3261 §17.1.2.2); its connection may have taken some seconds before."""
+REGISTERING_S: Final = 120.0
+"""All tries of an attempt: three that are each answered just in time. More are not waited for."""
 SETTLE_S: Final = 0.5
 MAX_MESSAGES: Final = 8192
 """Of a stage; a refresh with its challenge takes four. What is lost after so many is not measured."""
@@ -77,7 +79,9 @@ class Registration:
         self._stage = stage
         self._phone = phone
         self._clock = clock
-        self._began_s = clock.monotonic_s()
+        self._began_s = self._asked_s = clock.monotonic_s()
+        """The latter: when its last REGISTER was handed over, or crossed; retransmissions left out."""
+        self._asked_cseq = 0
         self._left_by_s: float | None = None
         self._past_call_ids: frozenset[str] = past.call_ids if past else frozenset()
         self.call_ids: frozenset[str] = self._past_call_ids
@@ -98,17 +102,22 @@ class Registration:
         """The word that `observation` is made of."""
         self._takes_back = False
         """It left while there was a binding."""
+        self._is_untold = False
+        """It left, and that the stack had ended it was still to be told."""
         self._is_over = False
         """The last that there is to tell was told."""
         self._failure: str | None = None
-        self.account: AccountId | None = None
-        """None where it could not be made."""
         self.observation: RegistrationObservation | None = None
         """Once concluded, again where it lapsed, and at its end; None where nothing was to be registered."""
+        self.account = self._made(login)
+        """None where it could not be made."""
+
+    def _made(self, login: Login | None) -> AccountId | None:
         try:
-            self.account = phone.add_account(self._sip_account(login))
+            return self._phone.add_account(self._sip_account(login))
         except PhoneError as error:
             self._failure = str(error)
+            return None
 
     def _sip_account(self, login: Login | None) -> SipAccount:
         return SipAccount(
@@ -128,14 +137,15 @@ class Registration:
             case MessageSeen(head=head) | NotSent(head=head) | PutOff(head=head) if self._is_past(head):
                 pass
             case MessageSeen(head=head) if head and head.method == "REGISTER":
-                self._note(event, head.call_id)
+                self._note(event, head)
             case PutOff(head=head) if head and head.method == "REGISTER":
                 self._waiting = event
+                self._asked_s = event.at_s
             case ConnectionSeen():
                 self.carriers.saw(event)
             case NotSent(head=head) if head and head.method == "REGISTER":
                 self.call_ids |= {head.call_id}
-                self._unsent = self._unsent or event
+                self._unsent = event if self.observation else self._unsent or event
             case PortClosed(sip_call_id=call_id) if call_id in self.call_ids - self._past_call_ids:
                 self._closed = event
             case Unparsed(text=text) if (found := CALL_ID.search(text)) and found[
@@ -145,7 +155,10 @@ class Registration:
             case RegistrationConcluded() if event.account == self.account:
                 self._word = event
 
-    def _note(self, message: MessageSeen, call_id: str) -> None:
+    def _note(self, message: MessageSeen, head: SipHead) -> None:
+        call_id = head.call_id
+        if message.sent and head.cseq > self._asked_cseq:
+            self._asked_s, self._asked_cseq = message.at_s, head.cseq
         if len(self._messages) < (MAX_MESSAGES if call_id in self.call_ids else MAX_STRANGE) or message.sent:
             self.call_ids |= {call_id}
             self._messages.append(message)
@@ -154,20 +167,27 @@ class Registration:
         return head is not None and head.call_id in self._past_call_ids
 
     def lapsed(self) -> RegistrationObservation | None:
-        """What to tell where a refresh, after it was registered, was refused or not answered; once."""
+        """What to tell where, after it was registered, a refresh failed or the stack gave it up; once."""
         before, word = self.observation, self._word
         if before is None or word is None or word is self._told or self._left_by_s is not None:
             return None
-        self._told = word
+        if self._has_ended and not self._is_settled:
+            return None
+        has_ended, self._told = self._has_ended, word
         now = self._observe()
-        if before.lapse is not None or now.lapse is None:
+        if before.lapse is not None or (now.lapse is None and not has_ended):
             return None
         self.observation = now
         return now
 
+    @property
+    def _has_ended(self) -> bool:
+        """By the stack's last word, which is still to be told, it is registered no more."""
+        return self.usable and self._word is not None and not self._word.active and self._word is not self._told
+
     def end(self) -> RegistrationObservation | None:
         """What to tell of the whole of it once it was left; once, and None where there is no more than was told."""
-        if self._is_over or not self._takes_back:
+        if self._is_over or not (self._takes_back or self._is_untold):
             return None
         self._is_over = True
         self.observation = self._observe()
@@ -182,10 +202,16 @@ class Registration:
             at_s=self._clock.monotonic_s(),
             last_word=None if self._word is self._first_word else self._word,
             leaves=self._takes_back,
+            hurried=self._waits and self._word is None and not self._closed and not self._is_overdue,
         )
         return observe_registration(
             self._plan.role, self._stage.endpoint, self._messages, self._first_word, beside
         )  # fmt: skip
+
+    @property
+    def _waits(self) -> bool:
+        """For what the first attempt comes to, or the last REGISTER."""
+        return self.observation is None or self._takes_back
 
     def _carried(self) -> tuple[TapConnection, ...]:
         return self.carriers.of(event for event in (*self._messages, self._unsent, self._waiting) if event)
@@ -200,7 +226,12 @@ class Registration:
 
     @property
     def _is_late(self) -> bool:
-        return self._clock.monotonic_s() >= self._began_s + REGISTER_LIMIT_S
+        return self._is_overdue or self._clock.monotonic_s() >= self._began_s + REGISTERING_S
+
+    @property
+    def _is_overdue(self) -> bool:
+        """The answer to the last REGISTER."""
+        return self._clock.monotonic_s() >= self._asked_s + REGISTER_LIMIT_S
 
     def concluded(self) -> bool:
         """True once it is known whether calls can be made; `observation` is there from then on."""
@@ -238,10 +269,16 @@ class Registration:
             return
         if self.observation is not None and self.usable and self._word is not None and self._word.active:
             self._takes_back = True
-            self._left_by_s += REGISTER_LIMIT_S
-        self._word = None
+            self._left_by_s += REGISTERING_S
+            self._asked_s = self._clock.monotonic_s()
+            self._word = None
+        elif self._has_ended:
+            self._is_untold = True
+            self._left_by_s += SETTLE_S
         self._phone.remove_account(self.account)
 
     def left(self) -> bool:
-        """After leave: the registrar has answered, or could have long enough."""
-        return self._word is not None or (self._left_by_s is not None and self._clock.monotonic_s() >= self._left_by_s)
+        """After leave: there is nothing more to wait for."""
+        if self._takes_back and (self._word is not None or self._is_overdue):
+            return True
+        return self._left_by_s is not None and self._clock.monotonic_s() >= self._left_by_s

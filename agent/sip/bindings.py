@@ -5,7 +5,7 @@ RFC 3261 §10.3: the 2xx to REGISTER lists all current bindings, each with its `
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 from urllib.parse import unquote
@@ -54,6 +54,16 @@ def _binding(item: str) -> Binding:
     uri, parameters = (angled[1], angled[2]) if angled else (item.partition(";")[0], item)
     expires = _EXPIRES.search(parameters)
     return Binding(uri=uri.strip(), expires_s=int(expires[1]) if expires else None)
+
+
+def kept(text: str) -> tuple[Binding, ...]:
+    """Those of a message that hold on: for as long as their `expires`, else its Expires, says (RFC 3261 §10.2.4).
+
+    What is said to last 0 s is none; `expires_s` of the others None: neither says.
+    """
+    whole_s = expires_s(text)
+    each = (one if one.expires_s is not None else replace(one, expires_s=whole_s) for one in bindings(text))
+    return tuple(one for one in each if one.expires_s != 0)
 
 
 def expires_s(text: str) -> int | None:

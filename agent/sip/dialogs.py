@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise, product
 from typing import Final
 
-from agent.sip.bindings import Binding, bindings, expires_s, has_more
+from agent.sip.bindings import Binding, bindings, expires_s, has_more, kept
 from agent.sip.transactions import Conversation, DialogId, Times, Transaction
 
 CROSSED_S: Final = 1.0
@@ -287,7 +287,4 @@ def _is_leaving(register: Transaction) -> bool:
 
 def kept_contacts(register: Transaction) -> tuple[Binding, ...]:
     """The Contacts that a REGISTER asks a binding for."""
-    text = register.request.first.text
-    whole_s = expires_s(text)
-    named = [(one, whole_s if one.expires_s is None else one.expires_s) for one in bindings(text)]
-    return tuple(one for one, wanted_s in named if wanted_s != 0)
+    return kept(register.request.first.text)

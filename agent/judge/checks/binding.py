@@ -50,7 +50,8 @@ RULE: Final = CheckRule(
             reason=Reason.BINDING_MISSING,
             meaning="a 200 to REGISTER does not list the agent's Contact: it is not registered (RFC 3261 §10.3)",
             seen="A 2xx to an agent's REGISTER, or to a refresh, that has no Contact with the user, host and port of "
-            "the one that was asked for, or has it with `expires=0`. RFC 3261 §10.3, step 8, has it list all bindings.",
+            "the one that was asked for, or has it with `expires=0`, or without and `Expires: 0`. RFC 3261 §10.3, step "
+            "8, has it list all bindings.",
             usually="A SUT that answers 200 and stores nothing, an element before the registrar that rewrites the "
             "Contact and does not write it back, or a limit of bindings that drops the newest.",
             look="The registrar's table for this URI; the Contact of the 200 in the messages of the registration.",

@@ -99,8 +99,9 @@ def connection(leg: CallLeg) -> list[Finding]:
 
 
 def _registering(plan: Plan, seen: RegistrationObservation) -> list[Fault]:
-    """A REGISTER had no response because of what became of its connection."""
-    return broken(seen.connections, plan) if seen.code is None else []
+    """A REGISTER, the first or a refresh, had no response because of what became of its connection."""
+    unanswered = seen.code is None or (seen.lapse is not None and seen.lapse.code is None)
+    return broken(seen.connections, plan) if unanswered else []
 
 
 RULE: Final = CheckRule(

@@ -6,6 +6,7 @@ from agent.contract.plan import Plan
 from agent.contract.registration import Lapse, RegistrationObservation
 from agent.contract.verdict import Check, Reason
 from agent.judge.checks.check import CheckRule, Fault, Row
+from agent.judge.checks.connection import broken
 from agent.judge.words import beyond_us, challenged, joined, often, seconds, spoken, unread
 
 EXPECTED: Final = "200 before its binding ran out"
@@ -13,10 +14,10 @@ IN_TIME_MS: Final = 2000.0
 """A refresh that was sent less than this before its binding ran out was sent too late to blame anybody else."""
 
 
-def _refreshed(_: Plan, seen: RegistrationObservation) -> list[Fault]:
-    """RFC 3261 §10.2.4, §10.3."""
+def _refreshed(plan: Plan, seen: RegistrationObservation) -> list[Fault]:
+    """RFC 3261 §10.2.4, §10.3. Where it had no connection, that says all."""
     lapse = seen.lapse
-    if lapse is None:
+    if lapse is None or (lapse.code is None and broken(seen.connections, plan)):
         return []
     ours = _ours(lapse) or (unread(seen.unparsed) if lapse.code is None and seen.unparsed is not None else None)
     if ours is not None:
@@ -33,6 +34,8 @@ def _refreshed(_: Plan, seen: RegistrationObservation) -> list[Fault]:
 
 def _ours(lapse: Lapse) -> str | None:
     """What is not the registrar's doing."""
+    if lapse.unsent is not None:
+        return f"our SIP stack could not send the refresh: {lapse.unsent}"
     if lapse.sent_ms is None:
         return "our SIP stack sent no refresh in time"
     if lapse.asked.unanswerable is not None:
@@ -60,7 +63,7 @@ RULE: Final = CheckRule(
             meaning="a registration was taken at first, and its refresh was refused, late or not answered",
             seen="A REGISTER of the same Call-ID, sent 5 s before the binding runs out (of a short one, later), got a "
             "final response other than 2xx, or none, or a 2xx after the binding had run out: by what the last 2xx "
-            "granted, from when it came.",
+            "granted, from when it came. Where the agent had no connection for it, or lost that, this is said instead.",
             usually="A registrar that was restarted or lost its database in between, a nonce or a CSeq that it does "
             "not take twice, or a replica that does not know what another one granted.",
             look="The registrar's log at that time; whether replicas share their bindings and nonces.",

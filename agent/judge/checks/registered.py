@@ -12,6 +12,7 @@ from agent.judge.words import beyond_us, challenged, joined, often, refused, spo
 _REASON: Final = {
     RegistrationOutcome.REJECTED: Reason.REGISTRATION_REJECTED,
     RegistrationOutcome.TIMEOUT: Reason.REGISTRATION_TIMEOUT,
+    RegistrationOutcome.UNFINISHED: Reason.NOT_MEASURED,
     RegistrationOutcome.ERROR: Reason.AGENT_ERROR,
 }
 

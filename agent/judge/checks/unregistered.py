@@ -3,9 +3,10 @@
 from typing import Final
 
 from agent.contract.plan import Plan
-from agent.contract.registration import RegistrationObservation
+from agent.contract.registration import Leaving, RegistrationObservation
 from agent.contract.verdict import Check, Reason
 from agent.judge.checks.check import CheckRule, Fault, Row
+from agent.judge.checks.connection import crossed
 from agent.judge.words import beyond_us, challenged, joined, often, spoken
 
 EXPECTED: Final = "200 without its binding"
@@ -16,12 +17,9 @@ def _unregistered(_: Plan, seen: RegistrationObservation) -> list[Fault]:
     leaving = seen.leaving
     if leaving is None or (leaving.code is not None and leaving.code < 300 and not leaving.bound):
         return []
+    if (ours := _ours(seen, leaving)) is not None:
+        return [Fault(reason=Reason.NOT_MEASURED, expected=EXPECTED, note=ours)]
     asked = leaving.asked
-    if not leaving.sent:
-        unsent = "the REGISTER that takes the binding back did not leave the agent"
-        return [Fault(reason=Reason.NOT_MEASURED, expected=EXPECTED, note=unsent)]
-    if asked.unanswerable is not None:
-        return [Fault(reason=Reason.NOT_MEASURED, expected=EXPECTED, note=beyond_us(asked.unanswerable))]
     said = "no final response" if leaving.code is None else spoken(leaving.code, leaving.phrase)
     note = joined(
         f"sent {often(asked.times)} to {asked.peer}" if leaving.code is None and asked.peer is not None else None,
@@ -30,6 +28,19 @@ def _unregistered(_: Plan, seen: RegistrationObservation) -> list[Fault]:
     )
     observed = f"{said} that lists it still" if leaving.bound else said
     return [Fault(reason=Reason.UNREGISTER_FAILED, expected=EXPECTED, observed=observed, note=note)]
+
+
+def _ours(seen: RegistrationObservation, leaving: Leaving) -> str | None:
+    """What is not the registrar's doing."""
+    if not leaving.sent:
+        return "the REGISTER that takes the binding back did not leave the agent"
+    if leaving.asked.unanswerable is not None:
+        return beyond_us(leaving.asked.unanswerable)
+    if leaving.unfinished:
+        return "its answer was not waited for to the end"
+    if leaving.code is None and crossed(seen.connections, "REGISTER"):
+        return "it and the end of its connection may have crossed: then nobody has read it"
+    return None
 
 
 RULE: Final = CheckRule(

@@ -5,13 +5,12 @@ from typing import Any
 
 import pytest
 
-from agent.contract.expect import ExpectLeg
 from agent.contract.plan import Stage
 from agent.contract.registering import Algorithm, Auth, ExpectRegistration, Registration
 from agent.contract.registration import RegistrationObservation
 from agent.contract.verdict import Check, Reason, Result, Role
 from agent.judge.registrations import is_of_registration, last_told, registration_faults
-from agent.judge.run import AgentReport, CallVerdict, RunVerdict, judge_run
+from agent.judge.run import AgentReport, RunVerdict, judge_run
 from agent.observe.registration import Beside, observe_registration
 from agent.phone.protocol import Unparsed
 from tests.unit.agent.judge.judging import CALLEE, CALLER
@@ -30,9 +29,8 @@ from tests.unit.agent.judge.registrar import (
     said,
     word,
 )
-from tests.unit.agent.judge.wire import KEY, caller, verdict
+from tests.unit.agent.judge.wire import caller, carrier, verdict
 from tests.unit.builders import change, good_reports, plan, registration, report
-from tests.unit.sip_messages import message, request, response
 
 UNMEASURED = Reason.NOT_MEASURED
 SHA_1 = 'Digest realm="x", algorithm=SHA-1'
@@ -54,35 +52,6 @@ def test_a_good_one_has_no_fault_whatever_is_asked():
     seen = registering(*good)
     wanted = {"auth": Auth.REQUIRED, "auth_algorithm": Algorithm.SHA_256, "max_bindings": 1}
     assert faults(seen, min_expires_seconds=300, max_expires_seconds=300, **wanted) == []
-
-
-# --- auth
-
-
-def challenged(offer: str, answer: str) -> RegistrationObservation:
-    return registering((asked(0.8, 1), said(0.9, 1, 401, offer)), (asked(1.0, 2, answer), said(1.1, 2)), SOON)
-
-
-@pytest.mark.parametrize(
-    ("offer", "answer", "reason"),
-    [
-        (asks("SHA-256") + asks("MD5"), answers("SHA-256"), None),
-        (asks("MD5") + asks("SHA-256"), answers("SHA-256"), None),
-        (asks("SHA-256") + asks("MD5"), answers("MD5"), UNMEASURED),
-        (asks("SHA-256") + asks("MD5"), "", None),
-        (asks("MD5") + asks("SHA-256"), answers("MD5"), Reason.AUTH_ALGORITHM_MISMATCH),
-        (asks(), answers(), Reason.AUTH_ALGORITHM_MISMATCH),
-        ("WWW-Authenticate: Bearer x\r\n", "", Reason.AUTH_ALGORITHM_MISMATCH),
-    ],
-)
-def test_the_digest_is_judged_by_what_is_offered_first(offer, answer, reason):
-    seen = faults(challenged(offer, answer), auth_algorithm=Algorithm.SHA_256)
-    assert seen == ([] if reason is None else [(Check.AUTH, reason)])
-
-
-def test_who_is_not_challenged_is_asked_for_no_digest_either():
-    one = fault(registering(), auth_algorithm=Algorithm.MD5)
-    assert (one.reason, one.expected) == (Reason.AUTH_NOT_REQUIRED, "a challenge for MD5")
 
 
 def test_of_a_refused_registration_only_that_is_said():
@@ -238,6 +207,20 @@ def test_what_our_stack_did_not_do_at_the_end_is_not_measured(leaving):
     assert faults(registering(FIRST, leaving, at_s=201.0)) == [(Check.UNREGISTERED, UNMEASURED)]
 
 
+def test_an_end_that_was_not_waited_for_is_not_measured():
+    leaving = (asked(200.0, 3, expires=0),)
+    assert faults(registering(FIRST, leaving, hurried=True)) == [(Check.UNREGISTERED, UNMEASURED)]
+
+
+@pytest.mark.parametrize(
+    ("closed_s", "reason"), [(200.005, UNMEASURED), (201.0, Reason.UNREGISTER_FAILED)], ids=["crossing", "read"]
+)
+def test_a_connection_that_ends_as_the_binding_is_taken_back(closed_s, reason):
+    leaving = (replace(asked(200.0, 3, expires=0), connection=1),)
+    ended = carrier(opened_s=0.9, up_s=0.91, closed_s=closed_s, status=70_016)
+    assert faults(registering(FIRST, leaving, carriers=(ended,))) == [(Check.UNREGISTERED, reason)]
+
+
 # --- lines, and calls
 
 
@@ -278,52 +261,6 @@ def test_findings_of_legs_have_a_call_id():
     leg = verdict(caller(code=486), None).findings[0]
     one = verdict(registrations=[registering((asked(1.0, 1), said(1.1, 1, extra="")), leaves=False)]).findings[0]
     assert (is_of_registration(leg), is_of_registration(one)) == (False, True)
-
-
-# --- of calls
-
-
-def challenged_call(offer: str, answer: str, **expect: Any) -> CallVerdict:
-    """Its INVITE is challenged, and placed again."""
-    before = (
-        message(9.8, request("INVITE", key=KEY, cseq=0), sent=True),
-        message(9.9, response(407, cseq=0, extra=offer.replace("WWW-", "Proxy-")), sent=False),
-    )
-    return verdict(caller(asks=answer.replace("Auth", "Proxy-Auth"), extra=before), **expect)
-
-
-@pytest.mark.covers("calls[].expect.auth", "calls[].expect.authAlgorithm")
-@pytest.mark.parametrize(
-    ("offer", "reason"),
-    [
-        ("MD5", Reason.AUTH_ALGORITHM_MISMATCH),
-        ("SHA-256", None),
-        ("SHA-512-256", Reason.AUTH_ALGORITHM_MISMATCH),
-    ],
-)
-def test_an_invite_is_asked_for_the_wanted_digest(offer, reason):
-    wanted = {"group__expect__auth": Auth.REQUIRED, "group__expect__auth_algorithm": Algorithm.SHA_256}
-    told = challenged_call(asks(offer), answers(offer), **wanted)
-    assert found(told.findings) == ([] if reason is None else [(Check.AUTH, reason)])
-
-
-def test_an_invite_that_is_not_challenged():
-    [one] = verdict(group__expect__auth=Auth.REQUIRED).findings
-    assert (one.check, one.reason, one.leg, one.observed) == (
-        Check.AUTH,
-        Reason.AUTH_NOT_REQUIRED,
-        CALLER,
-        "INVITE, which got 200, was not challenged",
-    )
-
-
-def test_a_refusal_that_is_expected_may_have_to_be_a_challenge_too():
-    refused = {"group__expect__sip_code": "4xx", "group__expect__auth": Auth.REQUIRED}
-    bare = {"group__expect__caller": ExpectLeg(), "group__expect__callee": ExpectLeg(), "group__caller__dtmf": None}
-    asked_for = verdict(caller(code=407, refusal={"Proxy-Authenticate": 'Digest realm="x"'}), None, **refused, **bare)
-    assert found(asked_for.findings) == []
-    busy = verdict(caller(code=486), None, **refused, **bare)
-    assert found(busy.findings) == [(Check.AUTH, Reason.AUTH_NOT_REQUIRED)]
 
 
 # --- without calls
@@ -373,6 +310,16 @@ def test_an_agent_that_was_lost_is_said():
     lost = replace(only(CALLEE), complete=False)
     told = alone(only(CALLER, WHOLE), lost)
     assert (told.result, told.reason) == (Result.INCONCLUSIVE, Reason.AGENT_LOST)
+
+
+def test_what_was_told_stands_though_the_agent_was_lost_then():
+    refused = registering((asked(1.0, 1), said(1.1, 1, 403, phrase="Forbidden")), leaves=False)
+    told = alone(only(CALLER, WHOLE), replace(only(CALLEE, refused), complete=False))
+    assert (told.result, told.reason) == (Result.FAILED, Reason.REGISTRATION_REJECTED)
+    assert [finding.reason for finding in told.items[0].findings] == [
+        Reason.REGISTRATION_REJECTED,
+        Reason.AGENT_LOST,
+    ]
 
 
 def test_an_agent_that_does_not_register_is_no_part_of_it():

@@ -6,6 +6,7 @@ from agent.contract.registration import Bindings, Leaving, RegistrationOutcome
 from agent.contract.verdict import Role
 from agent.observe.registration import Beside, observe_registration
 from agent.phone.protocol import AccountId, NotSent, RegistrationConcluded
+from agent.sip.text import parse_head
 from tests.unit.agent.judge.registrar import FIRST, LEAVING, OTHERS, OURS, REFRESH, asked, registering, said, word
 from tests.unit.sip_messages import message, request, response
 
@@ -116,6 +117,8 @@ def test_a_good_registration_from_its_beginning_to_its_end():
         (f"Contact: {OURS}\r\nExpires: 60\r\n", True, (60,), 0),
         (f"Contact: {OURS};expires=30\r\nExpires: 60\r\n", True, (30,), 0),
         (f"Contact: {OURS};expires=0\r\n", False, (None,), 0),
+        (f"Contact: {OURS}\r\nExpires: 0\r\n", False, (0,), 0),
+        (f"Contact: {OURS};expires=30, {OTHERS}\r\nExpires: 0\r\n", True, (30,), 0),
         (f"m: {OTHERS};expires=9, {OURS};expires=30\r\n", True, (30,), 1),
         (f"Contact: {OTHERS};expires=9\r\n", False, (None,), 1),
     ],
@@ -134,6 +137,41 @@ def test_of_many_bindings_some_are_named():
 def test_a_binding_that_a_refresh_does_not_list_is_missing():
     seen = registering(FIRST, (asked(296.1, 2), said(296.2, 2, extra=f"Contact: {OTHERS}\r\n")), LEAVING)
     assert (seen.bindings.own, seen.bindings.others) == (False, ("sip:alice@10.0.0.77:5060",))
+
+
+@pytest.mark.parametrize(
+    ("granted", "told"),
+    [
+        ((300, 299, 298, 297, 20, 296), (300, 299, 298, 20)),
+        ((300, 299, 298, 297, None, 900, 296), (300, None, 900, 296)),
+        ((60, 60, None), (60, None)),
+        ((None,), (None,)),
+    ],
+)
+def test_of_many_times_that_were_granted_the_ends_and_the_one_not_said_are_told(granted, told):
+    course = [
+        (asked(n, n), said(n + 0.1, n, extra=f"Contact: {OURS}{'' if s is None else f';expires={s}'}\r\n"))
+        for n, s in enumerate(granted, 1)
+    ]
+    assert registering(*course, leaves=False, at_s=9.0).bindings.granted_s == told
+
+
+def unsent(cseq):
+    return NotSent(at_s=400.2, peer="p", head=parse_head(request("REGISTER", cseq=cseq)), reason="not permitted")
+
+
+def test_a_challenge_whose_answer_did_not_leave_is_no_answer():
+    asks_again = (asked(296.0, 2), said(296.1, 2, 401))
+    lapse = registering(FIRST, asks_again, leaves=False, unsent=unsent(3)).lapse
+    assert (lapse.code, lapse.sent_ms, lapse.unsent) == (None, 295_000.0, "not permitted")
+    assert registering(FIRST, asks_again, leaves=False, unsent=unsent(2)).lapse.code == 401
+    leaving = (asked(400.0, 3, expires=0), said(400.1, 3, 401))
+    assert registering(FIRST, REFRESH, leaving, unsent=unsent(4)).leaving == Leaving(sent=False)
+
+
+def test_what_was_not_waited_for_is_said():
+    leaving = (asked(400.0, 3, expires=0),)
+    assert registering(FIRST, REFRESH, leaving, hurried=True).leaving.unfinished
 
 
 def test_a_contact_in_the_place_of_another_is_a_binding():
@@ -191,6 +229,8 @@ def test_a_register_that_asks_for_no_time_holds_for_an_hour():
         ((asked(400.0, 3, expires=0), said(400.1, 3)), 200, True),
         ((asked(400.0, 3, expires=0), said(400.1, 3, extra=f"Contact: {OURS};expires=0\r\n")), 200, False),
         ((asked(400.0, 3, expires=0), said(400.1, 3, extra=f"Contact: {OTHERS}\r\n")), 200, False),
+        ((asked(400.0, 3, expires=0), said(400.1, 3, extra=f"Contact: {OURS}\r\nExpires: 0\r\n")), 200, False),
+        ((asked(400.0, 3, expires=0), said(400.1, 3, extra=f"Contact: {OURS}\r\nExpires: 60\r\n")), 200, True),
         ((asked(400.0, 3, expires=0), said(400.1, 3, 500)), 500, False),
         ((asked(400.0, 3, expires=0),), None, False),
     ],

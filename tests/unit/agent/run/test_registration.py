@@ -13,7 +13,7 @@ from agent.sip.text import parse_head
 from tests.unit.agent.judge.wire import carrier
 from tests.unit.agent.world import all_at_once, one_stage, plan, stages
 from tests.unit.builders import change
-from tests.unit.fake_phone import CONTACT, Peer
+from tests.unit.fake_phone import Peer
 from tests.unit.sip_messages import request, response
 
 
@@ -82,29 +82,6 @@ def test_messages_of_the_account_before_do_not_count(world):
     it.phone.at(0.3, RegistrationConcluded, account=first, active=False, local_reason="late")
     it.run()
     assert [seen.outcome for seen in it.registrations] == [RegistrationOutcome.REGISTERED] * 4
-
-
-def refreshed(world, code, *, active):
-    it = world(plan(register=True), steps=[(0.0, Signal(prepare=0, go=-1)), (400.0, Signal(prepare=1, go=0))])
-    it.step_until(1)
-    account = AccountId(1)
-    extra = f"{CONTACT}Expires: 300\r\n"
-    it.phone.sent(request("REGISTER", f"reg-{account}", cseq=2, extra=extra), 295.0)
-    it.phone.received(response(code, f"reg-{account}", cseq=2, method="REGISTER", extra=extra), 295.1)
-    it.phone.at(295.1, RegistrationConcluded, account=account, active=active, local_reason="")
-    it.run()
-    return it.registrations
-
-
-def test_a_refused_refresh_is_told_at_once_and_nothing_is_taken_back(world):
-    first, lapsed = refreshed(world, 403, active=False)
-    assert (first.code, first.lapse) == (200, None)
-    assert (lapsed.code, lapsed.lapse.code, lapsed.leaving) == (200, 403, None)
-
-
-def test_refreshes_that_are_answered_are_told_at_the_end(world):
-    first, whole = refreshed(world, 200, active=True)
-    assert (first.refreshes, whole.refreshes, whole.lapse, whole.leaving.code) == (0, 1, None, 200)
 
 
 def test_a_register_that_could_not_be_sent_is_our_own_error(world):

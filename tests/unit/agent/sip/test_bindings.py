@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.sip.bindings import MAX_BINDINGS, Binding, bindings, expires_s, same_place
+from agent.sip.bindings import MAX_BINDINGS, Binding, bindings, expires_s, kept, same_place
 
 
 def listed(*lines: str) -> list[tuple[str, int | None]]:
@@ -46,6 +46,19 @@ def test_a_list_is_read_whole_however_long():
 )
 def test_expires_is_a_number_or_nothing(text, seconds):
     assert expires_s(f"SIP/2.0 200 OK\r\n{text}\r\n\r\n") == seconds
+
+
+@pytest.mark.parametrize(
+    ("expires", "held"),
+    [
+        ("Expires: 60", [("sip:a@h", 9), ("sip:b@h", 60)]),
+        ("Expires: 0", [("sip:a@h", 9)]),
+        ("X: 1", [("sip:a@h", 9), ("sip:b@h", None)]),
+    ],
+)
+def test_a_binding_holds_on_for_what_its_parameter_says_else_its_message(expires, held):
+    text = f"SIP/2.0 200 OK\r\nContact: <sip:a@h>;expires=9, <sip:b@h>, <sip:c@h>;expires=0\r\n{expires}\r\n\r\n"
+    assert [(one.uri, one.expires_s) for one in kept(text)] == held
 
 
 @pytest.mark.parametrize(
