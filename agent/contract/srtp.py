@@ -148,6 +148,11 @@ class SectionKeys(Document, frozen=True, kw_only=True, omit_defaults=True):
     """Why both sides of DTLS cannot have the roles that offer and peer's answer give them."""
 
     @property
+    def theirs(self) -> SdpKeys:
+        """What the peer said."""
+        return self.answered if self.offered_here else self.offered
+
+    @property
     def keying(self) -> Keying | None:
         """What was agreed on; None: no SRTP."""
         common = [one for one in self.offered.keying if one in self.answered.keying]
@@ -226,7 +231,7 @@ class Dtls(Document, frozen=True, kw_only=True, omit_defaults=True):
     said: str | None = None
     """In the stack's words: printable, at most 80 characters."""
     took_ms: float | None = None
-    """From the section's begin to the keys; None: there were none."""
+    """From the section's begin to the keys; None: there were none, or they are those of the section before."""
 
 
 class SrtpSection(Document, frozen=True, kw_only=True, omit_defaults=True):

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
+import msgspec
+
 from agent.contract.media import MAX_SECTIONS
 from agent.contract.srtp import Dtls, DtlsEnd, DtlsRole, Keying, SrtpSection, SrtpWay
 from agent.observe.sections import Agreed
@@ -28,7 +30,9 @@ def encryption(
     for index, agreed in enumerate(sections[:MAX_SECTIONS]):
         own = by_section[index]
         latest = own[-1] if own else latest
-        made.append(_section(index, agreed, own, latest, placed))
+        told = _section(index, agreed, own, latest, placed)
+        goes_on = index > 0 and _goes_on(made[-1], told) and _peer_is_same(sections[index - 1], agreed)
+        made.append(_as_before(told) if goes_on else told)
     is_any = any(_is_of_srtp(one) for one in made) or any("SAVP" in agreed.section.protocol for agreed in sections)
     return tuple(made) if is_any else ()
 
@@ -76,6 +80,27 @@ def _section(
         received=received,
         dtls=_dtls(own, agreed.begin_s) if _is_of_dtls(agreed, own) else None,
     )
+
+
+def _goes_on(before: SrtpSection, after: SrtpSection) -> bool:
+    """The association of the section before holds: no new handshake began, and its keys are in use (RFC 5763 §6.6).
+
+    A flight that its sender repeats, or an alert that is not fatal, is no new one.
+    """
+    was, now = before.dtls, after.dtls
+    if was is None or was.end is not DtlsEnd.DONE or now is None or now.end is not None:
+        return False
+    return before.active and after.active and not (now.hellos_sent or now.hellos_received)
+
+
+def _peer_is_same(before: Agreed, after: Agreed) -> bool:
+    """By its a=fingerprint: with another it has to shake hands anew (RFC 8842 §4)."""
+    was, now = before.section.keys, after.section.keys
+    return was is None or now is None or was.theirs.fingerprint == now.theirs.fingerprint
+
+
+def _as_before(told: SrtpSection) -> SrtpSection:
+    return msgspec.structs.replace(told, dtls=msgspec.structs.replace(told.dtls, end=DtlsEnd.DONE, took_ms=None))
 
 
 def _way(placed: Iterable[Placed]) -> SrtpWay:

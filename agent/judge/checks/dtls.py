@@ -30,8 +30,7 @@ def unkeyed(keys: SectionKeys, dtls: Dtls, lasted_ms: float | None) -> Unkeyed |
         case DtlsEnd.DONE:
             return None
         case DtlsEnd.FINGERPRINT:
-            said = (keys.answered if keys.offered_here else keys.offered).fingerprint
-            observed = f"another certificate than that of its a=fingerprint ({said})"
+            observed = f"another certificate than that of its a=fingerprint ({keys.theirs.fingerprint})"
             return Unkeyed(reason=Reason.DTLS_FINGERPRINT_MISMATCH, observed=observed)
         case DtlsEnd.ALERT:
             whose = "this agent's" if dtls.alert_sent else "the other side's"

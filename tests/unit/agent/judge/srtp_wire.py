@@ -4,9 +4,11 @@ from typing import Any, Final
 
 from agent.contract.srtp import Dtls, DtlsEnd, Keying, Media, Srtp, SrtpSection, SrtpSignalling, SrtpUse, SrtpWay
 from agent.contract.verdict import Reason
-from tests.unit.agent.judge.wire import EXPECT, OURS, RELAY, Case, End, callee, caller, carrier, verdict
+from agent.phone.protocol import Event
+from agent.tap.model import Fate, TapStream
+from tests.unit.agent.judge.wire import EXPECT, OURS, RELAY, Case, End, callee, caller, carrier, rtp, verdict
 from tests.unit.builders import change
-from tests.unit.sip_messages import sdp
+from tests.unit.sip_messages import message, request, response, sdp, with_sdp
 
 SUITE: Final = "AES_CM_128_HMAC_SHA1_80"
 HASH: Final = ":".join(["AB"] * 32)
@@ -72,6 +74,23 @@ def unkeyed_caller(*, answer: str = "passive", **changes: Any) -> End:
     nothing: dict[str, Any] = {"end": None, "took_ms": None, "received": 0, "sent": 4, "hellos_sent": 4}
     facts = change(shaken(**(nothing | changes))[0], sent=SrtpWay(), received=SrtpWay())
     return dtls_caller(answer=dtls_sdp(RELAY, answer), srtp=(facts,))
+
+
+def again(at_s: float, offer: str, answer: str, *, epoch: int = 0, cseq: int = 20) -> tuple[Event, ...]:
+    """A re-INVITE of the SUT's in the caller's dialog, answered at once; `epoch`: of what comes behind it."""
+    tags: dict[str, Any] = {"from_tag": "t", "to_tag": "f", "cseq": cseq}
+    return (
+        message(at_s, request(**tags, **with_sdp(offer)), False, epoch=epoch),
+        message(at_s + 0.02, response(200, **tags, **with_sdp(answer)), True, epoch=epoch),
+        message(at_s + 0.03, request("ACK", **tags), False, epoch=epoch),
+    )
+
+
+def rows(epoch: int, *, first_s: float, last_s: float, mark: int = 1, **fates: int) -> tuple[TapStream, ...]:
+    """What came by its fates, and as much SRTP as went, in one epoch; `fates`: passed=200."""
+    told = {Fate[name.upper()]: count for name, count in fates.items()}
+    when = {"epoch": epoch, "first_s": first_s, "last_s": last_s, "mark": mark}
+    return (rtp(fates=told, **when), rtp(sent=True, fates={Fate.PASSED: sum(told.values())}, **when))
 
 
 def media(**changes: Any) -> Media:

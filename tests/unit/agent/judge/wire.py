@@ -25,7 +25,7 @@ from agent.observe.sound import Codes
 from agent.phone.protocol import CallEnded, CallHandle, Event, NotSent, PutOff
 from agent.sip.text import parse_head
 from agent.sound.identity import Samples, encode
-from agent.tap.model import TapConnection, TapSecure, TapStream
+from agent.tap.model import TapConnection, TapGuard, TapSecure, TapStream
 from tests.unit.builders import RUN_UID, change, plan, report
 from tests.unit.sip_messages import message, request, response, sdp, with_sdp
 from tests.unit.taps import tap_digit, tap_stream
@@ -110,7 +110,8 @@ class End:
     own_reason: str | None = None
     ended_s: float | None = None
     srtp: tuple[SrtpSection, ...] | None = None
-    """What crossed below SRTP."""
+    """What crossed below SRTP; told by the rows and `guards`, where there are any."""
+    guards: tuple[TapGuard, ...] = ()
     carriers: tuple[TapConnection, ...] = ()
     """TCP connections, beside which nothing was."""
     downgraded: tuple[str, ...] | None = None
@@ -125,7 +126,7 @@ class End:
         last_s = self.ended_s if self.ended_s is not None else self.bye_s + 0.05
         ended = CallEnded(
             at_s=last_s, call=CallHandle(1), local_reason="", stack_sent=None, stack_received=None, rtt_ms=None,
-            media_s=4.0, recordings={}, tapped=self.streams if self.code == 200 else None,
+            media_s=4.0, recordings={}, tapped=self.streams if self.code == 200 else None, guards=self.guards,
         )  # fmt: skip
         events = sorted((*self._messages(), *self.extra, ended), key=lambda event: event.at_s)
         sound = SIGNAL if self.sound is None else self.sound
@@ -134,7 +135,8 @@ class End:
             facts, events, own_reason=self.own_reason, health=self.health, tracks=tracks, codes=Codes(own=CODE),
             carriers=self.carriers, asked=asked(its_plan or the_plan(self.role), 0, "pin"),
         )  # fmt: skip
-        return change(seen, dtmf_tones=self.tones, downgraded=self.downgraded, srtp=self.srtp)
+        below = seen.srtp if self.guards else self.srtp
+        return change(seen, dtmf_tones=self.tones, downgraded=self.downgraded, srtp=below)
 
     def _messages(self) -> Sequence[Event]:
         out = self.role is Role.CALLER

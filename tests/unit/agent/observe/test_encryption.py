@@ -1,8 +1,10 @@
 """What SRTP came to, section by section: packets by what it made of them, keys, and the handshake that they came of."""
 
+from dataclasses import replace
+
 import pytest
 
-from agent.contract.srtp import Dtls, DtlsEnd, DtlsRole, Keying, SrtpSection, SrtpWay
+from agent.contract.srtp import Dtls, DtlsEnd, DtlsRole, Keying, SdpKeys, SectionKeys, SrtpSection, SrtpWay
 from agent.observe.encryption import FINGERPRINT_DIFFERS, MAX_SAID, encryption, keyed_s
 from agent.observe.media import sent_ratio
 from agent.observe.sources import place
@@ -123,6 +125,74 @@ def test_a_handshake_under_rtp_avp_shows_in_what_crosses():
     assert told.dtls == Dtls(received=1)
     (told,) = seen((), [TapGuard(epoch=2, dtls_sent=1)], [agreed(protocol="RTP/AVP")])
     assert told.dtls == Dtls(sent=1)
+
+
+# --- a handshake that a section before had ----------------------------------------------------------------------
+
+
+def held(*guards, keys=(None, None)):
+    """Of the second of two sections, after a good handshake in the first."""
+    sections = [agreed(keys=keys[0], **SHAKEN), agreed(epoch=4, begin_s=20.0, keys=keys[1], **SHAKEN)]
+    return seen((), [dtls(), *guards], sections)[1].dtls
+
+
+def test_an_association_goes_on_where_no_handshake_begins():
+    """RFC 5763 §6.6: SDP that is exchanged again is no reason for new keys."""
+    in_use = TapGuard(epoch=4, keying=Keying.DTLS, keyed_s=20.1, **USED)
+    assert held() == held(in_use) == Dtls(end=DtlsEnd.DONE)
+    assert held(replace(in_use, dtls_received=1)) == Dtls(end=DtlsEnd.DONE, received=1), "a flight that is repeated"
+
+
+def test_one_goes_on_from_early_media_to_the_answer_and_beyond():
+    sections = [
+        agreed(epoch=1, begin_s=ANSWERED_S - 1, **SHAKEN), agreed(**SHAKEN), agreed(epoch=4, begin_s=20.0, **SHAKEN),
+    ]  # fmt: skip
+    told = seen((), [dtls(1)], sections)
+    assert [one.dtls and one.dtls.end for one in told] == [DtlsEnd.DONE] * 3
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [
+        TapGuard(epoch=4, keying=Keying.DTLS, hellos_received=1, dtls_received=1, **USED),
+        TapGuard(epoch=4, keying=Keying.DTLS, hellos_sent=1, dtls_sent=1, **USED),
+        TapGuard(epoch=4),
+    ],
+)
+def test_a_handshake_that_began_anew_or_keys_that_were_thrown_away_end_it(guard):
+    told = held(guard)
+    assert told is not None
+    assert told.end is None
+
+
+def test_an_alert_ends_it():
+    told = held(TapGuard(epoch=4, keying=Keying.DTLS, alert=10, dtls_received=1, **USED))
+    assert told is not None
+    assert told.end is DtlsEnd.ALERT
+
+
+def test_what_was_not_done_before_is_not_done_later():
+    sections = [agreed(**SHAKEN), agreed(epoch=4, begin_s=20.0, **SHAKEN)]
+    told = seen((), [dtls(done=False)], sections)
+    assert [one.dtls and one.dtls.end for one in told] == [None, None]
+    plain = seen((), [sdes()], [agreed(**SAVP), agreed(epoch=4, begin_s=20.0, **SHAKEN)])
+    assert [one.dtls and one.dtls.end for one in plain] == [None, None]
+    over = seen((), [dtls()], [agreed(**SHAKEN), agreed(epoch=4, begin_s=20.0, protocol="RTP/AVP")])
+    assert over[1].dtls is None
+
+
+def test_another_certificate_needs_another_handshake():
+    """RFC 8842 §4."""
+    profile, offers = (
+        SHAKEN["protocol"],
+        [SdpKeys(profile=SHAKEN["protocol"], fingerprint=f"sha-256 {x}") for x in "ABC"],
+    )
+    said = [SectionKeys(offered=offers[0], answered=one, offered_here=True) for one in offers[1:]]
+    again = SectionKeys(
+        offered=offers[1], answered=SdpKeys(profile=profile, fingerprint="sha-256 A"), offered_here=False
+    )
+    assert held(keys=(said[0], again)) == Dtls(end=DtlsEnd.DONE)
+    assert held(keys=(said[0], said[1])) == Dtls()
 
 
 # --- from when on this end could send ---------------------------------------------------------------------------

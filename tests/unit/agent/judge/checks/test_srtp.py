@@ -4,6 +4,7 @@ import pytest
 
 from agent.contract.srtp import DtlsEnd, Keying, SrtpSignalling, SrtpUse, SrtpWay
 from agent.contract.verdict import Check, Reason, Result, Role
+from agent.tap.model import TapGuard
 from tests.unit.agent.judge.srtp_wire import (
     BOTH_MANDATORY,
     CALLEE_MANDATORY,
@@ -11,11 +12,13 @@ from tests.unit.agent.judge.srtp_wire import (
     ENCRYPTED,
     OSRTP,
     TLS_CARRIER,
+    again,
     below,
     crypto,
     dtls_caller,
     dtls_sdp,
     media,
+    rows,
     sdes_callee,
     sdes_caller,
     secure,
@@ -263,6 +266,27 @@ def change_end(end, **changes):
 def test_an_agent_that_dropped_datagrams_may_have_missed_the_answer():
     troubles = change_end(unkeyed_caller(), health=troubled(socket_drops=3))
     assert found(troubles) == [(Role.CALLER, Reason.AGENT_OVERLOADED)]
+
+
+def test_a_handshake_holds_for_the_sections_behind_it():
+    """RFC 5763 §6.6: held, and taken up again, by re-INVITEs; this end is passive in both."""
+    shaken_hands = TapGuard(
+        epoch=0,
+        active=True,
+        keying=Keying.DTLS,
+        keyed_s=10.2,
+        dtls_sent=2,
+        dtls_received=3,
+        hellos_received=1,
+        done=True,
+    )
+    taken_up = again(12.0, dtls_sdp("10.0.0.1:30008", "actpass"), dtls_sdp(OURS, "passive"), epoch=2)
+    its_rows = (*rows(0, first_s=10.2, last_s=11.9, passed=90), *rows(2, first_s=12.1, last_s=20.0, passed=390))
+    long = {"bye_s": 20.1, "ended_s": 20.2}
+    held = dtls_caller(guards=(shaken_hands,), streams=its_rows, extra=taken_up, **long)
+    assert found(held, **CALLER_MANDATORY) == []
+    anew = TapGuard(epoch=2, keying=Keying.DTLS, dtls_received=2, hellos_received=1)
+    assert found(change_end(held, guards=(shaken_hands, anew))) == [(Role.CALLER, Reason.DTLS_TIMEOUT)]
 
 
 def test_our_own_alert_is_told_as_ours():
