@@ -145,21 +145,32 @@ def _measured(leg: CallLeg, index: int, section: Section, fact: SrtpSection | No
             return [_found(leg, Reason.NOT_MEASURED, EXPECTED, None, "whether there was a handshake was not measured")]
         if (why := unkeyed(section.keys, fact.dtls, _lasted_ms(leg, index))) is not None:
             return [_found(leg, why.reason, EXPECTED, why.observed, why.note)]
-    if fact.sent.plain:
+    if fact.sent.plain > _still_plain(leg, index):
         observed = f"{many(fact.sent.plain, 'packet')} in the clear"
         return [_found(leg, Reason.AGENT_ERROR, expected, observed, "this agent's own stack sent them")]
-    return list(_received(leg, expected, fact.received, IN_FLIGHT if index else 0))
+    return list(_received(leg, index, expected, fact.received))
 
 
-def _received(leg: CallLeg, expected: str, way: SrtpWay, in_flight: int) -> Iterator[Finding]:
+def _still_plain(leg: CallLeg, index: int) -> int:
+    """So many packets may be in the clear, as the section before had them: either end went on until the answer came."""
+    before = leg.leg.sections[index - 1].keys if index else None
+    return IN_FLIGHT if index and (before is None or before.keying is None) else 0
+
+
+def _other_keys(index: int) -> int:
+    """Likewise, of former keys."""
+    return IN_FLIGHT if index else 0
+
+
+def _received(leg: CallLeg, index: int, expected: str, way: SrtpWay) -> Iterator[Finding]:
     """Of what came, beyond what may have been under way when SRTP began."""
     total = many(way.packets, "packet")
     counted = way.passed + way.unauthentic
-    if way.plain > in_flight:
+    if way.plain > _still_plain(leg, index):
         yield _found(leg, Reason.PLAIN_MEDIA, expected, f"{way.plain} of {total} in the clear")
     elif way.unauthentic >= ENOUGH and not way.passed:
         yield _found(leg, Reason.SRTP_UNDECRYPTABLE, expected, f"{total}, none of them authentic")
-    elif way.passed and way.unauthentic > in_flight and way.unauthentic > MAX_REJECTED_SHARE * counted:
+    elif way.passed and way.unauthentic > _other_keys(index) and way.unauthentic > MAX_REJECTED_SHARE * counted:
         yield _found(leg, Reason.SRTP_REJECTED_PACKETS, expected, f"{way.unauthentic} of {total} not authentic")
 
 

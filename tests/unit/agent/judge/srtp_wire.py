@@ -87,7 +87,7 @@ def again(at_s: float, offer: str, answer: str, *, epoch: int = 0, cseq: int = 2
 
 
 def rows(epoch: int, *, first_s: float, last_s: float, mark: int = 1, **fates: int) -> tuple[TapStream, ...]:
-    """What came by its fates, and as much SRTP as went, in one epoch; `fates`: passed=200."""
+    """What came by its fates (passed=200), and as much SRTP as went, in one epoch."""
     told = {Fate[name.upper()]: count for name, count in fates.items()}
     when = {"epoch": epoch, "first_s": first_s, "last_s": last_s, "mark": mark}
     return (rtp(fates=told, **when), rtp(sent=True, fates={Fate.PASSED: sum(told.values())}, **when))

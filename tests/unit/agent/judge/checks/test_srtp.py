@@ -1,10 +1,12 @@
 """The check `srtp`: what offer and answer say, what crossed below SRTP, and what the test asks."""
 
+from dataclasses import replace
+
 import pytest
 
 from agent.contract.srtp import DtlsEnd, Keying, SrtpSignalling, SrtpUse, SrtpWay
 from agent.contract.verdict import Check, Reason, Result, Role
-from agent.tap.model import TapGuard
+from agent.tap.model import Fate, TapGuard
 from tests.unit.agent.judge.srtp_wire import (
     BOTH_MANDATORY,
     CALLEE_MANDATORY,
@@ -232,6 +234,29 @@ def test_what_was_under_way_when_srtp_began_is_no_fault():
     early = {"answer": sdp(RELAY, "a=inactive"), "offer": sdp(OURS)}
     late = change(below()[0], section=1, received=SrtpWay(packets=200, passed=150, plain=25, unauthentic=25))
     assert found(caller(**early, srtp=(late,))) == []
+
+
+def taken_to_srtp(*second, offer=None, answer=None, **before):
+    """A call that a re-INVITE takes to SRTP at 12 s; its rows from there on."""
+    by_sdes = TapGuard(epoch=2, active=True, keying=Keying.SDES, keyed_s=12.1)
+    first = rows(0, first_s=10.1, last_s=11.9, **(before or {"plain": 95}))
+    taken_up = again(12.0, secure("10.0.0.1:30002"), secure(OURS), epoch=2)
+    said = {"offer": offer or sdp(OURS), "answer": answer or sdp(RELAY)}
+    return caller(**said, guards=(by_sdes,), streams=(*first, *second), extra=taken_up)
+
+
+@pytest.mark.parametrize(("plain", "reasons"), [(25, []), (26, [(Role.CALLER, Reason.AGENT_ERROR)])])
+def test_what_this_end_sent_until_its_answer_was_out_is_no_error_of_it(plain, reasons):
+    came, went = rows(2, first_s=12.1, last_s=14.0, passed=95)
+    mixed = replace(went, fates={Fate.PASSED: 95 - plain, Fate.PLAIN: plain})
+    assert found(taken_to_srtp(came, mixed)) == reasons
+
+
+def test_nothing_is_in_the_clear_between_srtp_and_srtp():
+    came, went = rows(2, first_s=12.1, last_s=14.0, passed=94, plain=1)
+    encrypted = taken_to_srtp(came, went, offer=secure(OURS), answer=secure(RELAY), passed=95)
+    assert found(encrypted) == [(Role.CALLER, Reason.PLAIN_MEDIA)]
+    assert found(taken_to_srtp(came, went)) == []
 
 
 # DTLS
