@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Final
 
-from agent.contract.media import MAX_SECTIONS, MAX_SOURCES
 from agent.contract.observation import LegObservation
 from agent.contract.plan import Plan, call_key
 from agent.contract.verdict import Check, Finding, Reason, Role
@@ -11,7 +10,7 @@ from agent.judge.call_leg import CallLeg, PlannedCall
 from agent.judge.checks import MEDIA_RULES, OUTCOME_RULES, RULE_OF, RULES, SIGNALLING_RULES, asked
 from agent.judge.checks.check import CheckRule
 from agent.judge.findings import inconclusive
-from agent.judge.media import accepted
+from agent.judge.media import may_be_uncounted
 from agent.judge.overload import Excuse
 from agent.judge.rank import worst_first
 from agent.judge.reasons import ROW_OF, failed
@@ -53,7 +52,7 @@ def leg_findings(leg: CallLeg) -> list[Finding]:
     received = [finding for rule in MEDIA_RULES for finding in rule.leg(leg)]
     if leg.cut_short:
         received = [_not_the_paths(leg, finding) for finding in received]
-    if _may_be_uncounted(leg):
+    if may_be_uncounted(leg):
         received += _held(leg, received, f"{leg.leg.left_out} packets were of more sources than can be counted")
     if leg.overload is not None:
         received = _overloaded(leg, received, leg.overload)
@@ -82,17 +81,6 @@ def _overloaded(leg: CallLeg, findings: list[Finding], trouble: str) -> list[Fin
         finding if failed(finding.reason) else inconclusive(finding, Reason.AGENT_OVERLOADED, note)
         for finding in (*findings, *_held(leg, findings, None))
     ]
-
-
-def _may_be_uncounted(leg: CallLeg) -> bool:
-    """Packets that found no room may be the leg's own; else they are strangers', who may be as many as they like.
-
-    The tap tells of its own host's; of those that it counted, they may be where as many sections or sources are told as
-    can be.
-    """
-    own = (len(accepted(leg.leg.received or ())), len(leg.leg.sent or ()))
-    full = max(own) >= MAX_SOURCES or len(leg.leg.sections) >= MAX_SECTIONS
-    return leg.leg.uncounted > 0 or (leg.leg.left_out > 0 and full)
 
 
 def _held(leg: CallLeg, findings: list[Finding], note: str | None) -> list[Finding]:

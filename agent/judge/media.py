@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
 
-from agent.contract.media import GapKind, Origin, Section, Source, audible
+from agent.contract.media import MAX_SECTIONS, MAX_SOURCES, GapKind, Origin, Section, Source, audible
 from agent.judge.call_leg import CallLeg
 from agent.judge.spans import Span, length, meet, union
 from agent.judge.words import listed, many
@@ -84,6 +84,17 @@ class Flowed:
 def accepted(sources: Iterable[Source]) -> list[Source]:
     """Those whose media is the leg's."""
     return [source for source in sources if source.accepted and source.packets]
+
+
+def may_be_uncounted(leg: CallLeg) -> bool:
+    """Packets that found no room may be the leg's own; else they are strangers', who may be as many as they like.
+
+    The tap tells of its own host's; of those that it counted, they may be where as many sections or sources are told as
+    can be.
+    """
+    own = (len(accepted(leg.leg.received or ())), len(leg.leg.sent or ()))
+    full = max(own) >= MAX_SOURCES or len(leg.leg.sections) >= MAX_SECTIONS
+    return leg.leg.uncounted > 0 or (leg.leg.left_out > 0 and full)
 
 
 def received(leg: CallLeg) -> Flowed | None:

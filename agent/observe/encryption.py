@@ -23,7 +23,10 @@ DTLS_PROFILE: Final = "TLS/RTP/"
 def encryption(
     placed: Collection[Placed], guards: Iterable[TapGuard], sections: Sequence[Agreed]
 ) -> tuple[SrtpSection, ...]:
-    """Section by section, of accepted sources; empty where there was nothing of SRTP, nor was to be."""
+    """Section by section, of accepted sources; empty where there was nothing of SRTP, nor was to be.
+
+    Without those of which it is not known what crossed in which: a row of the tap goes on where there is no room.
+    """
     made: list[SrtpSection] = []
     by_section = _by_section(guards, sections)
     latest: TapGuard | None = None
@@ -34,7 +37,17 @@ def encryption(
         goes_on = index > 0 and _goes_on(made[-1], told) and _peer_is_same(sections[index - 1], agreed)
         made.append(_as_before(told) if goes_on else told)
     is_any = any(_is_of_srtp(one) for one in made) or any("SAVP" in agreed.section.protocol for agreed in sections)
-    return tuple(made) if is_any else ()
+    unknown = _unknown(placed, sections)
+    return tuple(one for one in made if one.section not in unknown) if is_any else ()
+
+
+def _unknown(placed: Iterable[Placed], sections: Sequence[Agreed]) -> frozenset[int]:
+    found: set[int] = set()
+    for one in placed:
+        last = max((i for i, agreed in enumerate(sections) if agreed.epoch <= one.row.last_epoch), default=-1)
+        if one.accepted and last > one.section:
+            found |= {*range(one.section, last + 1)}
+    return frozenset(found)
 
 
 def keyed_s(guards: Iterable[TapGuard], sections: Sequence[Agreed]) -> tuple[float | None, ...]:

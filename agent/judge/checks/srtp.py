@@ -15,6 +15,7 @@ from agent.judge.checks.dtls import EXPECTED, unkeyed
 from agent.judge.checks.srtp_reasons import ROWS
 from agent.judge.ends import CallEnds
 from agent.judge.keys import ENCRYPTED, SAVP, profile, unfit
+from agent.judge.media import may_be_uncounted
 from agent.judge.words import joined, listed, many, spoken
 
 REFUSALS: Final = frozenset({415, 488, 606})
@@ -124,6 +125,9 @@ def _on_the_wire(leg: CallLeg) -> list[Finding]:
     facts = {one.section: one for one in leg.leg.srtp or ()}
     secure = [(index, section) for index, section in _answered(leg) if section.keys and section.keys.keying]
     found = [finding for index, section in secure for finding in _measured(leg, index, section, facts.get(index))]
+    if secure and not found and may_be_uncounted(leg):
+        note = f"{leg.leg.left_out} packets were of more sources or sections than can be counted"
+        return [_found(leg, Reason.NOT_MEASURED, "SRTP", None, note)]
     return found if found or not _wanted(leg) else _proven(leg, [(section, facts[index]) for index, section in secure])
 
 

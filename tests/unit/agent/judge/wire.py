@@ -112,6 +112,7 @@ class End:
     srtp: tuple[SrtpSection, ...] | None = None
     """What crossed below SRTP; told by the rows and `guards`, where there are any."""
     guards: tuple[TapGuard, ...] = ()
+    uncounted: int = 0
     carriers: tuple[TapConnection, ...] = ()
     """TCP connections, beside which nothing was."""
     downgraded: tuple[str, ...] | None = None
@@ -127,6 +128,7 @@ class End:
         ended = CallEnded(
             at_s=last_s, call=CallHandle(1), local_reason="", stack_sent=None, stack_received=None, rtt_ms=None,
             media_s=4.0, recordings={}, tapped=self.streams if self.code == 200 else None, guards=self.guards,
+            uncounted=self.uncounted,
         )  # fmt: skip
         events = sorted((*self._messages(), *self.extra, ended), key=lambda event: event.at_s)
         sound = SIGNAL if self.sound is None else self.sound

@@ -127,6 +127,15 @@ def test_a_handshake_under_rtp_avp_shows_in_what_crosses():
     assert told.dtls == Dtls(sent=1)
 
 
+def test_what_crossed_in_which_section_is_not_known_where_a_row_goes_on_for_want_of_room():
+    sections = [agreed(**SAVP), agreed(epoch=4, begin_s=20.0, **SAVP), agreed(epoch=6, begin_s=30.0, **SAVP)]
+    first, goes_on = row(fates={Fate.PASSED: 90}), row(epoch=5, last_epoch=7, fates={Fate.PASSED: 90, Fate.PLAIN: 9})
+    assert [one.section for one in seen([first, goes_on], [sdes()], sections)] == [0]
+    within = replace(goes_on, epoch=4, last_epoch=5)
+    assert [one.section for one in seen([first, within], [sdes()], sections)] == [0, 1, 2]
+    assert [one.section for one in seen([first, replace(goes_on, remote=OTHER)], [sdes()], sections)] == [0, 1, 2]
+
+
 # --- a handshake that a section before had ----------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from agent.contract.media import MAX_SECTIONS
 from agent.contract.srtp import DtlsEnd, Keying, SrtpSignalling, SrtpUse, SrtpWay
 from agent.contract.verdict import Check, Reason, Result, Role
 from agent.tap.model import Fate, TapGuard
@@ -257,6 +258,24 @@ def test_nothing_is_in_the_clear_between_srtp_and_srtp():
     encrypted = taken_to_srtp(came, went, offer=secure(OURS), answer=secure(RELAY), passed=95)
     assert found(encrypted) == [(Role.CALLER, Reason.PLAIN_MEDIA)]
     assert found(taken_to_srtp(came, went)) == []
+
+
+def test_packets_that_found_no_room_may_have_been_plain():
+    assert found(sdes_caller(), **CALLER_MANDATORY) == []
+    assert found(sdes_caller(uncounted=1)) == [(Role.CALLER, Reason.NOT_MEASURED)]
+    assert found(caller(uncounted=1)) == []
+
+
+def test_sections_beyond_those_that_are_told_may_have_been_plain():
+    places = [f"10.0.0.1:{30000 + 2 * index}" for index in range(1, MAX_SECTIONS + 1)]
+    each = [again(10.2 + index / 8, secure(place), secure(OURS), epoch=index, cseq=20 + index)
+            for index, place in enumerate(places, 1)]  # fmt: skip
+    by_sdes = TapGuard(epoch=0, active=True, keying=Keying.SDES, keyed_s=10.1)
+    sound = rows(0, first_s=10.2, last_s=14.0, passed=200)
+    many = sdes_caller(guards=(by_sdes,), extra=tuple(event for one in each for event in one), streams=sound)
+    assert found(many) == []
+    last = rows(MAX_SECTIONS, first_s=13.0, last_s=14.0, passed=2, plain=48)
+    assert found(change_end(many, streams=(*sound, *last))) == [(Role.CALLER, Reason.NOT_MEASURED)]
 
 
 # DTLS
