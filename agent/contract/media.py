@@ -45,6 +45,8 @@ class Section(Document, frozen=True, kw_only=True, omit_defaults=True):
     """Likewise: those that the peer may."""
     keys: SectionKeys | None = None
     """Of SRTP; None: neither side's SDP said a word of it."""
+    rekeyed: int = 0
+    """How many later offers and answers of SRTP changed nothing of this. Their keys, which nobody keeps, may be new."""
 
 
 class Origin(StrEnum):

@@ -59,6 +59,8 @@ def agree(messages: Iterable[MessageSeen], leg: Signalling, *, answered_s: float
         made = Agreed(section=_section(pair, answered_s), epoch=pair.epoch, begin_s=pair.at_s)
         if not sections or _changes(sections[-1].section, made.section):
             sections.append(made)
+        elif made.section.keys and made.section.keys.keying:
+            sections[-1] = replace(sections[-1], section=_rekeyed(sections[-1].section))
     return Agreement(
         sections=tuple(sections),
         faults=tuple(dict.fromkeys(talk.faults))[:MAX_FAULTS],
@@ -70,7 +72,12 @@ def agree(messages: Iterable[MessageSeen], leg: Signalling, *, answered_s: float
 def _changes(before: Section, after: Section) -> bool:
     if before.begin_ms is not None and after.begin_ms is not None and before.begin_ms < 0 <= after.begin_ms:
         return True
-    return before != msgspec.structs.replace(after, begin_ms=before.begin_ms, theirs=before.theirs)
+    alike = {"begin_ms": before.begin_ms, "theirs": before.theirs, "rekeyed": before.rekeyed}
+    return before != msgspec.structs.replace(after, **alike)
+
+
+def _rekeyed(section: Section) -> Section:
+    return msgspec.structs.replace(section, rekeyed=section.rekeyed + 1)
 
 
 # --- which messages, and what they are -------------------------------------------------------------------------

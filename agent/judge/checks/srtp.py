@@ -161,9 +161,9 @@ def _still_plain(leg: CallLeg, index: int) -> int:
     return IN_FLIGHT if index and (before is None or before.keying is None) else 0
 
 
-def _other_keys(index: int) -> int:
-    """Likewise, of former keys."""
-    return IN_FLIGHT if index else 0
+def _of_other_keys(leg: CallLeg, index: int) -> int:
+    """Likewise, with former keys: those of the section before, or of this one, where it was agreed on again."""
+    return IN_FLIGHT * ((1 if index else 0) + leg.leg.sections[index].rekeyed)
 
 
 def _received(leg: CallLeg, index: int, expected: str, way: SrtpWay) -> Iterator[Finding]:
@@ -174,7 +174,7 @@ def _received(leg: CallLeg, index: int, expected: str, way: SrtpWay) -> Iterator
         yield _found(leg, Reason.PLAIN_MEDIA, expected, f"{way.plain} of {total} in the clear")
     elif way.unauthentic >= ENOUGH and not way.passed:
         yield _found(leg, Reason.SRTP_UNDECRYPTABLE, expected, f"{total}, none of them authentic")
-    elif way.passed and way.unauthentic > _other_keys(index) and way.unauthentic > MAX_REJECTED_SHARE * counted:
+    elif way.passed and way.unauthentic > _of_other_keys(leg, index) and way.unauthentic > MAX_REJECTED_SHARE * counted:
         yield _found(leg, Reason.SRTP_REJECTED_PACKETS, expected, f"{way.unauthentic} of {total} not authentic")
 
 

@@ -76,9 +76,12 @@ def unkeyed_caller(*, answer: str = "passive", **changes: Any) -> End:
     return dtls_caller(answer=dtls_sdp(RELAY, answer), srtp=(facts,))
 
 
-def again(at_s: float, offer: str, answer: str, *, epoch: int = 0, cseq: int = 20) -> tuple[Event, ...]:
-    """A re-INVITE of the SUT's in the caller's dialog, answered at once; `epoch`: of what comes behind it."""
-    tags: dict[str, Any] = {"from_tag": "t", "to_tag": "f", "cseq": cseq}
+def again(
+    at_s: float, offer: str, answer: str, *, epoch: int = 0, cseq: int = 20, by_caller: bool = False
+) -> tuple[Event, ...]:
+    """A re-INVITE of the SUT's, answered at once; `epoch`: of what comes behind it; `by_caller`: to our callee."""
+    ends = {"from_tag": "f", "to_tag": "t"} if by_caller else {"from_tag": "t", "to_tag": "f"}
+    tags: dict[str, Any] = {"cseq": cseq} | ends
     return (
         message(at_s, request(**tags, **with_sdp(offer)), False, epoch=epoch),
         message(at_s + 0.02, response(200, **tags, **with_sdp(answer)), True, epoch=epoch),

@@ -281,6 +281,17 @@ def test_an_early_answer_is_held_against_nobody_until_it_is_the_last():
     assert (early.keys.faults, len(final.keys.faults)) == ((), 1)
 
 
+def test_keys_that_may_have_changed_are_counted_and_begin_no_section():
+    talk = Talk().call(keyed(OURS, CRYPTO), keyed(THEIRS, CRYPTO))
+    for cseq in (2, 3):
+        talk.ask(INVITE, keyed(OURS, CRYPTO), cseq=cseq).tell(200, keyed(THEIRS, CRYPTO), cseq=cseq)
+    assert [one.rekeyed for one in talk.sections()] == [2]
+    plain = Talk().call().ask(INVITE, sdp(OURS), cseq=2).tell(200, sdp(THEIRS), cseq=2)
+    plain.ask(INVITE, keyed(OURS, CRYPTO, protocol="RTP/AVP"), cseq=3).tell(200, sdp(THEIRS), cseq=3)
+    plain.ask(INVITE, keyed(OURS, CRYPTO, protocol="RTP/AVP"), cseq=4).tell(200, sdp(THEIRS), cseq=4)
+    assert [one.rekeyed for one in plain.sections()] == [0, 0]
+
+
 def test_keys_of_a_medium_that_was_refused_are_none():
     (section,) = Talk().call(keyed(OURS, CRYPTO), sdp("10.0.0.2:0")).sections()
     assert section.keys is None

@@ -260,6 +260,17 @@ def test_nothing_is_in_the_clear_between_srtp_and_srtp():
     assert found(taken_to_srtp(came, went)) == []
 
 
+@pytest.mark.parametrize(("former", "reasons"), [(25, []), (26, [(Role.CALLEE, Reason.SRTP_REJECTED_PACKETS)])])
+def test_what_was_under_way_with_the_keys_of_before_is_no_fault(former, reasons):
+    """The side that offered offers the same once more, but for its keys."""
+    by_sdes = TapGuard(epoch=0, active=True, keying=Keying.SDES, keyed_s=10.1)
+    seen = rows(0, first_s=10.1, last_s=14.0, passed=200 - former, unauthentic=former)
+    offered = {"offer": secure(RELAY), "answer": secure(OURS), "guards": (by_sdes,), "streams": seen}
+    rekeyed = again(12.0, secure(RELAY), secure(OURS), by_caller=True)
+    assert found(callee=callee(**offered, extra=rekeyed)) == reasons
+    assert found(callee=callee(**offered)) == [(Role.CALLEE, Reason.SRTP_REJECTED_PACKETS)]
+
+
 def test_packets_that_found_no_room_may_have_been_plain():
     assert found(sdes_caller(), **CALLER_MANDATORY) == []
     assert found(sdes_caller(uncounted=1)) == [(Role.CALLER, Reason.NOT_MEASURED)]
