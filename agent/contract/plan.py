@@ -13,7 +13,7 @@ from agent.contract.headers import PlannedHeader
 from agent.contract.kept import Kept
 from agent.contract.messages import ExpectMessage
 from agent.contract.registering import Registration
-from agent.contract.srtp import Media
+from agent.contract.srtp import Media, Srtp
 from agent.contract.verdict import Role
 
 PLAN_VERSION: Final = "calltest.dev/plan/v2"
@@ -158,6 +158,11 @@ class Plan(Document, frozen=True, kw_only=True):
         """ValueError for a call without `to`: its default is the controller's to fill in."""
         if any(call.to is None for call in self.calls):
             raise ValueError("calls: one has no `to`")
+
+    def usual_srtp(self, role: Role) -> Srtp | None:
+        """What all calls ask of that end's media: of one that names none, too. None: they differ."""
+        asked = {call.srtp(role) for call in self.calls}
+        return asked.pop() if len(asked) == 1 else None
 
     def encode(self) -> bytes:
         """Stable JSON: equal plans are equal bytes."""

@@ -106,6 +106,12 @@ class CallLeg:
         return self.call.group.srtp(self.leg.role)
 
     @property
+    def knew_its_srtp(self) -> bool:
+        """Its agent could do as that asks: a callee knows its call by the INVITE, where calls differ."""
+        named = self.leg.role is Role.CALLER or self.leg.call_key is not None
+        return named or self.call.plan.usual_srtp(self.leg.role) is not None
+
+    @property
     def name(self) -> str:
         """As sentences have it: `caller`, `callee`."""
         return self.leg.role.lower()

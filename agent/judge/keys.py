@@ -31,7 +31,7 @@ def profile(keys: SdpKeys) -> str:
 def unfit(leg: CallLeg) -> Unfit | None:
     """What of the offer a callee's own `media.srtp` had its stack refuse; None: that was not it."""
     offered, asked = leg.leg.offered, leg.srtp
-    if offered is None or leg.leg.final_code not in OFFER_CODES:
+    if offered is None or leg.leg.final_code not in OFFER_CODES or not leg.knew_its_srtp:
         return None
     if asked.use is SrtpUse.MANDATORY and not offered.is_secure:
         return Unfit(reason=Reason.SRTP_DOWNGRADED, expected=f"an offer of {SAVP}", observed=profile(offered))
@@ -52,7 +52,7 @@ def against_the_test(leg: CallLeg) -> str | None:
     why = unfit(leg)
     if why is not None:
         return f"it was to have {why.expected}, and had {why.observed}"
-    said = leg.call.group.callee.media is not None
+    said = leg.call.group.callee.media is not None and leg.knew_its_srtp
     offered = leg.leg.offered
     if not said or leg.srtp.use is not SrtpUse.DISABLED or offered is None or not offered.is_secure:
         return None

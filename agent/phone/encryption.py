@@ -35,9 +35,9 @@ class Encryption:
 
 
 def planned(plan: Plan) -> Encryption:
-    """Of a plan's agent."""
+    """Of a plan's agent: a call that names none is as all are, or, where they differ, as its account."""
     calls = {call.name: call.srtp(plan.role) for call in plan.calls}
-    return Encryption(usual=plan.account.media.srtp, calls=calls)
+    return Encryption(usual=plan.usual_srtp(plan.role) or plan.account.media.srtp, calls=calls)
 
 
 def tap_srtp(srtp: Srtp) -> TapSrtp:

@@ -34,7 +34,7 @@ def _leg(leg: CallLeg) -> list[Finding]:
     agreed = [finding for _, section in _answered(leg) for finding in _agreed(leg, section)]
     signalled = _over_plain_signalling(leg)
     if agreed or signalled:
-        return [*agreed[:1], *signalled]
+        return [*agreed[:1], *signalled] if leg.knew_its_srtp else [_unnamed(leg)]
     return _on_the_wire(leg)
 
 
@@ -48,6 +48,11 @@ def _answered(leg: CallLeg) -> Iterator[tuple[int, Section]]:
     for index, section in enumerate(leg.leg.sections):
         if section.begin_ms is not None and section.begin_ms >= 0 and (section.receives or section.sends):
             yield index, section
+
+
+def _unnamed(leg: CallLeg) -> Finding:
+    note = "its INVITE names no call, and calls differ in media.srtp: the agent could not know what this one asks"
+    return _found(leg, Reason.NOT_MEASURED, ENCRYPTED if _wanted(leg) else "SRTP", None, note)
 
 
 def _found(leg: CallLeg, reason: Reason, expected: str, observed: str | None, *notes: str | None) -> Finding:

@@ -79,6 +79,8 @@ class End:
     """One end of the call: what crossed its wire, in the caller's order; the callee's is the mirror of it."""
 
     role: Role
+    named: bool = True
+    """Its INVITE has the header that says which call it is."""
     offer: str | None = sdp(OURS)
     answer: str | None = sdp(RELAY)
     asks: str = ""
@@ -122,7 +124,8 @@ class End:
     def leg(self, its_plan: Plan | None = None) -> LegObservation:
         """As this end's agent observes it."""
         facts = LegFacts(
-            role=self.role, endpoint=0, call="pin", number=0, call_key=KEY, sip_call_id="c1", started_at=1e9
+            role=self.role, endpoint=0, call="pin", number=0, call_key=KEY if self.named else None,
+            sip_call_id="c1", started_at=1e9,
         )  # fmt: skip
         last_s = self.ended_s if self.ended_s is not None else self.bye_s + 0.05
         ended = CallEnded(

@@ -7,7 +7,7 @@ from agent.contract.verdict import Role
 from agent.phone.encryption import Encryption, planned, tap_srtp
 from agent.sip.text import parse_head
 from agent.tap.model import TapSrtp
-from tests.unit.builders import plan
+from tests.unit.builders import change, plan
 from tests.unit.sip_messages import request
 
 USUAL, MANDATORY = Srtp(use=SrtpUse.OPTIONAL), Srtp(use=SrtpUse.MANDATORY)
@@ -50,8 +50,12 @@ def test_the_tap_is_told_in_its_own_words():
     )
 
 
-def test_a_plans_calls_have_their_own_srtp_and_others_that_of_its_account():
+def test_a_call_that_names_none_is_as_all_calls_of_the_plan_or_as_its_account():
     usual, own = Srtp(use=SrtpUse.OPTIONAL), Srtp(use=SrtpUse.MANDATORY)
     its_plan = plan(Role.CALLEE, account__media=Media(srtp=usual), group__callee__media=Media(srtp=own))
-    assert planned(its_plan) == Encryption(usual=usual, calls={"pin": own})
+    assert planned(its_plan) == Encryption(usual=own, calls={"pin": own})
     assert planned(plan()) == Encryption(calls={"pin": Srtp()})
+    other = change(its_plan.calls[0], name="other", callee__media=None)
+    assert planned(change(its_plan, calls=(*its_plan.calls, other))) == Encryption(
+        usual=usual, calls={"pin": own, "other": Srtp()}
+    )

@@ -30,7 +30,7 @@ from tests.unit.agent.judge.srtp_wire import (
     unkeyed_caller,
 )
 from tests.unit.agent.judge.wire import OURS, RELAY, callee, caller, carrier, troubled, verdict
-from tests.unit.builders import change
+from tests.unit.builders import call_group, change
 from tests.unit.sip_messages import sdp
 
 OPTIONAL = {"group__caller__media": media(use=SrtpUse.OPTIONAL)}
@@ -113,6 +113,21 @@ def test_a_callee_that_is_to_have_srtp_and_is_offered_less_was_downgraded():
         (Role.CALLEE, Reason.SRTP_DOWNGRADED), (Role.CALLER, Reason.SIP_CODE_MISMATCH),
     ]  # fmt: skip
     assert "the callee agent itself answered 488" in str(call.findings[1].note)
+
+
+def test_a_callee_whose_call_was_not_named_did_as_all_of_its_calls_or_is_not_judged():
+    """The SUT strips X- headers: the agent took plain RTP, as its account has it."""
+    taken, refused = callee(offer=OSRTP, named=False), turned_away(named=False)
+    alike = {"calls": (call_group(callee__media=media(), name="pin"),)}
+    other = {"calls": (*alike["calls"], call_group(name="other"))}
+    assert found(callee=taken, **alike) == [(Role.CALLEE, Reason.NOT_ENCRYPTED)]
+    assert found(callee=taken, **other) == [(Role.CALLEE, Reason.NOT_MEASURED)]
+    assert found(callee=change_end(taken, named=True), **other) == [(Role.CALLEE, Reason.NOT_ENCRYPTED)]
+    assert found(callee=sdes_callee(named=False), **other) == [], "what is shown is shown"
+    ends = (caller(code=488, ringing=False), refused)
+    assert found(*ends, **alike) == [(Role.CALLEE, Reason.SRTP_DOWNGRADED)]
+    call = verdict(*ends, **other)
+    assert (call.result, call.reason) == (Result.INCONCLUSIVE, Reason.AGENT_ERROR)
 
 
 def test_a_callee_that_is_offered_keys_by_another_way_says_so():
