@@ -121,6 +121,8 @@ class SdpKeys(Document, frozen=True, kw_only=True, omit_defaults=True):
     """Of its a=crypto lines, in their order; at most 8."""
     fingerprint: str | None = None
     """Of DTLS: `sha-256 12:DF:…`, its first."""
+    more_fingerprints: int = 0
+    """How many others it has: the certificate may be that of any (RFC 8122 §5), and our stack knows the first alone."""
     setup: str | None = None
     """Of DTLS: `actpass`."""
 

@@ -265,6 +265,7 @@ def _of_srtp(medium: Medium) -> SdpKeys | None:
         profile=medium.protocol,
         suites=tuple(one.suite for one in keys.cryptos)[:MAX_SUITES],
         fingerprint=str(keys.fingerprints[0]) if keys.fingerprints else None,
+        more_fingerprints=max(0, len({*keys.fingerprints}) + keys.unread.count("fingerprint") - 1),
         setup=keys.setup.value if keys.setup else None,
     )
 

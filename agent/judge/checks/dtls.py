@@ -31,6 +31,9 @@ def unkeyed(keys: SectionKeys, dtls: Dtls, lasted_ms: float | None) -> Unkeyed |
             return None
         case DtlsEnd.FINGERPRINT:
             observed = f"another certificate than that of its a=fingerprint ({keys.theirs.fingerprint})"
+            if keys.theirs.more_fingerprints:
+                note = "the SDP has more than one, and this agent's stack held the certificate against the first"
+                return Unkeyed(reason=Reason.NOT_MEASURED, observed=observed, note=note)
             return Unkeyed(reason=Reason.DTLS_FINGERPRINT_MISMATCH, observed=observed)
         case DtlsEnd.ALERT:
             whose = "this agent's" if dtls.alert_sent else "the other side's"

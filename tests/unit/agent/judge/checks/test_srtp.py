@@ -365,6 +365,17 @@ def test_our_own_alert_is_told_as_ours():
     assert (finding.reason, finding.observed) == (Reason.DTLS_FAILED, "this agent's alert bad_certificate")
 
 
+def test_a_certificate_may_be_that_of_any_of_the_fingerprints():
+    """RFC 8122 §5."""
+    first, second = dtls_sdp(RELAY, "passive"), f"a=fingerprint:sha-1 {':'.join(['CD'] * 20)}\r\n"
+    ended = unkeyed_caller(end=DtlsEnd.FINGERPRINT, received=4)
+    assert found(ended) == [(Role.CALLER, Reason.DTLS_FINGERPRINT_MISMATCH)]
+    assert found(change_end(ended, answer=first + second)) == [(Role.CALLER, Reason.NOT_MEASURED)]
+    assert found(change_end(ended, answer=first + "a=fingerprint:none\r\n")) == [(Role.CALLER, Reason.NOT_MEASURED)]
+    twice = first + next(line for line in first.splitlines() if "fingerprint" in line) + "\r\n"
+    assert found(change_end(ended, answer=twice)) == [(Role.CALLER, Reason.DTLS_FINGERPRINT_MISMATCH)]
+
+
 def test_a_fingerprint_that_a_callee_was_offered_is_named():
     facts = change(shaken(end=DtlsEnd.FINGERPRINT)[0], sent=SrtpWay(), received=SrtpWay())
     offered = callee(
