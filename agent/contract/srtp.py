@@ -148,6 +148,8 @@ class SectionKeys(Document, frozen=True, kw_only=True, omit_defaults=True):
     """What of the peer's answer RFC 4568 and 5763 forbid, each with its line."""
     roles: str | None = None
     """Why both sides of DTLS cannot have the roles that offer and peer's answer give them."""
+    unheeded: tuple[str, ...] = ()
+    """What of the peer's a=crypto line in use our stack does not heed, and changes its packets: `MKI`, `KDR=24`."""
 
     @property
     def theirs(self) -> SdpKeys:

@@ -248,12 +248,20 @@ def _keys(pair: _Pair, ours: Medium, theirs: Medium) -> SectionKeys | None:
         offered=offer or SdpKeys(profile=offered.protocol),
         answered=answer or SdpKeys(profile=answered.protocol),
         offered_here=not pair.answered_here,
+        unheeded=_unheeded(theirs, answered),
     )
     if pair.answered_here or not pair.final:
         return keys
     by_dtls = keys.keying is Keying.DTLS
     roles = role_fault(offered.keys.setup, answered.keys.setup) if by_dtls else None
     return msgspec.structs.replace(keys, faults=srtp_faults(offered, answered)[:MAX_FAULTS], roles=roles)
+
+
+def _unheeded(theirs: Medium, answered: Medium) -> tuple[str, ...]:
+    """Of their line that the answer's tag names, or is."""
+    tags = {one.tag for one in answered.keys.cryptos[:1]}
+    in_use = (one for one in theirs.keys.cryptos if one.tag in tags)
+    return tuple(word for one in in_use for word in one.unheeded)[:MAX_FAULTS]
 
 
 def _of_srtp(medium: Medium) -> SdpKeys | None:

@@ -13,7 +13,7 @@ MAX_LINES: Final = 64
 _CRYPTO: Final = re.compile(
     r"(\d{1,9}) +([A-Za-z0-9_]{1,64}) +(inline:\S{1,1024})((?: +\S{1,64}){0,16}) *", re.IGNORECASE
 )
-_KEY: Final = re.compile(r"inline:([A-Za-z0-9+/]+)(=*)(?:\|.*)?", re.IGNORECASE)
+_KEY: Final = re.compile(r"inline:([A-Za-z0-9+/]+)(=*)((?:\|.*)?)", re.IGNORECASE)
 _FINGERPRINT: Final = re.compile(r"([A-Za-z0-9-]{1,16}) +((?:[0-9A-Fa-f]{2}:)*[0-9A-Fa-f]{2}) *")
 _KEY_BYTES: Final = {
     "AES_CM_128": 30, "F8_128": 30, "AES_192_CM": 38, "AES_CM_192": 38, "AES_256_CM": 46, "AES_CM_256": 46,
@@ -43,6 +43,13 @@ class Crypto:
     """How many base64 characters each of its keys has, without padding."""
     parameters: tuple[str, ...]
     """Of the session (§6.3), in capitals."""
+    has_mki: bool = False
+    """A key has an index, which stands in each packet then (§6.1; RFC 3711 §3.1)."""
+
+    @property
+    def unheeded(self) -> tuple[str, ...]:
+        """What changes the packets of its sender, and our SIP stack passes over; a lifetime and WSH do not."""
+        return (*(("MKI",) if self.has_mki else ()), *(one for one in self.parameters if not one.startswith("WSH=")))
 
     @property
     def key_bytes(self) -> int | None:
@@ -122,6 +129,7 @@ def _crypto(value: str) -> Crypto | None:
         suite=found[2],
         keys=tuple(len(key[1]) for key in keys if key),
         parameters=tuple(found[4].upper().split()),
+        has_mki=any(":" in key[3] for key in keys if key),
     )
 
 

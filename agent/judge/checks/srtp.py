@@ -149,6 +149,9 @@ def _measured(leg: CallLeg, index: int, section: Section, fact: SrtpSection | No
     expected = f"SRTP by {section.keys.keying}"
     if fact is None:
         return [_found(leg, Reason.NOT_MEASURED, expected, None, "what crossed the wire below SRTP was not measured")]
+    if section.keys.keying is Keying.SDES and section.keys.unheeded:
+        note = f"of the peer's a=crypto line in use this agent's stack does not heed {listed(section.keys.unheeded)}"
+        return [_found(leg, Reason.NOT_MEASURED, expected, None, note)]
     if section.keys.keying is Keying.DTLS:
         if fact.dtls is None:
             return [_found(leg, Reason.NOT_MEASURED, EXPECTED, None, "whether there was a handshake was not measured")]

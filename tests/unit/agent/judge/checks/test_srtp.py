@@ -286,6 +286,34 @@ def test_what_was_under_way_with_the_keys_of_before_is_no_fault(former, reasons)
     assert found(callee=callee(**offered)) == [(Role.CALLEE, Reason.SRTP_REJECTED_PACKETS)]
 
 
+@pytest.mark.parametrize(
+    ("more", "reasons"),
+    [
+        ("|2^31|1:1", [Reason.NOT_MEASURED]),
+        ("|1:4", [Reason.NOT_MEASURED]),
+        (" KDR=24", [Reason.NOT_MEASURED]),
+        (" WSH=128 FEC_ORDER=SRTP_FEC", [Reason.NOT_MEASURED]),
+        ("|2^31", [Reason.SRTP_UNDECRYPTABLE]),
+        (" WSH=128", [Reason.SRTP_UNDECRYPTABLE]),
+    ],
+)
+def test_what_our_stack_does_not_heed_in_the_line_in_use_is_no_fault_of_the_peers(more, reasons):
+    unread = below(received=SrtpWay(packets=200, unauthentic=200))
+    said = found(sdes_caller(answer=secure(RELAY, crypto(more=more)), srtp=unread))
+    assert said == [(Role.CALLER, reason) for reason in reasons]
+    offers = secure(RELAY, crypto(1), crypto(2, more=more))
+    for line, its in ((crypto(2), reasons), (crypto(1), [Reason.SRTP_UNDECRYPTABLE])):
+        taken = sdes_callee(offer=offers, answer=secure(OURS, line), srtp=unread)
+        assert found(callee=taken) == [(Role.CALLEE, reason) for reason in its], "the line that was taken"
+
+
+def test_media_that_its_offer_leaves_in_the_clear_is_not_encrypted_by_our_stack_passing_over_it():
+    offered = sdes_callee(offer=secure(RELAY, crypto(more=" UNENCRYPTED_SRTP")))
+    assert found(callee=offered, **CALLEE_MANDATORY) == [(Role.CALLEE, Reason.NOT_MEASURED)]
+    ours = sdes_caller(offer=secure(OURS, crypto(more=" KDR=24")))
+    assert found(ours, **CALLER_MANDATORY) == [], "what this end says binds its own packets"
+
+
 def test_packets_that_found_no_room_may_have_been_plain():
     assert found(sdes_caller(), **CALLER_MANDATORY) == []
     assert found(sdes_caller(uncounted=1)) == [(Role.CALLER, Reason.NOT_MEASURED)]
