@@ -53,7 +53,8 @@ def media(
     guards: Sequence[TapGuard] = (),
 ) -> Media:
     """What the tap's rows come to. `proven`: as of `place`. `guards`: of SRTP."""
-    placed = place(since_answer(rows, outgoing=outgoing), sections, proven)
+    every = tuple(rows)
+    placed = place(since_answer(every, outgoing=outgoing), sections, proven)
     received, sent = (as_sources(placed, answered_s, sent=sent) for sent in (False, True))
     missing, more = gaps(placed, answered_s)
     own = [one.row for one in placed if one.row.sent]
@@ -68,8 +69,16 @@ def media(
         digits_sent=digits(placed, answered_s, sent=True),
         sent_ms=total(value for row in own for value in (row.media_ms, row.event_ms, row.pause_ms)),
         lateness_ms=round(max(late), 1) if late else None,
-        srtp=encryption(placed, guards, sections),
+        srtp=encryption((*placed, *_early(every, sections, outgoing=outgoing)), guards, sections),
     )
+
+
+def _early(rows: Iterable[TapStream], sections: Sequence[Agreed], *, outgoing: bool) -> Iterator[Placed]:
+    """What crossed before the answer, in sections that hold then alone."""
+    for one in place((row for row in rows if outgoing and row.mark == 0), sections, ()):
+        begin_ms = sections[one.section].section.begin_ms if one.section >= 0 else None
+        if begin_ms is not None and begin_ms < 0:
+            yield one
 
 
 def _began_late_ms(own: Collection[TapStream], sections: Sequence[Agreed], guards: Sequence[TapGuard]) -> list[float]:

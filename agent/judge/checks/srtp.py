@@ -1,6 +1,6 @@
 """srtp: media is encrypted as offer and answer agreed on (RFC 3711, 4568, 5763), and where the test asks for it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from agent.contract.expect import ExpectLeg
@@ -130,10 +130,23 @@ def _on_the_wire(leg: CallLeg) -> list[Finding]:
     facts = {one.section: one for one in leg.leg.srtp or ()}
     secure = [(index, section) for index, section in _answered(leg) if section.keys and section.keys.keying]
     found = [finding for index, section in secure for finding in _measured(leg, index, section, facts.get(index))]
+    found += _plain_early(leg, facts)
     if secure and not found and may_be_uncounted(leg):
         note = f"{leg.leg.left_out} packets were of more sources or sections than can be counted"
         return [_found(leg, Reason.NOT_MEASURED, "SRTP", None, note)]
     return found if found or not _wanted(leg) else _proven(leg, [(section, facts[index]) for index, section in secure])
+
+
+def _plain_early(leg: CallLeg, facts: Mapping[int, SrtpSection]) -> Iterator[Finding]:
+    """Early media of an offer that nothing but SRTP answers: other forks may have keys of their own, and must have."""
+    for index, section in enumerate(leg.leg.sections):
+        fact, keys = facts.get(index), section.keys
+        is_early = section.begin_ms is not None and section.begin_ms < 0
+        if is_early and fact and fact.active and keys and keys.keying and keys.offered.is_secure:
+            plain = fact.received.plain
+            if plain > IN_FLIGHT:
+                observed = f"{plain} of {many(fact.received.packets, 'packet')} in the clear, before the answer"
+                yield _found(leg, Reason.PLAIN_MEDIA, f"SRTP by {keys.keying}", observed)
 
 
 def _lasted_ms(leg: CallLeg, index: int) -> float | None:
@@ -190,11 +203,21 @@ def _proven(leg: CallLeg, secure: list[tuple[Section, SrtpSection]]) -> list[Fin
     """Asked for, and nothing against it: it is shown by packets that SRTP made, and took."""
     came = not any(section.receives for section, _ in secure) or any(fact.received.passed for _, fact in secure)
     went = not any(section.sends for section, _ in secure) or any(fact.sent.passed for _, fact in secure)
+    unread = sum(_unread(fact.received) for _, fact in secure)
+    if unread:
+        note = f"{many(unread, 'packet')} came before there were keys, or were dropped by this agent's own stack"
+        return [_found(leg, Reason.NOT_MEASURED, ENCRYPTED, None, f"{note}: more than SRTP opened")]
     if secure and came and went:
         return []
     missing = listed([*(() if came else ("received",)), *(() if went else ("sent",))], "or") or "agreed on"
     note = f"no SRTP was {missing}: nothing shows that media was encrypted each way"
     return [_found(leg, Reason.NOT_MEASURED, ENCRYPTED, None, note)]
+
+
+def _unread(way: SrtpWay) -> int:
+    """Packets of which nobody knows whether they were enciphered, where they outweigh those that were."""
+    unread = way.keyless + way.failed
+    return unread if unread > way.passed else 0
 
 
 # As both ends have it

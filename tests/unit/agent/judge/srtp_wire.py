@@ -92,7 +92,7 @@ def again(
 def rows(epoch: int, *, first_s: float, last_s: float, mark: int = 1, **fates: int) -> tuple[TapStream, ...]:
     """What came by its fates (passed=200), and as much SRTP as went, in one epoch."""
     told = {Fate[name.upper()]: count for name, count in fates.items()}
-    when = {"epoch": epoch, "first_s": first_s, "last_s": last_s, "mark": mark}
+    when = {"epoch": epoch, "last_epoch": epoch, "first_s": first_s, "last_s": last_s, "mark": mark}
     return (rtp(fates=told, **when), rtp(sent=True, fates={Fate.PASSED: sum(told.values())}, **when))
 
 

@@ -31,7 +31,7 @@ from tests.unit.agent.judge.srtp_wire import (
 )
 from tests.unit.agent.judge.wire import OURS, RELAY, callee, caller, carrier, troubled, verdict
 from tests.unit.builders import call_group, change
-from tests.unit.sip_messages import sdp
+from tests.unit.sip_messages import message, response, sdp, with_sdp
 
 OPTIONAL = {"group__caller__media": media(use=SrtpUse.OPTIONAL)}
 PLAIN_ASKED = {"group__callee__media": media(use=SrtpUse.DISABLED)}
@@ -239,6 +239,37 @@ def test_what_our_own_stack_sent_in_the_clear_is_no_fault_of_the_path():
 def test_copies_and_few_rejected_packets_are_no_fault():
     few = below(received=SrtpWay(packets=420, passed=200, replayed=200, unauthentic=2, keyless=18))
     assert passes(sdes_caller(srtp=few), **CALLER_MANDATORY)
+
+
+@pytest.mark.parametrize("fate", ["keyless", "failed"])
+def test_packets_that_nobody_could_read_and_that_outweigh_the_rest_show_nothing(fate):
+    for unread, reasons in ((100, []), (101, [(Role.CALLER, Reason.NOT_MEASURED)])):
+        mixed = below(received=SrtpWay(packets=100 + unread, passed=100, **{fate: unread}))
+        assert found(sdes_caller(srtp=mixed), **CALLER_MANDATORY) == reasons
+        assert found(sdes_caller(srtp=mixed)) == []
+
+
+def early(plain, *, offer=None, answer=None, active=True):
+    """A call with a 183 that answers its offer, and what comes then; after the 200 all is well."""
+    said = {"offer": offer or secure(OURS), "answer": answer or secure(RELAY)}
+    ringing = message(10.03, response(183, phrase="Session Progress", **with_sdp(said["answer"])), False, epoch=-2)
+    keyed = TapGuard(epoch=-2, active=active, keying=Keying.SDES, keyed_s=10.03)
+    before = rows(-2, first_s=10.04, last_s=10.09, mark=0, passed=1, plain=plain)[:1]
+    after = rows(0, first_s=10.12, last_s=14.0, passed=200)
+    guards = (keyed, TapGuard(epoch=0, active=True, keying=Keying.SDES, keyed_s=10.1))
+    return caller(**said, guards=guards, streams=(*before, *after), extra=(ringing,))
+
+
+def test_early_media_is_encrypted_where_the_offer_allows_nothing_else():
+    assert found(early(25), **CALLER_MANDATORY) == []
+    call = verdict(early(26))
+    (finding,) = [one for one in call.findings if one.check is Check.SRTP]
+    assert (finding.reason, finding.observed) == (
+        Reason.PLAIN_MEDIA, "26 of 27 packets in the clear, before the answer",
+    )  # fmt: skip
+    optional = {"offer": OSRTP, "answer": secure(RELAY, protocol="RTP/AVP")}
+    assert found(early(99, **optional)) == [], "another fork may have answered that with plain RTP"
+    assert found(early(99, active=False)) == [], "its keys were not in use"
 
 
 def test_a_few_packets_of_which_none_is_authentic_show_nothing_yet():
