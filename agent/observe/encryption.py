@@ -113,6 +113,7 @@ def _peer_is_same(before: Agreed, after: Agreed) -> bool:
 
 
 def _as_before(told: SrtpSection) -> SrtpSection:
+    assert told.dtls is not None
     return msgspec.structs.replace(told, dtls=msgspec.structs.replace(told.dtls, end=DtlsEnd.DONE, took_ms=None))
 
 
