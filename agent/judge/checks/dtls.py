@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from agent.contract.srtp import Dtls, DtlsEnd, DtlsRole, SectionKeys
+from agent.contract.srtp import Dtls, DtlsEnd, DtlsRole, SectionKeys, SrtpSection
 from agent.contract.verdict import Reason
 from agent.judge.checks.check import LATE_OR_DROPPED, Row
 from agent.judge.words import many, seconds
@@ -13,6 +13,7 @@ HELLOS: Final = 3
 HANDSHAKE_MS: Final = 5000.0
 """For as long a handshake that does not begin, or does not end, is waited for."""
 EXPECTED: Final = "a DTLS handshake"
+NEVER_USED: Final = "the handshake was over, and this agent's own stack did not take its keys into use"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +32,7 @@ def unkeyed(keys: SectionKeys, dtls: Dtls, lasted_ms: float | None) -> Unkeyed |
             return None
         case DtlsEnd.FINGERPRINT:
             observed = f"another certificate than that of its a=fingerprint ({keys.theirs.fingerprint})"
-            if keys.theirs.more_fingerprints:
-                note = "the SDP has more than one, and this agent's stack held the certificate against the first"
+            if (note := gave_up(keys, dtls)) is not None:
                 return Unkeyed(reason=Reason.NOT_MEASURED, observed=observed, note=note)
             return Unkeyed(reason=Reason.DTLS_FINGERPRINT_MISMATCH, observed=observed)
         case DtlsEnd.ALERT:
@@ -40,9 +40,23 @@ def unkeyed(keys: SectionKeys, dtls: Dtls, lasted_ms: float | None) -> Unkeyed |
             observed = f"{whose} alert {dtls.alert or 'of an unknown kind'}"
             return Unkeyed(reason=Reason.DTLS_FAILED, observed=observed, note=dtls.said)
         case DtlsEnd.FAILED:
-            note = f"this agent's stack gave it up: {dtls.said or 'it does not say why'}"
-            return Unkeyed(reason=Reason.NOT_MEASURED, observed=_crossed(dtls), note=note)
+            return Unkeyed(reason=Reason.NOT_MEASURED, observed=_crossed(dtls), note=gave_up(keys, dtls))
     return _unfinished(keys, dtls, lasted_ms or 0.0)
+
+
+def gave_up(keys: SectionKeys, dtls: Dtls) -> str | None:
+    """Why our stack took no keys of a handshake for which nobody else need be to blame; None: that was not it."""
+    if dtls.end is DtlsEnd.FINGERPRINT and keys.theirs.more_fingerprints:
+        return "the SDP has several a=fingerprint, and this agent's stack held the certificate against the first"
+    if dtls.end is DtlsEnd.FAILED:
+        return f"this agent's stack gave it up: {dtls.said or 'it does not say why'}"
+    return None
+
+
+def never_used(fact: SrtpSection) -> bool:
+    """A handshake gave keys, and our stack did not take them into use."""
+    is_over = fact.dtls is not None and fact.dtls.end is DtlsEnd.DONE
+    return is_over and not (fact.active or fact.received.passed or fact.sent.passed)
 
 
 def _unfinished(keys: SectionKeys, dtls: Dtls, lasted_ms: float) -> Unkeyed:

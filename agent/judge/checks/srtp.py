@@ -6,12 +6,12 @@ from typing import Final
 from agent.contract.expect import ExpectLeg
 from agent.contract.media import Section
 from agent.contract.plan import Transport
-from agent.contract.srtp import Keying, SrtpSection, SrtpSignalling, SrtpUse, SrtpWay
+from agent.contract.srtp import Keying, SectionKeys, SrtpSection, SrtpSignalling, SrtpUse, SrtpWay
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks import answered
 from agent.judge.checks.check import CheckRule
-from agent.judge.checks.dtls import EXPECTED, unkeyed
+from agent.judge.checks.dtls import EXPECTED, NEVER_USED, never_used, unkeyed
 from agent.judge.checks.srtp_reasons import ROWS
 from agent.judge.ends import CallEnds
 from agent.judge.keys import ENCRYPTED, SAVP, profile, unfit
@@ -163,17 +163,27 @@ def _measured(leg: CallLeg, index: int, section: Section, fact: SrtpSection | No
     if fact is None:
         return [_found(leg, Reason.NOT_MEASURED, expected, None, "what crossed the wire below SRTP was not measured")]
     if section.keys.keying is Keying.SDES and section.keys.unheeded:
-        note = f"of the peer's a=crypto line in use this agent's stack does not heed {listed(section.keys.unheeded)}"
-        return [_found(leg, Reason.NOT_MEASURED, expected, None, note)]
-    if section.keys.keying is Keying.DTLS:
-        if fact.dtls is None:
-            return [_found(leg, Reason.NOT_MEASURED, EXPECTED, None, "whether there was a handshake was not measured")]
-        if (why := unkeyed(section.keys, fact.dtls, _lasted_ms(leg, index))) is not None:
-            return [_found(leg, why.reason, EXPECTED, why.observed, why.note)]
+        return [_found(leg, Reason.NOT_MEASURED, expected, None, not_heeded(section.keys))]
+    if section.keys.keying is Keying.DTLS and (found := _handshake(leg, index, section.keys, fact)):
+        return found
     if fact.sent.plain > _still_plain(leg, index):
         observed = f"{many(fact.sent.plain, 'packet')} in the clear"
         return [_found(leg, Reason.AGENT_ERROR, expected, observed, "this agent's own stack sent them")]
     return list(_received(leg, index, expected, fact.received))
+
+
+def not_heeded(keys: SectionKeys) -> str:
+    """In words."""
+    return f"of the peer's a=crypto line in use this agent's stack does not heed {listed(keys.unheeded)}"
+
+
+def _handshake(leg: CallLeg, index: int, keys: SectionKeys, fact: SrtpSection) -> list[Finding]:
+    """What of it kept a section from having keys."""
+    if fact.dtls is None:
+        return [_found(leg, Reason.NOT_MEASURED, EXPECTED, None, "whether there was a handshake was not measured")]
+    if (why := unkeyed(keys, fact.dtls, _lasted_ms(leg, index))) is not None:
+        return [_found(leg, why.reason, EXPECTED, why.observed, why.note)]
+    return [_found(leg, Reason.AGENT_ERROR, "SRTP by DTLS", None, NEVER_USED)] if never_used(fact) else []
 
 
 def _still_plain(leg: CallLeg, index: int) -> int:
