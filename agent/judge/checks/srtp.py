@@ -142,7 +142,8 @@ def _plain_early(leg: CallLeg, facts: Mapping[int, SrtpSection]) -> Iterator[Fin
     for index, section in enumerate(leg.leg.sections):
         fact, keys = facts.get(index), section.keys
         is_early = section.begin_ms is not None and section.begin_ms < 0
-        if is_early and fact and fact.active and keys and keys.keying and keys.offered.is_secure:
+        is_due = keys is not None and keys.keying and keys.offered.is_secure and not keys.unheeded
+        if is_early and fact and fact.active and keys and is_due:
             plain = fact.received.plain
             if plain > IN_FLIGHT:
                 observed = f"{plain} of {many(fact.received.packets, 'packet')} in the clear, before the answer"

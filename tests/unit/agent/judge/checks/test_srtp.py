@@ -270,6 +270,8 @@ def test_early_media_is_encrypted_where_the_offer_allows_nothing_else():
     optional = {"offer": OSRTP, "answer": secure(RELAY, protocol="RTP/AVP")}
     assert found(early(99, **optional)) == [], "another fork may have answered that with plain RTP"
     assert found(early(99, active=False)) == [], "its keys were not in use"
+    bare = secure(RELAY, crypto(more=" UNAUTHENTICATED_SRTP"))
+    assert (Role.CALLER, Reason.PLAIN_MEDIA) not in found(early(99, answer=bare)), "what has no tag may be SRTP then"
 
 
 def test_a_few_packets_of_which_none_is_authentic_show_nothing_yet():
