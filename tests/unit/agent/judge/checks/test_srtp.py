@@ -128,6 +128,11 @@ def test_a_callee_whose_call_was_not_named_did_as_all_of_its_calls_or_is_not_jud
     assert found(*ends, **alike) == [(Role.CALLEE, Reason.SRTP_DOWNGRADED)]
     call = verdict(*ends, **other)
     assert (call.result, call.reason) == (Result.INCONCLUSIVE, Reason.AGENT_ERROR)
+    plain = call_group(callee__media=media(use=SrtpUse.DISABLED), name="pin")
+    kept_out = (sdes_caller(code=488, ringing=False), turned_away(offer=secure(RELAY), named=False))
+    assert verdict(*kept_out, calls=(plain,)).reason is Reason.SRTP_REFUSED
+    both = (plain, call_group(name="other", callee__media=media()))
+    assert verdict(*kept_out, calls=both).reason is Reason.AGENT_ERROR
 
 
 def test_a_callee_that_is_offered_keys_by_another_way_says_so():
