@@ -56,16 +56,16 @@ def elsewhere(stages: Sequence[contract.Stage], endpoints: Sequence[Endpoint]) -
 
 def caller_account(test: CallTestSpec, directory: str) -> contract.Account:
     """`directory`: of all Secrets."""
-    return _account(test.caller, caller_registers(test), directory)
+    return _account(test.caller, directory, registers=caller_registers(test))
 
 
 def callee_account(test: CallTestSpec, directory: str) -> contract.Account:
     """Of a test that has a callee."""
     assert test.callee is not None
-    return _account(test.callee, callee_registers(test), directory)
+    return _account(test.callee, directory, registers=callee_registers(test))
 
 
-def _account(party: Caller | Callee, registers: bool, directory: str) -> contract.Account:  # noqa: FBT001
+def _account(party: Caller | Callee, directory: str, *, registers: bool) -> contract.Account:
     return contract.Account(
         uri=party.uri,
         credentials=_credentials(party.credentials, directory),

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from tests.component.field import PASSED, case, cases, judged
-from tests.component.peers.b2bua import B2bua, Far, Repacketiser
+from tests.component.peers.b2bua import B2bua, Far, OutOfIt, Repacketiser
 from tests.component.peers.rtp import PCMU, Rtp, Source, bound, noise
 from tests.component.peers.running import MEDIA, OWN, Case, Runs, both
 from tests.component.peers.sip import Message, branch, media_target, sdp
@@ -143,20 +143,6 @@ def test_nothing_of_what_our_agent_sent_arriving_fails_asked_for_or_not(runs: Ru
 
 
 # --- what a path may do
-
-
-class OutOfIt(B2bua):
-    """Direct media: each end gets the other's SDP."""
-
-    def far_sdp(self, far: Far) -> str:
-        return far.call.invite.body
-
-    def far_answered(self, far: Far, message: Message) -> None:
-        far.call.noted["answer"] = message.body
-        super().far_answered(far, message)
-
-    def answer_sdp(self, call: Call) -> str:
-        return str(call.noted["answer"])
 
 
 class Prompt(B2bua):

@@ -8,11 +8,10 @@ import pytest
 from agent.contract.verdict import Reason
 from tests.component.field import busy
 from tests.component.network import own_network
-from tests.component.peers.b2bua import Far
+from tests.component.peers.b2bua import Far, OutOfIt
 from tests.component.peers.running import Case, both, run
-from tests.component.peers.sip import Message
-from tests.component.peers.uas import Call
-from tests.component.test_field_tls import Between, over_tls
+from tests.component.peers.tls import TlsUas
+from tests.component.test_field_tls import over_tls
 
 pytest.importorskip("pjsua2")
 CALLS = 200
@@ -20,20 +19,10 @@ MEDIA = 'audio: Own, dtmf: {digits: "12#"}, rtp: {minPackets: 100, maxLossPercen
 TOO_MANY = f"Inconclusive/{Reason.AGENT_OVERLOADED}"
 
 
-class Switch(Between):
+class Switch(OutOfIt, TlsUas):
     """Between the agents for SIP alone: their media goes from one to the other, as past a proxy."""
 
     backlog = CALLS
-
-    def far_sdp(self, far: Far) -> str:
-        return far.call.invite.body
-
-    def far_answered(self, far: Far, message: Message) -> None:
-        far.call.noted["answer"] = message.body
-        super().far_answered(far, message)
-
-    def answer_sdp(self, call: Call) -> str:
-        return str(call.noted["answer"])
 
 
 class Opening(Switch):

@@ -67,8 +67,8 @@ def test_a_call_goes_by_one_connection_from_its_invite_to_its_bye(phone: Make) -
         assert not caller.all("NotSent")
 
 
-def test_two_phones_talk_over_tcp(phone: Make) -> None:
-    caller, callee = phone(transport="TCP"), phone(transport="TCP")
+def talked(caller: PhoneProcess, callee: PhoneProcess, protocol: str) -> Fields:
+    """One calls the other, and all of it goes by that protocol; the connection that the callee took."""
     call = dial(caller, callee.address)
     theirs = callee.wait("IncomingCall")["call"]
     callee.do("answer", call=theirs, code=200)
@@ -78,8 +78,13 @@ def test_two_phones_talk_over_tcp(phone: Make) -> None:
     caller.do("hang_up", call=call)
     for end in (caller, callee):
         assert end.wait("CallEnded")["stack_received"]["packets"] > 20
-        assert {message["protocol"] for message in end.all("MessageSeen")} == {"TCP"}
-    taken = callee.all("ConnectionSeen")[0]["connection"]
+        assert {message["protocol"] for message in end.all("MessageSeen")} == {protocol}
+    return Fields(callee.all("ConnectionSeen")[0]["connection"])
+
+
+def test_two_phones_talk_over_tcp(phone: Make) -> None:
+    caller, callee = phone(transport="TCP"), phone(transport="TCP")
+    taken = talked(caller, callee, "TCP")
     assert (taken["outgoing"], taken["up_s"] is not None) == (False, True)
 
 

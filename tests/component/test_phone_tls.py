@@ -10,8 +10,7 @@ from agent.observe.secured import alert_of
 from tests.component.certificates import Pair, authority, certificate
 from tests.component.peers.tls import TlsUas
 from tests.component.phones import Fields, Make
-from tests.component.test_phone_connections import dial, ending
-from tests.component.test_pjsua_phone import wait_for_audio
+from tests.component.test_phone_connections import dial, ending, talked
 
 NAME = "sip.example.com"
 NOT_BELIEVED = 171173
@@ -115,17 +114,7 @@ def test_whom_it_is_not_to_look_at_is_taken_and_what_is_wrong_is_told(phone: Mak
 def test_two_phones_talk_over_tls(phone: Make) -> None:
     """The one that is called shows its certificate to who connects to it."""
     caller, callee = phone(transport="TLS", tls=files()), phone(transport="TLS", tls=files())
-    call = dial(caller, callee.address)
-    theirs = callee.wait("IncomingCall")["call"]
-    callee.do("answer", call=theirs, code=200)
-    caller.wait("CallConfirmed", call=call)
-    callee.wait("CallConfirmed", call=theirs)
-    wait_for_audio(caller)
-    caller.do("hang_up", call=call)
-    for end in (caller, callee):
-        assert end.wait("CallEnded")["stack_received"]["packets"] > 20
-        assert {message["protocol"] for message in end.all("MessageSeen")} == {"TLS"}
-    taken = callee.all("ConnectionSeen")[0]["connection"]
+    taken = talked(caller, callee, "TLS")
     assert (taken["outgoing"], taken["secure"]["version"]) == (False, "TLSv1.3")
 
 

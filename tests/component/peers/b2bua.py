@@ -141,6 +141,20 @@ class B2bua(Uas):
         leg.source.send(packet.payload_type, packet.timestamp, packet.payload, marker=packet.marker)
 
 
+class OutOfIt(B2bua):
+    """Direct media: each end gets the other's SDP."""
+
+    def far_sdp(self, far: Far) -> str:
+        return far.call.invite.body
+
+    def far_answered(self, far: Far, message: Message) -> None:
+        far.call.noted["answer"] = message.body
+        super().far_answered(far, message)
+
+    def answer_sdp(self, call: Call) -> str:
+        return str(call.noted["answer"])
+
+
 class Repacketiser(B2bua):
     """Sends audio in packets of another length than it gets; a packet of another kind ends what it had begun."""
 
