@@ -18,7 +18,7 @@ class Datagram:
 
     @property
     def is_rtcp(self) -> bool:
-        return not self.is_sip and 192 <= self.payload[1] <= 223
+        return not self.is_sip and len(self.payload) > 1 and 192 <= self.payload[1] <= 223  # one byte keeps alive
 
     @property
     def is_dtls(self) -> bool:
