@@ -39,15 +39,20 @@ void tap_call_answering(struct tap_call *call, struct tap_path *path) {
     pthread_mutex_unlock(&call->lock);
 }
 
-/* What SRTP is from now on. */
-void tap_call_keys(struct tap_call *call, const struct tap_path *path, const struct tap_keys *now) {
-    pthread_mutex_lock(&call->lock);
+static void keep(struct tap_call *call, struct tap_path *path, const struct tap_keys *now) {
+    path->told = now->ticket;
     struct tap_guard *guard = tap_guard_now(call, path);
     if (now->active && (!guard->active || !guard->keyed_ns)) guard->keyed_ns = tap_now().monotonic_ns;
     guard->active = now->active;
     guard->keying = (uint8_t)now->keying;
     memcpy(guard->sent_suite, now->sent_suite, sizeof guard->sent_suite);
     memcpy(guard->received_suite, now->received_suite, sizeof guard->received_suite);
+}
+
+/* What SRTP is from now on; what somebody else asked for later is newer, whoever comes first. */
+void tap_call_keys(struct tap_call *call, struct tap_path *path, const struct tap_keys *now) {
+    pthread_mutex_lock(&call->lock);
+    if (now->ticket > path->told) keep(call, path, now);
     pthread_mutex_unlock(&call->lock);
 }
 

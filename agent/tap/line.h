@@ -31,6 +31,7 @@ struct line {
     _Atomic(struct tap_call *) call; /* NULL while nobody asked for it; set once */
     _Atomic enum tap_keying keying;  /* that was agreed on */
     _Atomic pj_sock_t rtp_socket;
+    _Atomic uint64_t tickets; /* so often it was asked what SRTP is */
     struct tap_path path;
     struct below below;
 };

@@ -102,7 +102,7 @@ static void copy_name(char to[TAP_SUITE_TEXT], const pj_str_t *name) {
 
 static void tell_keys(struct line *line) {
     struct tap_call *call = atomic_load(&line->call);
-    struct tap_keys now = {0};
+    struct tap_keys now = {.ticket = atomic_fetch_add(&line->tickets, 1) + 1};
     pjmedia_transport_info info;
     pjmedia_transport_info_init(&info);
     if (!call || pjmedia_transport_get_info(line->slave, &info) != PJ_SUCCESS) return;

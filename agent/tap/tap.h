@@ -172,6 +172,7 @@ struct tap_path {
     struct tap_address local_rtp, local_rtcp, remote_rtp, remote_rtcp;
     struct tap_formats sent, received;
     uint32_t answering; /* the epoch that an answer of ours which is being made will begin */
+    uint64_t told;      /* the ticket of what SRTP was told to be */
 };
 
 /* ctypes. What a call has beside its streams. */
@@ -196,6 +197,7 @@ struct tap_srtp {
 
 /* What it is at a moment. */
 struct tap_keys {
+    uint64_t ticket; /* of who asked, drawn before: what a later one was told is newer */
     bool active;
     enum tap_keying keying;
     char sent_suite[TAP_SUITE_TEXT], received_suite[TAP_SUITE_TEXT];
@@ -249,7 +251,7 @@ void tap_call_attached(struct tap_call *call, struct tap_path *path, const struc
 void tap_call_media(struct tap_call *call, const struct tap_path *path, const struct tap_crossing *packet);
 void tap_call_srtp(struct tap_call *call, const struct tap_srtp *wanted, struct tap_srtp *known);
 void tap_call_answering(struct tap_call *call, struct tap_path *path);
-void tap_call_keys(struct tap_call *call, const struct tap_path *path, const struct tap_keys *now);
+void tap_call_keys(struct tap_call *call, struct tap_path *path, const struct tap_keys *now);
 void tap_call_dtls_end(struct tap_call *call, const struct tap_path *path, int32_t status);
 int tap_call_guards(struct tap_call *call, struct tap_guard *out, int room);
 void tap_call_sip(struct tap_call *call, int64_t real_ns, const struct tap_address *from, const struct tap_address *to,

@@ -48,6 +48,18 @@ class Path(ctypes.Structure):
         *((name, Address) for name in ("local_rtp", "local_rtcp", "remote_rtp", "remote_rtcp")),
         *((name, Formats) for name in ("sent", "received")),
         ("answering", ctypes.c_uint32),
+        ("told", ctypes.c_uint64),
+    )
+
+
+class Keys(ctypes.Structure):
+    """struct tap_keys."""
+
+    _fields_ = (
+        ("ticket", ctypes.c_uint64),
+        ("active", ctypes.c_bool),
+        ("keying", ctypes.c_int),
+        *((name, ctypes.c_char * 32) for name in ("sent_suite", "received_suite")),
     )
 
 
@@ -203,6 +215,11 @@ class Call:
     def answering(self) -> None:
         """An answer of ours is being made."""
         LIBRARY.tap_call_answering(self._call, ctypes.byref(self._path))
+
+    def keys(self, *, ticket: int, active: bool) -> None:
+        """What SRTP is, as read by whoever drew that ticket."""
+        now = Keys(ticket=ticket, active=active, keying=1 if active else 0)
+        LIBRARY.tap_call_keys(self._call, ctypes.byref(self._path), ctypes.byref(now))
 
     def guards(self) -> list[TapGuard]:
         """What SRTP came to."""
