@@ -9,7 +9,7 @@ import pytest
 
 from agent.tap.model import Fate
 from tests.component.phones import Fields, Make, PhoneProcess
-from tests.component.relay import Relay
+from tests.component.relay import Relay, bound
 from tests.component.test_pjsua_phone import connect, pair, wait_for_audio
 from tests.component.test_tap import hang_up
 
@@ -307,3 +307,30 @@ def test_the_handshake_of_rtcp_may_be_over_first(phone: Make) -> None:
         for ended in hang_up(caller, callee, call):
             assert ended["guards"][-1]["active"]
             assert fates(ended).keys() == {Fate.PASSED}
+
+
+def test_a_handshake_is_answered_at_the_address_of_the_sdp(phone: Make) -> None:
+    """Not where it comes from, which nobody reads: what of the SUT's SDP leads nowhere would be hidden by that."""
+    unread = bound()
+
+    class Elsewhere(Relay):
+        def _rtp(self, data: bytes, side: str) -> None:
+            if side == "callee":
+                unread.sendto(data, self.targets["caller"])
+            else:
+                super()._rtp(data, side)
+
+    caller, callee = phone(encryption={"usual": DTLS}), phone(encryption={"usual": DTLS})
+    relay = Elsewhere(callee.address)
+    try:
+        callee.account(f"sip:bob@{callee.address}", relay.address)
+        call, _ = connect(caller, callee, caller.account("sip:alice@example.com", relay.address))
+        for _ in range(4):
+            wait_for_audio(caller)
+        ended, answered = hang_up(caller, callee, call)
+    finally:
+        relay.close()
+        unread.close()
+    for side in (ended, answered):
+        assert side["guards"][-1]["active"]
+        assert fates(side)[Fate.PASSED] > 0
