@@ -17,11 +17,12 @@ struct totals {
     struct rtp_time time;
 };
 
-/* The last packet, if its authentication failed: what follows may show that it had none. */
+/* The last packet that SRTP refused and may have been none: what follows of them may show that. */
 struct suspect {
     bool is_one;
     uint16_t number;
     uint32_t timestamp, bytes; /* of its payload */
+    enum tap_fate fate;        /* as which it was counted */
 };
 
 struct tap_row {
@@ -139,26 +140,33 @@ static void count_audio(struct tap_counter *counter, uint32_t timestamp, double 
     if (late_ns > row->max_late_ns) row->max_late_ns = late_ns;
 }
 
+/* A plain packet is refused for what SRTP looks at first: that there are no keys, that it had its number, or its tag. */
+static bool may_be_plain(enum tap_fate fate) {
+    return fate == TAP_KEYLESS || fate == TAP_REPLAYED || fate == TAP_UNAUTHENTIC;
+}
+
 /* Packets of a plain sender fail in SRTP, as those of wrong keys do. A payload of G.711 that is as long as its timestamps
- * say, to the octet, has no authentication tag behind it (RFC 3711 §3.1), and neither has an event of four: it is plain. */
+ * say, to the octet, has no authentication tag behind it (RFC 3711 §3.1), and neither has an event of four: it is plain.
+ * What is sent beside SRTP has that between any two of its packets. */
 static void count_fate(struct tap_counter *counter, enum tap_codec codec, const struct tap_counted *packet) {
     int64_t *fates = counter->so_far.fates;
     const struct rtp_header *header = &packet->header;
     const struct suspect before = counter->suspect;
     uint32_t bytes = header->payload.wire;
     bool is_g711 = codec == TAP_PCMU || codec == TAP_PCMA;
-    bool is_suspect = packet->fate == TAP_UNAUTHENTIC && is_g711 && bytes > 0;
+    bool is_suspect = may_be_plain(packet->fate) && is_g711 && bytes > 0;
     bool follows = before.is_one && is_suspect && header->number == (uint16_t)(before.number + 1);
     bool was_plain = follows && before.bytes == bytes && header->timestamp - before.timestamp == bytes;
-    counter->suspect = (struct suspect){is_suspect, header->number, header->timestamp, bytes};
     if (was_plain) {
         counter->plain_bytes = before.bytes;
-        fates[TAP_UNAUTHENTIC]--;
+        fates[before.fate]--;
         fates[TAP_PLAIN]++;
     }
-    bool is_event = packet->fate == TAP_UNAUTHENTIC && codec == TAP_EVENT && bytes == RTP_EVENT_BYTES;
+    bool is_event = may_be_plain(packet->fate) && codec == TAP_EVENT && bytes == RTP_EVENT_BYTES;
     bool is_plain = is_event || (is_suspect && bytes == counter->plain_bytes);
-    if (is_plain) counter->suspect.bytes = 0; /* it is counted: what follows shows nothing new */
+    if (is_suspect) /* one that is counted as plain shows nothing new of what follows */
+        counter->suspect =
+            (struct suspect){true, header->number, header->timestamp, is_plain ? 0 : bytes, packet->fate};
     fates[is_plain ? TAP_PLAIN : packet->fate]++;
 }
 
