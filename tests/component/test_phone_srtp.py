@@ -334,3 +334,33 @@ def test_a_handshake_is_answered_at_the_address_of_the_sdp(phone: Make) -> None:
     for side in (ended, answered):
         assert side["guards"][-1]["active"]
         assert fates(side)[Fate.PASSED] > 0
+
+
+def test_a_line_that_asks_for_more_than_is_done_is_passed_over(phone: Make) -> None:
+    """The second of two suites is taken where the first has an MKI; the first where each has one."""
+
+    class Indexed(Relay):
+        lines = rb"a=crypto:1 \S+"
+
+        def _sip(self, data: bytes, source: tuple[str, int]) -> None:
+            if data.startswith(b"INVITE "):
+                data = re.sub(self.lines + rb" inline:[A-Za-z0-9+/=]+", lambda found: found[0] + b"|2^31|1:1", data)
+            super()._sip(data, source)
+
+    class AllIndexed(Indexed):
+        lines = rb"a=crypto:\d+ \S+"
+
+    suites = ["AES_256_CM_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_80"]
+    for path, taken in ((Indexed, suites[1]), (AllIndexed, suites[0])):
+        caller, callee = (phone(encryption={"usual": SDES | {"suites": suites}}) for _ in range(2))
+        relay = path(callee.address)
+        try:
+            callee.account(f"sip:bob@{callee.address}", relay.address)
+            call, _ = connect(caller, callee, caller.account("sip:alice@example.com", relay.address))
+            wait_for_audio(caller)
+            ended, answered = hang_up(caller, callee, call)
+        finally:
+            relay.close()
+        for side in (ended, answered):
+            assert side["guards"][-1]["sent_suite"] == taken
+            assert fates(side).keys() == {Fate.PASSED}
