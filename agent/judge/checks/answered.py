@@ -197,12 +197,18 @@ def _reached(ends: CallEnds, callee: CallLeg, finding: Finding) -> Finding:
         return inconclusive(finding, Reason.PEER_LOST, f"the callee agent was overloaded: {trouble}")
     if code is not None and code in PATH_CODES:
         return _refused(ends, callee, finding)
+    if own_doing := _own_doing(callee):
+        return inconclusive(finding, Reason.AGENT_ERROR, own_doing)
+    return noted(finding, f"the INVITE reached the callee, which answered {spoken(code or 0, callee.leg.final_phrase)}")
+
+
+def _own_doing(callee: CallLeg) -> str | None:
+    """What our own agent did of itself, rather than answer 200 at once, or 487 to a CANCEL; None where it did that."""
     if refused_by_agent(callee):
-        return inconclusive(finding, Reason.AGENT_ERROR, _itself(callee))
-    if slow_callee(callee):
-        return inconclusive(finding, Reason.AGENT_ERROR, "the callee agent had the INVITE and was slow to answer it")
-    answer = "had sent no final response" if code is None else f"answered {spoken(code, callee.leg.final_phrase)}"
-    return noted(finding, f"the INVITE reached the callee, which {answer}")
+        return _itself(callee)
+    if callee.leg.final_code is None:
+        return own_words(callee, "the callee agent had the INVITE, and ended the call before it answered")
+    return "the callee agent had the INVITE and was slow to answer it" if slow_callee(callee) else None
 
 
 def _itself(callee: CallLeg) -> str:

@@ -80,8 +80,9 @@ CASES: Final[dict[str, Case]] = {
     "nothing at all": lambda: verdict(caller(code=None, ringing=False, tries=7, ended_s=42.0), None),
     "100 only": lambda: verdict(caller(code=None, ringing=False, trying=True, ended_s=40.1), None),
     "100 and 180, the callee never had it": lambda: verdict(caller(code=None, trying=True, ended_s=40.1), None),
-    "180, the callee had it": lambda: verdict(
-        caller(code=None, trying=True, ended_s=40.1), callee(code=None, bye_sent=None, ended_s=12.0)
+    "180, the callee had it and gave it up": lambda: verdict(
+        caller(code=None, trying=True, ended_s=40.1),
+        callee(code=None, bye_sent=None, ended_s=12.0, own_reason="End of file (PJ_EEOF)"),
     ),
     "the agent gave up early": lambda: verdict(caller(code=None, ended_s=15.0, own_reason="transport error"), None),
     "a refusal that says why": refused(503, refusal={"Retry-After": "120", "Warning": '399 pbx "no route to +49"'}),

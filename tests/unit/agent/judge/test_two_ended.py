@@ -125,11 +125,19 @@ def test_a_port_that_was_closed_for_a_while_is_not_failed_for_a_call_that_came_t
 
 
 def test_an_invite_that_the_path_cancelled_at_once_is_the_paths_failure():
-    callee = {"final_code": None, "progress__answered_ms": None, "progress__bye_ms": None, "progress__ended_ms": 100.0}
+    callee = {"final_code": 487, "progress__answered_ms": 100.0, "progress__bye_ms": None, "progress__ended_ms": 100.0}
     verdict = both(caller={"final_code": 408}, callee=callee)
 
     assert verdict.reason is Reason.SIP_CODE_MISMATCH
-    assert note_of(verdict, CALLER, Check.ANSWERED) == "the INVITE reached the callee, which had sent no final response"
+    assert "the INVITE reached the callee, which answered 487" in (note_of(verdict, CALLER, Check.ANSWERED) or "")
+
+
+@pytest.mark.parametrize("caller", [GAVE_UP, {"final_code": 408}])
+def test_a_callee_that_gave_an_invite_up_by_itself_is_our_failure(caller):
+    verdict = both(caller=caller, callee=GAVE_UP | {"progress__ended_ms": 100.0, "local_reason": "End of file"})
+
+    assert (verdict.result, verdict.reason) == (Result.INCONCLUSIVE, Reason.AGENT_ERROR)
+    assert "ended the call before it answered (End of file)" in (note_of(verdict, CALLER, Check.ANSWERED) or "")
 
 
 def test_a_refusal_by_our_own_callee_is_not_the_suts():
