@@ -11,6 +11,7 @@ from tests.component.network import own_network
 from tests.component.peers.b2bua import Far, OutOfIt
 from tests.component.peers.running import Case, both, run
 from tests.component.peers.tls import TlsUas
+from tests.component.test_field_srtp import media, through
 from tests.component.test_field_tls import over_tls
 
 pytest.importorskip("pjsua2")
@@ -33,13 +34,23 @@ class Opening(Switch):
         super().invite(far)
 
 
-def load(name: str, peer: type[Switch], *, per_s: int, calls: int = CALLS) -> Case:
-    test = both(MEDIA, MEDIA, holdSeconds="5", answerTimeoutSeconds="30")
+def load(name: str, peer: type[Switch], *, per_s: int, calls: int = CALLS, keying: str | None = None) -> Case:
+    plain = both(MEDIA, MEDIA)
+    encrypted = media("Mandatory", keying=f"[{keying}]")
+    test = plain if keying is None else through(encrypted, encrypted, asked=MEDIA)
+    test = test.replace("holdSeconds: 4", "holdSeconds: 5").replace(
+        "answerTimeoutSeconds: 10", "answerTimeoutSeconds: 30"
+    )
     test = test.replace("  - name: pin\n", f"  - name: pin\n    count: {calls}\n    concurrency: {calls}\n")
     return Case(name=name, peer=peer, test=over_tls(test=test), options=("--max-calls-per-second", str(per_s)))
 
 
-LOADS = (load("20 a second", Switch, per_s=20), load("at once", Opening, per_s=10_000))
+LOADS = (
+    load("20 a second", Switch, per_s=20),
+    load("at once", Opening, per_s=10_000),
+    load("20 a second, SDES", Switch, per_s=20, keying="SDES"),
+    load("20 a second, DTLS", Switch, per_s=20, keying="DTLS"),
+)
 
 
 @pytest.mark.flood
