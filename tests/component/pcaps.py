@@ -16,14 +16,16 @@ class Datagram:
     def is_sip(self) -> bool:
         return self.payload[:1].isalpha()
 
+    # What keeps alive may have one byte, or none.
+
     @property
     def is_rtcp(self) -> bool:
-        return not self.is_sip and len(self.payload) > 1 and 192 <= self.payload[1] <= 223  # one byte keeps alive
+        return not self.is_sip and len(self.payload) > 1 and 192 <= self.payload[1] <= 223
 
     @property
     def is_dtls(self) -> bool:
         """RFC 7983 §7."""
-        return 20 <= self.payload[0] <= 63
+        return len(self.payload) > 0 and 20 <= self.payload[0] <= 63
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,9 @@ def rtp(path: str | Path, *, source: str | None = None, target: str | None = Non
     """The RTP packets from, or to, an address."""
     out = []
     for seen in read(path, link):
-        is_other = seen.is_sip or seen.is_rtcp or seen.is_dtls
-        if source not in {None, seen.source} or target not in {None, seen.target} or is_other:
+        if source not in {None, seen.source} or target not in {None, seen.target}:
+            continue  # a dump has the datagrams of other tests as well
+        if seen.is_sip or seen.is_rtcp or seen.is_dtls:
             continue
         first, second, sequence, timestamp, ssrc = struct.unpack_from(">BBHII", seen.payload)
         assert first == 0x80

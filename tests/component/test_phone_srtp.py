@@ -243,16 +243,39 @@ def test_an_alert_is_told_with_whose_it_is(phone: Make) -> None:
     assert all(guard["alert"] is None for guard in ended["guards"])
 
 
-def test_another_certificate_than_that_of_the_fingerprint_is_told(phone: Make) -> None:
+def another_fingerprint(sdp: str) -> str:
     last = re.compile(r"(a=fingerprint:.*)(.)(\r\n)")
-    with relayed(
-        phone,
-        DTLS,
-        answer=lambda sdp: last.sub(lambda found: found[1] + ("0" if found[2] != "0" else "1") + found[3], sdp),
-    ) as (caller, callee, account, _):
+    return last.sub(lambda found: found[1] + ("0" if found[2] != "0" else "1") + found[3], sdp)
+
+
+def test_another_certificate_than_that_of_the_fingerprint_is_told(phone: Make) -> None:
+    """The handshake begins once the call is up: until then the network holds it up."""
+    up: list[str] = []
+
+    def held(packet: bytes) -> bytes | None:
+        return None if is_dtls(packet) and not up else packet
+
+    with relayed(phone, DTLS, answer=another_fingerprint, spoil_back=held) as (caller, callee, account, _):
         call, _ = connect(caller, callee, account)
-        wait_for_audio(callee)  # the handshake is over before the answer comes, or behind it
+        up.append("now")
+        for _ in range(3):
+            wait_for_audio(callee)
         ended, _ = hang_up(caller, callee, call)
+    (told,) = [guard for guard in ended["guards"] if guard["done"] and guard["status"]]
+    assert told["status"] == FINGERPRINT_DIFFERS
+    assert not any(guard["active"] for guard in ended["guards"])
+
+
+def test_a_certificate_that_came_before_its_fingerprint_is_held_against_it(phone: Make) -> None:
+    """The handshake is over while it rings: no SDP says yet whose certificate that is."""
+    with relayed(phone, DTLS, answer=another_fingerprint) as (caller, callee, account, _):
+        call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
+        incoming = callee.wait("IncomingCall")["call"]
+        callee.do("ring", call=incoming)
+        for _ in range(2):
+            wait_for_audio(caller)
+        callee.do("answer", call=incoming, code=200)
+        ended = caller.wait("CallEnded", call=call)
     (told,) = [guard for guard in ended["guards"] if guard["done"] and guard["status"]]
     assert told["status"] == FINGERPRINT_DIFFERS
     assert not any(guard["active"] for guard in ended["guards"])

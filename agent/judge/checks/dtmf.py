@@ -234,12 +234,16 @@ def _to_callee(ends: CallEnds, finding: Finding) -> Finding:
         return finding
     if sent != planned and _without_telephone_event(caller):
         return _not_negotiated(finding, caller)
-    few = _short_of(callee.digits_received, sent, planned)
-    overtaken_ = overtaken(caller, callee.digits_received, planned, callee)
-    missing = f"the caller had sent only {quoted(sent)}" if few else overtaken_
-    if missing is not None:
+    if (missing := _never_came(caller, callee, planned)) is not None:
         return inconclusive(finding, Reason.NOT_MEASURED, missing)
     return noted(finding, f"the caller sent {quoted(sent)}: {fate(sent, callee.digits_received, 'callee')}")
+
+
+def _never_came(caller: CallLeg, callee: CallLeg, planned: str) -> str | None:
+    """Why digits that the callee lacks may not have been on the way to it at all, or too late; None: they were."""
+    if _short_of(callee.digits_received, caller.digits_sent, planned):
+        return f"the caller had sent only {quoted(caller.digits_sent)}"
+    return overtaken(caller, callee.digits_received, planned, callee)
 
 
 def _to_caller(ends: CallEnds, finding: Finding) -> Finding:
