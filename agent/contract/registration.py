@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from agent.contract.connection import Connection
 from agent.contract.document import Document
-from agent.contract.observation import Asked, SipMessage
+from agent.contract.observation import Asked, SipMessage, Trouble
 from agent.contract.verdict import Role
 
 
@@ -27,8 +27,10 @@ class RegistrationOutcome(StrEnum):
 class Bindings(Document, frozen=True, kw_only=True, omit_defaults=True):
     """What the registrar's 2xx say of the address of record (RFC 3261 §10.3): each lists all its bindings."""
 
-    own: bool = True
-    """Every one of them lists ours."""
+    own: bool | None = True
+    """Every one of them lists ours. None: it may stand behind what is read of one (256 Contacts)."""
+    whole: bool = True
+    """False: one of them lists more than is read of it."""
     granted_s: tuple[int | None, ...] = ()
     """For how long, each figure once: our binding's `expires`, else Expires (RFC 3261 §10.2.4); null: not said."""
     others: tuple[str, ...] = ()
@@ -51,6 +53,8 @@ class Lapse(Document, frozen=True, kw_only=True, omit_defaults=True):
     code: int | None = None
     phrase: str | None = None
     asked: Asked = Asked()
+    trouble: Trouble = Trouble()
+    """Of the agent, while it waited for that response."""
 
 
 class Leaving(Document, frozen=True, kw_only=True, omit_defaults=True):
@@ -63,9 +67,11 @@ class Leaving(Document, frozen=True, kw_only=True, omit_defaults=True):
     unfinished: bool = False
     """The agent stopped waiting before that."""
     phrase: str | None = None
-    bound: bool = False
-    """Its 2xx lists our binding still."""
+    bound: bool | None = False
+    """Its 2xx lists our binding still. None: it lists more than is read."""
     asked: Asked = Asked()
+    trouble: Trouble = Trouble()
+    """Of the agent, from when it asked for that."""
 
 
 class RegistrationObservation(
@@ -85,6 +91,8 @@ class RegistrationObservation(
     phrase: str | None = None
     asked: Asked = Asked()
     """The REGISTER, with all its tries."""
+    trouble: Trouble = Trouble()
+    """Of the agent, from the making of its account to the end of the first attempt."""
     local_reason: str | None = None
     duration_ms: float | None = None
     expires_s: int | None = None

@@ -13,7 +13,7 @@ ENDED_LATER_MS: Final = 1000.0
 """Two ends of a call last equally long, but for how long its 200 and its BYE travelled. An end that lasted this much
 longer than the other was not what ended it."""
 
-_UNBOUND: Final = (Check.REGISTERED, Check.CONNECTION, Check.REFRESHED)
+_UNBOUND: Final = (Check.REGISTERED, Check.CONNECTION, Check.REFRESHED, Check.BINDING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class CallEnds:
     @property
     def unbound(self) -> tuple[Finding, ...]:
         """Of these, what says that an agent was not registered, or may not have been."""
-        return tuple(f for f in self.registration if f.check in _UNBOUND or f.reason is Reason.BINDING_MISSING)
+        return tuple(f for f in self.registration if f.check in _UNBOUND and f.reason is not Reason.STRAY_BINDING)
 
     @property
     def callee_died(self) -> Gone | None:

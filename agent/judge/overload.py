@@ -69,6 +69,11 @@ def call_troubles(health: Health, media_ms: float) -> Mapping[Excuse, str]:
     return _by_kind({Excuse.LATE: late, Excuse.DROPPED: (_dropped(whole.socket_drops),)})
 
 
+def register_troubles(waiting: Trouble) -> Mapping[Excuse, str]:
+    """What it may have broken of a REGISTER, while that waited for its response."""
+    return call_troubles(Health(setup=waiting), 0.0)
+
+
 def _by_kind(troubles: Mapping[Excuse, Iterable[str | None]]) -> dict[Excuse, str]:
     texts = {kind: "; ".join(text for text in found if text is not None) for kind, found in troubles.items()}
     return {kind: text for kind, text in texts.items() if text}

@@ -10,6 +10,8 @@ from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.checks import RULE_OF, RULES
 from agent.judge.checks.check import Fault, nothing_of_a_registration
 from agent.judge.ends import Gone
+from agent.judge.overload import register_troubles
+from agent.judge.reasons import ROW_OF
 from agent.judge.words import joined
 
 REGISTRATION: Final = "registration"
@@ -24,8 +26,18 @@ def registration_faults(plan: Plan, told: Sequence[RegistrationObservation]) -> 
         note = "no REGISTER was reported"
         return [(Check.REGISTERED, Fault(reason=Reason.NOT_MEASURED, expected="200", note=note))]
     where = next((stage.registrar for stage in plan.stages if stage.endpoint == seen.endpoint), None)
-    faults = [(rule.check, fault) for rule in RULES for fault in rule.registration(plan, seen)]
+    faults = [(rule.check, _excused(fault)) for rule in RULES for fault in rule.registration(plan, seen)]
     return [(check, fault if where is None else _at(fault, where)) for check, fault in faults]
+
+
+def _excused(fault: Fault) -> Fault:
+    """What broke may be the doing of the agent itself (truth rules 3, 11)."""
+    kinds = ROW_OF[fault.reason].excused_by
+    troubles = {} if fault.trouble is None else register_troubles(fault.trouble)
+    trouble = [text for kind, text in troubles.items() if kind in kinds]
+    if not trouble:
+        return fault
+    return replace(fault, reason=Reason.AGENT_OVERLOADED, note=f"the agent was overloaded: {'; '.join(trouble)}")
 
 
 def _at(fault: Fault, where: str) -> Fault:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from agent.contract.observation import Asked, SipMessage, Target
+from agent.sip.bindings import MAX_BINDINGS
 
 
 def often(count: int) -> str:
@@ -72,6 +73,9 @@ MAX_START: Final = 80
 CHALLENGED: Final = (401, 407)
 UNAUTHORIZED: Final = (*CHALLENGED, 403)
 """Refusals that credentials, or their lack, may have brought about."""
+
+
+MANY: Final = f"the 200 lists more than the {MAX_BINDINGS} bindings that are read of one"
 
 
 def beyond_us(challenge: str) -> str:

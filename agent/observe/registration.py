@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from agent.contract.connection import Connection
-from agent.contract.observation import Asked, SipMessage
+from agent.contract.observation import Asked, SipMessage, Trouble
 from agent.contract.registration import Bindings, Lapse, Leaving, RegistrationObservation, RegistrationOutcome
 from agent.contract.verdict import Role
 from agent.observe.asking import tries_told
 from agent.observe.connections import connections
 from agent.observe.signalling import crossings, kept_messages, kept_unparsed, ms
 from agent.phone.protocol import Event, MessageSeen, NotSent, PortClosed, RegistrationConcluded, Unparsed
-from agent.sip.bindings import Binding, bindings, expires_s, kept, same_place
+from agent.sip.bindings import Binding, bindings, expires_s, has_more, kept, same_place
 from agent.sip.dialogs import Registering, kept_contacts, registrations
 from agent.sip.transactions import Conversation
 from agent.tap.model import TapConnection
@@ -26,6 +26,16 @@ MAX_GRANTED: Final = 4
 MAX_URI: Final = 120
 NOT_SAID_S: Final = 3600
 """How long a binding holds where neither the request nor its 2xx says (as our SIP stack has it)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """A stretch of time in which a REGISTER of ours, with all its tries, had no 2xx yet."""
+
+    began_s: float
+    """When it was asked for, or crossed first."""
+    trouble: Trouble
+    """Of the agent, within it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +55,14 @@ class Beside:
     """The agent stopped waiting before the last REGISTER could have had its answer."""
     leaves: bool = False
     """The agent was to take its binding back, and all there is to wait for is over."""
+    waits: Sequence[Wait] = ()
+    """As they came."""
+
+    def trouble(self, attempt: Registering | None) -> Trouble:
+        """Of the agent, while an attempt waited; None: none crossed. Without figures where nobody measured it."""
+        before = [wait for wait in self.waits if attempt is not None and wait.began_s <= attempt.began_s]
+        its = before[-1:] or self.waits[:1]
+        return its[0].trouble if its else Trouble()
 
 
 def observe_registration(
@@ -73,6 +91,7 @@ def observe_registration(
         code=final.code if final else None,
         phrase=final.first.head.phrase if final else None,
         asked=tries_told(first.tries, final, beside.closed) if first else Asked(),
+        trouble=beside.trouble(first),
         local_reason=_local_reason(concluded, beside),
         duration_ms=ms(first.began_s, final.at_s) if first and final else None,
         expires_s=_asked_s(first) if first else None,
@@ -149,11 +168,12 @@ def _bindings(holding: Sequence[Registering]) -> Bindings | None:
     granted = [attempt for attempt in holding if _is_granted(attempt)]
     if not granted:
         return None
-    listed = [_listed(attempt) for attempt in granted]
+    listed = [_is_listed(attempt) for attempt in granted]
     others = max((_others(attempt) for attempt in granted), key=len)
     return Bindings(
-        own=all(own is not None for own in listed),
-        granted_s=_told_s([_granted_s(attempt) for attempt in granted]),
+        own=False if False in listed else None if None in listed else True,
+        whole=not any(_is_cut(attempt) for attempt in granted),
+        granted_s=_told_s([_granted_s(attempt) for attempt in granted if _is_listed(attempt) is not None]),
         others=tuple(one.uri[:MAX_URI] for one in others[:MAX_OTHERS]),
         others_left_out=max(0, len(others) - MAX_OTHERS),
     )
@@ -166,6 +186,17 @@ def _told_s(granted_s: Sequence[int | None]) -> tuple[int | None, ...]:
     ends = [min(said), max(said)] if said else []
     first = dict.fromkeys([*(one for one in once if one is None), *ends, *once])
     return tuple(one for one in once if one in list(first)[:MAX_GRANTED])
+
+
+def _is_listed(attempt: Registering) -> bool | None:
+    """Our binding is in the 2xx. None: it may be behind what is read of it."""
+    if _listed(attempt) is not None:
+        return True
+    return None if _is_cut(attempt) else False
+
+
+def _is_cut(attempt: Registering) -> bool:
+    return attempt.final is not None and has_more(attempt.final.first.text)
 
 
 def _listed(attempt: Registering) -> Binding | None:
@@ -269,6 +300,7 @@ def _lapse(attempt: Registering, due_s: float, began_s: float, beside: Beside) -
         code=final.code if final else None,
         phrase=final.first.head.phrase if final else None,
         asked=tries_told(attempt.tries, final),
+        trouble=beside.trouble(attempt),
     )
 
 
@@ -280,10 +312,12 @@ def _leaving(leaving: Sequence[Registering], beside: Beside) -> Leaving | None:
         return Leaving(sent=False)
     text = last.final.first.text if last.final else ""
     own = bindings(last.tries[-1].request.first.text)
+    is_bound = any(same_place(one.uri, it.uri) for one in kept(text) for it in own)
     return Leaving(
         code=last.final.code if last.final else None,
         phrase=last.final.first.head.phrase if last.final else None,
-        bound=any(same_place(one.uri, it.uri) for one in kept(text) for it in own),
+        bound=None if not is_bound and has_more(text) else is_bound,
         unfinished=beside.hurried,
         asked=tries_told(last.tries, last.final),
+        trouble=beside.trouble(last),
     )

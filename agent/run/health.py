@@ -168,6 +168,7 @@ class Sentinel:
     def __init__(self) -> None:
         self._lateness = Lateness()
         self._lock = threading.Lock()
+        self._due_s: float | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sentinel", daemon=True)
 
@@ -179,20 +180,22 @@ class Sentinel:
         """Ends the thread."""
         self._stopped.set()
         self._thread.join()
+        self._due_s = None
 
     def worst_ms(self, begin_s: float) -> float | None:
-        """Worst lateness since then; None when it has not run since."""
+        """Worst lateness since then, what is late still too; None when it has not run since."""
         with self._lock:
+            late_s = 0.0 if self._due_s is None else time.monotonic() - self._due_s
             worst_s = self._lateness.worst_since(begin_s)
-        return _ms(worst_s)
+        return _ms(late_s if late_s > SENTINEL_PERIOD_S and late_s > (worst_s or 0.0) else worst_s)
 
     def _run(self) -> None:
-        due_s = time.monotonic() + SENTINEL_PERIOD_S
+        self._due_s = due_s = time.monotonic() + SENTINEL_PERIOD_S
         while not self._stopped.wait(max(0.0, due_s - time.monotonic())):
             now_s = time.monotonic()
             with self._lock:
                 self._lateness.add(now_s, max(0.0, now_s - due_s))
-            due_s = now_s + SENTINEL_PERIOD_S
+                self._due_s = due_s = now_s + SENTINEL_PERIOD_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +241,11 @@ class HealthMonitor:
     def begin(self, now_s: float) -> Window:
         """A stretch of a leg begins."""
         self.sample(now_s)
-        return Window(began_s=now_s, throttled_ms=self._throttled_ms, socket_drops=self._drops)
+        return self.began(now_s)
+
+    def began(self, at_s: float) -> Window:
+        """One that began before now: from what was read last, which is to be shortly before."""
+        return Window(began_s=at_s, throttled_ms=self._throttled_ms, socket_drops=self._drops)
 
     def end(self, window: Window, now_s: float) -> Trouble:
         """What happened since."""

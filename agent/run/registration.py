@@ -26,7 +26,9 @@ from agent.phone.protocol import (
     SipAccount,
     Unparsed,
 )
+from agent.run.health import HealthMonitor
 from agent.run.inputs import InputMissingError
+from agent.run.waits import Waits
 from agent.sip.text import CALL_ID, SipHead
 from agent.tap.model import TapConnection
 
@@ -72,16 +74,16 @@ class Registration:
     """The account at one stage's endpoint, from its making to its end."""
 
     def __init__(
-        self, *, plan: Plan, stage: Stage, phone: Phone, clock: Clock, login: Login | None, past: Registration | None
-    ) -> None:
+        self, *, plan: Plan, stage: Stage, phone: Phone, clock: Clock, health: HealthMonitor, login: Login | None,
+        past: Registration | None,
+    ) -> None:  # fmt: skip
         """Makes the account; registers where the plan says so. `past`: the one before, whose messages may linger."""
-        self._plan = plan
-        self._stage = stage
-        self._phone = phone
-        self._clock = clock
+        self._plan, self._stage = plan, stage
+        self._phone, self._clock = phone, clock
         self._began_s = self._asked_s = clock.monotonic_s()
         """The latter: when its last REGISTER was handed over, or crossed; retransmissions left out."""
         self._asked_cseq = 0
+        self._waits = Waits(health, self._began_s)
         self._left_by_s: float | None = None
         self._past_call_ids: frozenset[str] = past.call_ids if past else frozenset()
         self.call_ids: frozenset[str] = self._past_call_ids
@@ -141,6 +143,7 @@ class Registration:
             case PutOff(head=head) if head and head.method == "REGISTER":
                 self._waiting = event
                 self._asked_s = event.at_s
+                self._waits.begin(event.at_s)
             case ConnectionSeen():
                 self.carriers.saw(event)
             case NotSent(head=head) if head and head.method == "REGISTER":
@@ -157,6 +160,10 @@ class Registration:
 
     def _note(self, message: MessageSeen, head: SipHead) -> None:
         call_id = head.call_id
+        if message.sent:
+            self._waits.begin(message.at_s)
+        elif call_id in self.call_ids and head.code is not None and 200 <= head.code < 300:
+            self._waits.end(self._clock.monotonic_s())
         if message.sent and head.cseq > self._asked_cseq:
             self._asked_s, self._asked_cseq = message.at_s, head.cseq
         if len(self._messages) < (MAX_MESSAGES if call_id in self.call_ids else MAX_STRANGE) or message.sent:
@@ -202,14 +209,15 @@ class Registration:
             at_s=self._clock.monotonic_s(),
             last_word=None if self._word is self._first_word else self._word,
             leaves=self._takes_back,
-            hurried=self._waits and self._word is None and not self._closed and not self._is_overdue,
+            hurried=self._is_waiting and self._word is None and not self._closed,
+            waits=self._waits.so_far(self._clock.monotonic_s()),
         )
         return observe_registration(
             self._plan.role, self._stage.endpoint, self._messages, self._first_word, beside
         )  # fmt: skip
 
     @property
-    def _waits(self) -> bool:
+    def _is_waiting(self) -> bool:
         """For what the first attempt comes to, or the last REGISTER."""
         return self.observation is None or self._takes_back
 
@@ -218,11 +226,20 @@ class Registration:
 
     @property
     def _is_settled(self) -> bool:
-        """Why its connection did not come up is told just after the stack's word that it could not send."""
-        if self._unsent is None or self._word is None:
+        """Why its connection did not come up is told just after the stack's word that it could not send.
+
+        What came for it in time, and was read too late, likewise: the stack's timers may be ahead of its sockets.
+        """
+        if self._word is None or self._clock.monotonic_s() >= self._word.at_s + SETTLE_S:
             return True
-        opening = any(one.up_s is None and one.closed_s is None for one in self._carried())
-        return not opening or self._clock.monotonic_s() >= self._word.at_s + SETTLE_S
+        if self._unsent is None:
+            return self._word.active or self._is_answered
+        return not any(one.up_s is None and one.closed_s is None for one in self._carried())
+
+    @property
+    def _is_answered(self) -> bool:
+        last = self._messages[-1].head if self._messages else None
+        return last is not None and last.code is not None and last.code >= 200
 
     @property
     def _is_late(self) -> bool:
@@ -271,6 +288,8 @@ class Registration:
             self._takes_back = True
             self._left_by_s += REGISTERING_S
             self._asked_s = self._clock.monotonic_s()
+            self._waits.end(self._asked_s)
+            self._waits.begin(self._asked_s)
             self._word = None
         elif self._has_ended:
             self._is_untold = True
@@ -279,6 +298,6 @@ class Registration:
 
     def left(self) -> bool:
         """After leave: there is nothing more to wait for."""
-        if self._takes_back and (self._word is not None or self._is_overdue):
+        if self._takes_back and ((self._word is not None and self._is_settled) or self._is_overdue):
             return True
         return self._left_by_s is not None and self._clock.monotonic_s() >= self._left_by_s

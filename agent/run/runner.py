@@ -171,11 +171,16 @@ class Runner:
             self._handle(event)
         self._timers.run(self._clock.monotonic_s())
         self._evidence.poll()
+        self._was_late(now_s + wait_s, woke_s)  # before what did not come in time is told for it
+        self._tell_lapse()
         self._advance(self._signals.poll())
         self._tell_progress()
-        # What became due while it slept too long, or was busy with something else, was late by that much.
-        done_s = self._clock.monotonic_s()
-        self._health.loop_was_late(done_s, max(woke_s - now_s - wait_s, done_s - woke_s))
+        self._was_late(now_s + wait_s, woke_s)
+
+    def _was_late(self, due_s: float, woke_s: float) -> None:
+        """What became due while it slept too long, or was busy with something else, was late by that much."""
+        now_s = self._clock.monotonic_s()
+        self._health.loop_was_late(now_s, max(woke_s - due_s, now_s - woke_s))
 
     @property
     def active(self) -> int:
@@ -194,8 +199,6 @@ class Runner:
                 self._health.stack_was_late(now_s, unread_s)
         if self._registration is not None:
             self._registration.handle(event)
-            if (lapsed := self._registration.lapsed()) is not None:
-                self._registered(lapsed)
         if isinstance(event, ConnectionSeen):
             self._connected(event.connection)
         self._ports.handle(event)
@@ -274,7 +277,7 @@ class Runner:
         self._evidence.take(seen, None, self._report.registration, broken=broken)
 
     def _watch_health(self) -> None:
-        if self._book.open:
+        if self._book.open or self._registration is not None:
             self._health.sample(self._clock.monotonic_s())
         self._timers.at(self._clock.monotonic_s() + HEALTH_S, self._watch_health)
 
@@ -323,10 +326,15 @@ class Runner:
             stage=stage,
             phone=self._phone,
             clock=self._clock,
+            health=self._health,
             login=self._login,
             past=self._registration,
         )
         self._phase = Phase.REGISTERING
+
+    def _tell_lapse(self) -> None:
+        if self._registration is not None and (lapsed := self._registration.lapsed()) is not None:
+            self._registered(lapsed)
 
     def _has_left(self) -> bool:
         """Of a registration that was taken back, all is told then."""

@@ -131,7 +131,8 @@ class FakePhone:
         self._send(request("REGISTER", call_id, cseq=9, extra=f"{CONTACT}Expires: 0\r\n"))
         if self.peer.answers_unregister:
             self.received(response(200, call_id, cseq=9, method="REGISTER"), ANSWER_S)
-            self.at(ANSWER_S, RegistrationConcluded, account=account, active=False, local_reason="")
+        over_s = ANSWER_S if self.peer.answers_unregister else TIMER_F_S
+        self.at(over_s, RegistrationConcluded, account=account, active=False, local_reason="")
 
     def call(self, account, to, headers, playback, redirects=None):
         headers = {header.name: header.value for header in headers}

@@ -166,7 +166,7 @@ def slow_callee(leg: CallLeg) -> bool:
 # As both ends have it
 
 
-_UNTOLD: Final = (Reason.NOT_MEASURED, Reason.AGENT_ERROR)
+_UNTOLD: Final = (Reason.NOT_MEASURED, Reason.AGENT_ERROR, Reason.AGENT_OVERLOADED)
 """Of a registration: whether the agent had one is not known."""
 
 

@@ -6,7 +6,7 @@ from agent.contract.plan import Plan
 from agent.contract.registration import Bindings, RegistrationObservation
 from agent.contract.verdict import Check, Reason
 from agent.judge.checks.check import CheckRule, Fault, Row
-from agent.judge.words import listed, many
+from agent.judge.words import MANY, listed, many
 
 
 def _bound(plan: Plan, seen: RegistrationObservation) -> list[Fault]:
@@ -14,18 +14,23 @@ def _bound(plan: Plan, seen: RegistrationObservation) -> list[Fault]:
     if found is None:
         return []
     faults = []
-    if not found.own:
+    if found.own is None:
+        faults.append(Fault(reason=Reason.NOT_MEASURED, expected="the agent's own", note=MANY))
+    elif not found.own:
         observed = f"only {_named(found)}" if found.others else "no binding"
         faults.append(Fault(reason=Reason.BINDING_MISSING, expected="the agent's own", observed=observed))
     most = plan.account.registration.expect.max_bindings
     if most is not None and _count(found) > most:
         observed = f"{many(_count(found), 'binding')}, {_named(found)} beside the agent's"
         faults.append(Fault(reason=Reason.STRAY_BINDING, expected=f"{most} at most", observed=observed))
+    elif most is not None and not found.whole:
+        faults.append(Fault(reason=Reason.NOT_MEASURED, expected=f"{most} at most", note=MANY))
     return faults
 
 
 def _count(found: Bindings) -> int:
-    return found.own + len(found.others) + found.others_left_out
+    """At least."""
+    return bool(found.own) + len(found.others) + found.others_left_out
 
 
 def _named(found: Bindings) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from agent.contract.call import Behaviour, Call
 from agent.contract.expect import Expect, ExpectLeg
+from agent.contract.observation import Trouble
 from agent.contract.plan import Plan
 from agent.contract.registration import RegistrationObservation
 from agent.contract.verdict import Check, Finding, Reason, Result
@@ -89,6 +90,8 @@ class Fault:
     expected: str | None = None
     observed: str | None = None
     note: str | None = None
+    trouble: Trouble | None = None
+    """Of the agent while what it is about was under way; None: of no such thing can it come."""
 
 
 def nothing_of_a_registration(_: Plan, __: RegistrationObservation) -> list[Fault]:

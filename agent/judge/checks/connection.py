@@ -1,6 +1,7 @@
 """connection: a TCP or TLS connection of an agent to the SUT came up, and carried each request that began on it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from agent.contract.connection import Connection, Ending
@@ -100,8 +101,11 @@ def connection(leg: CallLeg) -> list[Finding]:
 
 def _registering(plan: Plan, seen: RegistrationObservation) -> list[Fault]:
     """A REGISTER, the first or a refresh, had no response because of what became of its connection."""
-    unanswered = seen.code is None or (seen.lapse is not None and seen.lapse.code is None)
-    return broken(seen.connections, plan) if unanswered else []
+    lapse = seen.lapse if seen.lapse is not None and seen.lapse.code is None else None
+    if seen.code is not None and lapse is None:
+        return []
+    trouble = seen.trouble if lapse is None else lapse.trouble
+    return [replace(fault, trouble=trouble) for fault in broken(seen.connections, plan)]
 
 
 RULE: Final = CheckRule(

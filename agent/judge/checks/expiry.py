@@ -7,7 +7,7 @@ from agent.contract.registering import ExpectRegistration
 from agent.contract.registration import RegistrationObservation
 from agent.contract.verdict import Check, Reason
 from agent.judge.checks.check import CheckRule, Fault, Row
-from agent.judge.words import joined, listed
+from agent.judge.words import MANY, joined, listed
 
 
 def _expiry(plan: Plan, seen: RegistrationObservation) -> list[Fault]:
@@ -17,7 +17,8 @@ def _expiry(plan: Plan, seen: RegistrationObservation) -> list[Fault]:
         return []
     granted = seen.bindings.granted_s
     if all(_is_within(one, expect) for one in granted):
-        return []
+        is_whole = seen.bindings.own is not None
+        return [] if is_whole else [Fault(reason=Reason.NOT_MEASURED, expected=expected, note=MANY)]
     observed = listed("a time that it does not say" if one is None else f"{one} s" for one in granted)
     note = None if seen.expires_s is None else f"the agent asked for {seen.expires_s} s"
     return [Fault(reason=Reason.REGISTRATION_EXPIRY_MISMATCH, expected=expected, observed=observed, note=note)]

@@ -5,7 +5,7 @@ from typing import Final
 from agent.contract.plan import Plan
 from agent.contract.registration import Lapse, RegistrationObservation
 from agent.contract.verdict import Check, Reason
-from agent.judge.checks.check import CheckRule, Fault, Row
+from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Fault, Row
 from agent.judge.checks.connection import broken
 from agent.judge.words import beyond_us, challenged, joined, often, seconds, spoken, unread
 
@@ -29,7 +29,9 @@ def _refreshed(plan: Plan, seen: RegistrationObservation) -> list[Fault]:
         *asked.why,
         f"{often(count)} before it was refreshed in time" if count else None,
     )
-    return [Fault(reason=Reason.REFRESH_FAILED, expected=EXPECTED, observed=_observed(lapse), note=note)]
+    trouble = None if _is_refused(lapse) else lapse.trouble  # whoever was late: that came
+    failed = Reason.REFRESH_FAILED
+    return [Fault(reason=failed, expected=EXPECTED, observed=_observed(lapse), note=note, trouble=trouble)]
 
 
 def _ours(lapse: Lapse) -> str | None:
@@ -40,11 +42,14 @@ def _ours(lapse: Lapse) -> str | None:
         return "our SIP stack sent no refresh in time"
     if lapse.asked.unanswerable is not None:
         return beyond_us(lapse.asked.unanswerable)
-    is_refused = lapse.code is not None and lapse.code >= 300
     left_ms = lapse.due_ms - lapse.sent_ms
-    if left_ms < IN_TIME_MS and not is_refused:
+    if left_ms < IN_TIME_MS and not _is_refused(lapse):
         return f"our SIP stack sent the refresh {seconds(left_ms)} before the binding ran out"
     return None
+
+
+def _is_refused(lapse: Lapse) -> bool:
+    return lapse.code is not None and lapse.code >= 300
 
 
 def _observed(lapse: Lapse) -> str:
@@ -67,6 +72,7 @@ RULE: Final = CheckRule(
             usually="A registrar that was restarted or lost its database in between, a nonce or a CSeq that it does "
             "not take twice, or a replica that does not know what another one granted.",
             look="The registrar's log at that time; whether replicas share their bindings and nonces.",
+            excused_by=LATE_OR_DROPPED,
         ),
     ),
     subject="refresh",

@@ -5,7 +5,7 @@ from typing import Final
 from agent.contract.plan import Plan
 from agent.contract.registration import RegistrationObservation, RegistrationOutcome
 from agent.contract.verdict import Check, Reason
-from agent.judge.checks.check import CheckRule, Fault, Row
+from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Fault, Row
 from agent.judge.checks.connection import broken
 from agent.judge.words import beyond_us, challenged, joined, often, refused, spoken, unread
 
@@ -31,7 +31,7 @@ def _registered(plan: Plan, seen: RegistrationObservation) -> list[Fault]:
     if reason is Reason.REGISTRATION_TIMEOUT:
         observed = "no final response"
     note = joined(*_notes(seen)) or ("the SIP stack did not say why" if observed is None else None)
-    return [Fault(reason=reason, expected="200", observed=observed, note=note)]
+    return [Fault(reason=reason, expected="200", observed=observed, note=note, trouble=seen.trouble)]
 
 
 def _is_on_the_wire(seen: RegistrationObservation) -> bool:
@@ -77,6 +77,7 @@ RULE: Final = CheckRule(
             "another address than it came from, or the registrar waits for its database.",
             look="Whether the endpoint's pod answers OPTIONS from the agent's node; policies between the two "
             "namespaces; the registrar's log.",
+            excused_by=LATE_OR_DROPPED,
         ),
     ),
     subject="registration",

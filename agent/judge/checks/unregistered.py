@@ -5,9 +5,9 @@ from typing import Final
 from agent.contract.plan import Plan
 from agent.contract.registration import Leaving, RegistrationObservation
 from agent.contract.verdict import Check, Reason
-from agent.judge.checks.check import CheckRule, Fault, Row
+from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Fault, Row
 from agent.judge.checks.connection import crossed
-from agent.judge.words import beyond_us, challenged, joined, often, spoken
+from agent.judge.words import MANY, beyond_us, challenged, joined, often, spoken
 
 EXPECTED: Final = "200 without its binding"
 
@@ -15,7 +15,7 @@ EXPECTED: Final = "200 without its binding"
 def _unregistered(_: Plan, seen: RegistrationObservation) -> list[Fault]:
     """RFC 3261 §10.2.2, §10.3: at the end of the endpoint's calls."""
     leaving = seen.leaving
-    if leaving is None or (leaving.code is not None and leaving.code < 300 and not leaving.bound):
+    if leaving is None or (leaving.code is not None and leaving.code < 300 and leaving.bound is False):
         return []
     if (ours := _ours(seen, leaving)) is not None:
         return [Fault(reason=Reason.NOT_MEASURED, expected=EXPECTED, note=ours)]
@@ -27,7 +27,9 @@ def _unregistered(_: Plan, seen: RegistrationObservation) -> list[Fault]:
         *asked.why,
     )
     observed = f"{said} that lists it still" if leaving.bound else said
-    return [Fault(reason=Reason.UNREGISTER_FAILED, expected=EXPECTED, observed=observed, note=note)]
+    trouble = leaving.trouble if leaving.code is None else None  # whoever was late: that came
+    failed = Reason.UNREGISTER_FAILED
+    return [Fault(reason=failed, expected=EXPECTED, observed=observed, note=note, trouble=trouble)]
 
 
 def _ours(seen: RegistrationObservation, leaving: Leaving) -> str | None:
@@ -36,6 +38,8 @@ def _ours(seen: RegistrationObservation, leaving: Leaving) -> str | None:
         return "the REGISTER that takes the binding back did not leave the agent"
     if leaving.asked.unanswerable is not None:
         return beyond_us(leaving.asked.unanswerable)
+    if leaving.bound is None:
+        return MANY
     if leaving.unfinished:
         return "its answer was not waited for to the end"
     if leaving.code is None and crossed(seen.connections, "REGISTER"):
@@ -56,6 +60,7 @@ RULE: Final = CheckRule(
             "asks for less than its minimum (423 is not for 0: RFC 3261 §10.3); or it has ended.",
             look="The registrar's handling of `Expires: 0`; the messages of the registration. Calls to the URI go to "
             "an address where nobody is until the binding runs out.",
+            excused_by=LATE_OR_DROPPED,
         ),
     ),
     subject="unregistering",

@@ -12,7 +12,7 @@ from agent.contract.result import AgentResult, ProgressLine, decode_line, decode
 from agent.contract.verdict import Role
 from agent.report.evidence import Evidence
 from agent.report.lines import Report
-from agent.run.health import HealthMonitor, SocketDrops
+from agent.run.health import HealthMonitor, SocketDrops, UdpSocket
 from agent.run.playlist import Playlist
 from agent.run.runner import Runner
 from tests.unit.fake_clock import FakeClock
@@ -102,6 +102,9 @@ class World:
         self.doors: list[FakeDoor] = []
         self.refuses_at = lambda _at_s: False
         """Whether a keep-alive that is sent then (since the start) comes back as ICMP port unreachable."""
+        self.deaf_at_s: set[float] = set()
+        """When the kernel drops a datagram at the agent's SIP socket, since the start."""
+        self.lateness_ms = 1.0
         self.runner = Runner(
             plan=the_plan,
             phone=self.phone,
@@ -109,13 +112,21 @@ class World:
             signals=Script(self.clock, one_stage() if steps is None else steps),
             stop_asked=lambda: self.clock.now_s - 1000 >= self.terminated_s,
             clock=self.clock,
-            health=HealthMonitor(throttled=lambda: 0.0, drops=SocketDrops(list, None), worst_ms=lambda _: 1.0),
+            health=HealthMonitor(
+                throttled=lambda: 0.0,
+                drops=SocketDrops(self._sockets, 5060),
+                worst_ms=lambda _: self.lateness_ms,
+            ),
             playlist=Playlist(tmp_path, the_plan.wav_directory),
             evidence=Evidence(the_plan, self.clock),
             report=Report(plan=the_plan, plan_sha256="digest", write_line=self._line, write_result=self._result),
             open_door=self._open_door,
             on_leg=lambda _: None,
         )
+
+    def _sockets(self) -> list[UdpSocket]:
+        dropped = sum(1000 + at_s <= self.clock.now_s for at_s in self.deaf_at_s)
+        return [UdpSocket(inode="1", port=5060, drops=dropped)]
 
     def _open_door(self, peer: str) -> FakeDoor:
         self.doors.append(FakeDoor(peer, self.clock, self._refused))

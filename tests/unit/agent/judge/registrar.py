@@ -6,9 +6,10 @@ A good one: 300 s asked and granted, a refresh after 295 s, taken back after 400
 from collections.abc import Iterable
 from typing import Any, Final
 
+from agent.contract.observation import Trouble
 from agent.contract.registration import RegistrationObservation
 from agent.contract.verdict import Role
-from agent.observe.registration import Beside, observe_registration
+from agent.observe.registration import Beside, Wait, observe_registration
 from agent.phone.protocol import AccountId, MessageSeen, RegistrationConcluded
 from tests.unit.sip_messages import message, request, response
 
@@ -50,6 +51,11 @@ SOON: Final = (asked(200.0, 3, expires=0), said(200.1, 3, extra=""))
 
 def word(at_s: float, *, active: bool) -> RegistrationConcluded:
     return RegistrationConcluded(at_s=at_s, account=AccountId(1), active=active, local_reason="")
+
+
+def waiting(**trouble: Any) -> dict[str, Any]:
+    """An agent in trouble all the time, for `registering`."""
+    return {"waits": (Wait(began_s=0.0, trouble=Trouble(**trouble)),)}
 
 
 def registering(*parts: Iterable[MessageSeen], **changes: Any) -> RegistrationObservation:

@@ -5,14 +5,17 @@ from typing import Any
 
 import pytest
 
+from agent.contract.observation import Trouble
 from agent.contract.plan import Stage
 from agent.contract.registering import Algorithm, Auth, ExpectRegistration, Registration
 from agent.contract.registration import RegistrationObservation
 from agent.contract.verdict import Check, Reason, Result, Role
 from agent.judge.registrations import is_of_registration, last_told, registration_faults
 from agent.judge.run import AgentReport, RunVerdict, judge_run
-from agent.observe.registration import Beside, observe_registration
-from agent.phone.protocol import Unparsed
+from agent.observe.registration import Beside, Wait, observe_registration
+from agent.phone.protocol import NotSent, Unparsed
+from agent.sip.text import parse_head
+from agent.tap.model import TapSecure
 from tests.unit.agent.judge.judging import CALLEE, CALLER
 from tests.unit.agent.judge.judging import said as found
 from tests.unit.agent.judge.registrar import (
@@ -27,6 +30,7 @@ from tests.unit.agent.judge.registrar import (
     asks,
     registering,
     said,
+    waiting,
     word,
 )
 from tests.unit.agent.judge.wire import caller, carrier, verdict
@@ -219,6 +223,166 @@ def test_a_connection_that_ends_as_the_binding_is_taken_back(closed_s, reason):
     leaving = (replace(asked(200.0, 3, expires=0), connection=1),)
     ended = carrier(opened_s=0.9, up_s=0.91, closed_s=closed_s, status=70_016)
     assert faults(registering(FIRST, leaving, carriers=(ended,))) == [(Check.UNREGISTERED, reason)]
+
+
+# --- our own agent's trouble
+
+LATE, DEAF = waiting(loop_ms=900.0, over_ms=32_000.0), waiting(socket_drops=2)
+QUIET = waiting(loop_ms=150.0, lateness_ms=150.0, stack_ms=150.0, throttled_ms=0.0, socket_drops=0)
+UNANSWERED = {
+    "registered": ((asked(1.0, 1),),),
+    "refreshed": (FIRST, (asked(295.0, 2),)),
+    "unregistered": (FIRST, (asked(200.0, 3, expires=0),)),
+}
+STARVED = waiting(throttled_ms=1601.0, over_ms=32_000.0)
+
+
+@pytest.mark.parametrize("check", UNANSWERED)
+@pytest.mark.parametrize(
+    ("trouble", "note"),
+    [
+        (LATE, "the agent was overloaded: up to 900 ms late, where 200 are allowed"),
+        (DEAF, "the agent was overloaded: 2 datagrams dropped at its own sockets"),
+        (STARVED, "the agent was overloaded: CPU-throttled for 1601 of 32000 ms"),
+    ],
+    ids=["late", "deaf", "starved"],
+)
+def test_a_register_without_an_answer_is_not_the_registrars_where_the_agent_was_late_or_deaf(check, trouble, note):
+    seen = registering(*UNANSWERED[check], leaves=check == "unregistered", **trouble)
+    [(which, one)] = registration_faults(plan(), [seen])
+    assert (which, one.reason, one.note) == (check, Reason.AGENT_OVERLOADED, note)
+
+
+@pytest.mark.parametrize("trouble", [{}, QUIET], ids=["not measured", "well"])
+@pytest.mark.parametrize(
+    ("check", "reason"),
+    [
+        ("registered", Reason.REGISTRATION_TIMEOUT),
+        ("refreshed", Reason.REFRESH_FAILED),
+        ("unregistered", Reason.UNREGISTER_FAILED),
+    ],
+)
+def test_of_an_agent_that_was_well_it_is(check, reason, trouble):
+    seen = registering(*UNANSWERED[check], leaves=check == "unregistered", **trouble)
+    assert faults(seen) == [(check, reason)]
+
+
+def test_an_answer_that_a_late_agent_read_too_late():
+    late = FIRST, (asked(296.0, 2), said(303.1, 2)), (asked(310.0, 3, expires=0), said(310.1, 3, extra=""))
+    assert faults(registering(*late)) == [(Check.REFRESHED, Reason.REFRESH_FAILED)]
+    assert faults(registering(*late, **LATE)) == [(Check.REFRESHED, Reason.AGENT_OVERLOADED)]
+
+
+@pytest.mark.parametrize("trouble", [LATE, DEAF], ids=["late", "deaf"])
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        (((asked(1.0, 1), said(1.1, 1, 403)),), Reason.REGISTRATION_REJECTED),
+        ((FIRST, (asked(296.0, 2), said(296.1, 2, 403))), Reason.REFRESH_FAILED),
+        ((FIRST, (asked(200.0, 3, expires=0), said(200.1, 3, 403))), Reason.UNREGISTER_FAILED),
+        ((FIRST, (asked(200.0, 3, expires=0), said(200.1, 3))), Reason.UNREGISTER_FAILED),
+    ],
+    ids=["refused", "refresh refused", "end refused", "bound still"],
+)
+def test_what_came_stands_whoever_was_late(parts, reason, trouble):
+    seen = registering(*parts, leaves=reason is Reason.UNREGISTER_FAILED, **trouble)
+    assert [one for _, one in faults(seen)] == [reason]
+
+
+def test_trouble_excuses_the_register_that_waited_then_and_no_other():
+    """It was deaf while the first was answered, and as it took its binding back; not at its refresh."""
+    well, deaf = Trouble(socket_drops=0), Trouble(socket_drops=2)
+    at = {
+        "waits": [Wait(began_s=0.9, trouble=deaf), Wait(began_s=295.0, trouble=well), Wait(began_s=330.0, trouble=deaf)]
+    }
+    assert faults(registering(FIRST, (asked(295.0, 2),), leaves=False, **at)) == [
+        (Check.REFRESHED, Reason.REFRESH_FAILED)
+    ]
+    seen = registering(FIRST, REFRESH, (asked(400.0, 3, expires=0),), **at)
+    assert (seen.trouble, seen.leaving.trouble) == (deaf, deaf)
+    assert faults(seen) == [(Check.UNREGISTERED, Reason.AGENT_OVERLOADED)]
+
+
+def unsent_at(at_s: float, cseq: int) -> NotSent:
+    head = parse_head(asked(at_s, cseq).text)
+    return NotSent(at_s=at_s, peer="p", head=head, reason="timed out", status=70_009, connection=1)
+
+
+OPENING = {
+    "TCP": (carrier(opened_s=0.9, up_s=None, closed_s=34.0, status=70_009), Reason.CONNECTION_TIMEOUT),
+    "TLS": (
+        carrier(protocol="TLS", opened_s=0.9, up_s=None, closed_s=8.0, status=70_009, secure=TapSecure(begun=True)),
+        Reason.TLS_TIMEOUT,
+    ),
+    "refused": (carrier(opened_s=0.9, up_s=None, closed_s=0.9, status=120_111), Reason.CONNECTION_REFUSED),
+}
+
+
+@pytest.mark.parametrize("kind", OPENING)
+def test_the_connection_of_a_register_that_was_not_opened_in_time(kind):
+    opening, reason = OPENING[kind]
+    its = {"carriers": (opening,), "unsent": unsent_at(34.0, 1), "leaves": False, "last_word": None}
+    excused = reason if kind == "refused" else Reason.AGENT_OVERLOADED
+    first = observe_registration(Role.CALLER, 0, [], word(34.0, active=False), Beside(**its))
+    assert faults(first) == [(Check.CONNECTION, reason)]
+    late = observe_registration(Role.CALLER, 0, [], word(34.0, active=False), Beside(**its, **LATE))
+    assert faults(late) == [(Check.CONNECTION, excused)]
+
+
+def test_the_connection_of_a_refresh_is_excused_by_what_was_when_that_waited():
+    its = {"carriers": (carrier(opened_s=289.0, up_s=None, closed_s=297.0, status=70_009),), "leaves": False}
+    its |= {"unsent": unsent_at(297.0, 2), "last_word": word(297.0, active=False)}
+    waits = [Wait(began_s=0.0, trouble=Trouble()), Wait(began_s=250.0, trouble=Trouble(stack_ms=900.0))]
+    assert faults(registering(FIRST, (asked(260.0, 2),), **its, waits=waits))[0] == (
+        Check.CONNECTION,
+        Reason.AGENT_OVERLOADED,
+    )
+
+
+def test_a_call_to_a_callee_that_may_be_unbound_for_our_own_trouble_is_not_the_suts():
+    seen = registering((asked(1.0, 1),), leaves=False, **DEAF)
+    told = verdict(caller(code=404), None, registrations=[seen])
+    assert told.result is Result.INCONCLUSIVE
+    assert Reason.AGENT_OVERLOADED in {finding.reason for finding in told.findings}
+
+
+# --- more bindings than are read of a 200
+
+
+def crowd(count: int, *, own: bool, expires: int = 300) -> str:
+    others = "".join(f"Contact: <sip:alice@10.1.{n // 256}.{n % 256}>;expires={expires}\r\n" for n in range(count))
+    return others + (f"Contact: {OURS};expires=300\r\n" if own else "")
+
+
+def test_our_binding_behind_all_that_are_read_is_not_missing():
+    seen = listing(crowd(300, own=True))
+    assert (seen.bindings.own, seen.bindings.whole, seen.bindings.granted_s) == (None, False, ())
+    assert faults(seen) == [(Check.BINDING, UNMEASURED)]
+    assert faults(listing(crowd(200, own=False))) == [(Check.BINDING, Reason.BINDING_MISSING)]
+    assert faults(listing(crowd(200, own=True))) == []
+
+
+def test_others_that_are_read_are_too_many_whatever_is_behind_them():
+    assert (Check.BINDING, Reason.STRAY_BINDING) in faults(listing(crowd(300, own=True)), max_bindings=100)
+
+
+def test_others_that_are_not_read_may_be_too_many():
+    seen = listing(crowd(300, own=True, expires=0))
+    assert faults(seen, max_bindings=1) == [(Check.BINDING, UNMEASURED)] * 2
+
+
+def test_how_long_a_binding_behind_all_that_are_read_was_granted_for_is_not_measured():
+    assert (Check.EXPIRY, UNMEASURED) in faults(listing(crowd(300, own=True)), max_expires_seconds=100)
+
+
+def test_a_binding_that_may_be_listed_still_behind_all_that_are_read():
+    leaving = (asked(200.0, 3, expires=0), said(200.1, 3, extra=crowd(300, own=False)))
+    assert faults(registering(FIRST, leaving)) == [(Check.UNREGISTERED, UNMEASURED)]
+
+
+def test_a_call_to_a_callee_that_may_not_be_listed_is_not_the_suts():
+    told = verdict(caller(code=404), None, registrations=[listing(crowd(300, own=True))])
+    assert told.result is Result.INCONCLUSIVE
 
 
 # --- lines, and calls

@@ -1,6 +1,7 @@
 """The agent knows its own troubles under both cgroup versions, and says nothing where it cannot know."""
 
 import threading
+import time
 
 import pytest
 
@@ -179,6 +180,15 @@ def test_the_sentinel_runs_and_ends(monkeypatch):
     assert worst_ms >= 0
 
 
+def test_what_is_late_still_counts():
+    """Who asks may wake before the sentinel, after all stood still."""
+    sentinel = Sentinel()
+    sentinel._due_s = time.monotonic() - 5.0
+    assert sentinel.worst_ms(0.0) >= 5000.0
+    sentinel._due_s = time.monotonic() + 5.0
+    assert sentinel.worst_ms(0.0) is None
+
+
 class Counters:
     """What the system would say."""
 
@@ -205,6 +215,17 @@ def test_a_window_holds_what_changed_in_it():
     counters.throttled, counters.drops = 13.5, 6
     assert monitor.end(window, 8.0) == Trouble(over_ms=3000, throttled_ms=3.5, lateness_ms=5.0, socket_drops=4), (
         "how late loop and stack were is not known"
+    )
+
+
+def test_a_window_may_begin_before_it_is_known_of():
+    """By what was read last: what was dropped since is within it."""
+    counters = Counters()
+    monitor = counters.monitor()
+    monitor.sample(1.0)
+    counters.drops = 6
+    assert monitor.end(monitor.began(1.1), 3.0) == Trouble(
+        over_ms=1900, throttled_ms=0.0, lateness_ms=1.1, socket_drops=4
     )
 
 

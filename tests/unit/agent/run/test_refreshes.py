@@ -8,7 +8,13 @@ from agent.contract.plan import Signal
 from agent.contract.registration import RegistrationOutcome
 from agent.contract.verdict import Check, Reason
 from agent.judge.registrations import registration_faults
-from agent.phone.protocol import AccountId, ConnectionSeen, NotSent, PutOff, RegistrationConcluded
+from agent.phone.protocol import (
+    AccountId,
+    ConnectionSeen,
+    NotSent,
+    PutOff,
+    RegistrationConcluded,
+)
 from agent.sip.text import parse_head
 from tests.unit.agent.judge.wire import carrier
 from tests.unit.agent.world import plan
@@ -153,8 +159,10 @@ def test_so_has_each_try_of_taking_the_binding_back(world):
     remove = it.phone.remove_account
 
     def slowly(account):
+        it.phone.bound.clear()
         remove(account)
         call_id = f"reg-{account}"
+        it.phone.sent(request("REGISTER", call_id, cseq=9, extra=f"{CONTACT}Expires: 0\r\n"))
         it.phone.received(response(401, call_id, cseq=9, method="REGISTER"), 30.0)
         it.phone.sent(request("REGISTER", call_id, cseq=10, extra=f"{CONTACT}Expires: 0\r\n"), 30.1)
         it.phone.received(response(200, call_id, cseq=10, method="REGISTER"), 60.0)
@@ -180,3 +188,84 @@ def test_who_is_asked_for_ever_more_tries_is_not_waited_for_and_that_is_nobodys_
 def test_refreshes_that_are_answered_are_told_at_the_end(world):
     first, whole = refreshed(world, 200, active=True)
     assert (first.refreshes, whole.refreshes, whole.lapse, whole.leaving.code) == (0, 1, None, 200)
+
+
+# --- the agent's own troubles, within the time of each wait
+
+
+@pytest.mark.parametrize(("after_s", "drops"), [(5.0, 1), (60.0, 0)], ids=["while it waits", "later"])
+def test_what_an_agent_did_not_hear_while_its_first_register_waited_is_told(world, after_s, drops):
+    it = world(plan(register=True), Peer(register_code=None))
+    it.deaf_at_s = {after_s}
+    it.run()
+    (seen,) = it.registrations
+    assert seen.trouble.socket_drops == drops
+    assert said_of(seen) == [
+        (Check.REGISTERED, Reason.AGENT_OVERLOADED if drops else Reason.REGISTRATION_TIMEOUT)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("after_s", "reason"),
+    [(100.0, Reason.REFRESH_FAILED), (300.0, Reason.AGENT_OVERLOADED)],
+    ids=["between two", "while it waits"],
+)
+def test_what_it_did_not_hear_while_a_refresh_waited_is_told(world, after_s, reason):
+    it = world(plan(register=True), steps=LONG)
+    it.step_until(1)
+    it.deaf_at_s = {after_s}
+    it.phone.sent(request("REGISTER", "reg-1", cseq=2, extra=f"{CONTACT}Expires: 300\r\n"), 295.0)
+    it.phone.at(327.0, RegistrationConcluded, account=AccountId(1), active=False, local_reason="408")
+    it.run()
+    assert [seen.lapse is not None for seen in it.registrations] == [False, True]
+    assert said_of(*it.registrations) == [(Check.REFRESHED, reason)]
+    assert it.registrations[-1].trouble.socket_drops == 0
+
+
+@pytest.mark.parametrize("after_s", [1.0, None])
+def test_what_it_did_not_hear_as_it_took_its_binding_back_is_told(world, after_s):
+    it = world(plan(register=True), Peer(answers_unregister=False))
+    remove = it.phone.remove_account
+
+    def leave(account):
+        remove(account)
+        it.deaf_at_s = {it.clock.now_s - 1000 + after_s} if after_s else set()
+
+    it.phone.remove_account = leave
+    it.run()
+    reason = Reason.UNREGISTER_FAILED if after_s is None else Reason.AGENT_OVERLOADED
+    assert said_of(*it.registrations) == [(Check.UNREGISTERED, reason)]
+
+
+def test_an_answer_that_is_read_behind_the_stacks_timer_is_no_silence(world):
+    """Both were due while the agent stood still: its timers come first."""
+    it = world(plan(register=True), Peer(register_code=None))
+    it.phone.received(response(403, "reg-1", method="REGISTER"), 32.2)
+    it.run()
+    assert said_of(*it.registrations) == [(Check.REGISTERED, Reason.REGISTRATION_REJECTED)]
+
+
+def test_so_is_one_to_the_register_that_takes_the_binding_back(world):
+    it = world(plan(register=True), Peer(answers_unregister=False))
+    remove = it.phone.remove_account
+
+    def leave(account):
+        remove(account)
+        it.phone.received(response(200, "reg-1", cseq=9, method="REGISTER"), 32.2)
+
+    it.phone.remove_account = leave
+    it.run()
+    assert said_of(*it.registrations) == []
+
+
+def test_an_agent_that_stood_still_says_so_before_it_says_what_did_not_come(world):
+    """A step that took 50 s, at the end of which all that was due is overdue."""
+    it = world(plan(register=True), Peer(register_code=None))
+    it.phone._register = lambda account: it.phone.sent(request("REGISTER", f"reg-{account}"))
+    it.step_until(1)
+    it.runner._evidence.poll = lambda: setattr(it.clock, "now_s", it.clock.now_s + 50.0)
+    it.runner.step()
+    it.runner._evidence.poll = lambda: None
+    it.run()
+    (seen,) = it.registrations
+    assert seen.trouble.loop_ms >= 50_000.0

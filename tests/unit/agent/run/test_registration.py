@@ -43,11 +43,12 @@ def test_no_call_is_placed_where_the_registration_failed(world, code, outcome):
     assert (final.legs, it.progress[-1].done) == (0, 1)
 
 
-def test_a_registration_that_the_stack_forgets_is_a_timeout(world):
+def test_a_registration_that_the_stack_forgets_is_no_timeout_of_the_registrars(world):
+    """What has come for it, a stack that is stuck has not read."""
     it = world(plan(register=True), Peer(register_code=None), one_stage(100))
     it.phone._register = lambda account: it.phone.sent(request("REGISTER", "r"))
     it.run()
-    assert it.registrations[0].outcome is RegistrationOutcome.TIMEOUT
+    assert it.registrations[0].outcome is RegistrationOutcome.UNFINISHED
     assert it.registrations[0].local_reason == "the SIP stack did not conclude it in time"
 
 
