@@ -57,7 +57,17 @@ def test_a_peer_that_moves_gets_a_second_file(tmp_path, capture):
 
 def test_a_long_capture_is_left_to_others(tmp_path, capture, monkeypatch):
     monkeypatch.setattr(evidence_sound, "MAX_CAPTURE_BYTES", 100)
-    assert sound_of(capture(*SENT), OURS, tmp_path) == {}
+    made = sound_of(capture(*SENT), OURS, tmp_path / "made")
+    assert list(made) == ["sound.txt"]
+    assert "use calltest trace --wav" in made["sound.txt"].read_text()
+
+
+def test_what_is_enciphered_has_no_file_and_it_is_said_why(tmp_path, capture):
+    sealed = stream(b"\x80" * 170, 3)  # 160 bytes of G.711, and the 10 of SRTP's tag
+    made = sound_of(capture(*sealed, *RECEIVED), OURS, tmp_path)
+    assert sorted(made) == ["received.wav", "sound.txt"]
+    said = made["sound.txt"].read_text()
+    assert said.startswith("sent: ") and "SRTP" in said and said.count("\n") == 1
 
 
 def test_what_is_no_capture_is_said(tmp_path):
