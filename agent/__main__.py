@@ -22,7 +22,7 @@ from agent.clock import SystemClock
 from agent.contract.address import family_of, host_of
 from agent.contract.plan import Plan, PlanError, Transport, decode_plan, plan_digest
 from agent.contract.verdict import Check, Finding, Reason, Role
-from agent.phone.encryption import planned
+from agent.phone.media import planned
 from agent.phone.protocol import Phone, PhoneError
 from agent.process import UNUSABLE, close, on_sigterm, open_phone, port
 from agent.report.evidence import Evidence, capture_bytes
@@ -138,7 +138,7 @@ def _planned_phone(plan: Plan, bind: str, scratch: Path) -> Phone:
         scratch,
         transport=plan.transport,
         tls=tls,
-        encryption=planned(plan),
+        media=planned(plan),
         captures=captures,
     )
 

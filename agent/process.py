@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.contract.plan import Transport
-from agent.phone.encryption import Encryption
+from agent.phone.media import MediaOfCalls
 from agent.phone.protocol import Listener, Phone, TlsFiles
 from agent.tap.call import Captures
 
@@ -26,7 +26,7 @@ def open_phone(
     transport: Transport = Transport.UDP,
     tls: TlsFiles | None = None,
     also: Sequence[Listener] = (),
-    encryption: Encryption | None = None,
+    media: MediaOfCalls | None = None,
     captures: Captures | None = None,
 ) -> Phone:
     """The only place where pjsua2 comes in, late. PhoneError."""
@@ -38,7 +38,7 @@ def open_phone(
         transport=transport,
         tls=tls,
         also=also,
-        encryption=encryption,
+        media=media,
         recordings=recordings,
         captures=captures,
     )

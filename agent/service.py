@@ -12,9 +12,10 @@ from typing import Final, TypeVar
 
 from agent.clock import SystemClock
 from agent.contract.call import Behaviour
+from agent.contract.codecs import Codec, Media
 from agent.contract.plan import Transport
 from agent.contract.srtp import Keying, Srtp, SrtpUse
-from agent.phone.encryption import Encryption
+from agent.phone.media import MediaOfCalls
 from agent.phone.protocol import Listener, PhoneError
 from agent.process import UNUSABLE, close, on_sigterm, open_phone, port
 from agent.run.certificates import read_service
@@ -35,6 +36,7 @@ examples:
   calltest-agent {name} --transport TLS --certificate tls.crt --key tls.key
   calltest-agent {name} --transport UDP,TCP,TLS --certificate tls.crt --key tls.key --client-ca ca.crt
   calltest-agent {name} --srtp Optional
+  calltest-agent {name} --codecs opus,G722,PCMA
   calltest-agent {name} --transport TLS --certificate tls.crt --key tls.key --srtp Mandatory --keying DTLS
 
 It answers OPTIONS with 200, and says on stderr where it listens and who calls. SIGTERM hangs up and ends it. Files are
@@ -57,6 +59,7 @@ def serve(name: str, given: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix=f"calltest-{name}-") as directory:
         try:
             first, *also = _listeners(options)
+            srtp = Srtp(use=options.srtp, keying=options.keying or tuple(Keying))
             phone = open_phone(
                 options.bind,
                 first.port,
@@ -64,7 +67,7 @@ def serve(name: str, given: Sequence[str]) -> int:
                 transport=first.transport,
                 tls=first.tls,
                 also=also,
-                encryption=Encryption(usual=Srtp(use=options.srtp, keying=options.keying or tuple(Keying))),
+                media=MediaOfCalls(usual=Media(codecs=options.codecs, srtp=srtp)),
             )
         except (PhoneError, InputMissingError) as error:
             print(f"calltest-agent {name}: {error}", file=sys.stderr)
@@ -118,6 +121,10 @@ def _keyings(text: str) -> tuple[Keying, ...]:
     return tuple(dict.fromkeys(_one_of(Keying, word) for word in text.split(",")))
 
 
+def _codecs(text: str) -> tuple[Codec, ...]:
+    return tuple(dict.fromkeys(_one_of(Codec, word) for word in text.split(",")))
+
+
 def _use(text: str) -> SrtpUse:
     return _one_of(SrtpUse, text)
 
@@ -155,6 +162,18 @@ def _parser(name: str) -> argparse.ArgumentParser:
         metavar="FILE",
         help="TLS: who connects has to show a certificate of one of these CAs (default: nobody is asked)",
     )
+    _media_options(parser)
+    return parser
+
+
+def _media_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--codecs",
+        type=_codecs,
+        default=Media().codecs,
+        metavar="LIST",
+        help=f"media: of an offer the first of these is taken: {', '.join(Codec)} (default: PCMU,PCMA)",
+    )
     parser.add_argument(
         "--srtp",
         type=_use,
@@ -166,4 +185,3 @@ def _parser(name: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--keying", type=_keyings, metavar="LIST", help="SRTP: the keys that are taken: SDES, DTLS (default: both)"
     )
-    return parser

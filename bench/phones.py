@@ -18,10 +18,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NoReturn
 
+from agent.contract.codecs import Media
 from agent.contract.plan import Transport
 from agent.contract.srtp import Srtp, SrtpUse
 from agent.contract.steps import Answer, HangUp
-from agent.phone.encryption import Encryption
+from agent.phone.media import MediaOfCalls
 from agent.phone.protocol import (
     CallConfirmed,
     CallEnded,
@@ -88,7 +89,7 @@ def opened(mode: Mode, folder: Path) -> Any:
         sip_port=0,
         transport=mode.transport,
         tls=mode.tls,
-        encryption=Encryption(usual=mode.srtp),
+        media=MediaOfCalls(usual=Media(srtp=mode.srtp)),
         recordings=folder,
         captures=captures,
     )

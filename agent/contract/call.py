@@ -6,12 +6,12 @@ Written here once: the CRD is generated from them, people write them, and a plan
 from enum import StrEnum
 from typing import Annotated, Literal
 
+from agent.contract.codecs import Media
 from agent.contract.document import Document
 from agent.contract.expect import Expect
 from agent.contract.field import DIGITS_PATTERN, MAX_URI, NAME_PATTERN, SUBDOMAIN_PATTERN, URI_PATTERN, about, rule
 from agent.contract.headers import MAX_SENT, CallHeader
 from agent.contract.outcome import OnRedirect
-from agent.contract.srtp import Media, Srtp
 from agent.contract.verdict import Role
 
 
@@ -186,10 +186,9 @@ class Call(Document, frozen=True, kw_only=True):
     ] = CallCallee()
     expect: Annotated[Expect, about("What must be true of each call.", example={"callee": {"audio": "Own"}})] = Expect()
 
-    def srtp(self, role: Role) -> Srtp:
-        """What is asked of that end's media, in a plan."""
-        media = self.caller.media if role is Role.CALLER else self.callee.media
-        return Srtp() if media is None else media.srtp
+    def media(self, role: Role) -> Media:
+        """What that end's media is, in a plan."""
+        return (self.caller.media if role is Role.CALLER else self.callee.media) or Media()
 
     @property
     def at_once(self) -> int:

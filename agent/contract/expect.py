@@ -3,6 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
+from agent.contract.codecs import Codec
 from agent.contract.document import Document
 from agent.contract.field import DIGITS_PATTERN, MAX_URI, URI_PATTERN, about, rule
 from agent.contract.messages import MAX_EXPECTED, ExpectedHeader, ExpectedRequestUri, ExpectMessage
@@ -134,6 +135,14 @@ class ExpectLeg(Document, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    codec: Annotated[
+        Codec | None,
+        about(
+            "The codec that offer and answer of this leg must agree on, and that all audio must come in: one of the"
+            " party's media.codecs.",
+            example="G722",
+        ),
+    ] = None
     encrypted: Annotated[
         bool,
         about(

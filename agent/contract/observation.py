@@ -291,6 +291,8 @@ class LegObservation(Document, frozen=True, kw_only=True, omit_defaults=True, ta
     """Headers that it was to send, and that were not on the message that crossed: `BYE x-tenant`."""
     connections: tuple[Connection, ...] = ()
     sections: tuple[Section, ...] = ()
+    codecs_offered: tuple[str, ...] = ()
+    """Of the audio that its INVITE offered, in their order (`PCMU/8000`); at most 16. Empty: it had no SDP."""
     offered: SdpKeys | None = None
     """What the INVITE's offer of audio said of SRTP, where it was not answered. None: it was, or there was none."""
     plain_hops: tuple[str, ...] = ()

@@ -8,12 +8,12 @@ from typing import Final, Literal
 import msgspec
 
 from agent.contract.call import Behaviour, Call
+from agent.contract.codecs import Media
 from agent.contract.document import Document
 from agent.contract.headers import PlannedHeader
 from agent.contract.kept import Kept
 from agent.contract.messages import ExpectMessage
 from agent.contract.registering import Registration
-from agent.contract.srtp import Media, Srtp
 from agent.contract.verdict import Role
 
 PLAN_VERSION: Final = "calltest.dev/plan/v2"
@@ -159,9 +159,9 @@ class Plan(Document, frozen=True, kw_only=True):
         if any(call.to is None for call in self.calls):
             raise ValueError("calls: one has no `to`")
 
-    def usual_srtp(self, role: Role) -> Srtp | None:
-        """What all calls ask of that end's media: of one that names none, too. None: they differ."""
-        asked = {call.srtp(role) for call in self.calls}
+    def usual_media(self, role: Role) -> Media | None:
+        """What that end's media is in all calls: in one that names none, too. None: they differ."""
+        asked = {call.media(role) for call in self.calls}
         return asked.pop() if len(asked) == 1 else None
 
     def encode(self) -> bytes:

@@ -71,7 +71,7 @@ def line_bytes(call: Call, *, keeps_evidence: bool, transport: Transport, family
     beside = (
         (EVIDENCE_BYTES if keeps_evidence else 0) + CONNECTIONS * CONNECTION_BYTES[transport] + FAMILY_BYTES[family]
     )
-    beside += SRTP_BYTES if any(call.srtp(role).use is not SrtpUse.DISABLED for role in Role) else 0
+    beside += SRTP_BYTES if any(call.media(role).srtp.use is not SrtpUse.DISABLED for role in Role) else 0
     beside += 0 if call.caller.redirects is OnRedirect.STOP else REDIRECTED_BYTES
     if not call.expect.is_answer:
         return REFUSED_LEG_BYTES + beside

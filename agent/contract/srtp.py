@@ -103,12 +103,6 @@ class Srtp(Document, frozen=True, kw_only=True):
     ] = SrtpSignalling.NONE
 
 
-class Media(Document, frozen=True, kw_only=True):
-    """What an agent's media is."""
-
-    srtp: Annotated[Srtp, about("Whether and how it is encrypted.", example={"use": "Mandatory"})] = Srtp()
-
-
 # --- what SDP said ---------------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.contract.call import Call
+from agent.contract.codecs import Media
 from agent.contract.expect import DtmfMethod, ExpectLeg
 from agent.contract.observation import Bye, Digit, LegObservation, Side
 from agent.contract.outcome import EndedBy
@@ -101,15 +102,20 @@ class CallLeg:
         return self.call.expected(self.leg.role)
 
     @property
-    def srtp(self) -> Srtp:
-        """What is asked of this end's media."""
-        return self.call.group.srtp(self.leg.role)
+    def media(self) -> Media:
+        """What this end's media is to be."""
+        return self.call.group.media(self.leg.role)
 
     @property
-    def knew_its_srtp(self) -> bool:
+    def srtp(self) -> Srtp:
+        """What is asked of this end's media."""
+        return self.media.srtp
+
+    @property
+    def knew_its_media(self) -> bool:
         """Its agent could do as that asks: a callee knows its call by the INVITE, where calls differ."""
         named = self.leg.role is Role.CALLER or self.leg.call_key is not None
-        return named or self.call.plan.usual_srtp(self.leg.role) is not None
+        return named or self.call.plan.usual_media(self.leg.role) is not None
 
     @property
     def name(self) -> str:

@@ -6,6 +6,8 @@ from typing import Final
 from agent.contract.srtp import Keying, SdpKeys, SrtpUse
 from agent.contract.verdict import Reason
 from agent.judge.call_leg import CallLeg
+from agent.judge.offers import offered as offered_codecs
+from agent.judge.offers import untakeable
 from agent.judge.refusals import OFFER_CODES
 from agent.judge.words import listed
 
@@ -31,7 +33,7 @@ def profile(keys: SdpKeys) -> str:
 def unfit(leg: CallLeg) -> Unfit | None:
     """What of the offer a callee's own `media.srtp` had its stack refuse; None: that was not it."""
     offered, asked = leg.leg.offered, leg.srtp
-    if offered is None or leg.leg.final_code not in OFFER_CODES or not leg.knew_its_srtp:
+    if offered is None or leg.leg.final_code not in OFFER_CODES or not leg.knew_its_media:
         return None
     if asked.use is SrtpUse.MANDATORY and not offered.is_secure:
         return Unfit(reason=Reason.SRTP_DOWNGRADED, expected=f"an offer of {SAVP}", observed=profile(offered))
@@ -52,7 +54,9 @@ def against_the_test(leg: CallLeg) -> str | None:
     why = unfit(leg)
     if why is not None:
         return f"it was to have {why.expected}, and had {why.observed}"
-    said = leg.call.group.callee.media is not None and leg.knew_its_srtp
+    if (wanted := untakeable(leg)) is not None:
+        return f"it was to have {wanted}, and had {offered_codecs(leg)}"
+    said = leg.call.group.callee.media is not None and leg.knew_its_media
     offered = leg.leg.offered
     if not said or leg.srtp.use is not SrtpUse.DISABLED or offered is None or not offered.is_secure:
         return None

@@ -15,7 +15,7 @@ from agent.judge.overload import Excuse
 from agent.judge.rank import worst_first
 from agent.judge.reasons import ROW_OF, failed
 
-CAUSES: Final = (Check.CONNECTION, Check.ADDRESS_FAMILY, Check.SIPS, Check.SRTP)
+CAUSES: Final = (Check.CONNECTION, Check.ADDRESS_FAMILY, Check.SIPS, Check.SRTP, Check.CODEC)
 """What is asked of a leg that was not answered: they say more than that."""
 
 

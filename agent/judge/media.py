@@ -192,11 +192,12 @@ def formats(leg: CallLeg, sources: Iterable[Source]) -> frozenset[str]:
         format_
         for source in sources
         for payload_type in source.payload_types
-        if (format_ := _format(leg, source.section, payload_type)) is not None
+        if (format_ := format_in(leg, source.section, payload_type)) is not None
     )
 
 
-def _format(leg: CallLeg, index: int, payload_type: int) -> str | None:
+def format_in(leg: CallLeg, index: int, payload_type: int) -> str | None:
+    """What audio a payload type is in a section (`PCMU/8000`); None: none, or nothing says which."""
     section = _section(leg, index)
     name = None if section is None else section.types.get(payload_type)
     return name if name is not None and not name.lower().startswith((EVENT_TYPE, "cn/")) else None

@@ -9,7 +9,9 @@ from agent.sip.text import SipHead, parse_head
 
 _HEADERS: Final = {415: ("Content-Type", "Content-Encoding"), 420: ("Require", "Proxy-Require"), 421: ("Supported",)}
 """The headers that a refusal is about: an unread body, an option that we lack, one that the other side lacks."""
-OFFER_CODES: Final = frozenset({406, 415, 488, 606})
+REFUSALS: Final = frozenset({415, 488, 606})
+"""Final responses that are about the session that was offered (RFC 3261 §21.4.13, §21.4.26, §21.6.4)."""
+OFFER_CODES: Final = REFUSALS | {406}
 """Refusals of an SDP that we cannot use. Both agents offer the same: what is between changed it."""
 _OF_SDP: Final = OFFER_CODES | {400}
 """And of one that cannot be read."""

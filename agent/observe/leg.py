@@ -133,6 +133,7 @@ def _agreed(leg: LegObservation, agreement: Agreement) -> LegObservation:
         answer_faults=agreement.faults,
         no_media=agreement.no_media,
         offered=agreement.offered,
+        codecs_offered=agreement.codecs_offered,
     )
 
 

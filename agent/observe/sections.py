@@ -18,6 +18,7 @@ from agent.sip.text import SipHead, parse_head
 from agent.sip.transactions import DialogId
 
 MAX_FAULTS: Final = 4
+MAX_CODECS: Final = 16
 MAX_SUITES: Final = 8
 _OFFERING: Final = frozenset({"INVITE", "UPDATE", "PRACK"})
 
@@ -43,6 +44,8 @@ class Agreement:
     """Why the peer's answer to our INVITE lets no audio run, though nothing forbids that."""
     offered: SdpKeys | None = None
     """What the INVITE's offer says of SRTP, where nothing answered it."""
+    codecs_offered: tuple[str, ...] = ()
+    """What it offers, whether it was answered or not."""
 
 
 def agree(messages: Iterable[MessageSeen], leg: Signalling, *, answered_s: float | None) -> Agreement:
@@ -66,6 +69,7 @@ def agree(messages: Iterable[MessageSeen], leg: Signalling, *, answered_s: float
         faults=tuple(dict.fromkeys(talk.faults))[:MAX_FAULTS],
         no_media=talk.no_media,
         offered=None if talk.pairs or talk.offered is None else _asked_for(talk.offered),
+        codecs_offered=() if talk.offered is None else _codecs(talk.offered),
     )
 
 
@@ -281,6 +285,11 @@ def _of_srtp(medium: Medium) -> SdpKeys | None:
 def _asked_for(offer: str) -> SdpKeys | None:
     audio = parse_sdp(offer).audio
     return None if audio is None else _of_srtp(audio) or SdpKeys(profile=audio.protocol)
+
+
+def _codecs(offer: str) -> tuple[str, ...]:
+    audio = parse_sdp(offer).audio
+    return () if audio is None else tuple(map(str, audio.codecs.values()))[:MAX_CODECS]
 
 
 def _types(medium: Medium | None) -> dict[int, str]:

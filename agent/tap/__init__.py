@@ -65,7 +65,7 @@ class Tap:
             raise TapError(f"cannot tap call {call_id} into {capture}: {os.strerror(error)}")
 
     def record(self, call_id: str, path: Path) -> None:
-        """From now on what the call receives of G.711 is written to WAV files (16 bits, 8 kHz, mono).
+        """From now on the audio that the call receives is written to WAV files (16 bits, 8 kHz, mono).
 
         What the first address sends goes to `path`, what others send to `path`.1 to `path`.3, all new files that begin
         at one moment. Each packet is at its place in time, and silence where none came. TapError.

@@ -1,8 +1,7 @@
-/* What a call received, as sound: a WAV file of 16-bit mono at 8 kHz, each packet of G.711 at its place in time; what
+/* What a call received, as sound: a WAV file of 16-bit mono at 8 kHz, each packet of audio at its place in time; what
  * did not come is silence. No jitter buffer, so that nothing of an agent that is late is in it. */
 #include <errno.h>
 #include <fcntl.h>
-#include <pjmedia/alaw_ulaw.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +11,6 @@
 #define HEADER_BYTES 44
 #define RATE_HZ 8000
 #define NS_PER_SAMPLE (1000000000 / RATE_HZ)
-#define MAX_PACKET_SAMPLES 4000 /* half a second */
 #define STRAY_SAMPLES 16000     /* timestamps that lead so far from the time of arrival began anew */
 
 struct tap_audio {
@@ -21,6 +19,8 @@ struct tap_audio {
     uint32_t ssrc, timestamp;
     int64_t position; /* of that timestamp */
     bool placed;
+    struct tap_decoder *decoder; /* of that source, and of this codec */
+    enum tap_codec codec;
     int32_t error;
 };
 
@@ -48,16 +48,28 @@ static int64_t position_at(const struct tap_audio *audio, int64_t monotonic_ns) 
     return (monotonic_ns - audio->began_ns) / NS_PER_SAMPLE;
 }
 
+/* Most codecs decode a packet by what came before it: a source, or a codec, begins with a decoder of its own. */
+static struct tap_decoder *decoder_of(struct tap_audio *audio, enum tap_codec codec, uint32_t ssrc) {
+    if (audio->decoder && audio->codec == codec && audio->ssrc == ssrc) return audio->decoder;
+    tap_decoder_free(audio->decoder);
+    audio->decoder = tap_decoder_new(codec);
+    audio->codec = codec;
+    return audio->decoder;
+}
+
 /* One packet of audio. */
-void tap_audio_add(struct tap_audio *audio, enum tap_codec codec, const struct rtp_header *packet, const uint8_t *bytes,
-                   int64_t monotonic_ns) {
-    int16_t samples[MAX_PACKET_SAMPLES];
-    const uint8_t *coded = bytes + packet->payload.offset;
-    size_t length = packet->payload.wire;
-    uint32_t ssrc = packet->ssrc, timestamp = packet->timestamp;
-    if (length > MAX_PACKET_SAMPLES) length = MAX_PACKET_SAMPLES;
+void tap_audio_add(struct tap_audio *audio, const struct tap_formats *formats, const struct rtp_header *packet,
+                   const uint8_t *bytes, int64_t monotonic_ns) {
+    int16_t samples[TAP_MAX_SAMPLES];
+    uint32_t ssrc = packet->ssrc, timestamp = packet->timestamp, clock_hz = formats->clock_hz[packet->payload_type];
+    enum tap_codec codec = formats->codec[packet->payload_type];
+    bool is_copy = audio->placed && ssrc == audio->ssrc && timestamp == audio->timestamp;
+    struct tap_decoder *decoder = is_copy ? NULL : decoder_of(audio, codec, ssrc);
+    if (!decoder) return;
+    size_t length = tap_decode(decoder, bytes + packet->payload.offset, packet->payload.wire, samples);
     int64_t arrived = position_at(audio, monotonic_ns);
-    int64_t position = audio->position + (int32_t)(timestamp - audio->timestamp);
+    int64_t moved = (int64_t)(int32_t)(timestamp - audio->timestamp) * RATE_HZ / clock_hz;
+    int64_t position = audio->position + moved;
     bool goes_on = audio->placed && ssrc == audio->ssrc && llabs(position - arrived) <= STRAY_SAMPLES;
     if (!goes_on) position = arrived;
     if (!goes_on || position > audio->position) {
@@ -67,8 +79,6 @@ void tap_audio_add(struct tap_audio *audio, enum tap_codec codec, const struct r
         audio->placed = true;
     }
     if (position < 0) return;
-    for (size_t i = 0; i < length; i++)
-        samples[i] = (int16_t)(codec == TAP_PCMU ? pjmedia_ulaw2linear(coded[i]) : pjmedia_alaw2linear(coded[i]));
     ssize_t written = (ssize_t)(length * sizeof *samples);
     if (pwrite(audio->fd, samples, (size_t)written, HEADER_BYTES + position * (off_t)sizeof *samples) != written)
         audio->error = errno ? errno : EIO;
@@ -91,6 +101,7 @@ int tap_audio_close(struct tap_audio *audio, int64_t until_monotonic_ns) {
     if (pwrite(audio->fd, header, sizeof header, 0) != sizeof header) audio->error = errno ? errno : EIO;
     int error = audio->error;
     close(audio->fd);
+    tap_decoder_free(audio->decoder);
     free(audio);
     return error;
 }

@@ -65,7 +65,7 @@ class TappedCall:
     def recorded(self, until_s: float) -> dict[str, Path]:
         """The recordings up to that moment, by the remote `ip:port` that sent them, in the order of TapStream.audio.
 
-        Where nobody sent any G.711, one of silence, by "". Empty where there are none, or not all of them. To be called
+        Where nobody sent any audio that can be decoded, one of silence, by "". Empty where there are none, or not all of them. To be called
         before `end`.
         """
         path, self._recording = self._recording, None

@@ -50,13 +50,19 @@ static pj_status_t send_rtcp2(pjmedia_transport *transport, const pj_sockaddr_t 
 
 /* --- what the SDP says --- */
 
-static uint8_t codec_of(const pj_str_t *name) {
+/* Of names with a clock, those of another one are none that we know. */
+static uint8_t codec_of(const pj_str_t *name, uint32_t clock_hz) {
     static const struct {
         const char *name;
+        uint32_t clock_hz;
         enum tap_codec codec;
-    } known[] = {{"telephone-event", TAP_EVENT}, {"PCMU", TAP_PCMU}, {"PCMA", TAP_PCMA}, {"CN", TAP_NOISE}};
+    } known[] = {{"telephone-event", 0, TAP_EVENT}, {"CN", 0, TAP_NOISE},      {"PCMU", 8000, TAP_PCMU},
+                 {"PCMA", 8000, TAP_PCMA},          {"G722", 8000, TAP_G722},  {"GSM", 8000, TAP_GSM},
+                 {"speex", 8000, TAP_SPEEX},        {"L16", 8000, TAP_L16},    {"opus", 48000, TAP_OPUS},
+                 {"G729", 8000, TAP_G729}};
     for (unsigned i = 0; i < PJ_ARRAY_SIZE(known); i++)
-        if (pj_stricmp2(name, known[i].name) == 0) return known[i].codec;
+        if (pj_stricmp2(name, known[i].name) == 0 && (!known[i].clock_hz || known[i].clock_hz == clock_hz))
+            return known[i].codec;
     return TAP_OTHER;
 }
 
@@ -71,11 +77,11 @@ static void formats(struct tap_formats *out, const pjmedia_sdp_session *sdp, uns
         const pjmedia_sdp_attr *attribute = pjmedia_sdp_media_find_attr2(media, "rtpmap", &media->desc.fmt[i]);
         if (attribute && pjmedia_sdp_attr_get_rtpmap(attribute, &map) == PJ_SUCCESS) {
             out->clock_hz[payload_type] = map.clock_rate;
-            out->codec[payload_type] = codec_of(&map.enc_name);
+            out->codec[payload_type] = codec_of(&map.enc_name, map.clock_rate);
         } else if (payload_type < RTP_STATIC_TYPES) { /* which an SDP need not explain */
             const pj_str_t name = pj_str((char *)rtp_static_types[payload_type].name);
             out->clock_hz[payload_type] = rtp_static_types[payload_type].clock_hz;
-            out->codec[payload_type] = codec_of(&name);
+            out->codec[payload_type] = codec_of(&name, rtp_static_types[payload_type].clock_hz);
         }
     }
 }

@@ -96,11 +96,12 @@ static int32_t audio_of(struct tap_call *call, const struct way *way) {
     return place;
 }
 
-static void record(struct tap_call *call, const struct stream *stream, const struct way *way, enum tap_codec codec,
-                   const struct rtp_header *packet, const uint8_t *bytes, int64_t monotonic_ns) {
+static void record(struct tap_call *call, const struct stream *stream, const struct way *way,
+                   const struct tap_counted *packet) {
     int32_t place = audio_of(call, way);
     if (place < 0) return;
-    tap_audio_add(call->audios[place].file, codec, packet, bytes, monotonic_ns);
+    tap_audio_add(call->audios[place].file, &way->path->received, &packet->header, packet->bytes,
+                  packet->at.monotonic_ns);
     for (unsigned i = call->row_count; stream && i-- > 0;) {
         if (call->rows[i].row != stream->row) continue;
         call->rows[i].audio = place;
@@ -117,9 +118,8 @@ static void count_rtp(struct tap_call *call, const struct way *way, const struct
         call->uncounted++;
     else
         call->strangers++;
-    enum tap_codec codec = formats->codec[packet->header.payload_type];
-    if (!way->sent && packet->bytes && call->recording && (codec == TAP_PCMU || codec == TAP_PCMA))
-        record(call, stream, way, codec, &packet->header, packet->bytes, packet->at.monotonic_ns);
+    bool is_heard = formats->codec[packet->header.payload_type] >= TAP_PCMU && packet->header.payload.wire;
+    if (!way->sent && packet->bytes && call->recording && is_heard) record(call, stream, way, packet);
 }
 
 static void count(struct tap_call *call, const struct way *way, const struct tap_crossing *packet, struct tap_time at) {

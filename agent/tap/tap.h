@@ -63,7 +63,20 @@ bool tap_same_address(const struct tap_address *a, const struct tap_address *b);
 
 /* --- stream.c --- */
 
-enum tap_codec { TAP_OTHER, TAP_PCMU, TAP_PCMA, TAP_EVENT /* telephone-event */, TAP_NOISE /* CN: RFC 3389 */ };
+enum tap_codec {
+    TAP_OTHER,
+    TAP_EVENT, /* telephone-event */
+    TAP_NOISE, /* CN: RFC 3389 */
+    /* What can be heard: tap_decoder_new. */
+    TAP_PCMU,
+    TAP_PCMA,
+    TAP_G722,
+    TAP_GSM,
+    TAP_SPEEX,
+    TAP_L16,
+    TAP_OPUS,
+    TAP_G729
+};
 
 /* What payload types mean in one direction, as the SDP of the side that receives them says. */
 struct tap_formats {
@@ -153,14 +166,24 @@ void tap_capture_write(struct tap_capture *capture, int64_t real_ns, const struc
 struct tap_captured tap_capture_close(struct tap_capture *capture);
 void tap_blank_secrets(char *message, size_t length);
 
+/* --- decode.c --- */
+
+#define TAP_MAX_SAMPLES 4000 /* of one packet: half a second */
+
+struct tap_decoder;
+
+struct tap_decoder *tap_decoder_new(enum tap_codec codec);
+size_t tap_decode(struct tap_decoder *decoder, const uint8_t *coded, size_t length, int16_t out[TAP_MAX_SAMPLES]);
+void tap_decoder_free(struct tap_decoder *decoder);
+
 /* --- audio.c --- */
 
 struct tap_audio; /* a WAV file while it is written */
 
 struct tap_audio *tap_audio_new(const char *path, int64_t began_ns, int *error);
 void tap_audio_restart(struct tap_audio *audio, int64_t began_ns);
-void tap_audio_add(struct tap_audio *audio, enum tap_codec codec, const struct rtp_header *packet, const uint8_t *bytes,
-                   int64_t monotonic_ns);
+void tap_audio_add(struct tap_audio *audio, const struct tap_formats *formats, const struct rtp_header *packet,
+                   const uint8_t *bytes, int64_t monotonic_ns);
 int tap_audio_close(struct tap_audio *audio, int64_t until_monotonic_ns);
 
 /* --- call.c, packets.c, guard.c --- */

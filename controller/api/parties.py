@@ -6,11 +6,11 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 from agent.contract.call import Behaviour
+from agent.contract.codecs import Media
 from agent.contract.document import Document
 from agent.contract.field import MAX_URI, SUBDOMAIN_PATTERN, URI_PATTERN, about
 from agent.contract.headers import MAX_SENT, CalleeHeader, CallerHeader
 from agent.contract.registering import Registration
-from agent.contract.srtp import Media
 
 
 class Route(StrEnum):

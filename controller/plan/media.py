@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from agent.contract.call import Call
+from agent.contract.codecs import Media
 from agent.contract.plan import Transport
-from agent.contract.srtp import Keying, Media, Srtp, SrtpSignalling, SrtpUse, Suite
+from agent.contract.srtp import Keying, Srtp, SrtpSignalling, SrtpUse, Suite
 from agent.contract.verdict import Reason
+from agent.judge.words import listed
 from controller.api.test import CallTestSpec
 from controller.plan.cause import PlanningError
 
@@ -19,6 +21,8 @@ def media_of(test: CallTestSpec, call: Call) -> tuple[Media | None, Media | None
 def check_media(test: CallTestSpec) -> None:
     """PlanningError INVALID_TEST for the first field that cannot be."""
     for field, media in _said(test):
+        if len(set(media.codecs)) < len(media.codecs):
+            raise PlanningError(Reason.INVALID_TEST, f"{field}.media.codecs: one is there twice")
         fault = _fault(media.srtp, test)
         if fault is not None:
             raise PlanningError(Reason.INVALID_TEST, f"{field}.media.srtp.{fault}")
@@ -67,10 +71,14 @@ def _signalling_fault(srtp: Srtp, test: CallTestSpec) -> str | None:
 
 
 def _check_asked(test: CallTestSpec, call: Call, field: str) -> None:
-    """What cannot be encrypted is not to be expected so."""
+    """What cannot be encrypted is not to be expected so, nor a codec that the party does not take."""
     for role, media, leg in zip(
         ("caller", "callee"), media_of(test, call), (call.expect.caller, call.expect.callee), strict=True
     ):
         if leg.encrypted and (media is None or media.srtp.use is SrtpUse.DISABLED):
             message = f"{field}.expect.{role}.encrypted: cannot be met: the {role}'s media.srtp.use is Disabled"
+            raise PlanningError(Reason.INVALID_TEST, message)
+        codecs = (media or Media()).codecs
+        if leg.codec is not None and leg.codec not in codecs:
+            message = f"{field}.expect.{role}.codec: cannot be met: the {role}'s media.codecs are {listed(codecs)}"
             raise PlanningError(Reason.INVALID_TEST, message)

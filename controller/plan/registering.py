@@ -6,10 +6,10 @@ from typing import Final
 import msgspec
 
 from agent.contract import plan as contract
+from agent.contract.codecs import Media
 from agent.contract.expect import Expect
 from agent.contract.headers import CalleeHeader, CallerHeader, PlannedHeader, SentOn
 from agent.contract.registering import Auth, ExpectRegistration, Registration
-from agent.contract.srtp import Media
 from agent.contract.verdict import Reason
 from controller.api.parties import Callee, Caller, RegisterAt, SecretReference
 from controller.api.run import Endpoint

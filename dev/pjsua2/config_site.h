@@ -25,6 +25,7 @@
 #define PJMEDIA_TRANSPORT_SWITCH_REMOTE_ADDR 0 /* media goes where the SDP says: latching hides a dead port */
 #define PJMEDIA_MAX_MRU 9000                  /* a DTLS datagram may carry a chain of certificates: longer ones are cut */
 #define PJMEDIA_SRTP_CHECK_RTP_SEQ_ON_RESTART 0 /* replayed packets are refused, also among the first 100 of a call */
+#define PJMEDIA_CODEC_L16_HAS_8KHZ_MONO 1
 #define PJMEDIA_HAS_RTCP_XR 1
 #define PJMEDIA_STREAM_ENABLE_XR 1
 #define PJMEDIA_SRTP_HAS_DTLS 1

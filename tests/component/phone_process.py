@@ -13,7 +13,7 @@ import msgspec
 from agent.contract.headers import Header
 from agent.contract.plan import Transport
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
-from agent.phone.encryption import Encryption
+from agent.phone.media import MediaOfCalls
 from agent.phone.pjsua.phone import PjsuaPhone
 from agent.phone.protocol import AccountId, CallHandle, PhoneError, Playback, SipAccount, TlsFiles
 from agent.tap.call import Captures
@@ -26,7 +26,7 @@ def main() -> None:
     options["tls"] = msgspec.convert(options["tls"], TlsFiles | None, dec_hook=lambda _, path: Path(path))
     options["recordings"] = Path(options["recordings"])
     options["captures"] = Captures(directory=Path(options["captures"]))
-    options["encryption"] = msgspec.convert(options["encryption"], Encryption | None)
+    options["media"] = msgspec.convert(options["media"], MediaOfCalls | None)
     try:
         phone = PjsuaPhone(**options)
     except PhoneError as error:

@@ -33,6 +33,15 @@ def once(messages: Iterable[tuple[float, T]]) -> list[T]:
     return list(first_s)
 
 
+def _with_srtp(encryption: Fields) -> Fields:
+    """`MediaOfCalls` of which nothing but its SRTP is said."""
+    calls = encryption.get("calls", {})
+    return {
+        "usual": {"srtp": encryption["usual"]},
+        "calls": {name: {"srtp": srtp} for name, srtp in calls.items()},
+    }
+
+
 class PhoneProcess:
     """A PjsuaPhone in a process of its own."""
 
@@ -43,13 +52,15 @@ class PhoneProcess:
         sip_port: int = 0,
         settle_s: float = 2.0,
         encryption: Fields | None = None,
+        media: Fields | None = None,
         transport: str = "UDP",
         tls: Fields | None = None,
     ) -> None:
         recordings.mkdir(exist_ok=True)
         folder = str(recordings)
-        options = {"bind": "127.0.0.1", "sip_port": sip_port, "settle_s": settle_s, "encryption": encryption}
+        options = {"bind": "127.0.0.1", "sip_port": sip_port, "settle_s": settle_s}
         options |= {"recordings": folder, "captures": folder, "transport": transport, "tls": tls}
+        options["media"] = media or (encryption and _with_srtp(encryption))
         self.stderr = (recordings / "stderr").open("w+")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.component.phone_process", json.dumps(options)],

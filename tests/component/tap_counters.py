@@ -98,10 +98,10 @@ def formats() -> Formats:
     """PCMU, G.729, Opus and events; comfort noise is not negotiated."""
     made = Formats()
     for payload_type, clock_hz, codec in (
-        (AUDIO, CLOCK_HZ, 1),
-        (G729, CLOCK_HZ, 0),
-        (OPUS, 48_000, 0),
-        (EVENT, 8000, 3),
+        (AUDIO, CLOCK_HZ, 3),
+        (G729, CLOCK_HZ, 10),
+        (OPUS, 48_000, 9),
+        (EVENT, 8000, 1),
     ):
         made.clock_hz[payload_type], made.codec[payload_type] = clock_hz, codec  # enum tap_codec
     return made

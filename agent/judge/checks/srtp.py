@@ -16,10 +16,9 @@ from agent.judge.checks.srtp_reasons import ROWS
 from agent.judge.ends import CallEnds
 from agent.judge.keys import ENCRYPTED, SAVP, profile, unfit
 from agent.judge.media import may_be_uncounted
+from agent.judge.refusals import REFUSALS
 from agent.judge.words import joined, listed, many, spoken
 
-REFUSALS: Final = frozenset({415, 488, 606})
-"""Final responses that are about the session that was offered (RFC 3261 §21.4.13, §21.4.26, §21.6.4)."""
 ENOUGH: Final = 50
 """Packets that came, of which none was authentic, are no accident: a second of audio."""
 MAX_REJECTED_SHARE: Final = 0.01
@@ -34,7 +33,7 @@ def _leg(leg: CallLeg) -> list[Finding]:
     agreed = [finding for _, section in _answered(leg) for finding in _agreed(leg, section)]
     signalled = _over_plain_signalling(leg)
     if agreed or signalled:
-        return [*agreed[:1], *signalled] if leg.knew_its_srtp else [_unnamed(leg)]
+        return [*agreed[:1], *signalled] if leg.knew_its_media else [_unnamed(leg)]
     return _on_the_wire(leg)
 
 

@@ -1,12 +1,13 @@
 """How pjsip, its accounts and its calls are set up."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import pjsua2 as pj
 
 from agent.contract.address import IpFamily, family_of
+from agent.contract.codecs import Codec
 from agent.contract.headers import Header, Headers
 from agent.contract.plan import Transport, transport_parameter
 from agent.contract.srtp import SrtpUse
@@ -14,6 +15,10 @@ from agent.phone.pjsua.objects import LOG_LEVEL, Log, why
 from agent.phone.protocol import PhoneError, SipAccount, TlsFiles
 from agent.tap import Tap
 
+ENABLED, DISABLED = 128, 0
+"""Priorities of a codec; which comes first is said call by call."""
+RATES_HZ: Final = {Codec.G722: 16_000}
+"""Those of codecs that pjsip calls by another than that of their timestamps."""
 MAX_CALLS = 1000
 """PJSUA_MAX_CALLS of dev/pjsua2/config_site.h. pjsip hands out call ids round-robin, so an id comes back late."""
 FIRST_RTP_PORT, RTP_PORTS = 10_000, 20_000
@@ -37,12 +42,14 @@ SRTP_USES: Final = {
     SrtpUse.OPTIONAL: pj.PJMEDIA_SRTP_OPTIONAL,
     SrtpUse.MANDATORY: pj.PJMEDIA_SRTP_MANDATORY,
 }
+RESAMPLED: Final = frozenset({Codec.G722, Codec.OPUS, Codec.SPEEX})
+"""Those of which pjsip's quality says anything."""
 TLS_1_2, TLS_1_3 = 0x10, 0x20
 """PJ_SSL_SOCK_PROTO_…, which the binding leaves out."""
 
 
-def endpoint_config(log: Log) -> pj.EpConfig:
-    """One worker thread, G.711 at 8 kHz without voice activity detection, the error log to us."""
+def endpoint_config(log: Log, codecs: Collection[Codec] = ()) -> pj.EpConfig:
+    """One worker thread, sound of 8 kHz without voice activity detection, the error log to us."""
     config = pj.EpConfig()
     config.uaConfig.threadCnt = 1
     config.uaConfig.maxCalls = MAX_CALLS
@@ -52,7 +59,8 @@ def endpoint_config(log: Log) -> pj.EpConfig:
     config.logConfig.decor = 0
     config.logConfig.writer = log
     config.medConfig.clockRate = config.medConfig.sndClockRate = 8000
-    config.medConfig.quality = 1
+    # It is also speex's own: with 1, nothing of the identity signal is left. Without resampling, it costs nothing.
+    config.medConfig.quality = 8 if RESAMPLED.intersection(codecs) else 1
     config.medConfig.ecTailLen = 0
     config.medConfig.noVad = True
     config.medConfig.sndAutoCloseTime = -1  # else the media clock stops 1 s after a call, whatever call has begun then
@@ -78,10 +86,12 @@ class Socket:
         return family_of(self.bind) or IpFamily.IPV4
 
 
-def start(endpoint: pj.Endpoint, log: Log, tap: Tap, wanted: Sequence[Socket]) -> tuple[Socket, ...]:
-    """Starts pjsip, tapped, on those sockets. G.711 is the only codec. PhoneError names the one that cannot be had."""
+def start(
+    endpoint: pj.Endpoint, log: Log, tap: Tap, wanted: Sequence[Socket], codecs: Sequence[Codec]
+) -> tuple[Socket, ...]:
+    """Starts pjsip, tapped, on those sockets, with those codecs. PhoneError names the socket that cannot be had."""
     endpoint.libCreate()
-    config = endpoint_config(log)
+    config = endpoint_config(log, codecs)
     log.__disown__()  # libDestroy deletes it
     endpoint.libInit(config)
     tap.install()
@@ -89,9 +99,15 @@ def start(endpoint: pj.Endpoint, log: Log, tap: Tap, wanted: Sequence[Socket]) -
     endpoint.libStart()
     endpoint.audDevManager().setNullDev()
     for codec in endpoint.codecEnum2():
-        name = codec.codecId.partition("/")[0]
-        endpoint.codecSetPriority(codec.codecId, {"PCMU": 255, "PCMA": 254}.get(name, 0))
+        endpoint.codecSetPriority(codec.codecId, ENABLED if _is_one_of(codec.codecId, codecs) else DISABLED)
     return opened
+
+
+def _is_one_of(codec_id: str, codecs: Sequence[Codec]) -> bool:
+    """Pjsip's `speex/8000/1`; it calls G.722 after its sampling."""
+    return any(
+        codec_id.lower().startswith(f"{codec.lower()}/{RATES_HZ.get(codec, codec.clock_hz)}/") for codec in codecs
+    )
 
 
 def _opened(endpoint: pj.Endpoint, tap: Tap, wanted: Socket) -> int:

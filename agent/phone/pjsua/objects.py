@@ -31,6 +31,7 @@ from agent.phone.protocol import (
     RegistrationConcluded,
     StackRefused,
 )
+from agent.sip.offering import Offering
 from agent.sip.redirecting import Redirects
 from agent.sip.text import SipHead, parse_head, printable
 from agent.sip.transactions import Conversation
@@ -104,6 +105,7 @@ class Leg:
     sip_call_id: str
     outgoing: bool
     tapped: TappedCall
+    offering: Offering
     call: "Call | None" = None
     messages: Conversation = field(default_factory=Conversation)
     branch: str | None = None
@@ -223,6 +225,11 @@ class Call(pj.Call):  # type: ignore[misc]
             self.items.put(CallConfirmed(at_s=at_s, call=self.leg.handle))
         elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
             self.items.put(Over(at_s, self.leg, printable(info.lastReason)))
+
+    @guarded
+    def onCallSdpCreated(self, prm: pj.OnCallSdpCreatedParam) -> None:  # noqa: N802
+        """Ours, offer or answer: pjsip has written all codecs that the phone knows."""
+        prm.sdp.wholeSdp = self.leg.offering(prm.sdp.wholeSdp)
 
     def _leave_early_media(self, at_s: float) -> None:
         """Counts from here on: what the SUT itself said before the answer (a 183's media) is no call's.

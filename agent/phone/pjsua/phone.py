@@ -17,11 +17,11 @@ from pathlib import Path
 import pjsua2 as pj
 
 from agent.contract.address import host_of, place
+from agent.contract.codecs import Media
 from agent.contract.headers import Headers, value_of
 from agent.contract.plan import CALL_HEADER, Transport
-from agent.contract.srtp import Srtp
 from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
-from agent.phone.encryption import Encryption, tap_srtp
+from agent.phone.media import MediaOfCalls, tap_srtp
 from agent.phone.pjsua.configuration import Socket, account_config, call_settings, start
 from agent.phone.pjsua.digits import DigitSender
 from agent.phone.pjsua.facts import Digits, Epochs, seen_message
@@ -55,6 +55,7 @@ from agent.phone.protocol import (
     TlsFiles,
 )
 from agent.sip.dialogs import settled
+from agent.sip.offering import Offering
 from agent.sip.redirecting import Redirects
 from agent.sip.text import SipHead, parse_head, printable
 from agent.sip.transactions import Crossed
@@ -87,7 +88,7 @@ class PjsuaPhone:
         transport: Transport = Transport.UDP,
         tls: TlsFiles | None = None,
         also: Sequence[Listener] = (),
-        encryption: Encryption | None = None,
+        media: MediaOfCalls | None = None,
         recordings: Path,
         captures: Captures | None = None,
         settle_s: float = SETTLE_S,
@@ -95,7 +96,7 @@ class PjsuaPhone:
         """Opens the SIP socket; `sip_port` 0: any free one. PhoneError.
 
         Anybody's calls are taken `also` at others. One WAV per call goes to `recordings`, one pcap to `captures`, where
-        given. `encryption` None: of no call.
+        given. `media` None: as of a test that says nothing of it.
         """
         self._items = Queue()
         self._next: Item | None = None
@@ -110,7 +111,7 @@ class PjsuaPhone:
         self._lines = Lines(self._make_account)
         self._dropped: list[Call] = []
         self._recordings, self._captures, self._settle_s = recordings, captures, settle_s
-        self._encryption = encryption or Encryption()
+        self._media = media or MediaOfCalls()
         self._log = Log()
         self._endpoint = Endpoint(self._items)
         self._open(bind, (Listener(transport=transport, port=sip_port, tls=tls), *also))
@@ -122,7 +123,7 @@ class PjsuaPhone:
         try:
             self._tap = Tap()
             self._tap.wake(self._items.descriptor)
-            self._sockets = start(self._endpoint, self._log, self._tap, sockets)
+            self._sockets = start(self._endpoint, self._log, self._tap, sockets, self._media.codecs)
             self._addresses = [self._local(each) for each in self._sockets]
             self._anybody = [self._for_anybody(each) for each in self._sockets]
         except (TapError, pj.Error, PhoneError) as error:
@@ -157,14 +158,14 @@ class PjsuaPhone:
 
     def _make_account(self, identifier: AccountId, account: SipAccount) -> Account:
         made = Account(identifier, self._items, self._adopt)
-        made.create(account_config(account, self._sockets[0], self._encryption.use))
+        made.create(account_config(account, self._sockets[0], self._media.srtp_use))
         return made
 
     def _for_anybody(self, socket: Socket) -> Account:
         """Of no host: an account whose user is called at this agent's own address comes before it."""
         made = Account(None, self._items, self._adopt)
         nobody = SipAccount(uri="sip:calltest@calltest.invalid", proxy="", register=False)
-        made.create(account_config(nobody, socket, self._encryption.use), socket is self._sockets[0])
+        made.create(account_config(nobody, socket, self._media.srtp_use), socket is self._sockets[0])
         return made
 
     def remove_account(self, account: AccountId) -> None:
@@ -175,16 +176,23 @@ class PjsuaPhone:
 
     def _adopt(self, account: Account, call_id: int, head: SipHead | None) -> Leg:
         """A leg for an incoming call; runs in a pjsip thread, before the call has media."""
-        leg = self._leg(head.call_id if head else "", self._encryption.of_invite(head), outgoing=False)
+        leg = self._leg(head.call_id if head else "", self._media.of_invite(head), outgoing=False)
         leg.branch = head.branch if head else None
         leg.call = Call(account, leg, call_id)
         return leg
 
-    def _leg(self, sip_call_id: str, srtp: Srtp, *, outgoing: bool) -> Leg:
+    def _leg(self, sip_call_id: str, media: Media, *, outgoing: bool) -> Leg:
         handle = CallHandle(next(self._numbers))
         tapped = TappedCall(self._tap, sip_call_id, self._captures, f"call-{handle}.pcap")
-        tapped.secure(tap_srtp(srtp))
-        leg = Leg(handle=handle, digits=Digits(handle), sip_call_id=sip_call_id, outgoing=outgoing, tapped=tapped)
+        tapped.secure(tap_srtp(media.srtp))
+        leg = Leg(
+            handle=handle,
+            digits=Digits(handle),
+            sip_call_id=sip_call_id,
+            outgoing=outgoing,
+            tapped=tapped,
+            offering=Offering(codecs=media.codecs, ptime_ms=media.ptime_milliseconds),
+        )
         self._legs[handle] = leg
         return leg
 
@@ -200,7 +208,7 @@ class PjsuaPhone:
         param = call_settings(headers=headers)
         # Ours, because a call that is refused at once is gone before pjsip could be asked for its own.
         param.opt.customCallId = str(uuid.uuid4())
-        leg = self._leg(param.opt.customCallId, self._encryption.of(value_of(headers, CALL_HEADER)), outgoing=True)
+        leg = self._leg(param.opt.customCallId, self._media.of(value_of(headers, CALL_HEADER)), outgoing=True)
         leg.redirects = redirects
         self._by_call_id[leg.sip_call_id] = leg
         try:

@@ -25,6 +25,7 @@ PAIR = ("--certificate", "tls.crt", "--key", "tls.key")
         (("--srtp", "Always"), "'Always' is none of Disabled, Optional, Mandatory"),
         (("--srtp", "optional", "--keying", "ZRTP"), "'ZRTP' is none of SDES, DTLS"),
         (("--keying", "SDES"), "--keying is for SRTP: add --srtp Optional or --srtp Mandatory"),
+        (("--codecs", "PCMU,iLBC"), "'iLBC' is none of PCMU, PCMA, G722, GSM, speex, L16, opus, G729"),
         (("--port", "65536"), "'65536' is not a port"),
         (("--tls-port", "sips"), "'sips' is not a port"),
     ],

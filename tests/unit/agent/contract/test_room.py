@@ -3,6 +3,7 @@
 import pytest
 
 from agent.contract.address import IpFamily
+from agent.contract.codecs import Media
 from agent.contract.connection import Certificate, Connection, Ending, Secured
 from agent.contract.expect import DtmfMethod, ExpectLeg
 from agent.contract.media import Gap, GapKind, Heard, Origin, Section, Source, Stretch
@@ -45,7 +46,6 @@ from agent.contract.srtp import (
     DtlsEnd,
     DtlsRole,
     Keying,
-    Media,
     SdpKeys,
     SectionKeys,
     Srtp,

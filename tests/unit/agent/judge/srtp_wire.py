@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from agent.contract.srtp import Dtls, DtlsEnd, Keying, Media, Srtp, SrtpSection, SrtpSignalling, SrtpUse, SrtpWay
+from agent.contract.codecs import Media
+from agent.contract.srtp import Dtls, DtlsEnd, Keying, Srtp, SrtpSection, SrtpSignalling, SrtpUse, SrtpWay
 from agent.contract.verdict import Reason
 from agent.phone.protocol import Event
 from agent.tap.model import Fate, TapStream

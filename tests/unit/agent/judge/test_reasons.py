@@ -21,6 +21,7 @@ from agent.phone.protocol import AccountId, Event, PortClosed, RegistrationConcl
 from agent.sound.identity import encode
 from agent.tap.model import TapStream
 from tests.unit.agent.judge import registrar
+from tests.unit.agent.judge.codec_wire import CODECS
 from tests.unit.agent.judge.srtp_wire import SRTP
 from tests.unit.agent.judge.wire import (
     CODE,
@@ -61,6 +62,7 @@ FAILED = {
     "ReasonMissing", "ReasonMismatch",
     "AuthNotRequired", "AuthAlgorithmMismatch", "BindingMissing", "StrayBinding",
     "RegistrationExpiryMismatch", "RefreshFailed", "UnregisterFailed",
+    "CodecRefused", "CodecNotOffered", "CodecMismatch", "UnexpectedCodec",
 }  # fmt: skip
 CHECKS = Path(run.__file__).parent
 
@@ -341,6 +343,7 @@ WIRE: dict[Reason, Case] = {
     Reason.PEER_LOST: lambda: verdict(BUSY[0], None, callee_lost=True),
     Reason.NOT_MEASURED: lambda: verdict(caller(bye_sent=None)),
     **SRTP,
+    **CODECS,
 }
 """The worst reason of a call, by what crossed its wire."""
 

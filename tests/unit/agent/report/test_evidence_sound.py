@@ -67,7 +67,9 @@ def test_what_is_enciphered_has_no_file_and_it_is_said_why(tmp_path, capture):
     made = sound_of(capture(*sealed, *RECEIVED), OURS, tmp_path)
     assert sorted(made) == ["received.wav", "sound.txt"]
     said = made["sound.txt"].read_text()
-    assert said.startswith("sent: ") and "SRTP" in said and said.count("\n") == 1
+    assert said.startswith("sent: ")
+    assert "SRTP" in said
+    assert said.count("\n") == 1
 
 
 def test_what_is_no_capture_is_said(tmp_path):

@@ -2,8 +2,10 @@
 
 import pytest
 
-from agent.contract.srtp import Keying, Media, Srtp, SrtpSignalling, SrtpUse, Suite
+from agent.contract.codecs import Codec, Media
+from agent.contract.srtp import Keying, Srtp, SrtpSignalling, SrtpUse, Suite
 from agent.contract.verdict import Reason, Role
+from agent.phone.media import planned
 from controller.plan.cause import PlanningError
 from controller.plan.limits import Limits
 from controller.plan.planning import check_test, plan_run
@@ -27,7 +29,7 @@ def test_a_partys_media_is_its_accounts_and_that_of_each_call():
     assert (caller.account.media.srtp, callee.account.media.srtp) == (wanted, by_dtls)
     for plan in (caller, callee):
         (call,) = plan.calls
-        assert (call.srtp(Role.CALLER), call.srtp(Role.CALLEE)) == (wanted, by_dtls)
+        assert (call.media(Role.CALLER).srtp, call.media(Role.CALLEE).srtp) == (wanted, by_dtls)
 
 
 @pytest.mark.covers("calls[].callee")
@@ -40,19 +42,42 @@ def test_a_calls_own_media_is_instead_of_its_partys():
     caller, callee = plan_run(RUN, test, endpoints(1), Limits())
     assert caller.calls == callee.calls
     assert caller.account.media.srtp.use is SrtpUse.MANDATORY
-    assert caller.calls[0].srtp(Role.CALLER) == Srtp(use=SrtpUse.OPTIONAL, suites=(Suite.AES_256_80,))
-    assert caller.calls[0].srtp(Role.CALLEE).keying == (Keying.DTLS, Keying.SDES)
+    assert caller.calls[0].media(Role.CALLER).srtp == Srtp(use=SrtpUse.OPTIONAL, suites=(Suite.AES_256_80,))
+    assert caller.calls[0].media(Role.CALLEE).srtp.keying == (Keying.DTLS, Keying.SDES)
+
+
+@pytest.mark.covers("<party>.media.codecs")
+@pytest.mark.covers("<party>.media.ptimeMilliseconds")
+@pytest.mark.covers("calls[].<party>.media.codecs")
+@pytest.mark.covers("calls[].<party>.media.ptimeMilliseconds")
+def test_a_phone_is_told_the_codecs_and_the_packet_time_of_each_call():
+    """tests/component/test_field_codecs.py has what becomes of them."""
+    own, others = {"codecs": ["opus", "G722"], "ptimeMilliseconds": 40}, {"codecs": ["PCMA"], "ptimeMilliseconds": 10}
+    test = spec(
+        {"caller.media": others, "callee.media": others, "calls.0.caller.media": own, "calls.0.callee.media": own}
+    )
+    for plan in plan_run(RUN, test, endpoints(1), Limits()):
+        usual, told = plan.account.media, planned(plan)
+        assert (usual.codecs, usual.ptime_milliseconds) == ((Codec.PCMA,), 10)
+        assert (told.usual, told.codecs) == (told.of("uid/0/pin/0"), (Codec.G722, Codec.OPUS))
+        assert (told.usual.codecs, told.usual.ptime_milliseconds) == ((Codec.OPUS, Codec.G722), 40)
 
 
 def test_where_nothing_is_said_media_is_plain():
     caller, _ = plan_run(RUN, spec(), endpoints(1), Limits())
     assert caller.account.media == Media()
-    assert (caller.calls[0].caller.media, caller.calls[0].srtp(Role.CALLEE)) == (None, Srtp())
+    assert (caller.calls[0].caller.media, caller.calls[0].media(Role.CALLEE).srtp) == (None, Srtp())
 
 
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
+        ({"callee.media": {"codecs": ["G722", "PCMA", "G722"]}}, "callee.media.codecs: one is there twice"),
+        (
+            {"calls.0.callee.media": {"codecs": ["G722", "PCMA"]}, "calls.0.expect": {"callee": {"codec": "PCMU"}}},
+            "calls[0].expect.callee.codec: cannot be met: the callee's media.codecs are G722 and PCMA",
+        ),
+        ({"calls.0.expect": {"caller": {"codec": "G722"}}}, "calls[0].expect.caller.codec: cannot be met: the caller's"),
         ({"caller.media": {"srtp": {"keying": ["DTLS"]}}}, "caller.media.srtp.keying: means nothing"),
         ({"callee.media": {"srtp": {"suites": ["AES_CM_128_HMAC_SHA1_80"]}}}, "callee.media.srtp.suites: means"),
         ({"caller.media": {"srtp": {"use": "Disabled", "signalling": "TLS"}}}, "caller.media.srtp.signalling: mea"),
