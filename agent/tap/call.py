@@ -65,8 +65,8 @@ class TappedCall:
     def recorded(self, until_s: float) -> dict[str, Path]:
         """The recordings up to that moment, by the remote `ip:port` that sent them, in the order of TapStream.audio.
 
-        Where nobody sent any audio that can be decoded, one of silence, by "". Empty where there are none, or not all of them. To be called
-        before `end`.
+        Where nobody sent any audio that can be decoded, one of silence, by "". Empty where there are none, or not all
+        of them. To be called before `end`.
         """
         path, self._recording = self._recording, None
         if path is None:

@@ -6,9 +6,10 @@ import pytest
 
 from agent.contract.codecs import Codec
 from tests.component.field import PASSED, case, cases, judged
-from tests.component.peers.b2bua import Far, OutOfIt
+from tests.component.peers.b2bua import B2bua, Far, OutOfIt
 from tests.component.peers.rtp import PCMU, Rtp
 from tests.component.peers.running import OWN, Case, Runs, both, echo
+from tests.component.peers.sip import Message
 from tests.component.peers.uas import Call, Uas
 
 ALICE, BOB = '"sip:alice@example.com"', '"sip:bob@example.com"'
@@ -97,6 +98,85 @@ def test_who_asks_for_short_packets_gets_more_of_them(runs: Runs) -> None:
     test = to_sut(expected, "PCMU", ptimeMilliseconds="10")
     judged(runs, case("10 ms", lambda: Halves("0"), test), PASSED)
     judged(runs, case("20 ms", lambda: Halves("0"), to_sut(expected, "PCMU")), "Failed/TooFewPackets")
+
+
+# --- what a relay loses, or takes for another's
+
+
+class Relays(B2bua):
+    """Passes on whatever codec, by ports of its own."""
+
+    lost_each = 0
+    """Of that many packets of audio each way it loses one; 0: none."""
+
+    def far_sdp(self, far: Far) -> str:
+        return moved(far.call.invite.body, self.host, far.port)
+
+    def far_answered(self, far: Far, message: Message) -> None:
+        far.call.noted["answer"] = message.body
+        super().far_answered(far, message)
+
+    def answer_sdp(self, call: Call) -> str:
+        return moved(str(call.noted["answer"]), self.host, call.port)
+
+    def _pass(self, call: Call, way: str, packet: Rtp) -> None:
+        leg = call.noted[way]
+        leg.taken += 1
+        if not self.lost_each or leg.taken % self.lost_each:
+            self.forward(leg, packet)
+
+
+def moved(body: str, host: str, port: int) -> str:
+    """The SDP with another place."""
+    return re.sub(r"(?<=m=audio )\d+", str(port), re.sub(r"(?<=c=IN IP4 )\S+", host, body))
+
+
+class Loses(Relays):
+    """3 % each way."""
+
+    lost_each = 33
+
+
+class Crosses(Relays):
+    """Each callee gets what the other call's caller says."""
+
+    def media(self, call: Call, packet: Rtp) -> None:
+        others = [other for other in self.calls.values() if other is not call]
+        for other in others[:1]:
+            self._pass(other, "ab", packet)
+
+
+SOUND = "audio: Own"
+
+
+def lossy(codec: str) -> Case:
+    return case(codec, Loses, through(media(codec), media(codec), at_callee=SOUND, at_caller=SOUND))
+
+
+@cases(*map(lossy, Codec))
+def test_with_three_percent_lost_each_way_the_calls_own_signal_is_still_heard(runs: Runs, case: Case) -> None:
+    judged(runs, case, PASSED)
+
+
+def crossed(codec: str) -> Case:
+    text = through(media(codec), media(codec), at_callee=SOUND, at_caller="codec: " + codec)
+    two = text.replace("    holdSeconds: 4\n", "    holdSeconds: 5\n    count: 2\n    concurrency: 2\n")
+    return case(codec, Crosses, two.replace('    caller: {dtmf: {digits: "12#"}}\n', ""))
+
+
+@cases(*map(crossed, Codec))
+def test_another_calls_signal_is_not_taken_for_the_own_one(runs: Runs, case: Case) -> None:
+    judged(runs, case, "Failed/WrongAudio")
+
+
+def silent(codec: str) -> Case:
+    quiet = through(media(codec), media(codec), at_callee=SOUND, at_caller="audio: Silence")
+    return case(codec, Relays, quiet.replace(f"{BOB}, ", f"{BOB}, behaviour: Absorber, "))
+
+
+@cases(*map(silent, Codec))
+def test_what_a_codec_makes_of_silence_is_no_sound(runs: Runs, case: Case) -> None:
+    judged(runs, case, PASSED)
 
 
 # --- what is not

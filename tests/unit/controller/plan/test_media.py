@@ -77,7 +77,7 @@ def test_where_nothing_is_said_media_is_plain():
             {"calls.0.callee.media": {"codecs": ["G722", "PCMA"]}, "calls.0.expect": {"callee": {"codec": "PCMU"}}},
             "calls[0].expect.callee.codec: cannot be met: the callee's media.codecs are G722 and PCMA",
         ),
-        ({"calls.0.expect": {"caller": {"codec": "G722"}}}, "calls[0].expect.caller.codec: cannot be met: the caller's"),
+        ({"calls.0.expect": {"caller": {"codec": "G722"}}}, "calls[0].expect.caller.codec: cannot be met"),
         ({"caller.media": {"srtp": {"keying": ["DTLS"]}}}, "caller.media.srtp.keying: means nothing"),
         ({"callee.media": {"srtp": {"suites": ["AES_CM_128_HMAC_SHA1_80"]}}}, "callee.media.srtp.suites: means"),
         ({"caller.media": {"srtp": {"use": "Disabled", "signalling": "TLS"}}}, "caller.media.srtp.signalling: mea"),
