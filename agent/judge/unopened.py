@@ -56,6 +56,6 @@ def _unread(keys: SectionKeys, fact: SrtpSection) -> str | None:
     came = fact.received
     if keys.keying is Keying.SDES and keys.unheeded and came.unauthentic + came.failed:
         return not_heeded(keys)
-    if came.failed > came.passed:
+    if came.failed > came.passed + came.plain + came.unauthentic:  # of most it is known what they were
         return f"this agent's own stack dropped {many(came.failed, 'packet')}"
     return _keyless(keys, fact)

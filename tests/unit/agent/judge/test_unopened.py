@@ -54,6 +54,27 @@ def test_what_our_stack_dropped_for_reasons_of_its_own_may_have_been_sound(dropp
     assert reasons(sdes_caller(srtp=mixed, **DEAF))[0] is result
 
 
+OF_THE_PATH = {
+    "in the clear": {"plain": 280},
+    "of other keys": {"unauthentic": 280},
+    "of both": {"plain": 11, "unauthentic": 10},
+}
+
+
+@pytest.mark.parametrize("came", OF_THE_PATH.values(), ids=OF_THE_PATH)
+def test_a_few_packets_that_our_stack_dropped_excuse_no_more_of_those_that_the_path_sent_wrong(came):
+    """As many digits of a plain sender: they are too short for SRTP to look at their tag."""
+    wrong = below(received=SrtpWay(packets=sum(came.values()) + 21, failed=21, **came))
+    _, found = reasons(sdes_caller(srtp=wrong, **DEAF))
+    assert found[Role.CALLER, Check.AUDIO] is Reason.NO_AUDIO
+
+
+def test_more_that_our_stack_dropped_than_came_wrong_may_have_been_the_sound():
+    mixed = below(received=SrtpWay(packets=200, plain=30, unauthentic=30, failed=140))
+    _, found = reasons(sdes_caller(srtp=mixed, **DEAF))
+    assert found[Role.CALLER, Check.AUDIO] is Reason.NOT_MEASURED
+
+
 NO_KEYS = {
     "given up": unkeyed_caller(end=DtlsEnd.FAILED, said="no memory", received=2),
     "several fingerprints": change_end(
