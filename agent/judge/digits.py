@@ -9,6 +9,7 @@ from agent.contract.observation import Digit
 from agent.contract.verdict import Role
 from agent.judge.call_leg import CallLeg, dialled
 from agent.judge.ends import CallEnds, peer_of
+from agent.judge.keyless import keyless, waited
 from agent.judge.spans import Span, length, meet, union
 from agent.judge.words import listed, quoted
 
@@ -125,6 +126,26 @@ def _over_ms(sender: CallLeg, receiver: CallLeg | None) -> float | None:
     if sender.call_ms is None or receiver is None or receiver.call_ms is None or not receiver.call.sut_ends_it:
         return sender.call_ms
     return min(sender.call_ms, receiver.call_ms - AROUND_MS) if receiver.ended_by_peer else sender.call_ms
+
+
+def before_keys(sender: CallLeg, receiver: CallLeg, came: str, wanted: str) -> str | None:
+    """Why less of the wanted digits came: an end had no keys of DTLS yet when they were due. None: it is not that.
+
+    What the sender did not send is one; another is what crossed before the receiver had keys, or just then.
+    """
+    late = [(begin - AROUND_MS, end + AROUND_MS) for begin, end in keyless(receiver)]
+    sent = [digit for digit in sender.leg.dtmf_sent if digit.method is DtmfMethod.RFC4733]
+    certain = "".join(digit.digit for digit in sent if not meet(_crossed(digit), late))
+    if not (is_within(certain, came) and is_within(came, sender.digits_sent)):
+        return None
+    if sender.digits_sent != wanted and keyless(sender) and wanted.endswith(sender.digits_sent):
+        return f"the {sender.name} itself sent only {quoted(sender.digits_sent)}; {waited(sender)}"
+    return waited(receiver) if came != sender.digits_sent == wanted else None
+
+
+def _crossed(digit: Digit) -> list[Span]:
+    at_ms = digit.at_ms or 0.0
+    return [(at_ms, at_ms + max(1.0, length_ms(digit)))]
 
 
 # Whether the lost packets are theirs

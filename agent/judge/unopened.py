@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from agent.contract.srtp import Keying, SectionKeys, SrtpSection
+from agent.contract.srtp import DtlsEnd, Keying, SectionKeys, SrtpSection
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks import RULE_OF
@@ -56,6 +56,8 @@ def _unread(keys: SectionKeys, fact: SrtpSection) -> str | None:
     came = fact.received
     if keys.keying is Keying.SDES and keys.unheeded and came.unauthentic + came.failed:
         return not_heeded(keys)
-    if came.failed > came.passed + came.plain + came.unauthentic:  # of most it is known what they were
-        return f"this agent's own stack dropped {many(came.failed, 'packet')}"
+    early = came.keyless if fact.dtls is not None and fact.dtls.end is DtlsEnd.DONE else 0
+    if came.failed + early > came.passed + came.plain + came.unauthentic:  # of most it is known what they were
+        before = f", {many(early, 'packet')} before its DTLS handshake was over" if early else ""
+        return f"this agent's own stack dropped {many(came.failed + early, 'packet')}{before}"
     return _keyless(keys, fact)

@@ -12,7 +12,18 @@ from agent.judge.call_leg import CallLeg, dialled
 from agent.judge.checks.answer import offer_and_answer
 from agent.judge.checks.check import ANY_TROUBLE, CheckRule, Impossible, Row
 from agent.judge.checks.rtp_packets import WHOSE, both_ways, explain_strangers
-from agent.judge.digits import BY, by_method, by_others, fate, is_within, length_ms, named, overtaken, under_way
+from agent.judge.digits import (
+    BY,
+    before_keys,
+    by_method,
+    by_others,
+    fate,
+    is_within,
+    length_ms,
+    named,
+    overtaken,
+    under_way,
+)
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
 from agent.judge.media import nothing_came, since_answer, strangers
@@ -243,7 +254,8 @@ def _never_came(caller: CallLeg, callee: CallLeg, planned: str) -> str | None:
     """Why digits that the callee lacks may not have been on the way to it at all, or too late; None: they were."""
     if _short_of(callee.digits_received, caller.digits_sent, planned):
         return f"the caller had sent only {quoted(caller.digits_sent)}"
-    return overtaken(caller, callee.digits_received, planned, callee)
+    came = callee.digits_received
+    return overtaken(caller, came, planned, callee) or before_keys(caller, callee, came, planned)
 
 
 def _to_caller(ends: CallEnds, finding: Finding) -> Finding:
@@ -256,12 +268,22 @@ def _to_caller(ends: CallEnds, finding: Finding) -> Finding:
         return inconclusive(finding, Reason.NOT_MEASURED, "nobody sends this caller any digits")
     if finding.reason is Reason.DTMF_NOT_NEGOTIATED:
         return finding
-    if callee.digits_received != caller.digits_sent:
-        got, sent = callee.digits_received, caller.digits_sent
-        if (late := overtaken(caller, got, sent, callee)) is not None:
-            return inconclusive(finding, Reason.NOT_MEASURED, late)
+    got, sent = callee.digits_received, caller.digits_sent
+    if (why := _never_to_be_sent_back(ends, caller, callee)) is not None:
+        return inconclusive(finding, Reason.NOT_MEASURED, why)
+    if got != sent:
         return noted(finding, f"the callee had received {quoted(got)} of {quoted(sent)}: {fate(sent, got, 'callee')}")
     return _digits_sent_back(finding, caller, callee)
+
+
+def _never_to_be_sent_back(ends: CallEnds, caller: CallLeg, callee: CallLeg) -> str | None:
+    """Why digits that never came to the parrot may not have been lost on the way to it; None: they were."""
+    got, sent, planned = callee.digits_received, caller.digits_sent, ends.call.group.caller.dtmf
+    if got != sent and (late := overtaken(caller, got, sent, callee)) is not None:
+        return late
+    if not is_within(caller.digits_received, got):
+        return None
+    return before_keys(caller, callee, got, sent if planned is None else planned.digits)
 
 
 def _digits_sent_back(finding: Finding, caller: CallLeg, callee: CallLeg) -> Finding:
@@ -270,7 +292,8 @@ def _digits_sent_back(finding: Finding, caller: CallLeg, callee: CallLeg) -> Fin
         return _not_negotiated(finding, callee)
     if _short_of(received, sent_back, got):
         return inconclusive(finding, Reason.NOT_MEASURED, f"the callee had sent back only {quoted(sent_back)}")
-    if (late := overtaken(callee, received, got, caller)) is not None:
+    late = overtaken(callee, received, got, caller) or before_keys(callee, caller, received, got)
+    if late is not None:
         return inconclusive(finding, Reason.NOT_MEASURED, late)
     return noted(finding, f"the callee sent back {quoted(sent_back)}: {fate(sent_back, received, 'caller')}")
 

@@ -14,6 +14,7 @@ from agent.judge.checks.check import CheckRule, Row
 from agent.judge.checks.rtp_packets import both_ways
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import noted
+from agent.judge.keyless import keyless_ms, waited
 from agent.judge.media import Flowed, accepted, formats, nothing_came, received, sent, unshared_ms
 from agent.judge.overload import Excuse
 from agent.judge.words import many
@@ -153,6 +154,9 @@ def _between(sender: CallLeg, receiver: CallLeg) -> list[Finding]:
     missing_ms, edge_ms = _missing_ms(went, came), _edge_ms(sender, receiver, went, came)
     if missing_ms - came.lost_ms <= edge_ms or not exceeds(missing_ms, went.media_ms, bound):
         return []
+    if missing_ms - came.lost_ms <= edge_ms + keyless_ms(receiver):
+        note = f"the {sender.name} sent {_amount(went)}, {_amount(came)} came; {waited(receiver)}"
+        return [_failed(receiver, Reason.NOT_MEASURED, note=note)]
     missed = f"{_in_packets(came)} are missing: the rest was lost where numbers do not show it"
     note = f"the {sender.name} sent {_amount(went)}, {_amount(came)} came; {missed}"
     return [_failed(receiver, Reason.PACKET_LOSS, _in_time(missing_ms, went.media_ms), note)]

@@ -14,6 +14,7 @@ from agent.judge.checks.answer import offer_and_answer
 from agent.judge.checks.check import BROKEN_MEDIA, CheckRule, Impossible, Row
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
+from agent.judge.keyless import came_when_keyed, keyless_ms, waited
 from agent.judge.media import (
     Flowed,
     accepted,
@@ -160,10 +161,18 @@ def attribute_missing(ends: CallEnds, finding: Finding) -> Finding:
         return inconclusive(finding, Reason.NOT_MEASURED, f"what the {name} sent was not measured")
     if count == 0:
         return inconclusive(finding, Reason.PEER_LOST, f"the {name} agent sent no RTP")
-    expect = ends.call.expected(finding.leg).rtp
+    why = _not_to_come(ends, finding, sender)
+    return noted(finding, _sent_by(sender)) if why is None else inconclusive(finding, Reason.NOT_MEASURED, why)
+
+
+def _not_to_come(ends: CallEnds, finding: Finding, sender: CallLeg) -> str | None:
+    """Why no more than what came was to come."""
+    own, expect, count = ends.leg(finding.leg), ends.call.expected(finding.leg).rtp, packets_sent(sender) or 0
     if finding.reason is Reason.TOO_FEW_PACKETS and expect is not None and count < needed_packets(expect):
-        return inconclusive(finding, Reason.NOT_MEASURED, f"the {name} itself sent only {many(count, 'packet')}")
-    return noted(finding, _sent_by(sender))
+        return f"the {sender.name} itself sent only {many(count, 'packet')}"
+    if own is not None and finding.reason in (Reason.TOO_FEW_PACKETS, Reason.NO_RTP) and came_when_keyed(sender, own):
+        return f"{_sent_by(sender)}; {waited(own)}"
+    return None
 
 
 def _sent_by(sender: CallLeg) -> str:
@@ -214,7 +223,8 @@ def both_ways(ends: CallEnds) -> Iterator[tuple[CallLeg, CallLeg]]:
 
 def _unheard(sender: CallLeg, receiver: CallLeg) -> list[Finding]:
     """The SDP at both ends lets media flow, our other agent sent it, and nothing came."""
-    if not nothing_came(receiver) or not packets_sent(sender) or flow_ms(sender, receiver) < TOGETHER_MS:
+    together_ms = flow_ms(sender, receiver) - keyless_ms(receiver)
+    if not nothing_came(receiver) or not packets_sent(sender) or together_ms < TOGETHER_MS:
         return []
     return [
         receiver.finding(
