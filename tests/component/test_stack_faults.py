@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -360,3 +361,46 @@ def test_a_call_without_an_ack_is_ended_with_the_phone(phone: Make) -> None:
         callee.do("answer", call=callee.wait("IncomingCall")["call"], code=200)
         callee.close()
         assert callee.process.returncode == 0, callee.process.returncode
+
+
+RENEWALS, FLOOD_S = 150, 20.0
+
+
+def offer_of_dtls(number: int) -> str:
+    """Each has another fingerprint, of a certificate that nobody has."""
+    fingerprint = ":".join([f"{number % 256:02X}", f"{number // 256:02X}", *["AB"] * 30])
+    lines = f"a=fingerprint:sha-256 {fingerprint}\r\na=setup:actpass\r\n"
+    body = sdp(9).replace("RTP/AVP", "UDP/TLS/RTP/SAVP").replace("o=- 1 1", f"o=- 1 {number}")
+    return body + lines
+
+
+def test_keys_that_are_renewed_while_packets_come_end_no_agent(phone: Make) -> None:
+    """None of the handshakes is answered, so that each has a clock when the next offer ends it."""
+    callee = phone(encryption={"usual": {"use": "Mandatory", "keying": ["DTLS"]}})
+    with peer(lambda _self, _text: []) as calling, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
+        calling.phone = socket_address(callee)
+        calling.send(invite(calling, callee, 1, offer_of_dtls(1)))
+        callee.do("answer", call=callee.wait("IncomingCall")["call"], code=200)
+        answer = final(callee)
+        tag, port = re.search(r"\nTo:.*(;tag=\S+)", answer), re.search(r"m=audio (\d+)", answer)
+        assert tag is not None
+        assert port is not None
+        stopped = threading.Event()
+
+        def flood() -> None:
+            until_s = time.monotonic() + FLOOD_S
+            while not stopped.is_set() and time.monotonic() < until_s:
+                media.sendto(b"\x80", ("127.0.0.1", int(port[1])))
+
+        flooding = threading.Thread(target=flood)
+        flooding.start()
+        try:
+            for cseq in range(1, RENEWALS):
+                if cseq > 1:
+                    calling.send(invite(calling, callee, cseq, offer_of_dtls(cseq), tag=tag[1]))
+                    assert final(callee).startswith("SIP/2.0 200 ")
+                calling.send(invite(calling, callee, cseq, "", tag=tag[1]).replace("INVITE", "ACK"))
+                callee.wait("MessageSeen", sent=False)
+        finally:
+            stopped.set()
+            flooding.join()
