@@ -201,6 +201,25 @@ def test_no_flight_of_a_handshake_is_lost(phone: Make) -> None:
     assert all(ended["guards"][-1]["active"] for ended in ends)
 
 
+def test_a_clienthello_that_nobody_took_is_sent_again_soon(phone: Make) -> None:
+    """The callee's leaves before its 200: who has no answer yet may drop it."""
+    hellos = []
+
+    def takes_no_first(packet: bytes) -> bytes | None:
+        if packet[0] == HANDSHAKE:
+            hellos.append(packet)
+        return None if packet[0] == HANDSHAKE and len(hellos) == 1 else packet
+
+    with relayed(phone, DTLS, spoil_back=takes_no_first) as (caller, callee, account, _):
+        call, _ = connect(caller, callee, account)
+        wait_for_audio(caller)
+        ended, answered = hang_up(caller, callee, call)
+    assert handshake(answered)["hellos_sent"] >= 2
+    for side in (ended, answered):
+        (confirmed,) = [event["at_s"] for event in (caller if side is ended else callee).all("CallConfirmed")]
+        assert side["guards"][-1]["keyed_s"] - confirmed < 0.6
+
+
 def test_an_offer_of_other_keys_than_a_call_takes_is_refused(phone: Make) -> None:
     caller, callee = phone(encryption={"usual": SDES}), phone(encryption={"usual": DTLS})
     callee.account(f"sip:bob@{callee.address}", caller.address)

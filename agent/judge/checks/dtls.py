@@ -8,8 +8,9 @@ from agent.contract.verdict import Reason
 from agent.judge.checks.check import LATE_OR_DROPPED, Row
 from agent.judge.words import many, seconds
 
-HELLOS: Final = 3
-"""So many ClientHellos without any answer are no loss on the way: RFC 6347 §4.2.4 sends them again after 1 and 3 s."""
+HELLOS: Final = 5
+"""So many ClientHellos without any answer are no loss on the way: our stack sends them again after 0.25, 0.75, 1.75 and
+3.5 s (RFC 6347 §4.2.4.1)."""
 HANDSHAKE_MS: Final = 5000.0
 """For as long a handshake that does not begin, or does not end, is waited for."""
 EXPECTED: Final = "a DTLS handshake"
@@ -96,8 +97,8 @@ ROWS: Final = (
     Row(
         reason=Reason.DTLS_TIMEOUT,
         meaning="the DTLS handshake was not begun, not answered, or not ended",
-        seen="Three ClientHellos or more of the agent's were not answered; or the other side was to begin, by its "
-        "`a=setup`, and did not within 5 s; or the handshake stood still. There are no keys, and so no media.",
+        seen="Five ClientHellos or more of the agent's were not answered, in 3.5 s; or the other side was to begin, by "
+        "its `a=setup`, and did not within 5 s; or the handshake stood still. There are no keys, and so no media.",
         usually="The media address of the SDP cannot be reached, or what listens there does no DTLS: the relay was "
         "told to pass it through, and the other end never had the offer; or ICE is waited for.",
         look="A capture at the relay: does the ClientHello arrive? Its flags for DTLS (`DTLS=passive`, `DTLS=off`).",

@@ -72,7 +72,7 @@ def dtls_caller(**changes: Any) -> End:
 
 def unkeyed_caller(*, answer: str = "passive", **changes: Any) -> End:
     """A caller whose handshake came to nothing, and which heard nothing for it."""
-    nothing: dict[str, Any] = {"end": None, "took_ms": None, "received": 0, "sent": 4, "hellos_sent": 4}
+    nothing: dict[str, Any] = {"end": None, "took_ms": None, "received": 0, "sent": 5, "hellos_sent": 5}
     facts = change(shaken(**(nothing | changes))[0], sent=SrtpWay(), received=SrtpWay())
     return dtls_caller(answer=dtls_sdp(RELAY, answer), srtp=(facts,))
 
