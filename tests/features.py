@@ -14,12 +14,14 @@ from typing import Any, Final
 
 import yaml
 
-from agent.contract.verdict import Reason, Result
+from agent.contract.verdict import Check, Reason, Result
 from agent.judge.checks import RULES
 from controller.api.reference import fields, meaning, spec_schema
+from tests.unit.agent.judge.excused import UNTOUCHED, opposite, rows
 
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "features.md"
+EXCUSED: Final = "../tests/unit/agent/judge/test_excused.py"
 TOLD: Final = 3
 """Examples, and tests, of a field: where there are more, one is named."""
 HEAD: Final = """# Features
@@ -43,6 +45,18 @@ Every reason that fails a call, examples that come to it, and tests in which a p
 |---|---|---|---|
 """
 
+EXCUSES: Final = """
+## What is not blamed on the system
+
+Of every check: which troubles of the leg's own agent, or of the one that registers, may be why it did not hold, so that
+it is Inconclusive/AgentOverloaded ([what each is](verdict.md#what-excuses-what)); and whether those of the agent at the
+other end, or that it was lost, may be (Inconclusive/PeerLost). Each pair of them is a test, in which the same
+misbehaviour of the peer fails the call where our agents are well. Where nothing excuses a check, it says why.
+
+| check | excused by | by the other agent | tests |
+|---|---|---|---|
+"""
+
 
 def page() -> str:
     """The whole page, from the schema, the checks, the examples, and the tests."""
@@ -58,7 +72,22 @@ def page() -> str:
             f"| `{check}` | `{reason}` | {_told(failing.get(reason, ()))} | {_told(misbehaving.get(reason, ()))} |\n"
             for reason, check in failures().items()
         )
+        + EXCUSES
+        + "".join(f"| `{check}` | {by} | {other} | {test} |\n" for check, by, other, test in excuses())
     )
+
+
+def excuses() -> Iterator[tuple[Check, str, str, str]]:
+    """Each check that fails calls: what excuses it, whether the other agent does, and the test of that."""
+    for check in dict.fromkeys(rule.check for rule, _ in rows()):
+        by: dict[tuple[str, ...], list[str]] = {}
+        for rule, row in rows():
+            if rule.check is check and row.excused_by:
+                by.setdefault(tuple(sorted(excuse.lower() for excuse in row.excused_by)), []).append(f"`{row.reason}`")
+        told = "; ".join(f"{', '.join(reasons)}: {', '.join(kinds)}" for kinds, reasons in by.items())
+        other = "the same; lost" if any(one is check for one, _, _ in opposite()) else "–"
+        test = "trouble_excuses" if told else "what_no_trouble_brings_about_stands"
+        yield check, told or f"nothing: {UNTOUCHED[check]}", other, f"[{test}[{check}-*]]({EXCUSED})"
 
 
 def failures() -> dict[str, str]:

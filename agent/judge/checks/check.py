@@ -13,6 +13,7 @@ from agent.judge.call_leg import CallLeg
 from agent.judge.ends import CallEnds
 from agent.judge.overload import Excuse
 
+LATE = frozenset({Excuse.LATE})
 LATE_OR_DROPPED = frozenset({Excuse.LATE, Excuse.DROPPED})
 BROKEN_MEDIA = frozenset({Excuse.LATE_MEDIA, Excuse.DROPPED, Excuse.UNSENT})
 ANY_TROUBLE = frozenset(Excuse)

@@ -9,7 +9,7 @@ from agent.contract.plan import Plan, Transport
 from agent.contract.registration import RegistrationObservation
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg
-from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Fault, Row
+from agent.judge.checks.check import LATE, LATE_OR_DROPPED, CheckRule, Fault, Row
 from agent.judge.checks.handshakes import ROWS, unsecured
 from agent.judge.words import seconds
 
@@ -128,6 +128,7 @@ RULE: Final = CheckRule(
             usually="A proxy, firewall or service mesh between the two that takes connections and drops them, or a SUT "
             "that has no room for more.",
             look="What is between the agent and that address; the SUT's limits of connections.",
+            excused_by=LATE,  # nobody waits for ever for who has connected and says nothing
         ),
         Row(
             reason=Reason.CONNECTION_TIMEOUT,
@@ -149,6 +150,7 @@ RULE: Final = CheckRule(
             usually="The process behind it ended or crashed on that request, or a lifetime of connections that is "
             "shorter than the call (`tcp_connection_lifetime`).",
             look="The SUT's log at that time; whether its process was restarted; its lifetime of connections.",
+            excused_by=LATE,  # its end may have been there, unread, before the request
         ),
     ),
     subject="connection",

@@ -3,7 +3,9 @@
 A good call: 4 s, PCMU both ways through 10.0.0.1, this call's signal heard at both ends, two digits there and back.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -46,6 +48,11 @@ def silence(seconds: float = 4.0) -> Samples:
     return np.zeros(int(8000 * seconds), dtype=SIGNAL.dtype)
 
 
+def noise(seconds: float = 4.0) -> Samples:
+    """Nobody's signal, and loud."""
+    return np.random.default_rng(7).integers(-8000, 8000, int(8000 * seconds)).astype(SIGNAL.dtype)
+
+
 def rtp(**changes: Any) -> TapStream:
     """One direction of a good call."""
     usual: dict[str, Any] = {
@@ -72,6 +79,27 @@ PHRASES = {
     481: "Call/Transaction Does Not Exist", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here",
     500: "Server Internal Error", 503: "Service Unavailable",
 }  # fmt: skip
+
+
+_TROUBLES: ContextVar[Mapping[Role, Health | None]] = ContextVar("troubles", default={})  # noqa: B039  # never changed
+
+
+@contextmanager
+def trouble(role: Role, health: Health | None) -> Iterator[None]:
+    """Within it, the agent at that end of every call is in trouble, and as it registers; None: it is lost."""
+    before = _TROUBLES.set({role: health})
+    try:
+        yield
+    finally:
+        _TROUBLES.reset(before)
+
+
+def _in_trouble(seen: RegistrationObservation, role: Role) -> RegistrationObservation:
+    health = _TROUBLES.get().get(role)
+    if health is None:
+        return seen
+    parts = [part for part in ("lapse", "leaving") if getattr(seen, part) is not None]
+    return change(seen, trouble=health.setup, **{f"{part}__trouble": health.setup for part in parts})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +169,8 @@ class End:
             carriers=self.carriers, asked=asked(its_plan or the_plan(self.role), 0, "pin"),
         )  # fmt: skip
         below = seen.srtp if self.guards else self.srtp
-        return change(seen, dtmf_tones=self.tones, downgraded=self.downgraded, srtp=below)
+        health = _TROUBLES.get().get(self.role) or seen.health
+        return change(seen, dtmf_tones=self.tones, downgraded=self.downgraded, srtp=below, health=health)
 
     def _messages(self) -> Sequence[Event]:
         out = self.role is Role.CALLER
@@ -208,15 +237,16 @@ def verdict(
     """What the call comes to. A leg None was not reported. `registration`: the caller's."""
     made: list[AgentReport] = []
     for role, end in ((Role.CALLER, caller), (Role.CALLEE, callee)):
-        changes: dict[str, Any] = {"complete": not (callee_lost and role is Role.CALLEE)}
+        is_lost = _TROUBLES.get().get(role, HEALTHY) is None
+        changes: dict[str, Any] = {"complete": not is_lost and not (callee_lost and role is Role.CALLEE)}
         if registrations is not None and role is Role.CALLER:
-            changes["registrations"] = tuple(registrations)
+            changes["registrations"] = tuple(_in_trouble(seen, role) for seen in registrations)
         if role is Role.CALLEE:
             changes["turned_away"] = tuple(turned_away)
         its_plan = the_plan(role, **plan_changes)
         if role is Role.CALLER:
             its_plan = change(its_plan, account__registration=registration)
-        legs = () if end is None else (end.leg(its_plan),)
+        legs = () if end is None or is_lost else (end.leg(its_plan),)
         made.append(report(change(its_plan, behaviour=its_plan.behaviour and behaviour), *legs, **changes))
     return judge_run(made).calls[0]
 

@@ -61,6 +61,11 @@ def test_bounds_that_nothing_is_within_are_refused():
     check_test(spec({"callee.registration": {"expect": {"minExpiresSeconds": 60, "maxExpiresSeconds": 60}}}), Limits())
 
 
+def test_a_challenge_that_the_credentials_answer_may_be_asked_for():
+    asks = {"expect": {"auth": "Required", "authAlgorithm": "MD5"}}
+    check_test(spec({"callee.credentials": KNOWN, "callee.registration": asks}), Limits())
+
+
 def test_a_challenge_of_an_invite_needs_credentials_where_it_is_to_be_answered():
     asks = {"caller.credentials": None, "calls.0.expect.auth": "Required"}
     with pytest.raises(
