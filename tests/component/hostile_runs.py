@@ -25,6 +25,8 @@ MAX_MB = 512 if "asan" not in os.environ.get("LD_PRELOAD", "") else 4096
 """Of an agent: half of what its pod may have. Under dev/pjsua2/sanitized it has the memory of the checks too."""
 DEADLINE_S = 150
 HANG_S = DEADLINE_S + 40
+TRACEBACK = "Traceback (most recent call last):"
+"""In a log: of one that came out of a callback nothing else is seen, until it does harm."""
 TEST = f"""\
 apiVersion: calltest.dev/v1alpha1
 kind: CallTest
@@ -168,6 +170,8 @@ def watched_parrot(folder: Path, tally: Tally) -> Iterator[Address]:
             process.send_signal(signal.SIGTERM)
             if process.wait(30):
                 tally.faults.append(f"the parrot ended with {process.returncode}")
+            if TRACEBACK in (said := log.read_text(errors="replace")):
+                tally.faults.append(f"an exception in the parrot:\n{said.partition(TRACEBACK)[2][:2000]}")
         except subprocess.TimeoutExpired:
             tally.faults.append("the parrot does not end")
         finally:

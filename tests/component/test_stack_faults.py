@@ -135,6 +135,71 @@ tell([len(invites), second.isActive()])
     assert states == [2, True]
 
 
+def test_a_call_hears_nothing_of_the_one_that_had_its_place() -> None:
+    """There is one place: the first call is refused, and its ACK comes when the second has it."""
+    heard = told("""
+caller = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+caller.bind(("127.0.0.1", 0))
+caller.settimeout(20)
+calls, heard = [], []
+
+class Call(pj.Call):
+    def onCallTsxState(self, event):
+        heard.append([calls.index(self), event.e.body.tsxState.tsx.statusCode])
+
+class Account(pj.Account):
+    def onIncomingCall(self, incoming):
+        calls.append(Call(self, incoming.callId))
+
+bound = pj.TransportConfig()
+bound.boundAddress = "127.0.0.1"
+number = endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, bound)
+endpoint.libStart()
+endpoint.audDevManager().setNullDev()
+port = int(endpoint.transportGetInfo(number).localName.rpartition(":")[2])
+settings = pj.AccountConfig()
+settings.idUri = f"sip:bob@127.0.0.1:{port}"
+account = Account()
+account.create(settings)
+
+def send(method, call, to="<sip:bob@127.0.0.1>"):
+    caller.sendto("\\r\\n".join([
+        f"{method} sip:bob@127.0.0.1:{port} SIP/2.0",
+        f"Via: SIP/2.0/UDP 127.0.0.1:{caller.getsockname()[1]};branch=z9hG4bK{call}",
+        "Max-Forwards: 70", "From: <sip:alice@127.0.0.1>;tag=a", f"To: {to}", f"Call-ID: {call}", f"CSeq: 1 {method}",
+        f"Contact: <sip:alice@127.0.0.1:{caller.getsockname()[1]}>", "Content-Length: 0", "", "",
+    ]).encode(), ("127.0.0.1", port))
+
+def answered(call):
+    while True:
+        lines = caller.recv(65536).decode().split("\\r\\n")
+        if f"Call-ID: {call}" in lines and not lines[0].startswith("SIP/2.0 100"):
+            return next(line for line in lines if line.startswith("To: ")).removeprefix("To: ")
+
+def called(call):
+    before = len(calls)
+    send("INVITE", call)
+    while len(calls) == before:
+        time.sleep(0.01)
+
+def answer(number, code):
+    param = pj.CallOpParam()
+    param.statusCode = code
+    calls[number].answer(param)
+
+called("first")
+answer(0, 486)
+to = answered("first")
+called("second")
+send("ACK", "first", to)
+send("OPTIONS", "after")
+answered("after")
+answer(1, 180)
+tell([code for number, code in heard if number == 1])
+""")
+    assert heard == [180]
+
+
 def secure(lines: int) -> str:
     """An SDP with so many a=crypto lines, of tags that differ."""
     suites = "".join(f"a=crypto:{tag} AES_CM_128_HMAC_SHA1_80 {KEY}\r\n" for tag in range(1, lines + 1))
