@@ -201,6 +201,13 @@ class OtherCertificate(DtlsUas):
         return ":".join(["AB"] * 32)
 
 
+class OtherCertificateAgain(OtherCertificate):
+    """A session is refreshed, and its SDP the same."""
+
+    def answered(self, call: Call) -> None:
+        self.later(2.0, lambda: self.request(call, "INVITE", body=self.answer_sdp(call)))
+
+
 class BothOrNone(DtlsUas):
     setup = "actpass"
 
@@ -229,6 +236,10 @@ class Alerts(DtlsUas):
 )
 def test_a_handshake_that_gives_no_keys_is_failed_with_its_reason(runs: Runs, case: Case) -> None:
     judged(runs, case, f"Failed/{case.name}")
+
+
+def test_a_certificate_that_differs_stays_another_one(runs: Runs) -> None:
+    judged(runs, case("re-INVITE", OtherCertificateAgain, BY_DTLS), "Failed/DtlsFingerprintMismatch")
 
 
 def test_a_peer_that_is_to_begin_the_handshake_and_does_not_is_waited_for(runs: Runs) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.component.pcaps import read, rtp
+from tests.component.peers.srtp import DtlsUas
+from tests.component.peers.uas import Call
 from tests.component.phones import NOBODY, Make, Peer, once, peer, response, sdp
 from tests.component.test_pjsua_phone import (
     answering,
@@ -190,6 +192,33 @@ def test_what_was_agreed_on_before_a_reinvite_may_still_be_under_way(phone: Make
         caller.do("hang_up", call=call)
         stream = one(caller.wait("CallEnded"), sent=False, mark=1)
     assert (stream["packets"], stream["unnegotiated"]) == (10, 0)
+
+
+class AnotherCertificate(DtlsUas):
+    """Its fingerprint is nobody's; a re-INVITE says so once more, when the handshake is over."""
+
+    def fingerprint(self, call: Call) -> str:
+        return ":".join(["AB"] * 32)
+
+    def answered(self, call: Call) -> None:
+        self.later(1.0, lambda: self.request(call, "INVITE", body=self.answer_sdp(call)))
+
+
+@pytest.mark.parametrize("setup", ["active", "passive"])
+def test_keys_of_another_certificate_are_never_taken_into_use(phone: Make, setup: str) -> None:
+    caller = phone(encryption={"usual": {"use": "Mandatory", "keying": ["DTLS"]}})
+    with AnotherCertificate() as between:
+        between.setup = setup
+        account = caller.account("sip:alice@example.com", between.address)
+        call, _ = caller.do("call", account=account, to="sip:bob@example.com", headers={}, playback={})
+        caller.wait("CallConfirmed", call=call)
+        for _ in range(3):
+            wait_for_audio(caller)
+        caller.do("hang_up", call=call)
+        ended = caller.wait("CallEnded", call=call)
+    assert [answer.code for answer in between.answers if answer.method == "INVITE"] == [200]
+    assert [(guard["done"], guard["active"]) for guard in ended["guards"]] == [(True, False), (False, False)]
+    assert ended["tapped"] == [], "nothing is sent without keys, and nothing deciphered"
 
 
 def test_each_sdp_begins_an_epoch_and_numbers_go_on_through_them(phone: Make) -> None:
