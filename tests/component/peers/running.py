@@ -143,15 +143,16 @@ class Runs:
 
     def __init__(self, cases: Iterable[Case]) -> None:
         self._pool = ThreadPoolExecutor(AT_ONCE)
-        self._begun = dict[int, Future[Outcome]]()
+        self._begun = dict[Case, Future[Outcome]]()
+        """It keeps each case: another one may else have its identity."""
         if "PYTEST_XDIST_WORKER" not in os.environ:
             for case in cases:
                 self._future(case)
 
     def _future(self, case: Case) -> Future[Outcome]:
-        if id(case) not in self._begun:
-            self._begun[id(case)] = self._pool.submit(run, case)
-        return self._begun[id(case)]
+        if case not in self._begun:
+            self._begun[case] = self._pool.submit(run, case)
+        return self._begun[case]
 
     def of(self, case: Case) -> Outcome:
         return self._future(case).result()
