@@ -10,8 +10,22 @@ import pytest
 from agent.contract.expect import ExpectRtp
 from agent.contract.srtp import SrtpWay
 from agent.contract.verdict import Check, Reason, Result, Role
+from agent.judge.keyless import came_when_keyed
+from agent.judge.leg import known_leg
 from tests.unit.agent.judge.srtp_wire import dtls_caller, dtls_sdp, shaken
-from tests.unit.agent.judge.wire import DIGITS, EXPECT, OURS, RELAY, End, callee, caller, rtp, silence, verdict
+from tests.unit.agent.judge.wire import (
+    DIGITS,
+    EXPECT,
+    OURS,
+    RELAY,
+    End,
+    callee,
+    caller,
+    rtp,
+    silence,
+    the_plan,
+    verdict,
+)
 from tests.unit.builders import change
 from tests.unit.taps import tap_digit
 
@@ -142,3 +156,12 @@ def test_sound_that_mostly_came_before_there_were_keys_is_not_measured():
     few = SrtpWay(packets=200, keyless=50, passed=150)
     deaf = dtls_caller(srtp=(change(shaken(took_ms=1000.0)[0], received=few),), sound=silence())
     assert found(deaf, callee())[1][Role.CALLER, Check.AUDIO] is Reason.NO_AUDIO
+
+
+@pytest.mark.parametrize("streams", [(), (rtp(),)], ids=["nothing", "nothing sent"])
+def test_what_a_sender_did_not_tell_of_is_not_said_to_have_come(streams):
+    ends = (caller(streams=streams), late(streams=cut(45)))
+    sender, receiver = (known_leg(the_plan(end.role), end.leg(the_plan(end.role))) for end in ends)
+    assert sender is not None
+    assert receiver is not None
+    assert not came_when_keyed(sender, receiver)
