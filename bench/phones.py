@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 from agent.contract.codecs import Media
 from agent.contract.plan import Transport
-from agent.contract.srtp import Srtp, SrtpUse
+from agent.contract.srtp import SrtpUse
 from agent.contract.steps import Answer, HangUp
 from agent.phone.media import MediaOfCalls
 from agent.phone.protocol import (
@@ -48,7 +48,7 @@ class Mode:
     captured: bool = False
     transport: Transport = Transport.UDP
     tls: TlsFiles | None = None
-    srtp: Srtp = field(default_factory=Srtp)
+    media: Media = field(default_factory=Media)
     preloaded: str | None = None
     """A library (path or soname) that takes the place of what the phones have."""
 
@@ -89,7 +89,7 @@ def opened(mode: Mode, folder: Path) -> Any:
         sip_port=0,
         transport=mode.transport,
         tls=mode.tls,
-        media=MediaOfCalls(usual=Media(srtp=mode.srtp)),
+        media=MediaOfCalls(usual=mode.media),
         recordings=folder,
         captures=captures,
     )
@@ -261,7 +261,7 @@ def check(mode: Mode, ends: Sequence[Any]) -> None:
         wrong = [e for e in ended if sum(s.packets for s in e.tapped if s.sent) != e.stack_sent.packets]
         deaf = [e for e in ended if not any(s.packets for s in e.tapped if not s.sent)]
         lost = sum(s.lost for e in ended for s in e.tapped)
-        plain = [e for e in ended if any(g.active for g in e.guards) != (mode.srtp.use is not SrtpUse.DISABLED)]
+        plain = [e for e in ended if any(g.active for g in e.guards) != (mode.media.srtp.use is not SrtpUse.DISABLED)]
         if wrong or deaf or plain or lost or live:
             told = f"{len(wrong)} calls counted wrong, {len(deaf)} heard nothing, {len(plain)} not keyed as they should"
             raise SystemExit(f"bench: {mode.name}: {told}, {lost} packets lost, {live} calls held")

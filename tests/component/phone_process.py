@@ -18,6 +18,8 @@ from agent.phone.pjsua.phone import PjsuaPhone
 from agent.phone.protocol import AccountId, CallHandle, PhoneError, Playback, SipAccount, TlsFiles
 from agent.tap.call import Captures
 
+LOG = logging.getLogger(__name__)
+
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
@@ -36,6 +38,8 @@ def main() -> None:
     try:
         serve(phone)
         phone.close()
+    except Exception:
+        LOG.exception("the phone's process ends")
     finally:
         os._exit(0)  # whatever happened: interpreter teardown with pjsip's threads alive can hang
 

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
+from agent.contract.codecs import Codec
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = {"engine", "latency", "tap", "trace/fuzz", "trace/run"}
 """Those that have a test here."""
@@ -72,13 +74,14 @@ def test_tap_has_a_row_for_phones_without_it_counted_and_captured() -> None:
     assert "4 legs" in said
 
 
-def test_engine_has_a_row_for_each_transport_and_keying() -> None:
+def test_engine_has_a_row_for_each_transport_keying_and_codec() -> None:
     pytest.importorskip("pjsua2")
     said = bench("engine", "--calls", "2", "--hold", "4", "--rounds", "1")
     rows = {row[0]: row[1:] for row in table(said)}
     names = ["UDP", "TCP", "TCP, not sent at once", "TLS", "TLS, SDES", "TLS, DTLS"]
-    assert list(rows)[1:7] == names
-    assert set(list(rows)[7:]) <= {"TLS, SDES by Debian's"}
+    names += [f"UDP, {codec}" for codec in Codec if codec is not Codec.PCMU]
+    assert list(rows)[1 : len(names) + 1] == names
+    assert set(list(rows)[len(names) + 1 :]) <= {"TLS, SDES by Debian's"}
     assert all(0 < float(rows[name][-1]) < 30_000 for name in names), "answered, in ms"
     assert "4 legs" in said
 

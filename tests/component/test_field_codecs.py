@@ -228,3 +228,12 @@ def test_a_codec_that_was_taken_out_on_the_way_is_named_at_the_callee(runs: Runs
     judged(runs, case("the callee refuses", Strips, alone), "Failed/CodecNotOffered")
     untranscoded = through(media("PCMA"), media("G722"))
     judged(runs, case("a SUT that is to transcode, and does not", OutOfIt, untranscoded), "Failed/CodecNotOffered")
+
+
+def test_the_table_of_codecs_has_a_row_of_each(capsys: pytest.CaptureFixture[str]) -> None:
+    from tests.component.codecs import main  # noqa: PLC0415  it stands on this module
+
+    main(["--rounds", "1", "--codec", "GSM"])
+    row = re.search(r"\| GSM +\| +(\d) \| +(\d) \| +(\d) \| +(\d) \|", capsys.readouterr().out)
+    assert row is not None
+    assert int(row[1]) >= 3

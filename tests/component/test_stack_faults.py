@@ -469,3 +469,34 @@ def test_keys_that_are_renewed_while_packets_come_end_no_agent(phone: Make) -> N
         finally:
             stopped.set()
             flooding.join()
+
+
+PLAYED = """
+import wave
+endpoint.libStart()
+devices = endpoint.audDevManager()
+devices.setNullDev()
+with wave.open("PATH", "wb") as out:
+    out.setnchannels(1)
+    out.setsampwidth(2)
+    out.setframerate(8000)
+    out.writeframes(bytes(2 * 400))
+def spin():
+    while True:
+        pass
+
+for _ in range(3):
+    threading.Thread(target=spin, daemon=True).start()
+for number in range(200):
+    player = pj.AudioMediaPlayer()
+    player.createPlayer("PATH")
+    player.startTransmit(devices.getPlaybackDevMedia())
+    time.sleep(0.05 + 0.0005 * (number % 100))
+    del player
+tell(number)
+"""
+
+
+def test_a_player_that_is_dropped_as_its_file_begins_anew_is_gone(tmp_path: Path) -> None:
+    """It was told of the end of its file, 20 times a second, until what played it was gone too."""
+    assert told(PLAYED.replace("PATH", str(tmp_path / "silence.wav"))) == 199
