@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 
 from agent.clock import SystemClock
 from agent.contract.call import Behaviour
-from agent.contract.codecs import Codec, Media
+from agent.contract.codecs import USUAL, Codec, Media
 from agent.contract.plan import Transport
 from agent.contract.srtp import Keying, Srtp, SrtpUse
 from agent.phone.media import MediaOfCalls
@@ -170,7 +170,7 @@ def _media_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--codecs",
         type=_codecs,
-        default=Media().codecs,
+        default=USUAL,
         metavar="LIST",
         help=f"media: of an offer the first of these is taken: {', '.join(Codec)} (default: PCMU,PCMA)",
     )

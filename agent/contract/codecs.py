@@ -1,7 +1,7 @@
 """Codecs (RFC 3551, 5574, 7587): which an agent offers and takes, and what its media is otherwise."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from agent.contract.document import Document
 from agent.contract.field import about
@@ -31,21 +31,29 @@ class Codec(StrEnum):
         return 2 if self is Codec.OPUS else 1
 
 
+USUAL: Final = (Codec.PCMU, Codec.PCMA)
+"""Where nothing is said."""
+
+
 class Media(Document, frozen=True, kw_only=True):
     """What an agent's media is."""
 
-    codecs: Annotated[
-        tuple[Codec, ...],
-        about(
-            "Codecs that it offers, the preferred one first, and the only ones that it takes; of those that an offer"
-            " and a callee have in common, the answer has the one that the offer prefers (RFC 3264 §6.1). speex and"
-            " L16 are those of 8 kHz. What is played is of 8 kHz, whatever the codec could carry.",
-            example=["G722", "PCMA"],
-            min_length=1,
-            max_length=len(Codec),
-            schema={"x-kubernetes-list-type": "set"},
-        ),
-    ] = (Codec.PCMU, Codec.PCMA)
+    codecs: (
+        Annotated[
+            tuple[Codec, ...],
+            about(
+                "Codecs that it offers, the preferred one first, and the only ones that it takes; without it PCMU and"
+                " PCMA. Of those that an offer and a callee have in common, the answer has the one that the offer"
+                " prefers (RFC 3264 §6.1). speex and L16 are those of 8 kHz. What is played is of 8 kHz, whatever the"
+                " codec could carry.",
+                example=["G722", "PCMA"],
+                min_length=1,
+                max_length=len(Codec),
+                schema={"x-kubernetes-list-type": "set"},
+            ),
+        ]
+        | None
+    ) = None
     ptime_milliseconds: (
         Annotated[
             int,
@@ -60,3 +68,8 @@ class Media(Document, frozen=True, kw_only=True):
         | None
     ) = None
     srtp: Annotated[Srtp, about("Whether and how it is encrypted.", example={"use": "Mandatory"})] = Srtp()
+
+    @property
+    def taken(self) -> tuple[Codec, ...]:
+        """The codecs that it offers and takes."""
+        return USUAL if self.codecs is None else self.codecs

@@ -34,8 +34,9 @@ def offered(leg: CallLeg) -> str:
 
 def untakeable(leg: CallLeg) -> str | None:
     """What a callee's INVITE was to offer, whose stack could take nothing of it; None: that is not why it refused."""
-    if leg.leg.final_code not in OFFER_CODES or not leg.knew_its_media or not leg.leg.codecs_offered:
+    wanted = leg.media.codecs  # a test that says nothing of them asks for no offer
+    if wanted is None or leg.leg.final_code not in OFFER_CODES or not leg.knew_its_media:
         return None
-    if has_any(leg.leg.codecs_offered, leg.media.codecs):
+    if not leg.leg.codecs_offered or has_any(leg.leg.codecs_offered, wanted):
         return None
-    return f"an offer of {listed(leg.media.codecs, 'or')}"
+    return f"an offer of {listed(wanted, 'or')}"

@@ -37,7 +37,7 @@ class MediaOfCalls:
     @property
     def codecs(self) -> tuple[Codec, ...]:
         """Of any call: what the phone has to know."""
-        wanted = {codec for media in (self.usual, *self.calls.values()) for codec in media.codecs}
+        wanted = {codec for media in (self.usual, *self.calls.values()) for codec in media.taken}
         return tuple(codec for codec in Codec if codec in wanted)
 
 

@@ -21,7 +21,7 @@ def media_of(test: CallTestSpec, call: Call) -> tuple[Media | None, Media | None
 def check_media(test: CallTestSpec) -> None:
     """PlanningError INVALID_TEST for the first field that cannot be."""
     for field, media in _said(test):
-        if len(set(media.codecs)) < len(media.codecs):
+        if len(set(media.taken)) < len(media.taken):
             raise PlanningError(Reason.INVALID_TEST, f"{field}.media.codecs: one is there twice")
         fault = _fault(media.srtp, test)
         if fault is not None:
@@ -78,7 +78,7 @@ def _check_asked(test: CallTestSpec, call: Call, field: str) -> None:
         if leg.encrypted and (media is None or media.srtp.use is SrtpUse.DISABLED):
             message = f"{field}.expect.{role}.encrypted: cannot be met: the {role}'s media.srtp.use is Disabled"
             raise PlanningError(Reason.INVALID_TEST, message)
-        codecs = (media or Media()).codecs
+        codecs = (media or Media()).taken
         if leg.codec is not None and leg.codec not in codecs:
             message = f"{field}.expect.{role}.codec: cannot be met: the {role}'s media.codecs are {listed(codecs)}"
             raise PlanningError(Reason.INVALID_TEST, message)

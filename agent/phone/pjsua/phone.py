@@ -191,7 +191,7 @@ class PjsuaPhone:
             sip_call_id=sip_call_id,
             outgoing=outgoing,
             tapped=tapped,
-            offering=Offering(codecs=media.codecs, ptime_ms=media.ptime_milliseconds),
+            offering=Offering(codecs=media.taken, ptime_ms=media.ptime_milliseconds),
         )
         self._legs[handle] = leg
         return leg

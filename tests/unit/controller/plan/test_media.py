@@ -58,9 +58,9 @@ def test_a_phone_is_told_the_codecs_and_the_packet_time_of_each_call():
     )
     for plan in plan_run(RUN, test, endpoints(1), Limits()):
         usual, told = plan.account.media, planned(plan)
-        assert (usual.codecs, usual.ptime_milliseconds) == ((Codec.PCMA,), 10)
+        assert (usual.taken, usual.ptime_milliseconds) == ((Codec.PCMA,), 10)
         assert (told.usual, told.codecs) == (told.of("uid/0/pin/0"), (Codec.G722, Codec.OPUS))
-        assert (told.usual.codecs, told.usual.ptime_milliseconds) == ((Codec.OPUS, Codec.G722), 40)
+        assert (told.usual.taken, told.usual.ptime_milliseconds) == ((Codec.OPUS, Codec.G722), 40)
 
 
 def test_where_nothing_is_said_media_is_plain():

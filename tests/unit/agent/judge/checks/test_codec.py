@@ -73,6 +73,10 @@ def test_a_callee_whose_stack_can_take_nothing_of_an_offer_says_so_unasked():
     )  # fmt: skip
     assert call.findings[0].expected == "an offer of G722 or PCMA"
     assert "it was to have an offer of G722 or PCMA" in str(call.findings[1].note)
+    unsaid = callee(code=488, ringing=False, bye_sent=None, offer=codec_sdp(RELAY, "9 G722/8000"))
+    g722 = caller(code=488, ringing=False, offer=codec_sdp(OURS, "9 G722/8000"))
+    assert verdict(g722, unsaid).reason is Reason.AGENT_ERROR, "the test asks for no other codec at the callee"
+    assert verdict(caller(code=488, ringing=False), unsaid).result is Result.FAILED, "the path took PCMU away"
     unknown = verdict(*ends, **takes(Role.CALLEE, Codec.PCMU))
     assert (unknown.result, unknown.reason) == (Result.INCONCLUSIVE, Reason.AGENT_ERROR), "that was not why"
 
