@@ -324,7 +324,9 @@ def test_a_hello_that_cannot_be_read_does_not_keep_out_the_next(phone: Make, len
         relay.close()
     for side in (ended, answered):
         assert side["guards"][-1]["active"]
-        assert fates(side).keys() == {Fate.PASSED}
+        found = fates(side)  # the handshake may be over before the answer was read: what comes then finds no keys
+        assert found.keys() <= {Fate.PASSED, Fate.KEYLESS}
+        assert found[Fate.PASSED] > 10 * found[Fate.KEYLESS]
 
 
 def test_the_handshake_of_rtcp_may_be_over_first(phone: Make) -> None:
