@@ -292,7 +292,9 @@ class LegObservation(Document, frozen=True, kw_only=True, omit_defaults=True, ta
     connections: tuple[Connection, ...] = ()
     sections: tuple[Section, ...] = ()
     codecs_offered: tuple[str, ...] = ()
-    """Of the audio that its INVITE offered, in their order (`PCMU/8000`); at most 16. Empty: it had no SDP."""
+    """Of the audio that its INVITE offered, in their order (`PCMU/8000`); at most 32. Empty: it had no SDP."""
+    codecs_left_out: int = 0
+    """How many more it offered."""
     offered: SdpKeys | None = None
     """What the INVITE's offer of audio said of SRTP, where it was not answered. None: it was, or there was none."""
     plain_hops: tuple[str, ...] = ()

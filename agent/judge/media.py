@@ -13,6 +13,8 @@ from agent.sip.sdp import STATIC
 EVENT_TYPE = "telephone-event"
 COMFORT_NOISE = 13
 """RFC 3389, whether the SDP has it or not."""
+IN_FLIGHT = 25
+"""Packets of what was in force before, that may come after a new offer and answer: half a second of audio."""
 QUIET_MS = 200.0
 """Time without media, while numbers go on, that is silence rather than packets that a relay lost and numbered over."""
 SETTLING_MS = 500.0

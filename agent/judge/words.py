@@ -75,6 +75,7 @@ UNAUTHORIZED: Final = (*CHALLENGED, 403)
 """Refusals that credentials, or their lack, may have brought about."""
 
 
+UNNAMED: Final = "its INVITE names no call, and calls differ in media: the agent could not know what this one asks"
 MANY: Final = f"the 200 lists more than the {MAX_BINDINGS} bindings that are read of one"
 
 

@@ -14,7 +14,7 @@ from agent.observe.connections import connections
 from agent.observe.families import other_family
 from agent.observe.media import Media, media, sent_ratio
 from agent.observe.messages import Asked, looked_at, not_on_the_wire
-from agent.observe.sections import Agreed, Agreement, agree
+from agent.observe.sections import MAX_CODECS, Agreed, Agreement, agree
 from agent.observe.signalling import LegWire, kept_messages, ms, read_leg
 from agent.observe.sound import Codes, Sound, listen
 from agent.phone.protocol import (
@@ -133,7 +133,8 @@ def _agreed(leg: LegObservation, agreement: Agreement) -> LegObservation:
         answer_faults=agreement.faults,
         no_media=agreement.no_media,
         offered=agreement.offered,
-        codecs_offered=agreement.codecs_offered,
+        codecs_offered=agreement.codecs_offered[:MAX_CODECS],
+        codecs_left_out=len(agreement.codecs_offered[MAX_CODECS:]),
     )
 
 

@@ -18,7 +18,8 @@ from agent.sip.text import SipHead, parse_head
 from agent.sip.transactions import DialogId
 
 MAX_FAULTS: Final = 4
-MAX_CODECS: Final = 16
+MAX_CODECS: Final = 32
+"""Our stack reads no more of an m= line."""
 MAX_SUITES: Final = 8
 _OFFERING: Final = frozenset({"INVITE", "UPDATE", "PRACK"})
 
@@ -289,7 +290,7 @@ def _asked_for(offer: str) -> SdpKeys | None:
 
 def _codecs(offer: str) -> tuple[str, ...]:
     audio = parse_sdp(offer).audio
-    return () if audio is None else tuple(map(str, audio.codecs.values()))[:MAX_CODECS]
+    return () if audio is None else tuple(map(str, audio.codecs.values()))
 
 
 def _types(medium: Medium | None) -> dict[int, str]:

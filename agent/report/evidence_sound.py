@@ -24,7 +24,7 @@ def sound_of(capture: Path, local_rtp: str, directory: Path) -> dict[str, Path]:
     from agent.trace.read import rtp_packets, trace  # noqa: PLC0415
 
     if capture.stat().st_size > MAX_CAPTURE_BYTES:
-        return _why_not(directory, ["the capture is too long for its sound to be made here: use calltest trace --wav"])
+        return _why_not(capture, directory, ["it is too long for its sound to be made here: use calltest trace --wav"])
     found = trace([capture])
     directions = {
         "sent": [index for index, stream in enumerate(found.streams) if stream.src == local_rtp],
@@ -38,13 +38,13 @@ def sound_of(capture: Path, local_rtp: str, directory: Path) -> dict[str, Path]:
         files = dict.fromkeys(made.wavs[index] for index in streams if index in made.wavs)
         for number, file in enumerate(files, 1):
             named[f"{name}.wav" if number == 1 else f"{name}-{number}.wav"] = file
-    return named | _why_not(directory, faults)
+    return named | _why_not(capture, directory, faults)
 
 
-def _why_not(directory: Path, faults: Sequence[str]) -> dict[str, Path]:
+def _why_not(capture: Path, directory: Path, faults: Sequence[str]) -> dict[str, Path]:
     if not faults:
         return {}
-    LOG.warning("%s", "; ".join(faults))
+    LOG.warning("%s: %s", capture, "; ".join(faults))
     directory.mkdir(parents=True, exist_ok=True)
     file = directory / WHY_NOT
     file.write_text("".join(f"{fault}\n" for fault in faults))

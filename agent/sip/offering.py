@@ -38,14 +38,15 @@ class Offering:
 
 def _types(audio: Medium, codecs: Sequence[Codec]) -> tuple[int, ...]:
     """Payload types of these codecs in their order, then of telephone-events."""
-    wanted = [number for codec in codecs for number, one in audio.encodings.items() if _is(codec, one)]
+    wanted = [number for codec in codecs for number, one in audio.encodings.items() if one.same(encoding_of(codec))]
     clocks = dict.fromkeys(audio.encodings[number].clock_hz for number in wanted)
     events = {one.clock_hz: number for number, one in audio.encodings.items() if one.name == EVENT_NAME}
     return (*wanted, *(events[clock_hz] for clock_hz in clocks if clock_hz in events))
 
 
-def _is(codec: Codec, encoding: Encoding) -> bool:
-    return encoding.same(Encoding(name=codec, clock_hz=codec.clock_hz, channels=codec.channels))
+def encoding_of(codec: Codec) -> Encoding:
+    """As its rtpmap has it."""
+    return Encoding(name=codec, clock_hz=codec.clock_hz, channels=codec.channels)
 
 
 def _m_line(line: str, types: Sequence[int]) -> str:

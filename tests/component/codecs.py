@@ -13,10 +13,23 @@ from collections.abc import Sequence
 
 from agent.contract.codecs import Codec
 from tests.component.field import PASSED, case
-from tests.component.peers.running import Outcome, run
-from tests.component.test_field_codecs import SOUND, Loses, Relays, media, through
+from tests.component.peers.b2bua import Loses, Relays
+from tests.component.peers.running import OWN, Outcome, both, run
 
+ALICE, BOB = '"sip:alice@example.com"', '"sip:bob@example.com"'
+SOUND = "audio: Own"
 ROW = "| {:6} | {:>8} | {:>12} | {:>16} | {:>20} |"
+
+
+def media(*codecs: str, **more: str) -> str:
+    said = "".join(f", {name}: {value}" for name, value in more.items())
+    return f"media: {{codecs: [{', '.join(codecs)}]{said}}}"
+
+
+def through(caller: str, callee: str, *, at_callee: str = OWN, at_caller: str = OWN) -> str:
+    """From a caller to a callee, with `media` each."""
+    text = both(at_callee, at_caller).replace(f"caller: {{uri: {ALICE}}}", f"caller: {{uri: {ALICE}, {caller}}}")
+    return text.replace(f"callee: {{uri: {BOB}}}", f"callee: {{uri: {BOB}, {callee}}}")
 
 
 def main(given: Sequence[str] | None = None) -> int:

@@ -5,31 +5,19 @@ import re
 import pytest
 
 from agent.contract.codecs import Codec
+from tests.component.codecs import ALICE, BOB, SOUND, main, media, through
 from tests.component.field import PASSED, case, cases, judged
-from tests.component.peers.b2bua import B2bua, Far, OutOfIt
+from tests.component.peers.b2bua import Far, Loses, OutOfIt, Relays
 from tests.component.peers.rtp import PCMU, Rtp
-from tests.component.peers.running import OWN, Case, Runs, both, echo
-from tests.component.peers.sip import Message
+from tests.component.peers.running import OWN, Case, Runs, echo
 from tests.component.peers.uas import Call, Uas
 
-ALICE, BOB = '"sip:alice@example.com"', '"sip:bob@example.com"'
 PCMA = 8
-
-
-def media(*codecs: str, **more: str) -> str:
-    said = "".join(f", {name}: {value}" for name, value in more.items())
-    return f"media: {{codecs: [{', '.join(codecs)}]{said}}}"
 
 
 def to_sut(expected: str, *codecs: str, **more: str) -> str:
     """The SUT itself answers."""
     return echo(expected, caller=f"{{uri: {ALICE}, {media(*codecs, **more)}}}")
-
-
-def through(caller: str, callee: str, *, at_callee: str = OWN, at_caller: str = OWN) -> str:
-    """From a caller to a callee, with `media` each."""
-    text = both(at_callee, at_caller).replace(f"caller: {{uri: {ALICE}}}", f"caller: {{uri: {ALICE}, {caller}}}")
-    return text.replace(f"callee: {{uri: {BOB}}}", f"callee: {{uri: {BOB}, {callee}}}")
 
 
 def of(codec: str) -> str:
@@ -103,40 +91,6 @@ def test_who_asks_for_short_packets_gets_more_of_them(runs: Runs) -> None:
 # --- what a relay loses, or takes for another's
 
 
-class Relays(B2bua):
-    """Passes on whatever codec, by ports of its own."""
-
-    lost_each = 0
-    """Of that many packets of audio each way it loses one; 0: none."""
-
-    def far_sdp(self, far: Far) -> str:
-        return moved(far.call.invite.body, self.host, far.port)
-
-    def far_answered(self, far: Far, message: Message) -> None:
-        far.call.noted["answer"] = message.body
-        super().far_answered(far, message)
-
-    def answer_sdp(self, call: Call) -> str:
-        return moved(str(call.noted["answer"]), self.host, call.port)
-
-    def _pass(self, call: Call, way: str, packet: Rtp) -> None:
-        leg = call.noted[way]
-        leg.taken += 1
-        if not self.lost_each or leg.taken % self.lost_each:
-            self.forward(leg, packet)
-
-
-def moved(body: str, host: str, port: int) -> str:
-    """The SDP with another place."""
-    return re.sub(r"(?<=m=audio )\d+", str(port), re.sub(r"(?<=c=IN IP4 )\S+", host, body))
-
-
-class Loses(Relays):
-    """3 % each way."""
-
-    lost_each = 33
-
-
 class Crosses(Relays):
     """Each callee gets what the other call's caller says."""
 
@@ -144,9 +98,6 @@ class Crosses(Relays):
         others = [other for other in self.calls.values() if other is not call]
         for other in others[:1]:
             self._pass(other, "ab", packet)
-
-
-SOUND = "audio: Own"
 
 
 def lossy(codec: str) -> Case:
@@ -231,8 +182,6 @@ def test_a_codec_that_was_taken_out_on_the_way_is_named_at_the_callee(runs: Runs
 
 
 def test_the_table_of_codecs_has_a_row_of_each(capsys: pytest.CaptureFixture[str]) -> None:
-    from tests.component.codecs import main  # noqa: PLC0415  it stands on this module
-
     main(["--rounds", "1", "--codec", "GSM"])
     row = re.search(r"\| GSM +\| +(\d) \| +(\d) \| +(\d) \| +(\d) \|", capsys.readouterr().out)
     assert row is not None

@@ -11,13 +11,10 @@ from agent.judge.call_leg import CallLeg
 from agent.judge.checks import answered
 from agent.judge.checks.check import CheckRule, Row
 from agent.judge.ends import CallEnds
-from agent.judge.media import accepted, format_in
-from agent.judge.offers import has_any, is_of, offered, untakeable
+from agent.judge.media import IN_FLIGHT, accepted, format_in, may_be_uncounted
+from agent.judge.offers import is_of, may_be_offered, offered, untakeable
 from agent.judge.refusals import REFUSALS
-from agent.judge.words import joined, listed, many, spoken
-
-IN_FLIGHT: Final = 25
-"""Packets of what was agreed on before, that may come after a new offer and answer: half a second of audio."""
+from agent.judge.words import UNNAMED, joined, listed, many, spoken
 
 
 def _asked(expect: ExpectLeg) -> str | None:
@@ -31,12 +28,11 @@ def _leg(leg: CallLeg) -> list[Finding]:
     if wanted is None:
         return []
     if not leg.knew_its_media:
-        note = "its INVITE names no call, and calls differ in media: the agent could not know what this one asks"
-        return [_found(leg, Reason.NOT_MEASURED, str(wanted), None, note)]
+        return [_found(leg, Reason.NOT_MEASURED, str(wanted), None, UNNAMED)]
     agreed = list(_answered(leg))
     if not agreed:
         return [_found(leg, Reason.NOT_MEASURED, str(wanted), None, "no offer and answer of audio was seen")]
-    return _agreed(leg, wanted, agreed) or list(_came(leg, wanted, agreed))
+    return _agreed(leg, wanted, agreed) or list(_came(leg, wanted, agreed)) or _uncounted(leg, wanted, agreed)
 
 
 def _answered(leg: CallLeg) -> Iterator[tuple[int, Section]]:
@@ -76,13 +72,15 @@ def _agreed(leg: CallLeg, wanted: Codec, agreed: list[tuple[int, Section]]) -> l
     other = next((section for _, section in agreed if not is_of(wanted, _format(section))), None)
     if other is None:
         return []
-    if leg.leg.role is Role.CALLEE and leg.leg.codecs_offered and not has_any(leg.leg.codecs_offered, (wanted,)):
+    if leg.leg.role is Role.CALLEE and leg.leg.codecs_offered and not may_be_offered(leg, (wanted,)):
         return [_found(leg, Reason.CODEC_NOT_OFFERED, f"an offer of {wanted}", offered(leg))]
     return [_found(leg, Reason.CODEC_MISMATCH, str(wanted), _format(other), f"of {offered(leg)}")]
 
 
 def _format(section: Section) -> str:
-    named = (one for one in section.types.values() if one.partition("/")[0] == section.codec)
+    """Whatever case the answer has its name in."""
+    name = (section.codec or "").lower()
+    named = (one for one in section.types.values() if one.partition("/")[0].lower() == name)
     return next(named, f"{section.codec}/{section.clock_hz}")
 
 
@@ -95,6 +93,15 @@ def _came(leg: CallLeg, wanted: Codec, agreed: list[tuple[int, Section]]) -> Ite
             said = listed(f"{many(count, 'packet')} of {name}" for name, count in sorted(others.items()))
             yield _found(leg, Reason.UNEXPECTED_CODEC, str(wanted), f"{said}, of {sum(packets.values())}")
             return
+
+
+def _uncounted(leg: CallLeg, wanted: Codec, agreed: list[tuple[int, Section]]) -> list[Finding]:
+    """What was agreed on is no more than half of what is asked, where something was to come."""
+    counted = not any(section.receives for _, section in agreed) or any(_packets(leg, index) for index, _ in agreed)
+    if counted and leg.leg.received is not None and not may_be_uncounted(leg):
+        return []
+    note = "it was agreed on; what came is not known, or not all of it"
+    return [_found(leg, Reason.NOT_MEASURED, str(wanted), None, note)]
 
 
 def _packets(leg: CallLeg, index: int) -> dict[str, int]:

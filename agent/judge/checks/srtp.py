@@ -15,16 +15,14 @@ from agent.judge.checks.dtls import EXPECTED, NEVER_USED, never_used, unkeyed
 from agent.judge.checks.srtp_reasons import ROWS
 from agent.judge.ends import CallEnds
 from agent.judge.keys import ENCRYPTED, SAVP, profile, unfit
-from agent.judge.media import may_be_uncounted
+from agent.judge.media import IN_FLIGHT, may_be_uncounted
 from agent.judge.refusals import REFUSALS
-from agent.judge.words import joined, listed, many, spoken
+from agent.judge.words import UNNAMED, joined, listed, many, spoken
 
 ENOUGH: Final = 50
 """Packets that came, of which none was authentic, are no accident: a second of audio."""
 MAX_REJECTED_SHARE: Final = 0.01
 OVER_TLS, AT_EACH_HOP = "SDES keys over TLS alone", ", at each hop"
-IN_FLIGHT: Final = 25
-"""Packets of what was in force before, that may come after a new offer and answer: half a second of audio."""
 
 
 def _leg(leg: CallLeg) -> list[Finding]:
@@ -50,8 +48,7 @@ def _answered(leg: CallLeg) -> Iterator[tuple[int, Section]]:
 
 
 def _unnamed(leg: CallLeg) -> Finding:
-    note = "its INVITE names no call, and calls differ in media.srtp: the agent could not know what this one asks"
-    return _found(leg, Reason.NOT_MEASURED, ENCRYPTED if _wanted(leg) else "SRTP", None, note)
+    return _found(leg, Reason.NOT_MEASURED, ENCRYPTED if _wanted(leg) else "SRTP", None, UNNAMED)
 
 
 def _found(leg: CallLeg, reason: Reason, expected: str, observed: str | None, *notes: str | None) -> Finding:

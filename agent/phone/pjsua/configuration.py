@@ -20,7 +20,8 @@ ENABLED, DISABLED = 128, 0
 RATES_HZ: Final = {Codec.G722: 16_000}
 """Those of codecs that pjsip calls by another than that of their timestamps."""
 MAX_CALLS = 1000
-"""PJSUA_MAX_CALLS of dev/pjsua2/config_site.h. pjsip hands out call ids round-robin, so an id comes back late."""
+"""PJSUA_MAX_CALLS of dev/pjsua2/config_site.h. pjsip hands out call ids round-robin: one comes back late, but where
+most are taken."""
 FIRST_RTP_PORT, RTP_PORTS = 10_000, 20_000
 """Below Linux's ephemeral ports; an account starts at a random one and skips those in use."""
 TRANSPORTS: Final = {
@@ -48,7 +49,7 @@ TLS_1_2, TLS_1_3 = 0x10, 0x20
 """PJ_SSL_SOCK_PROTO_…, which the binding leaves out."""
 
 
-def endpoint_config(log: Log, codecs: Collection[Codec] = ()) -> pj.EpConfig:
+def endpoint_config(log: Log, codecs: Collection[Codec]) -> pj.EpConfig:
     """One worker thread, sound of 8 kHz without voice activity detection, the error log to us."""
     config = pj.EpConfig()
     config.uaConfig.threadCnt = 1
@@ -98,16 +99,24 @@ def start(
     opened = tuple(replace(socket, number=_opened(endpoint, tap, socket)) for socket in wanted)
     endpoint.libStart()
     endpoint.audDevManager().setNullDev()
-    for codec in endpoint.codecEnum2():
-        endpoint.codecSetPriority(codec.codecId, ENABLED if _is_one_of(codec.codecId, codecs) else DISABLED)
+    _enable(endpoint, codecs)
     return opened
 
 
-def _is_one_of(codec_id: str, codecs: Sequence[Codec]) -> bool:
+def _enable(endpoint: pj.Endpoint, codecs: Sequence[Codec]) -> None:
+    """These, and no others. PhoneError names those that pjsip was built without."""
+    known = [codec.codecId for codec in endpoint.codecEnum2()]
+    wanted = {codec: [codec_id for codec_id in known if _is(codec, codec_id)] for codec in codecs}
+    if missing := [codec for codec, found in wanted.items() if not found]:
+        raise PhoneError(f"this pjsua2 has no {', '.join(missing)}: build it by dev/pjsua2/install")
+    enabled = {codec_id for found in wanted.values() for codec_id in found}
+    for codec_id in known:
+        endpoint.codecSetPriority(codec_id, ENABLED if codec_id in enabled else DISABLED)
+
+
+def _is(codec: Codec, codec_id: str) -> bool:
     """Pjsip's `speex/8000/1`; it calls G.722 after its sampling."""
-    return any(
-        codec_id.lower().startswith(f"{codec.lower()}/{RATES_HZ.get(codec, codec.clock_hz)}/") for codec in codecs
-    )
+    return codec_id.lower().startswith(f"{codec.lower()}/{RATES_HZ.get(codec, codec.clock_hz)}/")
 
 
 def _opened(endpoint: pj.Endpoint, tap: Tap, wanted: Socket) -> int:

@@ -188,3 +188,37 @@ class Repacketiser(B2bua):
         if leg.audio:
             leg.source.send(PCMU, leg.at, leg.audio)
         leg.at, leg.audio = leg.at + len(leg.audio), b""
+
+
+class Relays(B2bua):
+    """Passes on whatever codec, by ports of its own."""
+
+    lost_each = 0
+    """Of that many packets of audio each way it loses one; 0: none."""
+
+    def far_sdp(self, far: Far) -> str:
+        return moved(far.call.invite.body, self.host, far.port)
+
+    def far_answered(self, far: Far, message: Message) -> None:
+        far.call.noted["answer"] = message.body
+        super().far_answered(far, message)
+
+    def answer_sdp(self, call: Call) -> str:
+        return moved(str(call.noted["answer"]), self.host, call.port)
+
+    def _pass(self, call: Call, way: str, packet: Rtp) -> None:
+        leg = call.noted[way]
+        leg.taken += 1
+        if not self.lost_each or leg.taken % self.lost_each:
+            self.forward(leg, packet)
+
+
+def moved(body: str, host: str, port: int) -> str:
+    """The SDP with another place."""
+    return re.sub(r"(?<=m=audio )\d+", str(port), re.sub(r"(?<=c=IN IP4 )\S+", host, body))
+
+
+class Loses(Relays):
+    """3 % each way."""
+
+    lost_each = 33

@@ -9,9 +9,10 @@ from agent.contract.codecs import Codec, Media
 from agent.contract.expect import ExpectLeg
 from agent.contract.srtp import Srtp, SrtpUse
 from agent.contract.verdict import Check, Reason, Result, Role
+from agent.judge.leg import known_leg, leg_findings
 from tests.unit.agent.judge.codec_wire import A_LAW, BOTH_LAWS, MU_LAW, asks, codec_sdp, takes
 from tests.unit.agent.judge.srtp_wire import secure
-from tests.unit.agent.judge.wire import OURS, RELAY, callee, caller, rtp, verdict
+from tests.unit.agent.judge.wire import OURS, RELAY, callee, caller, rtp, silence, the_plan, verdict
 from tests.unit.builders import call_group, change
 from tests.unit.sip_messages import message, response, sdp, with_sdp
 
@@ -126,6 +127,56 @@ def test_early_media_that_was_still_under_way_is_not_unexpected(left, reasons):
     came = rtp(payload_types={0: left, 8: 200 - left})
     end = caller(**both, extra=(early,), streams=(came, rtp(sent=True)))
     assert [reason for _, reason in found(end, **asks(Role.CALLER, Codec.PCMA))] == reasons
+
+
+def test_a_peer_may_write_the_name_of_a_codec_as_it_likes():
+    streams = (rtp(payload_types={96: 184, 101: 16}), rtp(sent=True))
+    end = caller(offer=codec_sdp(OURS, "96 opus/48000/2"), answer=codec_sdp(RELAY, "96 OPUS/48000/2"), streams=streams)
+    assert found(end, **asks(Role.CALLER, Codec.OPUS)) == []
+
+
+MANY = [f"{number} X{number}/8000" for number in range(96, 96 + 32)]
+"""As many as are told."""
+
+
+def test_of_an_offer_of_very_many_codecs_it_is_not_said_that_one_is_missing():
+    offer = codec_sdp(RELAY, *MANY, MU_LAW)
+    assert found(callee=callee(offer=offer), **asks(Role.CALLEE, Codec.G722)) == [(Role.CALLEE, Reason.CODEC_MISMATCH)]
+    ends = (caller(code=488, ringing=False), replace(REFUSED, offer=offer))
+    assert found(*ends, **takes(Role.CALLEE, Codec.G722)) == []
+    seen = callee(offer=offer).leg()
+    assert (len(seen.codecs_offered), seen.codecs_left_out) == (32, 1)
+    told = verdict(callee=callee(offer=offer), **asks(Role.CALLEE, Codec.G722)).findings[0].note
+    assert "X96/8000, " in str(told)
+    assert "and 1 more" in str(told)
+
+
+NOTHING_CAME = (rtp(sent=True),)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        caller(streams=NOTHING_CAME, sound=silence()),
+        caller(uncounted=3),
+    ],
+    ids=["nothing came", "not all was counted"],
+)
+def test_what_came_and_was_not_looked_at_does_not_hold(end):
+    assert found(end, **asks(Role.CALLER, Codec.PCMU)) == [(Role.CALLER, Reason.NOT_MEASURED)]
+    assert found(end) == []
+
+
+def test_a_leg_that_was_not_counted_does_not_hold():
+    leg = known_leg(the_plan(Role.CALLER, **asks(Role.CALLER, Codec.PCMU)), change(caller().leg(), received=None))
+    assert leg is not None
+    assert [one.reason for one in leg_findings(leg) if one.check is Check.CODEC] == [Reason.NOT_MEASURED]
+
+
+def test_where_nothing_is_to_come_what_was_agreed_on_is_all_there_is():
+    answer = codec_sdp(RELAY, MU_LAW) + "a=recvonly\r\n"
+    end = caller(answer=answer, streams=NOTHING_CAME, sound=silence())
+    assert found(end, **asks(Role.CALLER, Codec.PCMU)) == []
 
 
 def test_nothing_that_was_seen_to_be_agreed_on_is_not_measured():
