@@ -198,6 +198,16 @@ def formats(leg: CallLeg, sources: Iterable[Source]) -> frozenset[str]:
     )
 
 
+def packet_ms(leg: CallLeg, sources: Iterable[Source]) -> float | None:
+    """How long a packet of audio in them is, on average, copies apart; None: there was none, or of no known clock."""
+    media_ms, packets = 0.0, 0
+    for source in sources:
+        types = source.payload_types.items()
+        packets += sum(count for number, count in types if format_in(leg, source.section, number)) - source.duplicates
+        media_ms += source.media_ms or 0.0
+    return media_ms / packets if media_ms and packets > 0 else None
+
+
 def format_in(leg: CallLeg, index: int, payload_type: int) -> str | None:
     """What audio a payload type is in a section (`PCMU/8000`); None: none, or nothing says which."""
     section = _section(leg, index)

@@ -126,15 +126,6 @@ RULE: Final = CheckRule(
     attribute=_attribute,
     rows=(
         Row(
-            reason=Reason.CODEC_REFUSED,
-            meaning="the caller's offer was refused with 415, 488 or 606, where the test asks for a codec",
-            seen="The caller's INVITE offered its `media.codecs`, and its final response says that none of them can be "
-            "taken. Where the call reached our callee, the note says what that one was offered.",
-            usually="The SUT, or the account or trunk of the call, has no codec in common with the offer, or does not "
-            "transcode.",
-            look="The Warning that the note quotes; the codecs that the SUT allows on that side.",
-        ),
-        Row(
             reason=Reason.CODEC_NOT_OFFERED,
             meaning="the INVITE that reached the callee offers no codec that it is to have: it was lost on the way, or "
             "was to be made there",
@@ -143,6 +134,15 @@ RULE: Final = CheckRule(
             usually="A proxy, SBC or relay takes codecs out (`sdp_remove_codecs_by_name`, `codec-strip`), or does not "
             "add the one that it is to transcode to (`codec-transcode`).",
             look="`m=audio` and `a=rtpmap` of the INVITE on both sides of each hop.",
+        ),
+        Row(
+            reason=Reason.CODEC_REFUSED,
+            meaning="the caller's offer was refused with 415, 488 or 606, where the test asks for a codec",
+            seen="The caller's INVITE offered its `media.codecs`, and its final response says that none of them can be "
+            "taken. Where the call reached our callee, the note says what that one was offered.",
+            usually="The SUT, or the account or trunk of the call, has no codec in common with the offer, or does not "
+            "transcode.",
+            look="The Warning that the note quotes; the codecs that the SUT allows on that side.",
         ),
         Row(
             reason=Reason.CODEC_MISMATCH,

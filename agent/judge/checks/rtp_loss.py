@@ -5,6 +5,7 @@ Media is time: a path may pass it on in packets of another length, under other n
 
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
+from math import isclose
 from typing import Final
 
 from agent.contract.expect import ExpectLeg
@@ -15,7 +16,7 @@ from agent.judge.checks.rtp_packets import both_ways
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import noted
 from agent.judge.keyless import keyless_ms, waited
-from agent.judge.media import Flowed, accepted, formats, nothing_came, received, sent, unshared_ms
+from agent.judge.media import Flowed, accepted, formats, nothing_came, packet_ms, received, sent, unshared_ms
 from agent.judge.overload import Excuse
 from agent.judge.words import many
 
@@ -23,6 +24,8 @@ EDGE_MS: Final = 300.0
 """Media on its way, or that came before the receiver counted, at the edges of a call: at most."""
 PACKETS_MS: Final = 120.0
 """Two packets of 60 ms: what a path that packs anew may hold when the call ends, and what its timing may shift."""
+ALIKE: Final = 0.2
+"""By how much of it the mean length of packets may differ where no path packs anew: 20 and 30 ms are two lengths."""
 
 
 def _asked(expect: ExpectLeg) -> str | None:
@@ -119,7 +122,8 @@ def _contradicted(sender: CallLeg, receiver: CallLeg) -> bool:
         return False
     claimed_ms = max(came.lost_ms, came.lost * (came.media_ms + came.event_ms) / max(1, came.packets))
     # Where more came than was sent, something else came too, and may stand in for what was lost.
-    return -EDGE_MS <= _missing_ms(went, came) < claimed_ms / 2
+    missing_ms = _missing_ms(went, came) - _closed_ms(sender, receiver, went, came)
+    return -EDGE_MS <= missing_ms < claimed_ms / 2
 
 
 def _ends(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
@@ -151,7 +155,8 @@ def _between(sender: CallLeg, receiver: CallLeg) -> list[Finding]:
     changed = _formats(sender, receiver)
     if changed is not None:
         return [_failed(receiver, Reason.NOT_MEASURED, note=changed)]
-    missing_ms, edge_ms = _missing_ms(went, came), _edge_ms(sender, receiver, went, came)
+    missing_ms = _missing_ms(went, came) - _closed_ms(sender, receiver, went, came)
+    edge_ms = _edge_ms(sender, receiver, went, came)
     if missing_ms - came.lost_ms <= edge_ms or not exceeds(missing_ms, went.media_ms, bound):
         return []
     if missing_ms - came.lost_ms <= edge_ms + keyless_ms(receiver):
@@ -169,6 +174,15 @@ def _missing_ms(went: Flowed, came: Flowed) -> float:
     """
     longer_ms = max(0.0, came.event_ms - went.event_ms)
     return (went.media_ms or 0.0) + went.pause_ms - (came.media_ms or 0.0) - came.pause_ms - longer_ms
+
+
+def _closed_ms(sender: CallLeg, receiver: CallLeg, went: Flowed, came: Flowed) -> float:
+    """The sender's own pauses, beside digits, that a path which packs anew closes: its timestamps are the audio's."""
+    sent_ms = packet_ms(sender, accepted(sender.leg.sent or ()))
+    came_ms = packet_ms(receiver, accepted(receiver.leg.received or ()))
+    if sent_ms is None or came_ms is None or isclose(sent_ms, came_ms, rel_tol=ALIKE):
+        return 0.0
+    return max(0.0, went.pause_ms - came.pause_ms)
 
 
 def _amount(flowed: Flowed) -> str:

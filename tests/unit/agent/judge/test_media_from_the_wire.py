@@ -278,8 +278,16 @@ def silence_that_is_left_out() -> CallVerdict:
     return verdict(callee=callee(quiet), **LOSS)
 
 
+def packed_into_40_ms_without_the_pauses_beside_digits() -> CallVerdict:
+    """Five, through rtpengine with `ptime`: its timestamps leave out the 40 ms in which a digit's end is repeated."""
+    went = sent(CALLER, payload_types={0: 365, 101: 35}, media_ms=7300.0, pause_ms=200.0, event_ms=500.0)
+    came = row(CALLEE, packets=217, expected=217, payload_types={0: 182, 101: 35}, media_ms=7280.0, event_ms=500.0)
+    return verdict(caller=leg(CALLER, row(CALLER), went), callee=callee(came), **LOSS)
+
+
 ODDNESS = [
     packed_into_40_ms,
+    packed_into_40_ms_without_the_pauses_beside_digits,
     packed_into_10_ms,
     an_ivr_that_waits,
     a_source_that_begins_anew,

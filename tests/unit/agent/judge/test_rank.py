@@ -30,6 +30,7 @@ def test_what_failed_comes_before_what_was_not_measured():
     ("cause", "consequence"),
     [
         (Reason.REGISTRATION_REJECTED, Reason.SIP_CODE_MISMATCH),
+        (Reason.CODEC_NOT_OFFERED, Reason.CODEC_REFUSED),
         (Reason.ANSWERED_ELSEWHERE, Reason.WRONG_AUDIO),
         (Reason.CALL_DROPPED, Reason.TOO_FEW_PACKETS),
         (Reason.NO_RTP, Reason.NO_AUDIO),

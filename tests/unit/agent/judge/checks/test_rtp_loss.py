@@ -138,6 +138,19 @@ def test_a_tenth_lost_fails_whichever_way_though_the_relay_numbers_and_times_ane
     assert finding.observed == "10.00 % (0.75 of 7.50 s)"
 
 
+@pytest.mark.parametrize("packets", [LONG, SHORT], ids=["to 40 ms", "to 10 ms"])
+def test_pauses_that_a_path_closes_as_it_packs_anew_are_no_loss(packets):
+    """Beside each digit an agent pauses; rtpengine's timestamps, with `ptime`, are those of the audio that it packs."""
+    repacked = {f"received__{name}": value for name, value in packets.items()}
+    paused, few = {"sent__pause_ms": 400.0}, {"group__expect__callee__rtp__min_packets": 100}
+
+    assert both(caller=paused, callee=repacked, **few).result is Result.PASSED
+    lossy = both(caller=paused, callee=repacked | {"received__media_ms": 7000.0}, **few)
+    assert [finding.observed for finding in lossy.findings] == ["6.67 % (0.50 of 7.50 s)"]
+    filled = both(caller=paused, callee={"received__payload_types": {0: 370, 120: 25}})
+    assert said(filled.findings) == LOST, "packets of the same length: something else stands in for what was lost"
+
+
 def test_loss_by_both_ends_says_what_each_counted():
     verdict = both(callee=received(media_ms=6700.0, packets=360))
 
