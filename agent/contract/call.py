@@ -4,11 +4,11 @@ Written here once: the CRD is generated from them, people write them, and a plan
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated
 
 from agent.contract.codecs import Media
 from agent.contract.document import Document
-from agent.contract.expect import Expect
+from agent.contract.expect import DtmfMethod, Expect, OutOfBand
 from agent.contract.field import DIGITS_PATTERN, MAX_URI, NAME_PATTERN, SUBDOMAIN_PATTERN, URI_PATTERN, about, rule
 from agent.contract.headers import MAX_SENT, CallHeader
 from agent.contract.outcome import OnRedirect
@@ -19,7 +19,7 @@ class Behaviour(StrEnum):
     """What a callee does with an answered call."""
 
     PARROT = "Parrot"
-    """Plays the audio back, and re-sends the RFC 4733 digits it received after the last one."""
+    """Plays the audio back, and re-sends the digits it received after the last one, by the method they came by."""
     ABSORBER = "Absorber"
     """Takes the call and only listens (sends silence)."""
 
@@ -76,18 +76,45 @@ class Play(Document, frozen=True, kw_only=True):
     silence: Annotated[Silence | None, about("Silence.", example={})] = None
 
 
+class InfoType(StrEnum):
+    """What the body of an INFO that carries a digit is: there is no standard for it but use."""
+
+    RELAY = "application/dtmf-relay"
+    """`Signal=5` and `Duration=100`."""
+    BARE = "application/dtmf"
+    """`5`."""
+
+
 class SendDtmf(Document, frozen=True, kw_only=True):
     """Digits that the caller sends."""
 
     digits: Annotated[
         str, about("The digits, in order.", example="1234#", min_length=1, max_length=64, pattern=DIGITS_PATTERN)
     ]
-    method: Annotated[Literal["RFC4733"], about("How the digits travel.", example="RFC4733")] = "RFC4733"
-    """The one DtmfMethod that can be sent, for now."""
-    tone_milliseconds: Annotated[int, about("Length of each digit.", example=100, ge=40, le=2000)] = 100
+    method: Annotated[
+        OutOfBand,
+        about(
+            "How the digits travel. RFC4733: as events in RTP. INFO: each in a SIP request in the dialog (RFC 6086),"
+            " the next when the one before is answered; one that is refused is Failed/InfoRefused.",
+            example="INFO",
+        ),
+    ] = "RFC4733"
+    info_type: Annotated[
+        InfoType,
+        about("With method INFO: the type of its body.", example="application/dtmf"),
+    ] = InfoType.RELAY
+    tone_milliseconds: Annotated[
+        int,
+        about("Length of each digit; an INFO of application/dtmf does not tell it.", example=100, ge=40, le=2000),
+    ] = 100
     after_milliseconds: Annotated[
         int, about("Time from the answer to the first digit.", example=500, ge=0, le=600_000)
     ] = 500
+
+    @property
+    def by(self) -> DtmfMethod:
+        """How they are sent."""
+        return DtmfMethod(self.method)
 
 
 class CallCaller(Document, frozen=True, kw_only=True):

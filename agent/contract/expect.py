@@ -1,7 +1,7 @@
 """What must come out of a call (`CallTest.spec.calls[].expect`)."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from agent.contract.codecs import Codec
 from agent.contract.document import Document
@@ -18,9 +18,12 @@ class DtmfMethod(StrEnum):
 
     RFC4733 = "RFC4733"
     INFO = "INFO"
-    """Received only, for now."""
     IN_BAND = "InBand"
     """As tones in the audio: found in captures only, for now."""
+
+
+OutOfBand = Literal["RFC4733", "INFO"]
+"""The methods by which digits can be sent and expected."""
 
 
 class Audio(StrEnum):
@@ -43,16 +46,25 @@ class MediaSource(StrEnum):
 
 
 class ExpectDtmf(Document, frozen=True, kw_only=True):
-    """The digits a leg must receive by RFC 4733: exactly these, in this order."""
+    """The digits a leg must receive: exactly these, in this order, by one method."""
 
     digits: Annotated[
         str, about("The digits, in order.", example="1234#", min_length=1, max_length=64, pattern=DIGITS_PATTERN)
     ]
 
+    method: Annotated[
+        OutOfBand,
+        about(
+            "How they must come, whatever the caller sends them by: the SUT may have to convert them. By another"
+            " method, or by another one as well, is Failed/DtmfOtherMethod.",
+            example="INFO",
+        ),
+    ] = "RFC4733"
+
     @property
-    def method(self) -> DtmfMethod:
+    def by(self) -> DtmfMethod:
         """How they must come."""
-        return DtmfMethod.RFC4733
+        return DtmfMethod(self.method)
 
 
 class ExpectRtp(Document, frozen=True, kw_only=True):

@@ -62,6 +62,21 @@ class Digit(Document, frozen=True, kw_only=True, array_like=True):
     """0: it was never ended."""
 
 
+class UntakenDigit(Document, frozen=True, kw_only=True, omit_defaults=True):
+    """A digit that this end sent by INFO, and that was not answered 2xx."""
+
+    place: int
+    """Among the digits sent by INFO, from 1."""
+    digit: str
+    code: int | None
+    """Of the final response; None: none came."""
+    phrase: str | None = None
+    times: int = 1
+    """How often the last try crossed."""
+    when_over: bool = False
+    """It was refused after the first BYE, or sent less than 2 s before it: nothing can be said of an answer."""
+
+
 class Trouble(Document, frozen=True, kw_only=True, omit_defaults=True):
     """The agent's own troubles during one window of a leg: facts, judged in agent/judge. None: not measured."""
 
@@ -279,6 +294,8 @@ class LegObservation(Document, frozen=True, kw_only=True, omit_defaults=True, ta
     dtmf_received: tuple[Digit, ...] = ()
     dtmf_refused: str = ""
     """Digits that came by INFO and that this end did not take: it answered otherwise than 2xx, or not at all."""
+    dtmf_untaken: tuple[UntakenDigit, ...] = ()
+    """Of those that it sent by INFO; at most 8."""
     dtmf_tones: str | None = None
     """Digits heard as tones in the audio that came: no digits of the leg's, and worth to know where those are missing.
     None: nobody listened for them."""

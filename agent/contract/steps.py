@@ -14,8 +14,9 @@ from typing import Final
 
 import msgspec
 
-from agent.contract.call import Behaviour, Call, Play
+from agent.contract.call import Behaviour, Call, InfoType, Play, SendDtmf
 from agent.contract.document import Document
+from agent.contract.expect import DtmfMethod
 from agent.contract.headers import Headers, SentOn
 from agent.contract.verdict import Role
 
@@ -65,14 +66,18 @@ class PlayBack(Document, frozen=True, kw_only=True, tag_field="do"):
 
 
 class SendDigits(Document, frozen=True, kw_only=True, tag_field="do"):
-    """Sends RFC 4733 digits one after the other, each `tone_ms` long."""
+    """Sends digits one after the other, each `tone_ms` long."""
 
     digits: str
     tone_ms: int
+    method: DtmfMethod = DtmfMethod.RFC4733
+    """That, or INFO."""
+    info_type: InfoType = InfoType.RELAY
+    """With INFO."""
 
 
 class RepeatDigits(Document, frozen=True, kw_only=True, tag_field="do"):
-    """Sends the RFC 4733 digits that have come and were not sent back yet."""
+    """Sends the digits that have come and were not sent back yet, each by the method that it came by."""
 
     tone_ms: int
 
@@ -140,7 +145,7 @@ def _with_headers(do: Do, on: Mapping[SentOn, Headers]) -> Do:
 def _caller(call: Call) -> Steps:
     """Hangs up once the call was held, or was not answered in time; at once where it was not to be answered."""
     dtmf, timeout_s = call.caller.dtmf, call.answer_timeout_seconds
-    send = () if dtmf is None else (SendDigits(digits=dtmf.digits, tone_ms=dtmf.tone_milliseconds),)
+    send = () if dtmf is None else (_digits(dtmf),)
     return (
         Step(do=Place(play=call.caller.play)),
         Step(
@@ -151,6 +156,10 @@ def _caller(call: Call) -> Steps:
         *(Step(on=On.ANSWERED, after_ms=dtmf.after_milliseconds if dtmf else 0, do=digits) for digits in send),
         Step(on=On.ANSWERED, after_ms=1000 * call.hold_seconds if call.expect.is_answer else 0, do=HangUp()),
     )
+
+
+def _digits(dtmf: SendDtmf) -> SendDigits:
+    return SendDigits(digits=dtmf.digits, tone_ms=dtmf.tone_milliseconds, method=dtmf.by, info_type=dtmf.info_type)
 
 
 def _callee(behaviour: Behaviour) -> Steps:
@@ -202,7 +211,7 @@ def plays_back(steps: Iterable[Step]) -> bool:
 
 
 def sends_digits(steps: Iterable[Step], received: str = "") -> str:
-    """The RFC 4733 digits that this end sends in a call that lasts long enough, where it got `received`."""
+    """The digits that this end sends in a call that lasts long enough, where it got `received`."""
     return "".join(
         step.do.digits if isinstance(step.do, SendDigits) else received
         for step in steps

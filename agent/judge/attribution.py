@@ -32,9 +32,10 @@ def attribute(ends: CallEnds, finding: Finding) -> Finding | None:
 
 def peers_doing(ends: CallEnds, finding: Finding) -> str | None:
     """What our agent at the other end may have broken it with (truth rule 4); None: it cannot be its doing."""
-    rule, kinds = RULE_OF[finding.check], excuses(ends.leg(finding.leg), finding)
+    rule, own = RULE_OF[finding.check], ends.leg(finding.leg)
+    kinds = excuses(own, finding)
     shared = rule.shared and ROW_OF[finding.reason].shared
-    return ends.peer_trouble(finding.leg, kinds, media=rule.media) if shared and kinds else None
+    return ends.peer_trouble(finding.leg, kinds, media=rule.looks_at_media(own)) if shared and kinds else None
 
 
 def _refused_by_nobody(ends: CallEnds, finding: Finding) -> str | None:

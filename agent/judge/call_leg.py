@@ -182,14 +182,28 @@ class CallLeg:
         return self.call.hold_ms if self.call_ms is None else self.call_ms
 
     @property
+    def digits_go_by(self) -> DtmfMethod:
+        """How this end sends digits: a parrot as they came."""
+        if self.leg.role is Role.CALLEE:
+            return _came_by(self.leg.dtmf_received)
+        planned = self.call.group.caller.dtmf
+        return DtmfMethod.RFC4733 if planned is None else planned.by
+
+    @property
+    def digits_come_by(self) -> DtmfMethod:
+        """How they are to come to this leg; where nothing is asked of that, how they came."""
+        asked = self.expect.dtmf
+        return _came_by(self.leg.dtmf_received) if asked is None else asked.by
+
+    @property
     def digits_sent(self) -> str:
-        """The RFC 4733 digits that this leg has sent to their end."""
-        return dialled(self.leg.dtmf_sent, DtmfMethod.RFC4733)
+        """The digits that this leg has sent to their end."""
+        return dialled(self.leg.dtmf_sent, self.digits_go_by)
 
     @property
     def digits_received(self) -> str:
-        """The RFC 4733 digits that arrived."""
-        return dialled(self.leg.dtmf_received, DtmfMethod.RFC4733)
+        """The digits that arrived as they are to."""
+        return dialled(self.leg.dtmf_received, self.digits_come_by)
 
     @property
     def said(self) -> str | None:
@@ -233,6 +247,12 @@ def calls_at(plan: Plan, endpoint: int) -> Iterator[PlannedCall]:
 def is_success(code: int) -> bool:
     """A 2xx."""
     return 200 <= code < 300
+
+
+def _came_by(digits: tuple[Digit, ...]) -> DtmfMethod:
+    """The one method of all digits; RFC 4733 where there are none, or more methods."""
+    methods = {digit.method for digit in digits}
+    return methods.pop() if len(methods) == 1 else DtmfMethod.RFC4733
 
 
 def dialled(digits: tuple[Digit, ...], method: DtmfMethod) -> str:

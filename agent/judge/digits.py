@@ -114,11 +114,16 @@ def overtaken(sender: CallLeg, came: str, wanted: str, receiver: CallLeg | None 
     if ends_ms is None or not wanted.startswith(came):
         return None
     before_ms = ends_ms - UNDER_WAY_MS
-    sent = [digit for digit in sender.leg.dtmf_sent if digit.last_ms is None or digit.last_ms <= before_ms]
-    in_time = dialled(tuple(sent), DtmfMethod.RFC4733)
+    sent = [digit for digit in sender.leg.dtmf_sent if _ended_ms(digit) is None or (_ended_ms(digit) or 0) <= before_ms]
+    in_time = dialled(tuple(sent), sender.digits_go_by)
     if in_time == sender.digits_sent or len(came) < len(in_time):
         return None
     return f"the {sender.name} sent only {quoted(in_time)} until {UNDER_WAY_MS:.0f} ms before the call was over"
+
+
+def _ended_ms(digit: Digit) -> float | None:
+    """When the last of it crossed: an INFO is all of its digit."""
+    return digit.at_ms if digit.method is DtmfMethod.INFO else digit.last_ms
 
 
 def _over_ms(sender: CallLeg, receiver: CallLeg | None) -> float | None:
@@ -131,16 +136,18 @@ def _over_ms(sender: CallLeg, receiver: CallLeg | None) -> float | None:
 def before_keys(sender: CallLeg, receiver: CallLeg, came: str, wanted: str) -> str | None:
     """Why less of the wanted digits came: an end had no keys of DTLS yet when they were due. None: it is not that.
 
-    What the sender did not send is one; another is what crossed before the receiver had keys, or just then.
+    What the sender did not send is one; another is what crossed before the receiver had keys, or just then. An INFO
+    needs none.
     """
-    late = [(begin - AROUND_MS, end + AROUND_MS) for begin, end in keyless(receiver)]
-    sent = [digit for digit in sender.leg.dtmf_sent if digit.method is DtmfMethod.RFC4733]
+    by_rtp, unheard = (method is DtmfMethod.RFC4733 for method in (sender.digits_go_by, receiver.digits_come_by))
+    late = [(begin - AROUND_MS, end + AROUND_MS) for begin, end in keyless(receiver)] if unheard else []
+    sent = [digit for digit in sender.leg.dtmf_sent if digit.method is sender.digits_go_by]
     certain = "".join(digit.digit for digit in sent if not meet(_crossed(digit), late))
     if not (is_within(certain, came) and is_within(came, sender.digits_sent)):
         return None
-    if sender.digits_sent != wanted and keyless(sender) and wanted.endswith(sender.digits_sent):
+    if by_rtp and sender.digits_sent != wanted and keyless(sender) and wanted.endswith(sender.digits_sent):
         return f"the {sender.name} itself sent only {quoted(sender.digits_sent)}; {waited(sender)}"
-    return waited(receiver) if came != sender.digits_sent == wanted else None
+    return waited(receiver) if late and came != sender.digits_sent == wanted else None
 
 
 def _crossed(digit: Digit) -> list[Span]:
@@ -161,7 +168,8 @@ def are_what_was_lost(ends: CallEnds, role: Role) -> bool:
         for gap in receiver.leg.gaps
         if gap.kind is GapKind.LOST and gap.at_ms is not None
     )
-    digits = [_when(digit) for digit in sender.leg.dtmf_sent if digit.at_ms is not None]
+    events = [digit for digit in sender.leg.dtmf_sent if digit.method is DtmfMethod.RFC4733]
+    digits = [_when(digit) for digit in events if digit.at_ms is not None]
     return bool(lost) and length(meet(lost, digits)) >= MOST * length(lost)
 
 

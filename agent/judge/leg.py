@@ -89,7 +89,7 @@ def _held(leg: CallLeg, findings: list[Finding], note: str | None) -> list[Findi
     return [
         leg.finding(check, Reason.NOT_MEASURED, expected=expected, note=note)
         for check, expected in asked(leg.expect, MEDIA_RULES).items()
-        if check not in found
+        if check not in found and RULE_OF[check].looks_at_media(leg)
     ]
 
 
@@ -101,7 +101,7 @@ def excuses(leg: CallLeg | None, finding: Finding) -> frozenset[Excuse]:
 
 def excused(leg: CallLeg, finding: Finding) -> Finding:
     """What broke may be the doing of the agent itself (truth rule 3)."""
-    trouble = leg.trouble(excuses(leg, finding), media=RULE_OF[finding.check].media)
+    trouble = leg.trouble(excuses(leg, finding), media=RULE_OF[finding.check].looks_at_media(leg))
     if trouble is None:
         return finding
     return inconclusive(finding, Reason.AGENT_OVERLOADED, f"the agent was overloaded: {trouble}")

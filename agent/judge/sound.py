@@ -1,10 +1,12 @@
 """What a leg heard, against the call's own signal: how much of it, and how much of anything else. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from agent.contract.expect import DtmfMethod
 from agent.contract.media import GapKind, Heard, Stretch
+from agent.contract.observation import Digit
 from agent.contract.plan import identity_code
 from agent.contract.verdict import Role
 from agent.judge.call_leg import CallLeg
@@ -117,8 +119,8 @@ def _unknown(leg: CallLeg) -> list[Span]:
 
 def _digits(leg: CallLeg) -> list[Span]:
     """A caller also hears, later, the holes that its own digits made in what comes back."""
-    came = [(digit.at_ms, digit.duration_ms, 0.0) for digit in leg.leg.dtmf_received]
-    went = [(digit.at_ms, digit.duration_ms, ECHO_MS) for digit in leg.leg.dtmf_sent]
+    came = [(digit.at_ms, digit.duration_ms, 0.0) for digit in _in_the_audio(leg, leg.leg.dtmf_received)]
+    went = [(digit.at_ms, digit.duration_ms, ECHO_MS) for digit in _in_the_audio(leg, leg.leg.dtmf_sent)]
     return [
         (at_ms - FRAME_MS, at_ms + (duration_ms or DIGIT_MS) + FRAME_MS + later_ms)
         for at_ms, duration_ms, later_ms in (came if leg.leg.role is Role.CALLEE else [*came, *went])
@@ -142,8 +144,17 @@ def digits_ms(leg: CallLeg) -> float:
 
     Both ways, since a caller that hears a parrot also hears the gaps that its own digits made.
     """
+    ways = [_in_the_audio(leg, digits) for digits in (leg.leg.dtmf_sent, leg.leg.dtmf_received)]
     took = sum(
         (DIGIT_MS if digit.duration_ms is None else digit.duration_ms) + DIGIT_PAUSE_MS
-        for digit in (*leg.leg.dtmf_sent, *leg.leg.dtmf_received)
+        for digits in ways
+        for digit in digits
     )
-    return took + 2.0 * FRAME_MS * sum(1 for digits in (leg.leg.dtmf_sent, leg.leg.dtmf_received) if digits)
+    return took + 2.0 * FRAME_MS * sum(1 for digits in ways if digits)
+
+
+def _in_the_audio(leg: CallLeg, digits: Sequence[Digit]) -> list[Digit]:
+    """Those that are sent in the place of audio: an INFO is not, unless the SUT made it of an event."""
+    planned = leg.call.group.caller.dtmf
+    converted = digits is leg.leg.dtmf_received and planned is not None and planned.by is DtmfMethod.RFC4733
+    return [digit for digit in digits if converted or digit.method is DtmfMethod.RFC4733]

@@ -178,6 +178,7 @@ def _signalled(
         bye_code=wire.bye_code,
         rtt_ms=ended.rtt_ms if ended else None,
         dtmf_refused=wire.info_refused(),
+        dtmf_untaken=wire.info_untaken(),
         dialog=wire.dialog(),
         connections=connections(wire.events, carriers, began_s=wire.began_s, over_s=ended.at_s if ended else None),
         actions=wire.undone(),
@@ -223,9 +224,12 @@ def _end_s(wire: LegWire, ended: CallEnded | None) -> float | None:
 
 
 def _digits_sent(crossed: Media | None, wire: LegWire) -> tuple[Digit, ...]:
-    """By the tap, those that were sent to their end; without it, those that the stack told of."""
-    if crossed is not None:
-        return tuple(digit for digit in crossed.digits_sent if digit.end_packets)
+    """RFC 4733 by the tap, those that were sent to their end; without it, the stack's; INFO by messages. In order."""
+    by_rtp = _digits_ended(wire) if crossed is None else [digit for digit in crossed.digits_sent if digit.end_packets]
+    return _in_order((*by_rtp, *wire.info_digits_sent()))
+
+
+def _digits_ended(wire: LegWire) -> tuple[Digit, ...]:
     return tuple(
         Digit(
             digit=event.digit,
@@ -241,7 +245,11 @@ def _digits_sent(crossed: Media | None, wire: LegWire) -> tuple[Digit, ...]:
 def _digits_received(crossed: Media | None, wire: LegWire) -> tuple[Digit, ...]:
     """RFC 4733 by the tap, and without it those that the stack told of; INFO by its messages. In order."""
     by_rtp = _digits_told(wire.events, wire.answered_s) if crossed is None else crossed.digits_received
-    return tuple(sorted((*by_rtp, *wire.info_digits()), key=lambda digit: digit.at_ms or 0.0))
+    return _in_order((*by_rtp, *wire.info_digits()))
+
+
+def _in_order(digits: Iterable[Digit]) -> tuple[Digit, ...]:
+    return tuple(sorted(digits, key=lambda digit: digit.at_ms or 0.0))
 
 
 def _digits_told(events: Iterable[Event], answered_s: float | None) -> tuple[Digit, ...]:
@@ -249,7 +257,7 @@ def _digits_told(events: Iterable[Event], answered_s: float | None) -> tuple[Dig
     digits: list[Digit] = []
     for event in events:
         match event:
-            case DigitReceived():
+            case DigitReceived(method=DtmfMethod.RFC4733):
                 digits.append(Digit(digit=event.digit, method=event.method, at_ms=_since(answered_s, event.at_s)))
             case DigitEnded() if digits and digits[-1].digit == event.digit and digits[-1].duration_ms is None:
                 digits[-1] = msgspec.structs.replace(digits[-1], duration_ms=event.duration_ms)

@@ -3,10 +3,23 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 
 from agent.contract.expect import DtmfMethod
-from agent.contract.observation import Action, Asked, Bye, Dialog, Digit, Fork, Progress, Side, SipMessage, Target
+from agent.contract.observation import (
+    Action,
+    Asked,
+    Bye,
+    Dialog,
+    Digit,
+    Fork,
+    Progress,
+    Side,
+    SipMessage,
+    Target,
+    UntakenDigit,
+)
 from agent.observe.asking import target, tries_told, why
 from agent.phone.protocol import (
     CallConfirmed,
@@ -22,7 +35,7 @@ from agent.phone.protocol import (
 from agent.sip.dialogs import HangUp, Signalling, signalling
 from agent.sip.info import info_digit
 from agent.sip.text import blank_secrets
-from agent.sip.transactions import Conversation, Crossed, Times
+from agent.sip.transactions import Conversation, Crossed, Times, Transaction
 
 MAX_MESSAGES: Final = 64
 """Of one leg; a peer that sends more has its first ones kept."""
@@ -34,6 +47,9 @@ MAX_URI: Final = 255
 """Characters of a contact, or of why it was not called."""
 MAX_ACTIONS: Final = 16
 MAX_HOPS: Final = 8
+MAX_UNTAKEN: Final = 8
+ANSWER_S: Final = 2.0
+"""An INFO crosses three times by then, if it is not answered (RFC 3261 §17.1.2.2)."""
 _VIA: Final = re.compile(r"SIP\s*/\s*2\.0\s*/\s*([A-Za-z-]+)\s+([^\s;,]{1,64})", re.IGNORECASE)
 SECURE: Final = frozenset({"TLS", "TLS-SCTP", "WSS"})
 """Transports of a Via header by which nobody on the way reads SDP."""
@@ -145,20 +161,36 @@ class LegWire:
 
     def info_digits(self) -> tuple[Digit, ...]:
         """Digits that came by INFO in the leg's dialog and were taken (2xx): each once, however often it was sent."""
-        return tuple(digit for digit, taken in self._infos() if taken)
+        return tuple(digit for digit, info in self._infos(sent=False) if info.answers)
+
+    def info_digits_sent(self) -> tuple[Digit, ...]:
+        """Likewise those that this end sent, however they were answered: each once, however often it was challenged."""
+        return tuple(digit for digit, _ in self._infos(sent=True))
+
+    def info_untaken(self) -> tuple[UntakenDigit, ...]:
+        """Those of them that were not answered 2xx."""
+        bye = self._first_bye()
+        over_s = self.events[-1].at_s if bye is None and self.events else bye.at_s if bye else 0.0
+        untaken = [
+            _untaken(place, digit.digit, info, over_s)
+            for place, (digit, info) in enumerate(self._infos(sent=True), 1)
+            if not info.answers
+        ]
+        return tuple(untaken[:MAX_UNTAKEN])
 
     def info_refused(self) -> str:
         """Those that were not taken."""
-        return "".join(digit.digit for digit, taken in self._infos() if not taken)
+        return "".join(digit.digit for digit, info in self._infos(sent=False) if not info.answers)
 
-    def _infos(self) -> Iterator[tuple[Digit, bool]]:
-        """Each digit that came by INFO, and whether it was taken."""
-        for info in self.leg.requests:
+    def _infos(self, *, sent: bool) -> Iterator[tuple[Digit, Transaction]]:
+        """Each digit that went or came by INFO, and its last try: the one before was challenged."""
+        infos = [info for info in self.leg.requests if info.method == "INFO" and info.sent is sent]
+        for info, after in zip_longest(infos, infos[1:]):
             digit = info_digit(info.request.first.head, info.request.first.text)
-            if digit is not None and not info.sent:
+            if digit is not None and not (after and _is_again(info, after)):
                 at_ms = None if self.answered_s is None else ms(self.answered_s, info.at_s)
                 told = Digit(digit=digit.digit, method=DtmfMethod.INFO, at_ms=at_ms, duration_ms=digit.duration_ms)
-                yield told, bool(info.answers)
+                yield told, info
 
     def undone(self) -> tuple[Action, ...]:
         """What the stack was asked for, or had to do, and did not: a refused REFER, a message that never left."""
@@ -285,6 +317,27 @@ def kept_unparsed(event: Unparsed, began_s: float) -> SipMessage:
     """What could not be read, as it is told."""
     text = blank_secrets(event.text)[:MAX_MESSAGE_CHARS]
     return SipMessage(at_ms=ms(began_s, event.at_s), sent=False, peer=event.peer, text=text)
+
+
+def _is_again(info: Transaction, after: Transaction) -> bool:
+    """It was challenged, and sent again with credentials (RFC 3261 §22.2)."""
+    challenged = any(final.code in (401, 407) for final in info.finals)
+    head, text = after.request.first.head, after.request.first.text
+    with_them = head.header("authorization") or head.header("proxy-authorization")
+    same = info_digit(info.request.first.head, info.request.first.text) == info_digit(head, text)
+    return challenged and with_them is not None and same
+
+
+def _untaken(place: int, digit: str, info: Transaction, over_s: float) -> UntakenDigit:
+    final = next(iter(info.finals), None)
+    return UntakenDigit(
+        place=place,
+        digit=digit,
+        code=final.code if final else None,
+        phrase=final.first.head.phrase if final else None,
+        times=info.request.count,
+        when_over=final.at_s >= over_s if final else info.at_s > over_s - ANSWER_S,
+    )
 
 
 def _cut(text: str) -> str:

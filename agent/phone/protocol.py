@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NewType, Protocol
 
+from agent.contract.call import InfoType
 from agent.contract.expect import DtmfMethod
 from agent.contract.headers import Headers
 from agent.contract.media import Negotiated, Rtp
@@ -223,12 +224,14 @@ class MediaActive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigitReceived:
-    """A DTMF digit began (RFC 4733) or came (INFO)."""
+    """A DTMF digit began (RFC 4733), or came by INFO and was taken (2xx): then it has ended, too."""
 
     at_s: float
     call: CallHandle
     digit: str
     method: DtmfMethod
+    info_type: InfoType = InfoType.RELAY
+    """Of an INFO."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,7 +246,7 @@ class DigitEnded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DigitSent:
-    """The stack finished sending a digit (or, where it cannot tell, the time for it passed with the call up)."""
+    """The stack finished sending an RFC 4733 digit (or, where it cannot tell, the time for it passed, the call up)."""
 
     at_s: float
     call: CallHandle
@@ -349,7 +352,7 @@ class Phone(Protocol):
         """
 
     def perform(self, call: CallHandle, action: Action) -> None:
-        """Does it now, or, with digits, begins to: each of them gives a DigitSent. After a HangUp, CallEnded follows.
+        """Does it now, or, with digits, begins to: those of RFC 4733 give a DigitSent. After a HangUp, CallEnded comes.
 
         Nothing is done in a call that is over already. PhoneError where the phone could not.
         """

@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Final, Protocol
 
 from agent.clock import Clock
@@ -51,7 +52,7 @@ class _Leg:
     hang_up: HangUp
     """How it ends where that is not a step of its own."""
     ending: bool = False
-    digits: str = ""
+    digits: list[DigitReceived] = field(default_factory=list)
     """Received, and not sent back yet."""
     wakes_s: float = float("inf")
 
@@ -88,9 +89,10 @@ class Party:
         match event:
             case CallConfirmed(call=call) if call in self._legs:
                 self._confirmed(call, event.at_s)
-            case DigitReceived(call=call, method=DtmfMethod.RFC4733) if call in self._legs:
-                self._legs[call].digits += event.digit
-                self._happened(call, On.DIGITS, self._clock.monotonic_s() + LONGEST_DIGIT_S)
+            case DigitReceived(call=call) if call in self._legs:
+                self._legs[call].digits.append(event)
+                longest_s = LONGEST_DIGIT_S if event.method is DtmfMethod.RFC4733 else 0.0
+                self._happened(call, On.DIGITS, self._clock.monotonic_s() + longest_s)
             case DigitEnded(call=call) if call in self._legs:
                 self._happened(call, On.DIGITS, self._clock.monotonic_s())
             case CallEnded(call=call) if call in self._legs:
@@ -147,9 +149,11 @@ class Party:
             case Place():
                 self._ledger.did(call, "Place", self._clock.monotonic_s(), None)
             case RepeatDigits(tone_ms=tone_ms):
-                digits, leg.digits = leg.digits, ""
-                if digits:
-                    self._perform(call, leg, SendDigits(digits=digits, tone_ms=tone_ms))
+                came, leg.digits = leg.digits, []
+                for (method, info_type), same in groupby(came, lambda digit: (digit.method, digit.info_type)):
+                    digits = "".join(digit.digit for digit in same)
+                    send = SendDigits(digits=digits, tone_ms=tone_ms, method=method, info_type=info_type)
+                    self._perform(call, leg, send)
             case HangUp(because=reason) if reason is not None:
                 self._ledger.because(call, reason)
                 self._perform(call, leg, step.do)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Final
 
-from agent.contract.expect import DtmfMethod
 from agent.contract.observation import LegObservation
 from agent.contract.plan import Plan
 from agent.contract.verdict import Role
@@ -17,7 +16,7 @@ MAX_DIGITS: Final = 64
 
 
 def tones_heard(plan: Plan, leg: LegObservation, tracks: Mapping[str, Samples]) -> str | None:
-    """The digits, in order; None: no RFC 4733 digits were missing, or there was nothing to listen to.
+    """The digits, in order; None: none were missing, or there was nothing to listen to.
 
     `tracks`: what was recorded of each remote address, from the answer on.
     """
@@ -32,5 +31,6 @@ def tones_heard(plan: Plan, leg: LegObservation, tracks: Mapping[str, Samples]) 
 def _are_missing(plan: Plan, leg: LegObservation) -> bool:
     expect = next((group.expect for group in plan.calls if group.name == leg.call), None)
     wanted = None if expect is None else (expect.caller if leg.role is Role.CALLER else expect.callee).dtmf
-    came = [digit for digit in leg.dtmf_received if digit.method is DtmfMethod.RFC4733]
-    return wanted is not None and len(came) < len(wanted.digits)
+    if wanted is None:
+        return False
+    return sum(digit.method is wanted.by for digit in leg.dtmf_received) < len(wanted.digits)

@@ -29,6 +29,8 @@ class InfoDigit:
 
     digit: str
     duration_ms: int | None
+    kind: str
+    """Of the body."""
 
 
 def info_digit(head: SipHead, text: str) -> InfoDigit | None:
@@ -39,10 +41,15 @@ def info_digit(head: SipHead, text: str) -> InfoDigit | None:
     return next((digit for digit in named if digit is not None), None)
 
 
+def info_body(kind: str, digit: str, duration_ms: int) -> str:
+    """What such an INFO carries."""
+    return digit if kind == BARE else f"Signal={digit}\r\nDuration={duration_ms}\r\n"
+
+
 def _digit(body: Body) -> InfoDigit | None:
     if body.kind == EVENT and body.text[:1] and ord(body.text[0]) < len(_DIGITS):
         # Its length counts in a clock that nothing tells.
-        return InfoDigit(digit=_DIGITS[ord(body.text[0])], duration_ms=None)
+        return InfoDigit(digit=_DIGITS[ord(body.text[0])], duration_ms=None, kind=body.kind)
     text = body.text.replace("\r\n", "\n")
     signal = _signal(body.kind, text).upper()
     if signal.isascii() and signal.isdecimal() and len(signal) == 2 and int(signal) < len(_DIGITS):
@@ -50,7 +57,7 @@ def _digit(body: Body) -> InfoDigit | None:
     if len(signal) != 1 or signal not in _DIGITS:
         return None
     duration = _DURATION.search(text)
-    return InfoDigit(digit=signal, duration_ms=int(duration[1]) if duration else None)
+    return InfoDigit(digit=signal, duration_ms=int(duration[1]) if duration else None, kind=body.kind)
 
 
 def _signal(kind: str, text: str) -> str:

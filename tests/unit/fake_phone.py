@@ -169,7 +169,7 @@ class FakePhone:
                 self._asked("play_back", call)
                 fake.echo = True
             case SendDigits():
-                self._asked("send_digits", call, action.digits, action.tone_ms)
+                self._asked("send_digits", call, action.digits, action.tone_ms, action.method, action.info_type)
                 self._send_digits(call, action.digits, action.tone_ms)
             case HangUp():
                 self._asked("hang_up", call)

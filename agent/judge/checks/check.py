@@ -105,6 +105,11 @@ def nothing_to_note(_: RegistrationObservation) -> list[str]:
     return []
 
 
+def never(_: CallLeg) -> bool:
+    """What it looks at on no leg."""
+    return False
+
+
 def no_notes(_: CallEnds) -> list[str]:
     """A check that only says what is wrong."""
     return []
@@ -151,6 +156,8 @@ class CheckRule:
     """It is of what the INVITE came to: made of a call that is refused as expected, too."""
     media: bool = False
     """It is of what a leg received: an overloaded agent measured none of it (truth rule 3)."""
+    signalled: Callable[[CallLeg], bool] = never
+    """Of media, and yet of messages on that leg: what breaks media breaks nothing of it there."""
     shared: bool = False
     """It takes two ends to go right: our other agent's trouble may be what broke it (truth rule 4)."""
     stoppable: bool = False
@@ -170,3 +177,7 @@ class CheckRule:
     asked_by: str = "always"
     holds: str
     """What must be so."""
+
+    def looks_at_media(self, leg: CallLeg | None) -> bool:
+        """It is broken there by what breaks media, and not by what breaks signalling."""
+        return self.media and (leg is None or not self.signalled(leg))

@@ -41,7 +41,11 @@ PARROT_TONE_MS: Final = 100
 
 
 def _asked(expect: ExpectLeg) -> str | None:
-    return None if expect.dtmf is None else expect.dtmf.digits
+    return None if expect.dtmf is None else _wanted(expect.dtmf)
+
+
+def _wanted(expect: ExpectDtmf) -> str:
+    return expect.digits if expect.by is DtmfMethod.RFC4733 else f"{quoted(expect.digits)} {BY[expect.by]}"
 
 
 def _impossible(call: Call, callee: Behaviour | None) -> Impossible | None:
@@ -80,28 +84,29 @@ def _found(
     leg: CallLeg, reason: Reason, observed: str | None, *notes: str | None, expected: str | None = None
 ) -> Finding:
     """`expected` None: the digits that the test expects."""
-    asked = None if leg.expect.dtmf is None else leg.expect.dtmf.digits
-    return leg.finding(Check.DTMF, reason, expected=expected or asked, observed=observed, note=joined(*notes))
+    return leg.finding(
+        Check.DTMF, reason, expected=expected or _asked(leg.expect), observed=observed, note=joined(*notes)
+    )
 
 
 def _mismatch(leg: CallLeg) -> list[Finding]:
     expect = leg.expect.dtmf
     if expect is None:
         return []
-    received = dialled(leg.leg.dtmf_received, expect.method)
-    if leg.leg.negotiated is None and not leg.leg.dtmf_received:
+    received, by_rtp = dialled(leg.leg.dtmf_received, expect.by), expect.by is DtmfMethod.RFC4733
+    if by_rtp and leg.leg.negotiated is None and not leg.leg.dtmf_received:
         return [_found(leg, Reason.NOT_MEASURED, None, "no media was negotiated")]
-    if received == expect.digits or (not received and expect.digits in by_others(leg, expect.method).values()):
+    if received == expect.digits or (not received and expect.digits in by_others(leg, expect.by).values()):
         return []  # they came; how is another question
-    if not received and (elsewhere := strangers(leg)) is not None:
+    if by_rtp and not received and (elsewhere := strangers(leg)) is not None:
         return [_found(leg, Reason.NOT_MEASURED, elsewhere, WHOSE)]
     return _other_digits(leg, expect, received)
 
 
 def _other_digits(leg: CallLeg, expect: ExpectDtmf, received: str) -> list[Finding]:
-    observed = by_method(leg, expect.method)
+    observed = by_method(leg, expect.by)
     missing = len(received) < len(expect.digits)
-    if _without_telephone_event(leg) and missing and expect.method is DtmfMethod.RFC4733:
+    if _without_telephone_event(leg) and missing and expect.by is DtmfMethod.RFC4733:
         without = joined("this leg's SDP has no telephone-event", offer_and_answer(leg))
         return [_found(leg, Reason.DTMF_NOT_NEGOTIATED, observed, without, *_besides(leg))]
     return [_unsent(leg, _found(leg, Reason.DTMF_MISMATCH, observed, *_besides(leg)))]
@@ -109,9 +114,10 @@ def _other_digits(leg: CallLeg, expect: ExpectDtmf, received: str) -> list[Findi
 
 def _besides(leg: CallLeg) -> list[str | None]:
     """What came in the place of digits."""
+    by_rtp = leg.digits_come_by is DtmfMethod.RFC4733
     refused, tones = leg.leg.dtmf_refused, leg.leg.dtmf_tones if leg.leg.dtmf_received else None
     return [
-        f"no RTP came{since_answer(leg) or ' at all'}" if nothing_came(leg) else None,
+        f"no RTP came{since_answer(leg) or ' at all'}" if by_rtp and nothing_came(leg) else None,
         f"{quoted(refused)} came by INFO, which this agent did not take" if refused else None,
         f"{quoted(tones)} came {BY[DtmfMethod.IN_BAND]}" if tones else None,
     ]
@@ -131,6 +137,11 @@ def _unsent(leg: CallLeg, finding: Finding) -> Finding:
     return inconclusive(finding, Reason.NOT_MEASURED, note)
 
 
+def _sends_none(sender: CallLeg) -> bool:
+    """It was to send events that its SDP does not have."""
+    return sender.digits_go_by is DtmfMethod.RFC4733 and _without_telephone_event(sender)
+
+
 def _without_telephone_event(leg: CallLeg) -> bool:
     """What was negotiated on this leg is known, and has no telephone-event (RFC 4733)."""
     negotiated = leg.leg.negotiated
@@ -140,10 +151,11 @@ def _without_telephone_event(leg: CallLeg) -> bool:
 def _other_method(leg: CallLeg) -> list[Finding]:
     """Digits that came by another method, instead of the expected one or beside it: who takes both has them twice."""
     expect = leg.expect.dtmf
-    if expect is None or not by_others(leg, expect.method):
+    if expect is None or not by_others(leg, expect.by):
         return []
-    without = "this leg's SDP has no telephone-event" if _without_telephone_event(leg) else None
-    observed, wanted = by_method(leg, expect.method), f"{quoted(expect.digits)} {BY[expect.method]} alone"
+    none = expect.by is DtmfMethod.RFC4733 and _without_telephone_event(leg)
+    without = "this leg's SDP has no telephone-event" if none else None
+    observed, wanted = by_method(leg, expect.by), f"{quoted(expect.digits)} {BY[expect.by]} alone"
     return [_found(leg, Reason.DTMF_OTHER_METHOD, observed, without, expected=wanted)]
 
 
@@ -200,9 +212,10 @@ def _never_sent(ends: CallEnds, sender: CallLeg, receiver: CallLeg) -> Finding |
     """Digits at a caller that its parrot never sent back: the path plays the caller's own back to it."""
     if receiver.leg.role is Role.CALLEE or ends.behaviour is not Behaviour.PARROT or not receiver.digits_sent:
         return None
-    if is_within(receiver.digits_received, sender.digits_sent):
+    sent_back = "".join(digit.digit for digit in sender.leg.dtmf_sent)
+    if is_within(receiver.digits_received, sent_back):
         return None
-    note = f"the callee sent back {quoted(sender.digits_sent)}: not all of these came from it"
+    note = f"the callee sent back {quoted(sent_back)}: not all of these came from it"
     expected = "no digits that the callee did not send"
     return _found(receiver, Reason.DTMF_MISMATCH, receiver.digits_received, note, expected=expected)
 
@@ -243,7 +256,7 @@ def _to_callee(ends: CallEnds, finding: Finding) -> Finding:
         return inconclusive(finding, Reason.NOT_MEASURED, "this call sends no digits")
     if finding.reason is Reason.DTMF_NOT_NEGOTIATED:
         return finding
-    if sent != planned and _without_telephone_event(caller):
+    if sent != planned and _sends_none(caller):
         return _not_negotiated(finding, caller)
     if (missing := _never_came(caller, callee, planned)) is not None:
         return inconclusive(finding, Reason.NOT_MEASURED, missing)
@@ -288,7 +301,7 @@ def _never_to_be_sent_back(ends: CallEnds, caller: CallLeg, callee: CallLeg) -> 
 
 def _digits_sent_back(finding: Finding, caller: CallLeg, callee: CallLeg) -> Finding:
     got, sent_back, received = callee.digits_received, callee.digits_sent, caller.digits_received
-    if sent_back != got and _without_telephone_event(callee):
+    if sent_back != got and _sends_none(callee):
         return _not_negotiated(finding, callee)
     if _short_of(received, sent_back, got):
         return inconclusive(finding, Reason.NOT_MEASURED, f"the callee had sent back only {quoted(sent_back)}")
@@ -316,7 +329,12 @@ def _excusable(leg: CallLeg, finding: Finding) -> bool:
     if finding.reason is not Reason.DTMF_MISMATCH:
         return True
     expect = leg.expect.dtmf
-    return expect is not None and is_within(dialled(leg.leg.dtmf_received, expect.method), expect.digits)
+    return expect is not None and is_within(dialled(leg.leg.dtmf_received, expect.by), expect.digits)
+
+
+def _signalled(leg: CallLeg) -> bool:
+    """What is asked of it comes in messages."""
+    return leg.expect.dtmf is not None and leg.expect.dtmf.by is DtmfMethod.INFO
 
 
 RULE: Final = CheckRule(
@@ -331,6 +349,7 @@ RULE: Final = CheckRule(
     media=True,
     shared=True,
     excusable=_excusable,
+    signalled=_signalled,
     rows=(
         Row(
             reason=Reason.DTMF_NOT_NEGOTIATED,
@@ -345,7 +364,8 @@ RULE: Final = CheckRule(
             reason=Reason.DTMF_OTHER_METHOD,
             meaning="the digits came by another method than expected, or by another one as well",
             excused_by=frozenset({Excuse.DROPPED, Excuse.UNSENT}),
-            seen="The digits came by SIP INFO, or as tones in the audio, instead of by RFC 4733 events or beside them.",
+            seen="The digits came by SIP INFO, by RFC 4733 events, or as tones in the audio: not as the test expects, "
+            "or in another way as well.",
             usually="A gateway or PBX that converts DTMF (its DTMF mode is `info`, `inband` or `auto`); beside the "
             "events: a far end that takes both has each digit twice.",
             look="The DTMF mode of the trunk or peer that converts; whether telephone-event is in the SDP of the leg.",
@@ -356,7 +376,7 @@ RULE: Final = CheckRule(
                 "other digits arrived than expected: missing, changed, doubled, too many, out of order; or, asked for "
                 "or not, a caller got digits back that its parrot did not send"
             ),
-            seen="Other digits than expected came by RFC 4733 events. The note says which were lost, added or "
+            seen="Other digits than expected came by the expected method. The note says which were lost, added or "
             "changed, on which way, and whether no RTP came at all or something else came in their place.",
             usually="Lost: a relay that does not pass the payload type of events, or packet loss. Added: a digit that "
             "a gateway makes anew when its events have a pause or new timestamps, or tones beside events. Changed: "

@@ -54,7 +54,7 @@ def _expected(expect: ExpectLeg) -> str | None:
     """What a leg is to receive; None: nothing that takes RTP."""
     if expect.rtp is None and expect.audio in (Audio.OWN, Audio.ANY):
         return "RTP that carries audio"
-    if expect.rtp is None and expect.dtmf is not None and expect.dtmf.method is DtmfMethod.RFC4733:
+    if expect.rtp is None and expect.dtmf is not None and expect.dtmf.by is DtmfMethod.RFC4733:
         return "RTP that carries digits"
     return _asked(expect)
 

@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from agent.contract.call import InfoType
 from agent.contract.expect import DtmfMethod
 from agent.contract.media import Rtp
 from agent.phone.protocol import CallHandle, DigitEnded, DigitReceived, MessageSeen, NotSent, PutOff, Unparsed
+from agent.sip.info import BARE, info_digit
 from agent.sip.text import parse_head, printable
+from agent.sip.transactions import Conversation
 from agent.tap.model import WAITS, TapMessage, Undirected
 
 MAX_CALL_IDS: Final = 20_000
@@ -100,6 +103,38 @@ class Digits:
             self._ended = True
             out.append(DigitEnded(at_s=at_s, call=self.call, digit=digit, duration_ms=duration_ms))
         return out
+
+
+CHALLENGES: Final = (401, 407)
+RETRY_S: Final = 0.2
+"""A challenge that the stack has not answered by then it does not answer."""
+TIMER_F_S: Final = 32.0
+"""64 × T1: then the stack has given a request up (RFC 3261 §17.1.2.2)."""
+
+
+def taken_digit(messages: Conversation, answer: MessageSeen, call: CallHandle) -> DigitReceived | None:
+    """The digit of an INFO that this answer of ours takes, and no answer before did."""
+    head = answer.head
+    if head is None or not answer.sent or head.method != "INFO" or (head.code or 0) // 100 != 2:
+        return None
+    infos = (t for t in reversed(messages.transactions) if t.method == "INFO" and not t.sent)
+    info = next((t for t in infos if (t.cseq, t.branch) == (head.cseq, head.branch)), None)
+    if info is None or sum(said.count for said in info.answers) != 1:
+        return None
+    digit = info_digit(info.request.first.head, info.request.first.text)
+    if digit is None:
+        return None
+    kind = InfoType.BARE if digit.kind == BARE else InfoType.RELAY
+    return DigitReceived(at_s=answer.at_s, call=call, digit=digit.digit, method=DtmfMethod.INFO, info_type=kind)
+
+
+def awaits_answer(messages: Conversation, now_s: float) -> bool:
+    """The last INFO of ours has none, or only a challenge that the stack is about to answer."""
+    info = next((t for t in reversed(messages.transactions) if t.method == "INFO" and t.sent), None)
+    if info is None or now_s - info.at_s > TIMER_F_S:
+        return False
+    final = next(iter(info.finals), None)
+    return final is None or (final.code in CHALLENGES and now_s - final.at_s < RETRY_S)
 
 
 # --- RTP counters ----------------------------------------------------------------------------------------------

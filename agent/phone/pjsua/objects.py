@@ -19,6 +19,7 @@ import pjsua2 as pj
 
 from agent.contract.headers import Headers
 from agent.contract.media import Negotiated
+from agent.contract.steps import SendDigits
 from agent.phone.pjsua.facts import Digits, Spread, StreamCount, media_s, rtp_received, rtp_sent, rtt_ms
 from agent.phone.protocol import (
     AccountId,
@@ -110,7 +111,7 @@ class Leg:
     messages: Conversation = field(default_factory=Conversation)
     branch: str | None = None
     """Of an incoming call's INVITE."""
-    to_send: deque[tuple[str, int]] = field(default_factory=deque)
+    to_send: deque[tuple[str, SendDigits]] = field(default_factory=deque)
     sending: bool = False
     echo: bool = False
     said: Headers = ()

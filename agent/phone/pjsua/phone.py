@@ -24,7 +24,7 @@ from agent.contract.steps import Answer, HangUp, PlayBack, Ring, SendDigits
 from agent.phone.media import MediaOfCalls, tap_srtp
 from agent.phone.pjsua.configuration import Socket, account_config, call_settings, start
 from agent.phone.pjsua.digits import DigitSender
-from agent.phone.pjsua.facts import Digits, Epochs, seen_message
+from agent.phone.pjsua.facts import Digits, Epochs, seen_message, taken_digit
 from agent.phone.pjsua.lines import Lines
 from agent.phone.pjsua.objects import (
     Account,
@@ -227,7 +227,7 @@ class PjsuaPhone:
         return leg.handle, leg.sip_call_id
 
     def perform(self, call: CallHandle, action: Action) -> None:
-        """Does it now, or, with digits, begins to; where the peer's SDP has no telephone-event none are sent."""
+        """Does it now, or, with digits, begins to; where the peer's SDP has no telephone-event none are sent so."""
         leg = self._legs.get(call)
         if leg is None or leg.call is None:
             return
@@ -244,7 +244,7 @@ class PjsuaPhone:
             case PlayBack():
                 leg.echo = True
             case SendDigits():
-                self._digits.send(leg, action.digits, action.tone_ms)
+                self._digits.send(leg, action)
             case HangUp():
                 leg.to_send.clear()
                 call = leg.call
@@ -344,11 +344,15 @@ class PjsuaPhone:
 
     def _message(self, message: TapMessage) -> None:
         event = seen_message(message, self._epochs, self._status)
-        if isinstance(event, MessageSeen) and event.head is not None:
-            leg = self._by_call_id.get(event.head.call_id)
-            if leg is not None:
-                leg.messages.saw(Crossed(at_s=event.at_s, sent=event.sent, head=event.head))
         self._ready.append(event)
+        if not isinstance(event, MessageSeen) or event.head is None:
+            return
+        leg = self._by_call_id.get(event.head.call_id)
+        if leg is not None:
+            text = event.text if event.head.method == "INFO" else ""
+            leg.messages.saw(Crossed(at_s=event.at_s, sent=event.sent, head=event.head, text=text))
+            if (digit := taken_digit(leg.messages, event, leg.handle)) is not None:
+                self._ready.append(digit)
 
     def _invited(self, item: Invited) -> None:
         leg = item.leg

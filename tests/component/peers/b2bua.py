@@ -22,6 +22,8 @@ class Far:
         self.rtp = bound(host)
         self.source = Source(self.rtp)
         self.answered = False
+        self.cseq = 1
+        """Of its last request."""
 
     @property
     def port(self) -> int:
@@ -73,7 +75,7 @@ class B2bua(Uas):
             return
         super().on_bye(request, peer)
         if far := self.calls[request.call_id].noted.get("far"):
-            self.far_request(far, "BYE", 2)
+            self.far_ask(far, "BYE")
 
     # --- the callee's side
 
@@ -82,6 +84,11 @@ class B2bua(Uas):
 
     def far_sdp(self, far: Far) -> str:
         return sdp(far.port, host=self.host, event=far.call.event, formats=f"0 {far.call.event}")
+
+    def far_ask(self, far: Far, method: str, **more: Any) -> None:
+        """The next request in its dialog."""
+        far.cseq += 1
+        self.far_request(far, method, far.cseq, **more)
 
     def far_request(self, far: Far, method: str, cseq: int, **more: Any) -> None:
         invite = far.call.invite
@@ -96,7 +103,8 @@ class B2bua(Uas):
             *(f"{name}: {value}" for name, value in invite.headers if name in KEPT),
             *more.get("extra", ()),
         ]
-        self.send(written(f"{method} {far.target} SIP/2.0", headers, more.get("body", "")), far.peer)
+        kind = more.get("kind", "application/sdp")
+        self.send(written(f"{method} {far.target} SIP/2.0", headers, more.get("body", ""), kind), far.peer)
 
     def on_response(self, message: Message, peer: Address) -> None:
         far = self.far.get(message.call_id)

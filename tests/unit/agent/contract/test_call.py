@@ -45,7 +45,7 @@ def test_continuity_whose_media_and_foreign_sound_can_be_asked_for():
         ({"maxForeignPercent": "-1"}, "maxForeignPercent"),
         ({"maxForeignPercent": 5}, "maxForeignPercent"),
         ({"dtmf": {"digits": ""}}, "dtmf.digits"),
-        ({"dtmf": {"digits": "1", "method": "INFO"}}, "unknown field `method`"),
+        ({"dtmf": {"digits": "1", "method": "InBand"}}, "dtmf.method"),
     ],
 )
 def test_what_cannot_be_asked_of_a_leg_is_refused(leg, path):
@@ -53,11 +53,13 @@ def test_what_cannot_be_asked_of_a_leg_is_refused(leg, path):
         read(expect={"caller": leg})
 
 
-def test_digits_are_sent_and_expected_by_rfc_4733_alone():
-    assert SendDtmf(digits="1").method == DtmfMethod.RFC4733
-    assert ExpectDtmf(digits="1").method is DtmfMethod.RFC4733
+def test_digits_are_sent_and_expected_by_events_where_nothing_is_said_and_never_as_tones():
+    assert SendDtmf(digits="1").by is ExpectDtmf(digits="1").by is DtmfMethod.RFC4733
+    by_info = {"digits": "1", "method": "INFO"}
+    asked = read(caller={"dtmf": by_info}, expect={"callee": {"dtmf": by_info}})
+    assert asked.caller.dtmf.by is asked.expect.callee.dtmf.by is DtmfMethod.INFO
     with pytest.raises(msgspec.ValidationError, match=r"caller\.dtmf\.method"):
-        read(caller={"dtmf": {"digits": "1", "method": "INFO"}})
+        read(caller={"dtmf": {"digits": "1", "method": "InBand"}})
 
 
 @pytest.mark.parametrize(("count", "concurrency", "at_once"), [(10, 5, 5), (2, 5, 2), (1, 1, 1)])

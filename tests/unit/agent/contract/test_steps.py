@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from agent.contract.call import Behaviour, Call, CallCaller, Play, PlaySignal, SendDtmf, Silence
-from agent.contract.expect import Expect
+from agent.contract.call import Behaviour, Call, CallCaller, InfoType, Play, PlaySignal, SendDtmf, Silence
+from agent.contract.expect import DtmfMethod, Expect
 from agent.contract.headers import Header, SentOn
 from agent.contract.steps import (
     Answer,
@@ -53,6 +53,15 @@ def test_a_caller_places_speaks_holds_and_hangs_up():
         Step(on=On.ANSWERED, after_ms=700, do=SendDigits(digits="12#", tone_ms=80)),
         Step(on=On.ANSWERED, after_ms=8000, do=HangUp()),
     ) == CALLER
+
+
+@pytest.mark.covers("calls[].caller.dtmf.method", "calls[].caller.dtmf.infoType")
+def test_a_caller_sends_its_digits_as_it_is_told():
+    dtmf = SendDtmf(digits="1", method="INFO", info_type=InfoType.BARE)
+    steps = steps_of(msgspec.structs.replace(CALL, caller=CallCaller(dtmf=dtmf)), Role.CALLER, None)
+    assert [step.do for step in steps if isinstance(step.do, SendDigits)] == [
+        SendDigits(digits="1", tone_ms=100, method=DtmfMethod.INFO, info_type=InfoType.BARE)
+    ]
 
 
 def test_a_caller_that_was_not_to_be_answered_hangs_up_at_once():

@@ -16,10 +16,11 @@ from agent.judge.reasons import result_of
 from agent.phone.protocol import PortClosed, Unparsed
 from agent.sound.identity import Samples, encode
 from controller.run.wording import sentence
-from tests.unit.agent.judge.test_reasons import NO_DIGITS, NO_EVENTS, WIRE, both_streams, info, registering
+from tests.unit.agent.judge.test_reasons import BY_INFO, NO_DIGITS, NO_EVENTS, WIRE, both_streams, info, registering
 from tests.unit.agent.judge.wire import (
     CODE,
     DIGITS,
+    EXPECT,
     OURS,
     RELAY,
     SIGNAL,
@@ -39,6 +40,7 @@ GOLDEN: Final = Path(__file__).parent / "sentences.golden.txt"
 ROUTE: Final = "Route: <sip:10.0.0.1;lr>\r\n"
 LOST: Final = {"packets": 100, "expected": 200, "lost": 100, "media_ms": 2000.0, "lost_ms": 2000.0}
 CLOSED: Final = PortClosed(at_s=16.5, sip_call_id="c1", times=6, over_s=5.0)
+EXPECTS_INFO: Final = change(EXPECT, dtmf=ExpectDtmf(digits="12", method="INFO"))
 NOTHING: Final[dict[str, Any]] = NO_DIGITS | {
     "group__expect__caller": ExpectLeg(), "group__expect__callee": ExpectLeg()
 }  # fmt: skip
@@ -195,6 +197,23 @@ CASES: Final[dict[str, Case]] = {
             streams=both_streams(digits=()),
             extra=(*info(12.5, "1", Role.CALLEE), *info(12.7, "2", Role.CALLEE, cseq=4)),
         )
+    ),
+    "a digit by INFO was refused, and another one": lambda: verdict(
+        caller(
+            extra=(
+                *info(11.0, "1", Role.CALLER, code=415),
+                *info(11.3, "2", Role.CALLER, cseq=4, code=407),
+                *info(11.6, "3", Role.CALLER, cseq=5),
+            )
+        ),
+        **BY_INFO,
+    ),
+    "a digit by INFO was sent as the call ended": lambda: verdict(
+        caller(extra=info(13.0, "1", Role.CALLER)[:1]), **BY_INFO
+    ),
+    "digits by INFO that came as events": lambda: verdict(group__expect__callee=EXPECTS_INFO),
+    "digits by INFO that did not come": lambda: verdict(
+        callee=callee(streams=both_streams(digits=())), group__expect__callee=EXPECTS_INFO
     ),
     "digits by INFO that our agent refuses": lambda: verdict(
         callee=callee(streams=both_streams(digits=()), extra=info(12.5, "1", Role.CALLEE, code=415))

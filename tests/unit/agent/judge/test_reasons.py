@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from agent.contract.call import SendDtmf
 from agent.contract.expect import Audio, ExpectLeg, MediaSource
 from agent.contract.messages import ExpectHeader, ExpectRequestUri, Message
 from agent.contract.observation import Health
@@ -62,7 +63,7 @@ FAILED = {
     "ReasonMissing", "ReasonMismatch",
     "AuthNotRequired", "AuthAlgorithmMismatch", "BindingMissing", "StrayBinding",
     "RegistrationExpiryMismatch", "RefreshFailed", "UnregisterFailed",
-    "CodecRefused", "CodecNotOffered", "CodecMismatch", "UnexpectedCodec",
+    "CodecRefused", "CodecNotOffered", "CodecMismatch", "UnexpectedCodec", "InfoRefused", "InfoUnanswered",
 }  # fmt: skip
 CHECKS = Path(run.__file__).parent
 
@@ -108,6 +109,7 @@ NO_DIGITS: dict[str, Any] = {
 NO_MEDIA: dict[str, Any] = NO_DIGITS | {
     "group__expect__caller": ExpectLeg(), "group__expect__callee": ExpectLeg(),
 }  # fmt: skip
+BY_INFO: dict[str, Any] = NO_DIGITS | {"group__caller__dtmf": SendDtmf(digits="1", method="INFO")}
 MOVED = {"Contact": "<sip:carol@example.com>"}
 NO_HEADERS: Mapping[str, str] = {}
 NO_EVENTS = sdp(RELAY, types="0", rtpmap="")
@@ -294,6 +296,8 @@ WIRE: dict[Reason, Case] = {
     Reason.DTMF_NOT_NEGOTIATED: lambda: verdict(
         callee=callee(offer=NO_EVENTS, streams=(rtp(digits=()), rtp(sent=True, digits=())))
     ),
+    Reason.INFO_REFUSED: lambda: verdict(caller(extra=info(11.0, "1", Role.CALLER, code=503)), **BY_INFO),
+    Reason.INFO_UNANSWERED: lambda: verdict(caller(extra=info(11.0, "1", Role.CALLER)[:1]), **BY_INFO),
     Reason.DTMF_OTHER_METHOD: lambda: verdict(callee=callee(extra=info(12.5, "1", Role.CALLEE))),
     Reason.DTMF_NOT_ENDED: lambda: verdict(
         callee=callee(streams=both_streams(digits=(DIGITS[0], tap_digit("2", 11.3, end_packets=0))))

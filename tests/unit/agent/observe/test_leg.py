@@ -249,6 +249,53 @@ def test_an_info_that_was_sent_again_or_refused_or_is_a_strangers_brings_no_othe
     assert seen.dtmf_refused == "2"
 
 
+def sends(at_s, value, *, cseq, code=200, times=1, with_them=False):
+    """An INFO of ours, and the answer: None: none."""
+    credentials = 'Proxy-Authorization: Digest realm="r"\r\n' if with_them else ""
+    kind = {"extra": credentials + "Content-Type: application/dtmf\r\n", "body": value}
+    asked = request("INFO", cseq=cseq, from_tag="f", to_tag="t", branch=f"i{cseq}", **kind)
+    answer = response(code or 0, cseq=cseq, method="INFO", from_tag="f", to_tag="t", branch=f"i{cseq}")
+    answers = [] if code is None else [received(at_s + 0.1, answer)]
+    return *(sent(at_s + time / 2, asked) for time in range(times)), *answers
+
+
+BEFORE_BYE = GOOD_CALL[:8]
+
+
+def test_digits_sent_by_info_are_those_that_crossed_each_once_also_when_it_was_challenged():
+    seen = leg(
+        *BEFORE_BYE,
+        *sends(12.0, "1", cseq=7, code=407),
+        *sends(12.2, "1", cseq=8, with_them=True),
+        *sends(12.5, "1", cseq=9, with_them=True),
+    )
+    assert [(d.digit, d.method, d.at_ms) for d in seen.dtmf_sent] == [
+        ("1", DtmfMethod.INFO, 1200), ("1", DtmfMethod.INFO, 1500),
+    ]  # fmt: skip
+    assert seen.dtmf_untaken == ()
+
+
+def test_a_digit_by_info_that_was_refused_or_not_answered_is_told_and_was_sent():
+    seen = leg(
+        *BEFORE_BYE,
+        *sends(12.0, "1", cseq=7),
+        *sends(12.5, "2", cseq=8, code=407),
+        *sends(13.0, "3", cseq=9, code=415),
+        *sends(13.5, "4", cseq=10, code=None, times=3),
+        message(20.0, request("BYE", cseq=11, to_tag="t"), True),
+    )
+    assert [digit.digit for digit in seen.dtmf_sent] == ["1", "2", "3", "4"]
+    told = [(d.place, d.digit, d.code, d.times, d.when_over) for d in seen.dtmf_untaken]
+    assert told == [(2, "2", 407, 1, False), (3, "3", 415, 1, False), (4, "4", None, 3, False)]
+
+
+def test_nothing_can_be_said_of_an_info_that_the_end_of_the_call_overtook():
+    bye = message(13.0, request("BYE", cseq=11, to_tag="t"), True)
+    silent = leg(*BEFORE_BYE, *sends(12.0, "1", cseq=7, code=None), bye)
+    late = leg(*BEFORE_BYE, *sends(12.95, "1", cseq=7, code=481), bye)
+    assert [d.when_over for seen in (silent, late) for d in seen.dtmf_untaken] == [True, True]
+
+
 def test_a_flood_of_messages_is_cut():
     seen = leg(*(received(float(n), "x" * 10_000) for n in range(1000)))
     assert len(seen.messages) == MAX_MESSAGES

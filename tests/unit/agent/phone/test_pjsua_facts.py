@@ -1,20 +1,25 @@
 import pytest
 
+from agent.contract.call import InfoType
+from agent.contract.expect import DtmfMethod
 from agent.phone.pjsua import facts
 from agent.phone.pjsua.facts import (
     Digits,
     Epochs,
     Spread,
     StreamCount,
+    awaits_answer,
     media_s,
     rtp_received,
     rtp_sent,
     rtt_ms,
     seen_message,
+    taken_digit,
 )
 from agent.phone.protocol import CallHandle, DigitEnded, DigitReceived, MessageSeen, NotSent, Unparsed
+from agent.sip.transactions import Conversation, Crossed
 from agent.tap.model import TapMessage, Undirected
-from tests.unit.sip_messages import request, response
+from tests.unit.sip_messages import message, request, response
 
 NONE = Spread(samples=0, mean_us=0.0, max_us=0.0)
 
@@ -102,6 +107,78 @@ def test_a_message_that_must_not_or_cannot_go_to_its_target_says_which_and_why(w
 
 
 # --- digits ---
+
+
+RELAYED = {"extra": "Content-Type: application/dtmf-relay\r\n", "body": "Signal=5\r\nDuration=160\r\n"}
+BARE = {"extra": "Content-Type: application/dtmf\r\n", "body": "#"}
+NO_DIGIT = {"extra": "Content-Type: application/dtmf\r\n", "body": "x"}
+
+
+def talk(*told: tuple[float, bool, str]) -> tuple[Conversation, list[DigitReceived]]:
+    """Messages as (time, sent, text); what they come to, and the digits of INFOs that were taken."""
+    messages, digits = Conversation(), []
+    for at_s, sent, text in told:
+        seen = message(at_s, text, sent)
+        assert seen.head is not None
+        messages.saw(Crossed(at_s=at_s, sent=sent, head=seen.head, text=seen.text))
+        digits += [digit for digit in [taken_digit(messages, seen, CallHandle(1))] if digit is not None]
+    return messages, digits
+
+
+def info(cseq: int, **body: str) -> str:
+    return request("INFO", cseq=cseq, to_tag="t", branch=f"i{cseq}", **body)
+
+
+def said(code: int, cseq: int, method: str = "INFO") -> str:
+    return response(code, method=method, cseq=cseq, branch=f"i{cseq}")
+
+
+def test_a_digit_came_by_info_once_when_it_is_taken() -> None:
+    _, digits = talk(
+        (1.0, False, info(3, **RELAYED)), (1.1, True, said(200, 3)),
+        (1.5, False, info(3, **RELAYED)), (1.6, True, said(200, 3)),
+        (2.0, False, info(4, **BARE)), (2.1, True, said(200, 4)),
+    )  # fmt: skip
+    assert [(d.at_s, d.digit, d.info_type) for d in digits] == [
+        (1.1, "5", InfoType.RELAY), (2.1, "#", InfoType.BARE),
+    ]  # fmt: skip
+    assert {digit.method for digit in digits} == {DtmfMethod.INFO}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [(1.0, False, info(3, **RELAYED))],
+        [(1.0, False, info(3, **RELAYED)), (1.1, True, said(415, 3))],
+        [(1.0, False, info(3, **NO_DIGIT)), (1.1, True, said(200, 3))],
+        [(1.0, True, info(3, **RELAYED)), (1.1, False, said(200, 3))],
+        [(1.0, False, info(3, **RELAYED)), (1.1, True, said(200, 9))],
+    ],
+    ids=["not answered", "refused", "no digit", "ours", "another's answer"],
+)
+def test_what_was_not_taken_is_no_digit_that_came(told: list[tuple[float, bool, str]]) -> None:
+    assert talk(*told)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "at_s", "awaited"),
+    [
+        ([], 2.0, True),
+        ([], 34.0, False),
+        ([(1.1, False, said(100, 3))], 2.0, True),
+        ([(1.1, False, said(200, 3))], 1.1, False),
+        ([(1.1, False, said(415, 3))], 1.1, False),
+        ([(1.1, False, said(407, 3))], 1.2, True),
+        ([(1.1, False, said(407, 3))], 1.4, False),
+        ([(1.1, False, said(407, 3)), (1.2, True, info(4, **RELAYED))], 1.5, True),
+    ],
+    ids=["nothing", "nothing for Timer F", "1xx", "2xx", "4xx", "challenge", "stale challenge", "tried again"],
+)
+def test_the_next_digit_waits_for_the_answer(
+    answers: list[tuple[float, bool, str]], at_s: float, *, awaited: bool
+) -> None:
+    assert awaits_answer(talk((1.0, True, info(3, **RELAYED)), *answers)[0], at_s) is awaited
+    assert not awaits_answer(Conversation(), at_s)
 
 
 def feed(*packets: tuple[str, int, int, str]) -> str:

@@ -2,12 +2,13 @@
 
 import pytest
 
-from agent.contract.call import Behaviour
+from agent.contract.call import Behaviour, InfoType
+from agent.contract.expect import DtmfMethod
 from agent.contract.headers import PlannedHeader, SentOn
 from agent.contract.observation import Side
 from agent.contract.plan import Account, Signal, call_key
 from agent.contract.verdict import Role
-from agent.phone.protocol import StackRefused
+from agent.phone.protocol import DigitReceived, StackRefused
 from tests.unit.agent.world import UID, World, group, one_stage, plan, stages
 from tests.unit.fake_phone import Peer
 from tests.unit.sip_messages import request, response
@@ -53,6 +54,23 @@ def test_a_parrot_repeats_digits_once_after_the_last_one_ended(world):
     it.run()
     assert [entry[3] for entry in it.did("send_digits")] == ["1234#", "99"]
     assert it.times("send_digits") == pytest.approx([1.0 + 0.8 + 0.1 + 0.7, 6.0 + 0.2 + 0.1 + 0.7], abs=0.06)
+
+
+def test_a_parrot_repeats_digits_as_they_came(world):
+    it = callee(world)
+    call = it.phone.invite()
+    usual = {"call": call.handle, "method": DtmfMethod.INFO}
+    it.phone.receive_digits(call.handle, "1", after_s=1.0)
+    for place, (digit, kind) in enumerate((("2", InfoType.RELAY), ("3", InfoType.RELAY), ("4", InfoType.BARE))):
+        it.phone.at(1.4 + place / 10, DigitReceived, digit=digit, info_type=kind, **usual)
+    it.run()
+    told = [(entry[3], entry[5], entry[6]) for entry in it.did("send_digits")]
+    assert told == [
+        ("1", DtmfMethod.RFC4733, InfoType.RELAY),
+        ("23", DtmfMethod.INFO, InfoType.RELAY),
+        ("4", DtmfMethod.INFO, InfoType.BARE),
+    ]
+    assert it.times("send_digits") == pytest.approx([2.3] * 3, abs=0.06)
 
 
 def test_a_digit_that_never_ends_is_repeated_all_the_same(world):

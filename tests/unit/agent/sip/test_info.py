@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.sip.info import InfoDigit, info_digit
+from agent.sip.info import InfoDigit, info_body, info_digit
 from agent.sip.text import parse_head
 from tests.unit.sip_messages import request
 
@@ -27,7 +27,8 @@ def read(body, kind="application/dtmf-relay", method="INFO"):
     ],
 )
 def test_both_kinds_of_body_name_a_digit(body, kind, digit, duration_ms):
-    assert read(body, kind) == InfoDigit(digit=digit, duration_ms=duration_ms)
+    kind_ = kind.partition(";")[0].lower()
+    assert read(body, kind) == InfoDigit(digit=digit, duration_ms=duration_ms, kind=kind_)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +48,8 @@ def test_what_names_none_is_none(body, kind):
 
 def test_only_an_info_brings_digits():
     assert read("Signal=5", method="MESSAGE") is None
+
+
+@pytest.mark.parametrize(("kind", "duration_ms"), [("application/dtmf-relay", 100), ("application/dtmf", None)])
+def test_what_is_written_is_read(kind, duration_ms):
+    assert read(info_body(kind, "#", 100), kind) == InfoDigit(digit="#", duration_ms=duration_ms, kind=kind)
