@@ -1,6 +1,6 @@
 """The command line: `run` runs CallTests without a cluster, `trace` reads captures.
 
-`report` makes a page of either, `detail` prints what the agents of a cluster's run told.
+`report` makes a page of either, `detail` prints what the agents of a cluster's run told, `convert` makes CallTests.
 
 A command's module has its arguments, and imports what it works with when it runs: `--help` is to be there at once.
 """
@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from controller.cli.convert.command import convert
 from controller.cli.detail.command import detail
 from controller.cli.report.command import report
 from controller.cli.run.command import run
@@ -39,3 +40,4 @@ app.command()(trace)
 app.command()(run)
 app.command()(report)
 app.command()(detail)
+app.add_typer(convert, name="convert")

@@ -9,6 +9,7 @@ TABLES = {
     "agent/tap/raw.py:stream_of",
     "agent/trace/notices.py:_beyond",
     "controller/cli/report/command.py:report",
+    "controller/cli/convert/command.py:pjsua",
     "controller/cli/run/command.py:run",
     "controller/cli/trace/command.py:trace",
     "controller/kube/manifests.py:agent_pod",

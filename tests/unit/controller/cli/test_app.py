@@ -30,13 +30,16 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("command", [(), ("run",), ("trace",), ("report",), ("detail",)])
+@pytest.mark.parametrize(
+    "command", [(), ("run",), ("trace",), ("report",), ("detail",), ("convert",), ("convert", "pjsua")]
+)
 def test_help_loads_what_prints_it_and_nothing_of_what_the_commands_do(command: tuple[str, ...]) -> None:
     found = loaded(*command, "--help")
     assert not found & (OF_THE_CLUSTER | OF_RUNS | OF_SOUND | NEVER | FOR_PEOPLE | READERS)
     assert {name for name in found if name.split(".")[0] in ("agent", "controller")} == {
         *("controller", "controller.cli", "controller.cli.app", "controller.cli.exits", "controller.cli.output"),
         *("controller.cli.saying", "controller.faults"),
+        *("controller.cli.convert", "controller.cli.convert.command"),
         *("controller.cli.detail", "controller.cli.detail.command"),
         *("controller.cli.report", "controller.cli.report.command"),
         *("controller.cli.run", "controller.cli.run.command"),

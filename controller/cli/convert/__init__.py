@@ -1,0 +1,1 @@
+"""`calltest convert`: CallTests of what other programs are told."""
