@@ -6,7 +6,7 @@ from controller.cli.convert.arguments import Given
 from controller.cli.convert.destination import Destination, uri_of
 from controller.cli.convert.ledger import Ledger
 from controller.cli.convert.materials import Materials, whole_seconds
-from controller.cli.convert.parties import Cast, identity_of
+from controller.cli.convert.parties import ANOTHER_WAY, Cast, identity_of
 from controller.cli.convert.settings import Settings
 from controller.cli.convert.table import Fate
 
@@ -22,11 +22,13 @@ def call_of(settings: Settings, cast: Cast, to: Destination, materials: Material
     call: dict[str, Any] = {"name": "call"}
     uri = settings.arguments.uri
     if uri is not None and cast.callee is None:
-        call["to"] = identity_of(uri, to.transport)
+        call["to"], is_whole = identity_of(uri, to.transport)
         if to.by.name == "registrar" and uri_of(uri)[1].host != uri_of(to.by)[1].host:
             ledger.dropped(uri, f"spec.calls[0].to: it is called by way of {to.host}, and by pjsua directly")
-        else:
+        elif is_whole:
             ledger.mapped(uri, "spec.calls[0].to")
+        else:
+            ledger.dropped(uri, f"spec.calls[0].to: {ANOTHER_WAY}")
     else:
         ledger.mapped(uri, "spec.callee.uri")
     _answer(settings, cast, ledger)
@@ -39,7 +41,7 @@ def call_of(settings: Settings, cast: Cast, to: Destination, materials: Material
     else:
         caller, length_s = _played(settings, cast, materials, ledger)
         caller |= _redirects(settings, ledger)
-    call |= _hold(settings, length_s, ledger)
+    call |= _hold(settings, length_s, ledger, is_called=cast.is_called)
     ledger.not_given("expect", "the call is to be answered and to end in order: say in calls[0].expect what is heard")
     return call | ({"caller": caller} if caller else {})
 
@@ -123,12 +125,14 @@ def _redirects(settings: Settings, ledger: Ledger) -> dict[str, str]:
     return {"redirects": "Follow" if value in _FOLLOWED else "Stop"}
 
 
-def _hold(settings: Settings, length_s: float | None, ledger: Ledger) -> dict[str, int]:
+def _hold(settings: Settings, length_s: float | None, ledger: Ledger, *, is_called: bool) -> dict[str, int]:
     """The shorter one of --duration and of a file at whose end pjsua hangs up."""
     found: list[int] = []
     duration, at_end = settings.options.get("duration"), settings.options.get("auto-play-hangup")
     if duration is not None:
         found.append(_bounded(duration, ledger))
+        if is_called:
+            ledger.dropped(duration, "spec.calls[0].holdSeconds: the caller hangs up then, and of pjsua who is called")
     if length_s is not None:
         ledger.mapped(at_end, "spec.calls[0].holdSeconds: the length of the file, in whole seconds")
         found += [] if at_end is None else [min(whole_seconds(length_s), MAX_HOLD_S)]

@@ -116,7 +116,9 @@ def srtp_of(
             f"pjsua makes no such call by {transport}, unless --srtp-secure is 0 (it is {level}): say --srtp-secure 0,"
             " or go by TLS (;transport=tls)"
         )
-    ledger.mapped(use, "media.srtp.use" + (": of a doubled offer there is no word" if use.value == "3" else ""))
+    ledger.mapped(
+        use, "media.srtp.use" + (" is Optional: pjsua 2.17 itself doubles no offer" if use.value == "3" else "")
+    )
     ledger.mapped(keying, "media.srtp.keying")
     if level == _SIPS and not has_callee:
         ledger.dropped(

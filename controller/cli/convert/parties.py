@@ -18,6 +18,7 @@ _EXPIRES_S: Final = 300
 _SAID: Final = {"use-timer": 1, "timer-se": 1800, "timer-min-se": 90}
 """Session timers as agents have them, and pjsua by default."""
 _BOUNDS: Final = {"use-timer": (0, 3), "timer-se": (90, 2**31), "timer-min-se": (90, 2**31)}
+ANOTHER_WAY: Final = "without its ;transport, which is not that of spec.target"
 _OTHER: Final = "of another account: a test has one caller and one callee"
 
 
@@ -74,12 +75,15 @@ def party_of(
 ) -> tuple[dict[str, Any], bool]:
     """`spec.caller` or `spec.callee` without its media, and whether it registers."""
     identity = account.options["id"]
-    party: dict[str, Any] = {"uri": identity_of(identity, to.transport)}
+    uri, is_whole = identity_of(identity, to.transport)
+    party: dict[str, Any] = {"uri": uri}
     named = identity.value.partition("<")[0].strip() if "<" in identity.value else ""
     if named:
         ledger.dropped(identity, f"spec.{role}.uri: without the name before it, for which there is no field yet")
-    else:
+    elif is_whole:
         ledger.mapped(identity, f"spec.{role}.uri")
+    else:
+        ledger.dropped(identity, f"spec.{role}.uri: {ANOTHER_WAY}")
     if account.credentials:
         party["credentials"] = {"secretName": _credentials(account, role, materials, ledger)}
     registers = "registrar" in account.options
@@ -89,14 +93,14 @@ def party_of(
     return party, registers
 
 
-def identity_of(given: Given, transport: Transport) -> str:
-    """Without a `;transport` that is not the test's: there it says nothing of the way, which has a proxy."""
+def identity_of(given: Given, transport: Transport) -> tuple[str, bool]:
+    """Without a `;transport` that is not the test's, which a test cannot have; whether it is whole."""
     text, uri = uri_of(given)
     said = dict(uri.parameters).get("transport")
     if said is None or said.upper() == transport:
-        return text
+        return text, True
     kept = [part for part in text.split(";") if not part.lower().startswith("transport=")]
-    return ";".join(kept)
+    return ";".join(kept), False
 
 
 def _credentials(account: Account, role: str, materials: Materials, ledger: Ledger) -> str:

@@ -268,6 +268,18 @@ def test_an_identity_is_its_uri(identity: str, uri: str) -> None:
     assert spec(f"--id {identity} --proxy sip:192.0.2.1 {TO}")["caller"]["uri"] == uri
 
 
+def test_another_transport_in_a_uri_than_the_test_s_is_dropped() -> None:
+    text = "--id sip:a@b;transport=tcp --proxy sip:192.0.2.1 sip:echo@b;transport=tls"
+    assert fates(text, "--id") == fates(text, "URI") == [Fate.DROPPED]
+    assert spec(text)["calls"][0]["to"] == "sip:echo@b"
+
+
+def test_who_is_called_does_not_hang_up() -> None:
+    text = "--id sip:a@b --auto-answer 200 --duration 7"
+    assert fates(text, "--duration") == [Fate.DROPPED]
+    assert spec(text)["calls"][0]["holdSeconds"] == 7
+
+
 def test_the_name_before_an_identity_is_dropped() -> None:
     assert fates(f'--id "Al <sip:a@b>" {TO}', "--id") == [Fate.DROPPED]
     assert fates(f"--id <sip:a@b> {TO}", "--id") == [Fate.MAPPED]
