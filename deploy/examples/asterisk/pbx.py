@@ -36,7 +36,8 @@ FEATURES: Final[Mapping[str, Mapping[str, Options]]] = {
     "LONG_BINDINGS": {"aor": {"minimum_expiration": "1800"}},
     "SHORT_BINDINGS": {"aor": {"maximum_expiration": "30"}},
     "MARKED": {"endpoint": {"context": "marked"}},
-    "MORE_CODECS": {"endpoint": {"allow": "opus,g722,gsm,ulaw,alaw"}},
+    "ASYMMETRIC": {"endpoint": {"asymmetric_rtp_codec": "yes"}},
+    "MORE_CODECS": {"endpoint": {"allow": "opus,g722,speex,gsm,g729,slin,ulaw,alaw"}},
     # and the faults, each one thing gone wrong:
     "NO_CONTACTS": {"aor": {"max_contacts": "0"}},
     "BUSY": {"endpoint": {"context": "busy"}},
