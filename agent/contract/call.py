@@ -4,24 +4,97 @@ Written here once: the CRD is generated from them, people write them, and a plan
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 from agent.contract.codecs import Media
 from agent.contract.document import Document
 from agent.contract.expect import DtmfMethod, Expect, OutOfBand
 from agent.contract.field import DIGITS_PATTERN, MAX_URI, NAME_PATTERN, SUBDOMAIN_PATTERN, URI_PATTERN, about, rule
-from agent.contract.headers import MAX_SENT, CallHeader
+from agent.contract.headers import MAX_SENT, CallHeader, Header
 from agent.contract.outcome import OnRedirect
 from agent.contract.verdict import Role
 
 
 class Behaviour(StrEnum):
-    """What a callee does with an answered call."""
+    """What a callee does with a call: a short word for steps (agent/contract/steps.py)."""
 
     PARROT = "Parrot"
     """Plays the audio back, and re-sends the digits it received after the last one, by the method they came by."""
     ABSORBER = "Absorber"
     """Takes the call and only listens (sends silence)."""
+    BUSY = "Busy"
+    """Refuses it with 486."""
+    REFUSE = "Refuse"
+    """Refuses it as `refuse` says."""
+    RING_ONLY = "RingOnly"
+    """Rings until it is cancelled."""
+
+
+class Refusal(Document, frozen=True, kw_only=True):
+    """How a callee refuses."""
+
+    code: Annotated[
+        int,
+        about(
+            "The final response, 400 to 699. Not 401, 407 (a callee has no realm), 487 (that is of a CANCEL), nor 400,"
+            " 406, 415, 420, 421, 488, 606: so does the agent's SIP stack by itself refuse what it cannot take.",
+            example=603,
+            ge=400,
+            le=699,
+        ),
+    ]
+    headers: Annotated[
+        tuple[Header, ...],
+        about(
+            "Headers of it, beside which it has none of `callee.headers`.",
+            example=[{"name": "Reason", "value": "Q.850;cause=21"}],
+            max_length=MAX_SENT,
+            schema={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()
+
+
+WHAT_IT_DOES: Final = (
+    "Parrot plays the audio back and re-sends the digits it received, after the last one. Absorber takes the call and"
+    " only listens. Busy refuses it with 486, Refuse as `refuse` says. RingOnly sends 180, and 487 once cancelled."
+)
+
+
+class Acting(Document, frozen=True, kw_only=True):
+    """What a callee does with a call: a word, and what belongs to it."""
+
+    behaviour: Annotated[
+        Behaviour | None,
+        about(
+            f"What the callee does; default: `callee.behaviour`. {WHAT_IT_DOES}",
+            example="Busy",
+        ),
+    ] = None
+    refuse: Annotated[
+        Refusal | None, about("How it refuses: with behaviour Refuse, and needed there.", example={"code": 603})
+    ] = None
+    answer_after_milliseconds: (
+        Annotated[
+            int,
+            about(
+                "From the INVITE, at which it sends 180, to its final response. By default a Parrot and an Absorber"
+                " answer after 100 ms; Busy and Refuse refuse at once, and do not ring.",
+                example=3000,
+                ge=0,
+                le=170_000,
+            ),
+        ]
+        | None
+    ) = None
+
+    @property
+    def acting(self) -> "Acting":
+        """These fields alone, with the word that stands for none."""
+        return Acting(
+            behaviour=self.behaviour or Behaviour.PARROT,
+            refuse=self.refuse,
+            answer_after_milliseconds=self.answer_after_milliseconds,
+        )
 
 
 class PlaySignal(StrEnum):
@@ -163,8 +236,8 @@ class CallCaller(Document, frozen=True, kw_only=True):
     ] = OnRedirect.STOP
 
 
-class CallCallee(Document, frozen=True, kw_only=True):
-    """What the callee does in a call."""
+class CallCallee(Acting, frozen=True, kw_only=True):
+    """What the callee does in a call, instead of what `callee` says. A plan has it all here."""
 
     media: Annotated[
         Media | None,
@@ -202,7 +275,14 @@ class Call(Document, frozen=True, kw_only=True):
     ] = 1
     hold_seconds: Annotated[int, about("Time from the answer until the caller hangs up.", example=8, ge=1, le=3600)] = 5
     answer_timeout_seconds: Annotated[
-        int, about("A call with no final response by then is Failed/NoAnswer.", example=30, ge=1, le=180)
+        int,
+        about(
+            "A call with no final response by then is cancelled, and Failed/NoAnswer; with `expect.sipCode: 487` that"
+            " CANCEL is what is tested.",
+            example=30,
+            ge=1,
+            le=180,
+        ),
     ] = 30
     caller: Annotated[CallCaller, about("What the caller does in the call.", example={"dtmf": {"digits": "1234#"}})] = (
         CallCaller()

@@ -164,9 +164,13 @@ def _on(message: SentOn, endpoint: int, own: Iterable[PlannedHeader], of_call: I
     special = [header for header in of_call if message in header.messages]
     names = {header.name.lower() for header in special}
     usual = [header for header in own if message in header.messages and header.name.lower() not in names]
+    return at_endpoint(endpoint, (*usual, *special))
+
+
+def at_endpoint(endpoint: int, headers: Iterable[Header]) -> Headers:
+    """As they are sent there."""
     return tuple(
-        Header(name=header.name, value=header.value.replace("{endpoint}", str(endpoint)))
-        for header in (*usual, *special)
+        Header(name=header.name, value=header.value.replace("{endpoint}", str(endpoint))) for header in headers
     )
 
 

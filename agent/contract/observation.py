@@ -116,6 +116,10 @@ class Health(Document, frozen=True, kw_only=True, omit_defaults=True):
     """From the answer to the end."""
 
 
+WAS_OVER = "the call was over"
+"""Of a step whose time never came."""
+
+
 class Action(Document, frozen=True, kw_only=True, omit_defaults=True):
     """A step of the leg that this agent performed, or could not."""
 

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from agent.contract.call import Behaviour, Call
+from agent.contract.call import Acting, Call
 from agent.contract.codecs import Media
 from agent.contract.document import Document
 from agent.contract.headers import PlannedHeader
@@ -134,14 +134,15 @@ class Plan(Document, frozen=True, kw_only=True):
     """None: as where a test says nothing of it; with TLS alone."""
     sip_port: int = 0
     """Local port, of that transport; 0: any free one."""
-    behaviour: Behaviour | None = None
-    """Callee only."""
+    acting: Acting | None = None
+    """What the callee does with a call of which it cannot tell which one it is. None: no callee is declared."""
     callee_declared: bool
     """False: the SUT itself answers; nothing is compared with a callee."""
     dial: DialRoute = DialRoute.TARGET
     stages: tuple[Stage, ...]
     calls: tuple[Call, ...]
-    """As the test has them, but that each has its `to`, and what its caller's and callee's media is."""
+    """As the test has them, but that each has its `to`, what its caller's and callee's media is, and what the callee
+    does."""
     wav_directory: str = "."
     """Where they play WAV files from: `<directory>/<ConfigMap>/<key>`."""
     allowed_targets: tuple[str, ...]
@@ -162,6 +163,17 @@ class Plan(Document, frozen=True, kw_only=True):
     def usual_media(self, role: Role) -> Media | None:
         """What that end's media is in all calls: in one that names none, too. None: they differ."""
         asked = {call.media(role) for call in self.calls}
+        return asked.pop() if len(asked) == 1 else None
+
+    def acting_in(self, call: str | None) -> Acting:
+        """What the callee does in calls of that name; None: in one that does not say which it is."""
+        named = next((each.callee.acting for each in self.calls if each.name == call), None)
+        return named or self.usual_acting or (self.acting or Acting()).acting
+
+    @property
+    def usual_acting(self) -> Acting | None:
+        """What the callee does in all calls; None: they differ."""
+        asked = {call.callee.acting for call in self.calls}
         return asked.pop() if len(asked) == 1 else None
 
     def encode(self) -> bytes:

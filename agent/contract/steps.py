@@ -4,6 +4,11 @@
               Answered where a refusal is expected: HangUp.
     Parrot    Start: PlayBack, Ring. Start + 100 ms: Answer. Digits + 700 ms: RepeatDigits. No ACK for 64 × T1: HangUp.
     Absorber  Start: Ring. Start + 100 ms: Answer. No ACK for 64 × T1: HangUp.
+    Busy      Start: Answer 486.
+    Refuse    Start: Answer as it says.
+    RingOnly  Start: Ring.
+
+With answerAfterMilliseconds, Answer is so long after Start, and Ring at Start.
 
 Whatever is due after the end of its call is not done.
 """
@@ -14,10 +19,10 @@ from typing import Final
 
 import msgspec
 
-from agent.contract.call import Behaviour, Call, InfoType, Play, SendDtmf
+from agent.contract.call import Acting, Behaviour, Call, InfoType, Play, SendDtmf
 from agent.contract.document import Document
 from agent.contract.expect import DtmfMethod
-from agent.contract.headers import Headers, SentOn
+from agent.contract.headers import Headers, SentOn, at_endpoint
 from agent.contract.verdict import Role
 
 RING_MS: Final = 100
@@ -25,6 +30,7 @@ RING_MS: Final = 100
 REPEAT_AFTER_MS: Final = 700
 """After the end of the last digit: longer than the gap between the digits of one number."""
 REPEAT_TONE_MS: Final = 100
+BUSY_HERE: Final = 486
 UNACKNOWLEDGED_MS: Final = 32_000
 """64 × T1: a 2xx without an ACK until then ends its call with a BYE (RFC 3261 §13.3.1.4)."""
 
@@ -111,13 +117,9 @@ class Step(Document, frozen=True, kw_only=True):
 Steps = tuple[Step, ...]
 
 
-def steps_of(call: Call | None, role: Role, behaviour: Behaviour | None) -> Steps:
-    """What one end does in a call of the plan. A callee does the same in each call, as its behaviour is."""
-    if role is Role.CALLEE:
-        return _callee(behaviour or Behaviour.ABSORBER)
-    if call is None:
-        raise ValueError("a caller places a call")
-    return _caller(call)
+def steps_of(call: Call, role: Role) -> Steps:
+    """What one end does in a call of the plan."""
+    return callee_steps(call.callee) if role is Role.CALLEE else _caller(call)
 
 
 def refusal(code: int, headers: Headers = ()) -> Steps:
@@ -162,12 +164,30 @@ def _digits(dtmf: SendDtmf) -> SendDigits:
     return SendDigits(digits=dtmf.digits, tone_ms=dtmf.tone_milliseconds, method=dtmf.by, info_type=dtmf.info_type)
 
 
-def _callee(behaviour: Behaviour) -> Steps:
-    is_parrot = behaviour is Behaviour.PARROT
+def callee_steps(acting: Acting, endpoint: int = 0) -> Steps:
+    """What a callee does that acts so, in a call by that endpoint."""
+    behaviour, after_ms = acting.behaviour or Behaviour.PARROT, acting.answer_after_milliseconds
+    match behaviour:
+        case Behaviour.RING_ONLY:
+            return (Step(do=Ring()),)
+        case Behaviour.BUSY:
+            return _refuses(BUSY_HERE, after_ms)
+        case Behaviour.REFUSE if acting.refuse is not None:
+            return _refuses(acting.refuse.code, after_ms, at_endpoint(endpoint, acting.refuse.headers))
+    return _answers(RING_MS if after_ms is None else after_ms, is_parrot=behaviour is Behaviour.PARROT)
+
+
+def _refuses(code: int, after_ms: int | None, headers: Headers = ()) -> Steps:
+    if after_ms is None:
+        return refusal(code, headers)
+    return (Step(do=Ring()), Step(after_ms=after_ms, do=Answer(code=code, headers=headers)))
+
+
+def _answers(after_ms: int, *, is_parrot: bool) -> Steps:
     return (
         *((Step(do=PlayBack()),) if is_parrot else ()),
         Step(do=Ring()),
-        Step(after_ms=RING_MS, do=Answer()),
+        Step(after_ms=after_ms, do=Answer()),
         *((_REPEAT,) if is_parrot else ()),
         Step(
             on=On.ANSWERED,
@@ -189,13 +209,25 @@ def ends_call(steps: Iterable[Step]) -> bool:
     return any(isinstance(step.do, HangUp) and step.on is On.ANSWERED and step.unless is None for step in steps)
 
 
-def answers_after_ms(steps: Iterable[Step]) -> int | None:
-    """How long after the INVITE came this end answers 2xx; None: it never does."""
-    return next((step.after_ms for step in steps if _answers(step)), None)
+def final_code(steps: Iterable[Step]) -> int | None:
+    """The final response that this end gives; None: none of its own accord."""
+    return next((step.do.code for step in steps if isinstance(step.do, Answer)), None)
 
 
-def _answers(step: Step) -> bool:
-    return isinstance(step.do, Answer) and step.on is On.START and 200 <= step.do.code < 300
+def final_after_ms(steps: Iterable[Step]) -> int | None:
+    """How long after the INVITE came it does; None: never."""
+    return next((step.after_ms for step in steps if isinstance(step.do, Answer)), None)
+
+
+def takes_calls(steps: Iterable[Step]) -> bool:
+    """It answers 2xx."""
+    code = final_code(steps)
+    return code is not None and code < 300
+
+
+def rings(steps: Iterable[Step]) -> bool:
+    """It sends 180."""
+    return any(isinstance(step.do, Ring) for step in steps)
 
 
 def sends_audio(steps: Iterable[Step]) -> bool:
@@ -217,3 +249,8 @@ def sends_digits(steps: Iterable[Step], received: str = "") -> str:
         for step in steps
         if isinstance(step.do, SendDigits | RepeatDigits)
     )
+
+
+def repeats(steps: Iterable[Step]) -> bool:
+    """It sends back the digits that it got."""
+    return any(isinstance(step.do, RepeatDigits) for step in steps)

@@ -184,6 +184,8 @@ class Reason(StrEnum):
     SIPS_DOWNGRADED = "SipsDowngraded"
     """A call to a sips URI went on as sip."""
     ANSWERED_ELSEWHERE = "AnsweredElsewhere"
+    REFUSED_ELSEWHERE = "RefusedElsewhere"
+    CANCEL_MISSING = "CancelMissing"
     """The caller was answered, and no INVITE reached our callee."""
     CALL_DROPPED = "CallDropped"
     """The call ended before the side that should end it did."""

@@ -1,5 +1,6 @@
 """What a leg's own finding comes to when the other end is known: whose doing, and on which way (truth rules 3 to 5)."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from agent.contract.verdict import Check, Finding, Reason, Role
@@ -27,7 +28,8 @@ def attribute(ends: CallEnds, finding: Finding) -> Finding | None:
     trouble = peers_doing(ends, finding) or _refused_by_nobody(ends, finding)
     if trouble is not None:
         return inconclusive(finding, Reason.PEER_LOST, trouble)
-    return rule.attribute(ends, finding)
+    undone = _undone(ends, finding)
+    return rule.attribute(ends, finding) if undone is None else inconclusive(finding, Reason.NOT_MEASURED, undone)
 
 
 def peers_doing(ends: CallEnds, finding: Finding) -> str | None:
@@ -36,6 +38,19 @@ def peers_doing(ends: CallEnds, finding: Finding) -> str | None:
     kinds = excuses(own, finding)
     shared = rule.shared and ROW_OF[finding.reason].shared
     return ends.peer_trouble(finding.leg, kinds, media=rule.looks_at_media(own)) if shared and kinds else None
+
+
+HANG_ON: Final[Mapping[Check, str]] = {
+    Check.RINGING: "Ring", Check.PROVISIONAL: "Ring", Check.ANSWER_TIME: "Answer", Check.AUDIO: "PlayBack",
+}  # fmt: skip
+"""The step of our callee without which the caller has nothing to get."""
+
+
+def _undone(ends: CallEnds, finding: Finding) -> str | None:
+    """That step was due, and our callee could not do it."""
+    step = HANG_ON.get(finding.check) if finding.leg is Role.CALLER else None
+    error = None if step is None or ends.callee is None else ends.callee.failed_to(step)
+    return None if error is None else f"the callee agent could not do its part: {error}"
 
 
 def _refused_by_nobody(ends: CallEnds, finding: Finding) -> str | None:

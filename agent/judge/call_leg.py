@@ -7,10 +7,11 @@ from typing import Final
 from agent.contract.call import Call
 from agent.contract.codecs import Media
 from agent.contract.expect import DtmfMethod, ExpectLeg
-from agent.contract.observation import Bye, Digit, LegObservation, Side
+from agent.contract.observation import WAS_OVER, Bye, Digit, LegObservation, Side
 from agent.contract.outcome import EndedBy
 from agent.contract.plan import Plan, call_key
 from agent.contract.srtp import Srtp
+from agent.contract.steps import Steps, steps_of
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.overload import Excuse, call_troubles, media_troubles, overload
 
@@ -116,6 +117,27 @@ class CallLeg:
         """Its agent could do as that asks: a callee knows its call by the INVITE, where calls differ."""
         named = self.leg.role is Role.CALLER or self.leg.call_key is not None
         return named or self.call.plan.usual_media(self.leg.role) is not None
+
+    @property
+    def steps(self) -> Steps:
+        """What this end does in this call."""
+        return steps_of(self.call.group, self.leg.role)
+
+    @property
+    def knew_its_steps(self) -> bool:
+        """Likewise of what it was to do."""
+        plan = self.call.plan
+        named = self.leg.role is Role.CALLER or self.leg.call_key is not None
+        return named or plan.acting_in(None) == self.call.group.callee.acting
+
+    def failed_to(self, *steps: str) -> str | None:
+        """Why its agent could not do one of these steps, whose time came; None: it could."""
+        errors = (
+            f"{action.name}: {action.error}"
+            for action in self.leg.actions
+            if action.name in steps and action.error not in (None, WAS_OVER)
+        )
+        return next(errors, None)
 
     @property
     def name(self) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from agent.contract.call import Behaviour
+from agent.contract.steps import Steps, steps_of
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, PlannedCall
 from agent.judge.overload import Excuse
@@ -31,8 +31,6 @@ class CallEnds:
     call: PlannedCall
     caller: CallLeg | None
     callee: CallLeg | None
-    behaviour: Behaviour | None
-    """The callee's; None where none is declared or its plan is not known."""
     misdelivered_to: str | None = None
     """The agent that the INVITE reached, where that is not the callee of this endpoint."""
     answers_at_callee: int = 0
@@ -54,6 +52,11 @@ class CallEnds:
     def declared(self) -> bool:
         """One of our agents is at the other end."""
         return self.call.plan.callee_declared
+
+    @property
+    def steps(self) -> Steps | None:
+        """What our callee does in this call; None where none is declared."""
+        return steps_of(self.call.group, Role.CALLEE) if self.declared else None
 
     def leg(self, role: Role) -> CallLeg | None:
         """That end's leg."""

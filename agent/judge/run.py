@@ -203,7 +203,6 @@ def _ends(call: PlannedCall, agents: _Agents, seen: _Seen, pair: Pair | None) ->
         call=call,
         caller=None if caller_leg is None else CallLeg(call=call, leg=caller_leg),
         callee=callee_leg,
-        behaviour=None if callee is None else callee.plan.behaviour,
         misdelivered_to=None if pair is None or at_home else pair.agent,
         answers_at_callee=seen.pairing.answered.get(call.id, 0),
         ambiguous=seen.pairing.ambiguous.get(call.id),

@@ -13,6 +13,7 @@ from agent.judge.leg import excused, leg_findings, unmeasurable
 from agent.judge.rank import worst_first
 from agent.judge.reasons import failed
 from agent.judge.unopened import as_opened
+from agent.judge.untold import as_told
 
 MAX_NOTES: Final = 8
 """Of one call."""
@@ -29,7 +30,7 @@ def call_findings(ends: CallEnds) -> tuple[Finding, ...]:
     for rule in (*RULES[1:], RULES[0]):  # whether a leg is accounted for at all is seen when all else was said
         for found in rule.ends(ends, findings):
             findings = [*_others(findings, found), _whose(ends, rule, found)]
-    findings = [as_opened(ends, finding) for finding in findings]
+    findings = [as_opened(ends, finding) for finding in as_told(ends, findings)]
     return _digits_first(ends, worst_first(_unless_unkeyed(findings)))
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
+from agent.contract import steps as contract
 from agent.contract.headers import Headers, headers_on
 from agent.contract.plan import Plan
-from agent.contract.steps import Steps, refusal, steps_of, with_headers
-from agent.contract.verdict import Role
+from agent.contract.steps import BUSY_HERE, Steps, refusal, with_headers
+from agent.observe.leg import read_invite
 from agent.phone.protocol import CallHandle, IncomingCall
 from agent.run.party import Party
 
@@ -17,13 +18,13 @@ class Callee:
         self,
         *,
         party: Party,
-        steps: Callable[[], Steps],
+        steps: Callable[[IncomingCall], Steps],
         capacity: int,
         on_call: Callable[[IncomingCall], Headers | None],
     ) -> None:
         """`on_call`: told of each call before anything is answered; gives headers to refuse it, None to take it.
 
-        `steps`: what it does in a call that comes now.
+        `steps`: what it does in one that it takes on.
         """
         self._party = party
         self._steps = steps
@@ -43,9 +44,9 @@ class Callee:
         if headers is not None:
             self._party.begin(event.call, refusal(480, headers))
         elif len(self._calls) > self._capacity:
-            self._party.begin(event.call, refusal(486))
+            self._party.begin(event.call, refusal(BUSY_HERE))
         else:
-            self._party.begin(event.call, self._steps())
+            self._party.begin(event.call, self._steps(event))
 
     def over(self, call: CallHandle) -> None:
         """A call has ended, perhaps one of these."""
@@ -56,6 +57,7 @@ class Callee:
         return [call for call in sorted(self._calls) if self._party.hang_up(call)]
 
 
-def callee_steps(plan: Plan, endpoint: int) -> Steps:
-    """What it does in a call that comes by that endpoint."""
-    return with_headers(steps_of(None, Role.CALLEE, plan.behaviour), headers_on(endpoint, plan.account.headers))
+def callee_steps(plan: Plan, endpoint: int, invite: str) -> Steps:
+    """What it does in a call that comes by that endpoint: as its own says, where the INVITE tells which call it is."""
+    acting = plan.acting_in(read_invite(plan, invite).call)
+    return with_headers(contract.callee_steps(acting, endpoint), headers_on(endpoint, plan.account.headers))

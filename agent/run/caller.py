@@ -146,7 +146,7 @@ class Caller:
             return
         self._calls[handle] = _Call(group=group, code=code)
         self._book.begin(self._facts(group, number, key, sip_call_id), handle)
-        self._party.begin(handle, with_headers(steps_of(group, Role.CALLER, None), sent))
+        self._party.begin(handle, with_headers(steps_of(group, Role.CALLER), sent))
 
     def _redirects(self, group: Call) -> Redirects | None:
         """Where contacts of a 3xx are called: the test's rules hold of them, and the callee may be among them."""

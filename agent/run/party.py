@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from agent.clock import Clock
 from agent.contract.expect import DtmfMethod
+from agent.contract.observation import WAS_OVER
 from agent.contract.steps import Answer, HangUp, On, Place, PlayBack, RepeatDigits, Ring, SendDigits, Step, Steps
 from agent.phone.protocol import (
     Action,
@@ -27,7 +28,6 @@ LONGEST_DIGIT_S: Final = 2.0
 """A digit that has begun has this long to end."""
 HANG_UP_LIMIT_S: Final = 40.0
 """A BYE or CANCEL without an answer ends by Timer F, 32 s (RFC 3261 §17.1.2.2); later, the stack has forgotten it."""
-WAS_OVER: Final = "the call was over"
 
 log = logging.getLogger(__name__)
 

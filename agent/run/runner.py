@@ -143,7 +143,9 @@ class Runner:
     def _new_callee(self) -> Callee:
         return Callee(
             party=self._party,
-            steps=lambda: callee_steps(self._plan, self._plan.stages[self._stage_of_calls].endpoint),
+            steps=lambda event: callee_steps(
+                self._plan, self._plan.stages[self._stage_of_calls].endpoint, event.invite
+            ),
             capacity=calls_at_once(self._plan),
             on_call=self._call_came,
         )

@@ -5,9 +5,8 @@ from collections.abc import Callable
 from typing import Final
 
 from agent.clock import Clock
-from agent.contract.call import Behaviour
-from agent.contract.steps import steps_of
-from agent.contract.verdict import Role
+from agent.contract.call import Acting, Behaviour
+from agent.contract.steps import callee_steps
 from agent.phone.protocol import CallEnded, CallHandle, IncomingCall, Phone
 from agent.run.callee import Callee
 from agent.run.party import Party
@@ -31,7 +30,7 @@ def run_standing(phone: Phone, behaviour: Behaviour, clock: Clock, stop_asked: C
     party = Party(phone=phone, clock=clock, timers=timers, ledger=_Silent(), on_over=over)
     callee = Callee(
         party=party,
-        steps=lambda: steps_of(None, Role.CALLEE, behaviour),
+        steps=lambda _: callee_steps(Acting(behaviour=behaviour)),
         capacity=CAPACITY,
         on_call=_say_who,
     )

@@ -16,8 +16,12 @@ def header_faults(spec: CallTestSpec, field: str) -> Iterator[Fault]:
         if party is not None:
             yield from _sent(party.headers, f"{field}.{name}")
             yield from () if party.registers else _never_sent(party.headers, f"{field}.{name}")
+    if spec.callee is not None and spec.callee.refuse is not None:
+        yield from _sent(spec.callee.refuse.headers, f"{field}.callee.refuse")
     for index, call in enumerate(spec.calls):
         path = f"{field}.calls[{index}]"
+        if call.callee.refuse is not None:
+            yield from _sent(call.callee.refuse.headers, f"{path}.callee.refuse")
         yield from _sent(call.caller.headers, f"{path}.caller")
         for leg, expected in (("caller", call.expect.caller), ("callee", call.expect.callee)):
             yield from _expected(expected.headers, f"{path}.expect.{leg}.headers")

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from agent.contract.call import Behaviour
+from agent.contract.call import WHAT_IT_DOES, Acting, Behaviour
 from agent.contract.codecs import Media
 from agent.contract.document import Document
 from agent.contract.field import MAX_URI, SUBDOMAIN_PATTERN, URI_PATTERN, about
@@ -101,7 +101,7 @@ class Caller(Document, frozen=True, kw_only=True):
         return self.credentials is not None if self.register is None else self.register
 
 
-class Callee(Document, frozen=True, kw_only=True):
+class Callee(Acting, frozen=True, kw_only=True):
     """Who is called."""
 
     uri: Annotated[str, _uri("sip:bob@example.com")]
@@ -121,9 +121,9 @@ class Callee(Document, frozen=True, kw_only=True):
     behaviour: Annotated[
         Behaviour,
         about(
-            "Parrot plays the audio back and re-sends the digits it received, after the last one. Absorber takes the"
-            " call and only listens.",
-            example="Parrot",
+            f"What the callee does. {WHAT_IT_DOES} Calls that differ in this are told apart by their X-Calltest-Call:"
+            " where a SUT takes that away, they are not measured.",
+            example="Busy",
         ),
     ] = Behaviour.PARROT
     registration: Annotated[Registration | None, _registration("callee")] = None

@@ -11,6 +11,7 @@ import msgspec
 from agent.contract.address import IpFamily
 from agent.contract.plan import Credentials, Files, Plan, Signal, Tls
 from agent.contract.room import HELD_BYTES, SCRATCH_BYTES
+from agent.contract.verdict import Role
 from controller.api import API_VERSION
 from controller.api.field import without_nulls
 from controller.api.run import MAX_CONFIG_MAPS, Detail
@@ -250,7 +251,7 @@ def _secrets(plan: Plan) -> dict[str, Credentials | Files]:
 
 def _wav_config_maps(plan: Plan, test: CallTestSpec) -> list[str]:
     """ConfigMaps with the files that this agent plays: only callers play files."""
-    if plan.behaviour is not None:
+    if plan.role is Role.CALLEE:
         return []
     plays = (call.caller.play for call in test.calls)
     return sorted({play.wav.config_map_name for play in plays if play.wav is not None})

@@ -32,6 +32,8 @@ _PLACES: Final[Mapping[Reason, tuple[Broken, ...]]] = {
     Reason.NO_RESPONSE: (_AT_CALLER,),
     Reason.NO_ANSWER: (_AT_CALLER,),
     Reason.ANSWERED_ELSEWHERE: (_AT_CALLEE,),
+    Reason.REFUSED_ELSEWHERE: (_AT_CALLEE,),
+    Reason.CANCEL_MISSING: (_AT_CALLEE,),
     Reason.LOOPED: (_AT_CALLEE, _AT_CALLER),
     Reason.ACK_MISSING: (_AT_CALLEE,),
     Reason.BYE_MISSING: (_AT_CALLEE,),

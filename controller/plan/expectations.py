@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 from typing import Final
 
-from agent.contract.call import Behaviour, Call
+from agent.contract.call import Call
 from agent.contract.expect import ExpectLeg
+from agent.contract.steps import Steps, callee_steps
 from agent.contract.verdict import Reason
 from agent.judge.checks import MEDIA_RULES, RULES
 from agent.judge.checks.check import CheckRule
 from controller.api.test import CallTestSpec
+from controller.plan.acting import acting_in
 from controller.plan.cause import PlanningError
 
 MARGIN_MS: Final = 500
@@ -17,9 +19,9 @@ MARGIN_MS: Final = 500
 
 def check_expectations(test: CallTestSpec) -> None:
     """PlanningError INVALID_TEST for the first expectation that cannot be met."""
-    callee = None if test.callee is None else test.callee.behaviour
     for index, call in enumerate(test.calls):
         field = f"calls[{index}]"
+        callee = None if test.callee is None else callee_steps(acting_in(test.callee, call))
         _check_rules([rule for rule in RULES if not rule.media], call, callee, field)
         if not call.expect.is_answer:
             _check_refused_call(call, field)
@@ -36,7 +38,7 @@ def _check_refused_call(call: Call, field: str) -> None:
             raise _invalid(f"{field}.expect.{name}.{what}", fault)
 
 
-def _check_possible(call: Call, callee: Behaviour | None, field: str) -> None:
+def _check_possible(call: Call, callee: Steps | None, field: str) -> None:
     """Something must send what a leg is to receive, and someone receive it."""
     if callee is None:
         for what in _expected(call.expect.callee):
@@ -44,14 +46,14 @@ def _check_possible(call: Call, callee: Behaviour | None, field: str) -> None:
     _check_rules(MEDIA_RULES, call, callee, field)
 
 
-def _check_rules(rules: Iterable[CheckRule], call: Call, callee: Behaviour | None, field: str) -> None:
+def _check_rules(rules: Iterable[CheckRule], call: Call, callee: Steps | None, field: str) -> None:
     for rule in rules:
         found = rule.impossible(call, callee)
         if found is not None:
             raise _invalid(f"{field}.{found.field}", found.fault)
 
 
-def _check_hold(call: Call, callee: Behaviour | None, field: str) -> None:
+def _check_hold(call: Call, callee: Steps | None, field: str) -> None:
     """The call must be long enough for all that is to happen in it."""
     needed_ms = max(rule.needs_ms(call, callee) for rule in MEDIA_RULES)
     needed_ms += MARGIN_MS if needed_ms else 0

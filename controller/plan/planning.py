@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from agent.contract import plan as contract
 from agent.contract.address import host_of, only
-from agent.contract.call import Call
+from agent.contract.call import Call, CallCallee
 from agent.contract.outcome import EndedBy
 from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, Plan, RunRef, Stage, for_endpoint
 from agent.contract.room import DETAIL_BYTES, GUESTS_BYTES, SCRATCH_BYTES, SPARE_SHARE, legs_bytes, scratch_bytes
@@ -22,6 +22,7 @@ from agent.sip.dialling import SipUri
 from controller.api.parties import Route, SecretReference
 from controller.api.run import Endpoint
 from controller.api.test import CallTestSpec
+from controller.plan.acting import acting_in, check_acting
 from controller.plan.cause import PlanningError
 from controller.plan.expectations import check_expectations
 from controller.plan.identities import check_dial, check_transport, parse_identity, parse_uri
@@ -70,6 +71,7 @@ def check_test(test: CallTestSpec, limits: Limits) -> None:
         _check_to(test, parse_uri(for_endpoint(_to(test, call), 0), field), field)
         check_dial(for_endpoint(_to(test, call), 0), field, limits)
     check_media(test)
+    check_acting(test)
     check_expectations(test)
 
 
@@ -176,7 +178,7 @@ def _plan(
         transport=test.target.transport,
         tls=_tls(test, mounts),
         sip_port=CALLEE_SERVICE_PORT if is_callee and route is Route.CALLEE_SERVICE else 0,
-        behaviour=callee.behaviour if is_callee and callee is not None else None,
+        acting=None if callee is None else callee.acting,
         callee_declared=callee is not None,
         dial=DialRoute.PEER if route is Route.REQUEST_URI else DialRoute.TARGET,
         stages=stages,
@@ -229,8 +231,13 @@ def _call(test: CallTestSpec, call: Call) -> Call:
         call,
         to=_to(test, call),
         caller=msgspec.structs.replace(call.caller, media=caller_media),
-        callee=msgspec.structs.replace(call.callee, media=callee_media),
+        callee=CallCallee(media=callee_media, **_acting(test, call)),
     )
+
+
+def _acting(test: CallTestSpec, call: Call) -> dict[str, Any]:
+    """What the callee does in it, as fields."""
+    return {} if test.callee is None else msgspec.structs.asdict(acting_in(test.callee, call))
 
 
 def _to(test: CallTestSpec, call: Call) -> str:

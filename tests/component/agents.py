@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from agent.contract.call import Behaviour, Call, CallCaller, Play, PlaySignal, SendDtmf
+import msgspec
+
+from agent.contract.call import Acting, Behaviour, Call, CallCaller, Play, PlaySignal, SendDtmf
 from agent.contract.observation import LegObservation
 from agent.contract.plan import Account, Credentials, Evidence, Plan, Signal, Stage, Transport
 from agent.contract.result import AgentResult, DetailLine, Line, ProgressLine, decode_line, decode_result, detail_digest
@@ -177,9 +179,12 @@ def make_plan(
             credentials=credentials,
             register=credentials is not None,
         ),
-        behaviour=behaviour if role is Role.CALLEE else None,
+        acting=Acting(behaviour=behaviour),
         stages=(Stage(endpoint=0, address=address, name="peer"),),
-        calls=groups or (make_group(),),
+        calls=tuple(
+            msgspec.structs.replace(group, callee=msgspec.structs.replace(group.callee, behaviour=behaviour))
+            for group in groups or (make_group(),)
+        ),
         allowed_targets=("127.0.0.0/8",),
         max_calls_per_second=20.0,
         deadline_s=120.0,

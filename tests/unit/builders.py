@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from agent.contract.call import Behaviour, Call, CallCaller, SendDtmf
+from agent.contract.call import Acting, Call, CallCaller, SendDtmf
 from agent.contract.expect import Audio, Expect, ExpectDtmf, ExpectLeg, ExpectRtp
 from agent.contract.expect import DtmfMethod as Method
 from agent.contract.media import Heard, Origin, Section, Source, Stretch
@@ -126,7 +126,7 @@ def plan(role: Role = Role.CALLER, *, lane: int = 0, endpoints: tuple[int, ...] 
         agent=f"{role.value.lower()}-{lane}",
         role=role,
         account=Account(uri=f"sip:{'alice' if role is Role.CALLER else 'bob'}@example.com", register=True),
-        behaviour=Behaviour.PARROT if role is Role.CALLEE else None,
+        acting=Acting(),
         callee_declared=True,
         stages=tuple(
             Stage(endpoint=index, address=f"10.0.0.{index + 1}:5060", name=f"sut-{index}") for index in endpoints

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from agent.contract.call import Behaviour, Call
+from agent.contract.call import Call
 from agent.contract.expect import Expect
-from agent.contract.steps import RING_MS
+from agent.contract.steps import Steps, final_after_ms, takes_calls
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Impossible, Row
@@ -19,14 +19,16 @@ def _asked(expect: Expect) -> str | None:
     return None if bound_ms is None else f"it within {bound_ms} ms"
 
 
-def _impossible(call: Call, callee: Behaviour | None) -> Impossible | None:
+def _impossible(call: Call, callee: Steps | None) -> Impossible | None:
     bound_ms = call.expect.answered_within_milliseconds
     if bound_ms is None:
         return None
     if bound_ms > 1000 * call.answer_timeout_seconds:
         return Impossible(field=_FIELD, fault="is more than answerTimeoutSeconds, when the call is given up")
-    if callee is not None and call.expect.is_answer and bound_ms <= RING_MS:
-        return Impossible(field=_FIELD, fault=f"cannot be met: the callee answers {RING_MS} ms after its INVITE")
+    own_ms = None if callee is None else final_after_ms(callee)
+    decides = callee is not None and (call.expect.is_answer or not takes_calls(callee))
+    if own_ms and decides and bound_ms <= own_ms:
+        return Impossible(field=_FIELD, fault=f"cannot be met: the callee answers {own_ms} ms after its INVITE")
     return None
 
 
@@ -41,10 +43,10 @@ def _leg(leg: CallLeg) -> list[Finding]:
 
 
 def _attribute(ends: CallEnds, finding: Finding) -> Finding:
-    """Our callee answers RING_MS after its INVITE; what it took beyond that is its own doing."""
+    """Our callee answers so long after its INVITE as it is to; what it took beyond that is its own doing."""
     if ends.caller is None or ends.callee is None or ends.callee.leg.progress.answered_ms is None:
         return finding
-    own_ms = max(0.0, ends.callee.leg.progress.answered_ms - RING_MS)
+    own_ms = max(0.0, ends.callee.leg.progress.answered_ms - (final_after_ms(ends.callee.steps) or 0))
     bound_ms = float(ends.call.group.expect.answered_within_milliseconds or 0)
     return blamed_on_callee(finding, ends.caller.leg.progress.answered_ms, bound_ms, own_ms)
 

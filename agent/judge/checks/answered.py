@@ -11,6 +11,7 @@ from agent.judge.checks.redirected import came_to
 from agent.judge.ends import CallEnds, Gone
 from agent.judge.findings import inconclusive, noted
 from agent.judge.keys import against_the_test
+from agent.judge.own_answer import REQUEST_TERMINATED, as_due, only_rings, refused_by_agent, slow_callee, waited_ms
 from agent.judge.refusals import PATH_CODES, changed_on_the_way
 from agent.judge.words import beyond_us, challenged, joined, listed, often, refused, seconds, spoken, unread
 
@@ -18,10 +19,6 @@ TIMER_B_MS: Final = 32_000.0
 """A UAC gives up on an INVITE without any response after 64 × T1 (RFC 3261 §17.1.1.2), whatever we would wait."""
 WAIT_TOLERANCE_MS: Final = 500.0
 """A wait this much shorter still counts as the whole: our timer starts before the INVITE is on the wire."""
-REQUEST_TERMINATED: Final = 487
-"""The response that a CANCEL brings about (RFC 3261 §9.2): it tells who gave up, not what the call came to."""
-SLOW_CALLEE_MS: Final = 5000.0
-"""Our callee answers at once. One that had an INVITE this long without answering it is what was slow."""
 RINGING: Final = 180
 
 
@@ -35,15 +32,24 @@ def answered(leg: CallLeg) -> list[Finding]:
 def _caller_answered(leg: CallLeg) -> list[Finding]:
     code, answered_ms = leg.leg.final_code, leg.leg.progress.answered_ms
     if code is None or (code == REQUEST_TERMINATED and leg.leg.ended_by is Side.LOCAL):
-        return [_not_answered(leg)]
+        return [] if _cancelled_in_time(leg) else [_not_answered(leg)]
     observed = spoken(code, leg.leg.final_phrase)
     if leg.leg.callee_shared or not leg.call.group.expect.takes(code):
         return [_other_code(leg, observed)]
+    if code == leg.call.group.expect.sip_code == REQUEST_TERMINATED:
+        return [_found(leg, Reason.SIP_CODE_MISMATCH, f"{observed} before it gave up", within=" to its CANCEL")]
     if answered_ms is None:
         return [_found(leg, Reason.NOT_MEASURED, observed, "when that response came was not measured")]
     if answered_ms > _limit_ms(leg):
         return [_late(leg, f"{observed} after {seconds(answered_ms)}")]
     return []
+
+
+def _cancelled_in_time(leg: CallLeg) -> bool:
+    """487 is asked, and came to the CANCEL of a caller that had waited for as long as it was to (RFC 3261 §9.1)."""
+    took_ms = leg.leg.progress.answered_ms
+    asked = leg.leg.final_code == leg.call.group.expect.sip_code == REQUEST_TERMINATED
+    return asked and took_ms is not None and took_ms >= _limit_ms(leg) - WAIT_TOLERANCE_MS
 
 
 def _other_code(leg: CallLeg, observed: str) -> Finding:
@@ -107,9 +113,8 @@ def _not_answered(leg: CallLeg) -> Finding:
     if leg.leg.detour:
         note = own_words(leg, "a message of ours went another way than the other side asked")
         return _found(leg, Reason.NOT_MEASURED, None, note)
-    times = leg.leg.progress
-    waited_ms = times.ended_ms if times.answered_ms is None else times.answered_ms
-    if waited_ms is None:
+    times, took_ms = leg.leg.progress, waited_ms(leg)
+    if took_ms is None:
         reason = Reason.AGENT_ERROR if leg.leg.local_reason else Reason.NOT_MEASURED
         return _found(leg, reason, None, own_words(leg, "the INVITE was not sent"))
     if leg.leg.unparsed:
@@ -117,14 +122,14 @@ def _not_answered(leg: CallLeg) -> Finding:
     silent = times.first_response_ms is None and leg.leg.final_code is None
     needed_ms = min(_limit_ms(leg), TIMER_B_MS) if silent else _limit_ms(leg)
     nobody = refused(leg.leg.asked) if silent else None  # which is as good as a 503 (RFC 3261 §8.1.3.1)
-    if nobody is None and waited_ms < needed_ms - WAIT_TOLERANCE_MS:
-        gave_up = own_words(leg, f"the agent gave up after {seconds(waited_ms)}")
+    if nobody is None and took_ms < needed_ms - WAIT_TOLERANCE_MS:
+        gave_up = own_words(leg, f"the agent gave up after {seconds(took_ms)}")
         return _found(leg, Reason.NOT_MEASURED, None, gave_up, _rang(leg))
     if not silent:
-        return _late(leg, f"no final response in {seconds(waited_ms)}")
+        return _late(leg, f"no final response in {seconds(took_ms)}")
     asked = leg.leg.asked
     sent = None if asked.peer is None else f"the INVITE was sent {often(asked.times)} to {asked.peer}"
-    return _found(leg, Reason.NO_RESPONSE, f"no response in {seconds(waited_ms)}, not even 100", sent, nobody)
+    return _found(leg, Reason.NO_RESPONSE, f"no response in {seconds(took_ms)}, not even 100", sent, nobody)
 
 
 def _callee_answered(leg: CallLeg) -> list[Finding]:
@@ -132,7 +137,7 @@ def _callee_answered(leg: CallLeg) -> list[Finding]:
     own_doing = refused_by_agent(leg)
     # Who expects 488 by its number may mean our stack's; who expects a class means the SUT's.
     by_stack = leg.leg.final_code in PATH_CODES and isinstance(leg.call.group.expect.sip_code, str)
-    if leg.answered or not (leg.call.expects_answer or own_doing or by_stack):
+    if leg.answered or as_due(leg) or not (leg.call.expects_answer or own_doing or by_stack):
         return []
     if stopped_unanswered(leg):
         return [_stopped(leg, "before it answered")]
@@ -146,21 +151,8 @@ def _callee_answered(leg: CallLeg) -> list[Finding]:
     return [_found(leg, Reason.NOT_MEASURED, None, own_words(leg, "the call ended before this agent answered it"))]
 
 
-def refused_by_agent(leg: CallLeg) -> bool:
-    """A callee answered with a code that nothing on the path asked for: it answers 200 to whatever it can."""
-    code = leg.leg.final_code
-    return code is not None and code >= 300 and code != REQUEST_TERMINATED and code not in PATH_CODES
-
-
 def _limit_ms(leg: CallLeg) -> float:
     return leg.call.group.answer_timeout_seconds * 1000
-
-
-def slow_callee(leg: CallLeg) -> bool:
-    """It had the INVITE for long, or nobody knows how long, before it sent a final response."""
-    times = leg.leg.progress
-    waited_ms = times.ended_ms if times.answered_ms is None else times.answered_ms
-    return waited_ms is None or waited_ms > SLOW_CALLEE_MS
 
 
 # As both ends have it
@@ -203,12 +195,15 @@ def _reached(ends: CallEnds, callee: CallLeg, finding: Finding) -> Finding:
 
 
 def _own_doing(callee: CallLeg) -> str | None:
-    """What our own agent did of itself, rather than answer 200 at once, or 487 to a CANCEL; None where it did that."""
+    """What our own agent did of itself, rather than what its steps are, or 487 to a CANCEL; None where it did that."""
     if refused_by_agent(callee):
         return _itself(callee)
+    if error := callee.failed_to("Ring", "Answer"):
+        return f"the callee agent could not do its part: {error}"
     if callee.leg.final_code is None:
         return own_words(callee, "the callee agent had the INVITE, and ended the call before it answered")
-    return "the callee agent had the INVITE and was slow to answer it" if slow_callee(callee) else None
+    slow = slow_callee(callee) and not only_rings(callee)
+    return "the callee agent had the INVITE and was slow to answer it" if slow else None
 
 
 def _itself(callee: CallLeg) -> str:

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
-from agent.contract.call import Behaviour, Call
+from agent.contract.call import Call
 from agent.contract.expect import Audio, ExpectLeg
 from agent.contract.media import Heard
 from agent.contract.plan import Plan, identity_code
+from agent.contract.steps import Steps, plays_back, sends_audio
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, planned_calls
 from agent.judge.checks.check import BROKEN_MEDIA, CheckRule, Impossible, Row
@@ -51,7 +52,7 @@ def _asked(expect: ExpectLeg) -> str | None:
 _WORDS: Final = {Audio.OWN: "this call's signal", Audio.ANY: "sound", Audio.SILENCE: "silence"}
 
 
-def _impossible(call: Call, callee: Behaviour | None) -> Impossible | None:
+def _impossible(call: Call, callee: Steps | None) -> Impossible | None:
     for name, leg in (("caller", call.expect.caller), ("callee", call.expect.callee)):
         field = f"expect.{name}.audio"
         if leg.audio is not Audio.OWN and leg.max_foreign_percent is not None:
@@ -59,14 +60,14 @@ def _impossible(call: Call, callee: Behaviour | None) -> Impossible | None:
             return Impossible(field=f"expect.{name}.maxForeignPercent", fault=fault)
         if leg.audio is not Audio.OWN:
             continue
-        if name == "caller" and callee is Behaviour.ABSORBER:
+        if name == "caller" and callee is not None and not plays_back(callee):
             return Impossible(field=field, fault="Own needs a Parrot: an Absorber plays nothing back")
         if call.caller.play.signal is None:
             return Impossible(field=field, fault="Own needs caller.play.signal: Identity")
     return None
 
 
-def _needs_ms(call: Call, _: Behaviour | None) -> int:
+def _needs_ms(call: Call, _: Steps | None) -> int:
     """Some of the signal that no digit disturbs."""
     own = Audio.OWN in (call.expect.caller.audio, call.expect.callee.audio)
     return sending_ms(call) + OWN_MS if own else 0
@@ -224,7 +225,8 @@ def _was_all_due(ends: CallEnds, finding: Finding) -> bool:
 
 def _no_audio(ends: CallEnds, finding: Finding) -> Finding:
     expected = ends.call.group.expect.caller.audio
-    if finding.leg is Role.CALLER and ends.behaviour is Behaviour.ABSORBER and expected is not Audio.SILENCE:
+    silent = ends.steps is not None and not sends_audio(ends.steps)
+    if finding.leg is Role.CALLER and silent and expected is not Audio.SILENCE:
         return inconclusive(finding, Reason.NOT_MEASURED, "the callee is an Absorber: it sends silence")
     return _echo(ends, attribute_missing(ends, finding))
 
@@ -281,7 +283,8 @@ def _heard_no_call(callee: CallLeg) -> bool:
 
 def _absorbed(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
     """A caller cannot hear its own signal from an absorber: if it seems to, something else played it."""
-    impossible = ends.behaviour is Behaviour.ABSORBER and ends.call.group.expect.caller.audio is Audio.OWN
+    silent = ends.steps is not None and not plays_back(ends.steps)
+    impossible = silent and ends.call.group.expect.caller.audio is Audio.OWN
     said = any(finding.leg is Role.CALLER for finding in findings if finding.check in (Check.AUDIO, Check.ANSWERED))
     if ends.caller is None or not impossible or said:
         return []

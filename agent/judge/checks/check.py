@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from agent.contract.call import Behaviour, Call
+from agent.contract.call import Call
 from agent.contract.expect import Expect, ExpectLeg
 from agent.contract.observation import Trouble
 from agent.contract.plan import Plan
 from agent.contract.registration import RegistrationObservation
+from agent.contract.steps import Steps
 from agent.contract.verdict import Check, Finding, Reason, Result
 from agent.judge.call_leg import CallLeg
 from agent.judge.ends import CallEnds
@@ -48,12 +49,12 @@ class Impossible:
     fault: str
 
 
-def possible(_: Call, __: Behaviour | None) -> Impossible | None:
+def possible(_: Call, __: Steps | None) -> Impossible | None:
     """A check of which all that can be asked can come true."""
     return None
 
 
-def no_time(_: Call, __: Behaviour | None) -> int:
+def no_time(_: Call, __: Steps | None) -> int:
     """A check that needs no time."""
     return 0
 
@@ -132,10 +133,10 @@ class CheckRule:
     """What a test expects of a leg, in words; None: it does not ask."""
     asked_of_call: Callable[[Expect], str | None] = nothing_of_a_call
     """Likewise of the call, whichever leg it is that tells."""
-    impossible: Callable[[Call, Behaviour | None], Impossible | None] = possible
-    """What is asked and cannot come true; asked of media only where the call is to be answered. The behaviour: the
-    callee's, None where there is none."""
-    needs_ms: Callable[[Call, Behaviour | None], int] = no_time
+    impossible: Callable[[Call, Steps | None], Impossible | None] = possible
+    """What is asked and cannot come true; asked of media only where the call is to be answered. The steps: the
+    callee's in that call, None where there is none."""
+    needs_ms: Callable[[Call, Steps | None], int] = no_time
     """How long the call must last at least for what is asked."""
     leg: Callable[[CallLeg], list[Finding]] = nothing_on_a_leg
     """What a leg alone tells. Asked of legs whose INVITE got the final response that is expected, but for `answered`;

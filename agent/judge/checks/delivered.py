@@ -1,23 +1,46 @@
-"""delivered: a caller's 200 comes from our callee, and from the one of this endpoint (truth rule 5)."""
+"""delivered: what the caller got comes from our callee, and from the one of this endpoint (truth rule 5)."""
 
 from collections.abc import Sequence
 from typing import Final
 
+from agent.contract.steps import Steps, final_code, takes_calls
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg
-from agent.judge.checks.answered import refused_by_agent, slow_callee
-from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
+from agent.judge.checks.answered import stopped_unanswered
+from agent.judge.checks.check import LATE, LATE_OR_DROPPED, CheckRule, Row
 from agent.judge.checks.run import lost
-from agent.judge.ends import CallEnds
-from agent.judge.words import spoken
+from agent.judge.ends import ENDED_LATER_MS, CallEnds
+from agent.judge.own_answer import (
+    REQUEST_TERMINATED,
+    as_due,
+    only_rings,
+    outlasted,
+    refused_by_agent,
+    slow_callee,
+    waited_ms,
+)
+from agent.judge.words import seconds, spoken
+
+SOONER_MS: Final = 200.0
+"""More than what two clocks drift apart in a call, and agents may be late to look at them."""
 
 
 def _delivered(ends: CallEnds, _: Sequence[Finding]) -> list[Finding]:
-    """A caller's 200 comes from our callee, and from the one of this endpoint (truth rule 5)."""
-    answered = ends.caller is not None and ends.caller.answered
-    if not ends.declared or not ends.call.expects_answer or not answered:
+    """A caller's 200 comes from our callee, and from the one of this endpoint; so does a refusal that is our callee's.
+
+    Of a refusal behind a callee that would answer nothing is asked: the SUT is what refuses there.
+    """
+    caller, steps = ends.caller, ends.steps
+    if caller is None or steps is None:
         return []
-    return _not_at_callee(ends) if ends.callee is None else _answered_by_callee(ends, ends.callee)
+    if takes_calls(steps):
+        if not ends.call.expects_answer or not caller.answered:
+            return []
+        return _not_at_callee(ends) if ends.callee is None else _answered_by_callee(ends, ends.callee)
+    code = caller.leg.final_code
+    if code is None or caller.leg.callee_shared or not (caller.answered or ends.call.group.expect.takes(code)):
+        return []
+    return _not_at_callee(ends) if ends.callee is None else _refused_by_callee(ends, caller, ends.callee)
 
 
 def _not_at_callee(ends: CallEnds) -> list[Finding]:
@@ -33,18 +56,74 @@ def _not_at_callee(ends: CallEnds) -> list[Finding]:
 
 
 def _answered_by_callee(ends: CallEnds, callee: CallLeg) -> list[Finding]:
-    code = callee.leg.final_code
     trouble = callee.trouble(LATE_OR_DROPPED, media=False)
     if callee.answered or refused_by_agent(callee) or slow_callee(callee) or trouble is not None:
         return []  # where it did not answer, its own finding says so: our doing
-    answer = "sent no final response" if code is None else f"sent {spoken(code, callee.leg.final_phrase)}"
-    return [_elsewhere(ends, f"an INVITE to which it {answer}")]
+    return [_elsewhere(ends, f"an INVITE to which it {_sent(callee)}")]
+
+
+def _refused_by_callee(ends: CallEnds, caller: CallLeg, callee: CallLeg) -> list[Finding]:
+    """It gave the refusal that is its own; one that only rings was told that this is over."""
+    if as_due(callee) and not caller.answered:
+        return _sooner(ends, caller, callee)
+    sent = _sent(callee)
+    if as_due(callee):
+        return [_elsewhere(ends, f"an INVITE to which it {sent}")]
+    if only_rings(callee) and _never_cancelled(caller, callee):
+        return [_undelivered(ends, Reason.CANCEL_MISSING, "no CANCEL", _came(caller))]
+    ours = callee.leg.final_code != REQUEST_TERMINATED or slow_callee(callee) or stopped_unanswered(callee)
+    if ours:
+        error = callee.failed_to("Ring", "Answer")
+        note = f"the callee agent {sent}, and was to do otherwise" + (f" ({error})" if error else "")
+        return [_undelivered(ends, Reason.NOT_MEASURED, None, note)]
+    return [_elsewhere(ends, f"an INVITE to which it {sent}")]
+
+
+def _sooner(ends: CallEnds, caller: CallLeg, callee: CallLeg) -> list[Finding]:
+    """The caller had the same code after its INVITE sooner than our callee gave it after its own, which is a later one.
+
+    Of one that only rings nothing follows: a CANCEL goes hop by hop (RFC 3261 §9.2).
+    """
+    got_ms, gave_ms = waited_ms(caller), waited_ms(callee)
+    if only_rings(callee) or got_ms is None or gave_ms is None or gave_ms <= got_ms + SOONER_MS:
+        return []
+    return [_elsewhere(ends, f"an INVITE to which it {_sent(callee)} after {seconds(gave_ms)}")]
+
+
+def _never_cancelled(caller: CallLeg, callee: CallLeg) -> bool:
+    """It rang on until well after the caller's call was over, and its agent ended that."""
+    over_ms, rang_ms = waited_ms(caller), waited_ms(callee)
+    told = callee.leg.told_to_stop or callee.leg.unparsed or not outlasted(callee)
+    return not told and over_ms is not None and rang_ms is not None and rang_ms > over_ms + ENDED_LATER_MS
+
+
+def _sent(callee: CallLeg) -> str:
+    code = callee.leg.final_code
+    return "sent no final response" if code is None else f"sent {spoken(code, callee.leg.final_phrase)}"
+
+
+def _came(caller: CallLeg) -> str:
+    """What the caller got."""
+    if caller.answered:
+        dialog = caller.leg.dialog
+        contact = "" if dialog is None or dialog.target is None else f", with Contact {dialog.target.uri}"
+        return f"the caller was answered 200{contact}"
+    got, took_ms = spoken(caller.leg.final_code or 0, caller.leg.final_phrase), waited_ms(caller)
+    return f"the caller got {got}" + ("" if took_ms is None else f" after {seconds(took_ms)}")
 
 
 def _elsewhere(ends: CallEnds, observed: str) -> Finding:
-    dialog = None if ends.caller is None else ends.caller.leg.dialog
-    contact = "" if dialog is None or dialog.target is None else f", with Contact {dialog.target.uri}"
-    return _undelivered(ends, Reason.ANSWERED_ELSEWHERE, observed, f"the caller was answered 200{contact}")
+    assert ends.caller is not None  # who asks has seen what it got
+    reason = Reason.ANSWERED_ELSEWHERE if ends.caller.answered else Reason.REFUSED_ELSEWHERE
+    return _undelivered(ends, reason, observed, _came(ends.caller))
+
+
+def _due(steps: Steps) -> str:
+    """What our callee is to get, and makes of it."""
+    code = final_code(steps)
+    if code is None:
+        return "an INVITE and its CANCEL"
+    return "an INVITE that it answers" if code < 300 else f"an INVITE that it refuses with {code}"
 
 
 def _undelivered(ends: CallEnds, reason: Reason, observed: str | None, note: str) -> Finding:
@@ -52,7 +131,7 @@ def _undelivered(ends: CallEnds, reason: Reason, observed: str | None, note: str
         Role.CALLEE,
         Check.DELIVERED,
         reason,
-        expected="an INVITE that it answers",
+        expected=_due(ends.steps or ()),
         observed=observed,
         note=note,
         sip_call_id=None if ends.caller is None else ends.caller.leg.sip_call_id,
@@ -62,9 +141,11 @@ def _undelivered(ends: CallEnds, reason: Reason, observed: str | None, note: str
 RULE: Final = CheckRule(
     check=Check.DELIVERED,
     ends=_delivered,
+    shared=True,
     rows=(
         Row(
             reason=Reason.ANSWERED_ELSEWHERE,
+            shared=False,
             meaning="the caller was answered, and not by our callee at this endpoint",
             seen="The caller got a 200, and our callee of this endpoint got no INVITE of this call, or had not "
             "answered it. The note has the Contact of that 200.",
@@ -74,10 +155,34 @@ RULE: Final = CheckRule(
             look="Whose Contact that is; the registrar's bindings of the callee's user while the test runs; the "
             "Server header of the 200.",
         ),
+        Row(
+            reason=Reason.REFUSED_ELSEWHERE,
+            excused_by=LATE,
+            shared=False,
+            meaning="the refusal that is expected came, and not from our callee, which was to refuse the call",
+            seen="The callee's behaviour is Busy, Refuse or RingOnly, the caller got a code that `expect.sipCode` "
+            "takes, and our callee of this endpoint got no INVITE of this call, or it was cancelled before the callee "
+            "had refused it, or the callee refused it only after the caller had that code.",
+            usually="The SUT itself refuses: a limit of calls, a policy, a callee that it does not know or holds for "
+            "busy; or it gives up before the callee has answered.",
+            look="Whether the SUT sent the INVITE on; its Server or To tag in the refusal; its timers.",
+        ),
+        Row(
+            reason=Reason.CANCEL_MISSING,
+            excused_by=LATE_OR_DROPPED,
+            shared=False,
+            meaning="the caller's call was over, and our callee, which only rings, was not told so",
+            seen="The callee's behaviour is RingOnly; the caller gave up with a CANCEL, or got a final response, and "
+            "no CANCEL came to the callee, which rang on until its agent ended that (RFC 3261 §9.1, §16.7, §16.10).",
+            usually="A B2BUA that answers the CANCEL and forgets its other side, a CANCEL that goes elsewhere than its "
+            "INVITE went, or a timer of the SUT's that leaves the far end ringing.",
+            look="What the SUT sent to the callee after the CANCEL, or after its timer: same Request-URI, branch and "
+            "hop as its INVITE (RFC 3261 §9.1)?",
+        ),
     ),
     subject="call",
     sentence="{leg} got {observed}, expected {expected}",
     on="the callee",
     asked_by="always, with a callee",
-    holds="the INVITE reaches our callee of this endpoint, which answers it",
+    holds="the INVITE reaches our callee of this endpoint, which answers it, or refuses it where that is its behaviour",
 )

@@ -5,8 +5,9 @@ from typing import Final
 
 import msgspec
 
-from agent.contract.call import Behaviour, Call
+from agent.contract.call import Call
 from agent.contract.expect import DtmfMethod, ExpectDtmf, ExpectLeg
+from agent.contract.steps import Steps, repeats
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, dialled
 from agent.judge.checks.answer import offer_and_answer
@@ -48,9 +49,9 @@ def _wanted(expect: ExpectDtmf) -> str:
     return expect.digits if expect.by is DtmfMethod.RFC4733 else f"{quoted(expect.digits)} {BY[expect.by]}"
 
 
-def _impossible(call: Call, callee: Behaviour | None) -> Impossible | None:
+def _impossible(call: Call, callee: Steps | None) -> Impossible | None:
     expect, sent = call.expect, call.caller.dtmf
-    if expect.caller.dtmf is not None and callee is Behaviour.ABSORBER:
+    if expect.caller.dtmf is not None and callee is not None and not repeats(callee):
         return Impossible(field="expect.caller.dtmf", fault="needs a Parrot: an Absorber sends no digits")
     if expect.callee.dtmf is not None and sent is None:
         return Impossible(field="expect.callee.dtmf", fault="needs caller.dtmf: the caller sends no digits")
@@ -68,7 +69,7 @@ def sending_ms(call: Call) -> int:
     return dtmf.after_milliseconds + len(dtmf.digits) * (dtmf.tone_milliseconds + GAP_MS)
 
 
-def _needs_ms(call: Call, callee: Behaviour | None) -> int:
+def _needs_ms(call: Call, callee: Steps | None) -> int:
     expect = call.expect.caller.dtmf
     if callee is None or expect is None or call.caller.dtmf is None:
         return sending_ms(call)
@@ -210,7 +211,7 @@ def _ends(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
 
 def _never_sent(ends: CallEnds, sender: CallLeg, receiver: CallLeg) -> Finding | None:
     """Digits at a caller that its parrot never sent back: the path plays the caller's own back to it."""
-    if receiver.leg.role is Role.CALLEE or ends.behaviour is not Behaviour.PARROT or not receiver.digits_sent:
+    if receiver.leg.role is Role.CALLEE or not repeats(ends.steps or ()) or not receiver.digits_sent:
         return None
     sent_back = "".join(digit.digit for digit in sender.leg.dtmf_sent)
     if is_within(receiver.digits_received, sent_back):
@@ -276,7 +277,8 @@ def _to_caller(ends: CallEnds, finding: Finding) -> Finding:
     caller, callee = ends.caller, ends.callee
     if callee is None or caller is None:
         return finding
-    nobody_sends = ends.behaviour is Behaviour.ABSORBER or ends.call.group.caller.dtmf is None
+    silent = ends.steps is not None and not repeats(ends.steps)
+    nobody_sends = silent or ends.call.group.caller.dtmf is None
     if nobody_sends and not caller.digits_received:
         return inconclusive(finding, Reason.NOT_MEASURED, "nobody sends this caller any digits")
     if finding.reason is Reason.DTMF_NOT_NEGOTIATED:

@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from agent.contract.call import Behaviour, Call
+from agent.contract.call import Call
 from agent.contract.expect import Expect
 from agent.contract.observation import Side
 from agent.contract.outcome import EndedBy
+from agent.contract.steps import Steps
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, own_words
 from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Impossible, Row
@@ -23,7 +24,7 @@ def _asked(expect: Expect) -> str | None:
     return "the SUT's BYE" if most_s is None else f"the SUT's BYE within {most_s} s"
 
 
-def _impossible(call: Call, _: Behaviour | None) -> Impossible | None:
+def _impossible(call: Call, _: Steps | None) -> Impossible | None:
     expect = call.expect
     least_s, most_s = expect.min_call_seconds, expect.max_call_seconds
     field = "expect.maxCallSeconds" if least_s is None else "expect.minCallSeconds"

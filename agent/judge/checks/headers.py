@@ -3,11 +3,12 @@
 from collections.abc import Collection
 from typing import Final
 
-from agent.contract.call import Behaviour, Call
+from agent.contract.call import Call
 from agent.contract.expect import ExpectLeg
 from agent.contract.headers import SentOn, headers_on
 from agent.contract.messages import ExpectHeader, Found, Message
 from agent.contract.observation import Side
+from agent.contract.steps import Steps
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import CheckRule, Impossible, Row
@@ -28,7 +29,7 @@ def _asked(expect: ExpectLeg) -> str | None:
     return listed(dict.fromkeys(wanted(header) for header in expect.headers)) or None
 
 
-def _impossible(call: Call, _: Behaviour | None) -> Impossible | None:
+def _impossible(call: Call, _: Steps | None) -> Impossible | None:
     expect = call.expect
     return never(call, "headers", expect.caller.headers, expect.callee.headers)
 

@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from agent.contract.call import Behaviour, Call
+from agent.contract.call import Call
 from agent.contract.expect import Expect
 from agent.contract.pattern import fault_of, found_in
+from agent.contract.steps import Steps
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import CheckRule, Impossible, Row
@@ -18,7 +19,7 @@ def _asked(expect: Expect) -> str | None:
     return f'"{wanted.equals}"' if wanted.matches is None else f"a phrase that matches {wanted.matches!r}"
 
 
-def _impossible(call: Call, _: Behaviour | None) -> Impossible | None:
+def _impossible(call: Call, _: Steps | None) -> Impossible | None:
     pattern = None if call.expect.phrase is None else call.expect.phrase.matches
     fault = None if pattern is None else fault_of(pattern)
     return None if fault is None else Impossible(field="expect.phrase.matches", fault=f"is no RE2 expression: {fault}")

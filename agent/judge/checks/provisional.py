@@ -7,9 +7,8 @@ from agent.contract.outcome import is_of
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import CheckRule, Row
-from agent.judge.checks.ringing import untold
+from agent.judge.checks.ringing import no_ringing, untold
 from agent.judge.ends import CallEnds
-from agent.judge.findings import inconclusive
 from agent.judge.overload import Excuse
 from agent.judge.words import listed
 from agent.sip.transactions import MAX_HEARD
@@ -44,7 +43,7 @@ def _attribute(ends: CallEnds, finding: Finding) -> Finding:
     missing = first_missing(ends.call.group.expect.provisional, ends.caller.leg.asked.provisional)
     sent = ends.callee.leg.asked.provisional
     if missing in (RINGING, f"{RINGING // 10}x") and not any(is_of(f"{RINGING // 10}x", code) for code in sent):
-        return inconclusive(finding, Reason.AGENT_ERROR, f"the callee agent itself sent no {RINGING}")
+        return no_ringing(finding, ends.callee)
     return finding
 
 

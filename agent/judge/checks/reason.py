@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from agent.contract.call import Behaviour, Call
+from agent.contract.call import Call
 from agent.contract.expect import ExpectLeg
 from agent.contract.outcome import EndedBy, ExpectReason
+from agent.contract.steps import Steps
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import CheckRule, Impossible, Row
@@ -21,7 +22,7 @@ def _told(wanted: ExpectReason) -> str:
     return f"Reason: {wanted.protocol}{cause}" + ("" if wanted.text is None else f';text="{wanted.text}"')
 
 
-def _impossible(call: Call, callee: Behaviour | None) -> Impossible | None:
+def _impossible(call: Call, callee: Steps | None) -> Impossible | None:
     expect = call.expect
     if expect.caller.reason is not None and expect.is_answer and expect.ended_by is EndedBy.CALLER:
         fault = "the caller itself ends the call: with endedBy SUT, or where a refusal is expected, it is told why"

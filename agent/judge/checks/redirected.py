@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from agent.contract.call import Behaviour, Call
+from agent.contract.call import Call
 from agent.contract.expect import Expect
 from agent.contract.observation import Dialog, Side
 from agent.contract.outcome import OnRedirect, Wanted
 from agent.contract.plan import for_endpoint
+from agent.contract.steps import Steps
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import CheckRule, Impossible, Row
@@ -24,7 +25,7 @@ def _asked(expect: Expect) -> str | None:
     return {Wanted.REQUIRED: _MISSED, Wanted.FORBIDDEN: "no 3xx"}.get(expect.redirect)
 
 
-def _impossible(call: Call, _: Behaviour | None) -> Impossible | None:
+def _impossible(call: Call, _: Steps | None) -> Impossible | None:
     expect, follows = call.expect, call.caller.redirects is OnRedirect.FOLLOW
     is_final = str(expect.sip_code).startswith("3")
     if expect.redirect_to is not None and (fault := _fault(expect.redirect_to)) is not None:

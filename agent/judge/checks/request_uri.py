@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from agent.contract.call import Behaviour, Call
+from agent.contract.call import Call
 from agent.contract.expect import ExpectLeg
 from agent.contract.messages import Found
+from agent.contract.steps import Steps
 from agent.contract.verdict import Check, Finding, Reason
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import CheckRule, Impossible, Row
@@ -16,7 +17,7 @@ def _asked(expect: ExpectLeg) -> str | None:
     return listed(dict.fromkeys(wanted(uri) for uri in expect.request_uris)) or None
 
 
-def _impossible(call: Call, _: Behaviour | None) -> Impossible | None:
+def _impossible(call: Call, _: Steps | None) -> Impossible | None:
     expect = call.expect
     return never(call, "requestUris", expect.caller.request_uris, expect.callee.request_uris)
 

@@ -3,6 +3,7 @@
 from typing import Final
 
 from agent.contract.expect import Expect
+from agent.contract.steps import rings
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
@@ -46,8 +47,15 @@ def _attribute(ends: CallEnds, finding: Finding) -> Finding:
         return finding
     own_ms = ends.callee.leg.progress.ringing_ms
     if own_ms is None:
-        return inconclusive(finding, Reason.AGENT_ERROR, "the callee agent itself sent no 180")
+        return no_ringing(finding, ends.callee)
     return blamed_on_callee(finding, ends.caller.leg.progress.ringing_ms, _bound_ms(ends), own_ms)
+
+
+def no_ringing(finding: Finding, callee: CallLeg) -> Finding:
+    """Our callee sent no 180: then nothing is known of what the SUT makes of one."""
+    if not rings(callee.steps):
+        return inconclusive(finding, Reason.NOT_MEASURED, "the callee does not ring, as its behaviour says")
+    return inconclusive(finding, Reason.AGENT_ERROR, "the callee agent itself sent no 180")
 
 
 def _bound_ms(ends: CallEnds) -> float:

@@ -5,9 +5,10 @@ from typing import Final
 
 import msgspec
 
-from agent.contract.call import Behaviour, Call
+from agent.contract.call import Call
 from agent.contract.expect import Audio, DtmfMethod, ExpectLeg, ExpectRtp
 from agent.contract.media import Origin
+from agent.contract.steps import Steps, sends_audio
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.answer import offer_and_answer
@@ -59,7 +60,7 @@ def _expected(expect: ExpectLeg) -> str | None:
     return _asked(expect)
 
 
-def _impossible(call: Call, _: Behaviour | None) -> Impossible | None:
+def _impossible(call: Call, _: Steps | None) -> Impossible | None:
     at_most = call.hold_seconds * MOST_PACKETS_PER_SECOND
     for name, leg in (("caller", call.expect.caller), ("callee", call.expect.callee)):
         least = leg.rtp and leg.rtp.min_packets
@@ -264,7 +265,7 @@ def _may_be_silent(ends: CallEnds, sender: CallLeg, came: Flowed) -> bool:
     if not came.noise and not came.pause_ms:
         return False
     if sender.leg.role is Role.CALLEE:
-        return ends.behaviour is Behaviour.ABSORBER
+        return ends.steps is not None and not sends_audio(ends.steps)
     return ends.call.group.caller.play.silence is not None
 
 

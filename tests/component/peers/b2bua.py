@@ -8,9 +8,6 @@ from tests.component.peers.rtp import PCMU, Rtp, Source, bound
 from tests.component.peers.sip import Message, branch, media_target, sdp, with_tag, written
 from tests.component.peers.uas import Address, Call, Uas
 
-KEPT = ("x-calltest-call",)
-"""Headers that it takes over."""
-
 
 class Far:
     """Its own call to the callee."""
@@ -24,6 +21,8 @@ class Far:
         self.answered = False
         self.cseq = 1
         """Of its last request."""
+        self.branch = branch()
+        """Of its INVITE, and of the ACK to a refusal of that (RFC 3261 §17.1.1.3)."""
 
     @property
     def port(self) -> int:
@@ -45,6 +44,9 @@ class Leg:
 
 class B2bua(Uas):
     """Passes on what comes, packet by packet, with sequence numbers and a source of its own."""
+
+    kept: tuple[str, ...] = ("x-calltest-call",)
+    """Headers that it takes over."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +82,7 @@ class B2bua(Uas):
     # --- the callee's side
 
     def invite(self, far: Far) -> None:
-        self.far_request(far, "INVITE", 1, body=self.far_sdp(far))
+        self.far_request(far, "INVITE", 1, body=self.far_sdp(far), branch=far.branch)
 
     def far_sdp(self, far: Far) -> str:
         return sdp(far.port, host=self.host, event=far.call.event, formats=f"0 {far.call.event}")
@@ -96,11 +98,11 @@ class B2bua(Uas):
             f"Via: SIP/2.0/{self.protocol} {self.address};branch={more.get('branch') or branch()};rport",
             "Max-Forwards: 70",
             f"From: <{invite.uri('from')}>;tag={far.tag}",
-            f"To: {with_tag(f'<{far.target}>', far.remote_tag)}",
+            f"To: {with_tag(f'<{far.target}>', more.get('remote_tag', far.remote_tag))}",
             f"Call-ID: {far.call_id}",
             f"CSeq: {cseq} {method}",
             f"Contact: {self.contact}",
-            *(f"{name}: {value}" for name, value in invite.headers if name in KEPT),
+            *(f"{name}: {value}" for name, value in invite.headers if name in self.kept),
             *more.get("extra", ()),
         ]
         kind = more.get("kind", "application/sdp")
@@ -111,12 +113,18 @@ class B2bua(Uas):
         if far is None:
             super().on_response(message, peer)
         elif message.method == "INVITE" and message.code >= 300 and not far.answered:
-            self.far_acknowledge(far)
-            self.respond(far.call.invite, message.start.partition(" ")[2], far.call.peer, tag=far.call.tag)
+            self.far_request(far, "ACK", 1, branch=far.branch, remote_tag=message.tag("to"))
+            self.refused(far, message)
         elif message.method == "INVITE" and 180 <= message.code < 200:
-            self.respond(far.call.invite, "180 Ringing", far.call.peer, tag=far.call.tag)
+            self.ringing(far)
         elif message.method == "INVITE" and 200 <= message.code < 300:
             self.far_answered(far, message)
+
+    def refused(self, far: Far, message: Message) -> None:
+        self.respond(far.call.invite, message.start.partition(" ")[2], far.call.peer, tag=far.call.tag)
+
+    def ringing(self, far: Far) -> None:
+        self.respond(far.call.invite, "180 Ringing", far.call.peer, tag=far.call.tag)
 
     def far_answered(self, far: Far, message: Message) -> None:
         far.remote_tag = message.tag("to")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agent.contract.call import Behaviour, Call, CallCaller, Play, Silence
+from agent.contract.call import Call, CallCaller, Play, Silence
 from agent.contract.observation import LegObservation
 from agent.contract.plan import Account, Plan, RunRef, Signal, Stage
 from agent.contract.registration import RegistrationObservation
@@ -36,7 +36,6 @@ def plan(role=Role.CALLER, *, register=False, **fields) -> Plan:
         "run": RunRef(uid=UID, namespace="n", name="r", call_test="t"),
         "agent": "a-0",
         "account": Account(uri="sip:alice{endpoint}@example.com", register=register),
-        "behaviour": Behaviour.PARROT if role is Role.CALLEE else None,
         "callee_declared": False,
         "stages": stages(1),
         "calls": (group(),),

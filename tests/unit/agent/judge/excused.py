@@ -53,8 +53,6 @@ UNTOUCHED: Final[Mapping[Check, str]] = {
     Check.REASON: "the header is in the refusal or BYE that came, or is not; without that message it is not measured",
     Check.ANSWER: "the answer that came is what it is",
     Check.SIPS: "the URI stands in the message that came",
-    Check.DELIVERED: "somebody answered, and none of our callees did; a call that a lost callee took is AgentLost, and "
-    "a leg of a callee in trouble that did not answer is its own finding",
     Check.FORKING: "two answers came: nobody reads more of them than there are",
     Check.REQUEST_URI: "the URI stands in the request that came",
     Check.HEADERS: "what stands in a message that came; one that did not is not measured",

@@ -16,6 +16,7 @@ from agent.judge.reasons import result_of
 from agent.phone.protocol import PortClosed, Unparsed
 from agent.sound.identity import Samples, encode
 from controller.run.wording import sentence
+from tests.unit.agent.judge import behaving
 from tests.unit.agent.judge.test_reasons import BY_INFO, NO_DIGITS, NO_EVENTS, WIRE, both_streams, info, registering
 from tests.unit.agent.judge.wire import (
     CODE,
@@ -32,7 +33,7 @@ from tests.unit.agent.judge.wire import (
     troubled,
     verdict,
 )
-from tests.unit.builders import change
+from tests.unit.builders import call_group, change
 from tests.unit.sip_messages import sdp
 from tests.unit.taps import tap_digit
 
@@ -173,6 +174,23 @@ CASES: Final[dict[str, Case]] = {
         callee=callee(streams=both_streams(packets=180, lost=20))
     ),
     "loss, and digits in it": lambda: verdict(callee=callee(streams=both_streams(**LOST, digits=DIGITS[:1]))),
+    # what our callee does
+    "the SUT refuses a call that our callee was to refuse": lambda: verdict(
+        behaving.refused(486), None, **behaving.BUSY
+    ),
+    "the SUT answers a call that our callee refused": lambda: verdict(
+        caller(bye_s=10.13), behaving.refusing(486), **behaving.BUSY
+    ),
+    "the SUT makes another code of our callee's": lambda: behaving.refused_by_callee(486, got=503),
+    "our callee did otherwise than it was to": lambda: behaving.refused_by_callee(480),
+    "the callee was left ringing": lambda: behaving.given_up(behaving.ring_on()),
+    "a 487 before the caller gave up": lambda: behaving.given_up(behaving.rang(), behaving.refused(487)),
+    "a callee that could not tell which call it was": lambda: verdict(
+        behaving.refused(486),
+        behaving.refusing(486, named=False),
+        others=(call_group(name="other"),),
+        **behaving.BUSY,
+    ),
     # audio
     "the callee heard another call as well": lambda: verdict(
         callee=callee(sound=np.concatenate([SIGNAL[:16000], encode(CODE ^ 0x5A5A5A, frames=4)]))

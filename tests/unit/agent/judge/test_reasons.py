@@ -22,6 +22,7 @@ from agent.phone.protocol import AccountId, Event, PortClosed, RegistrationConcl
 from agent.sound.identity import encode
 from agent.tap.model import TapStream
 from tests.unit.agent.judge import registrar
+from tests.unit.agent.judge.behaving import given_up, refused_by_callee, ring_on
 from tests.unit.agent.judge.codec_wire import CODECS
 from tests.unit.agent.judge.srtp_wire import SRTP
 from tests.unit.agent.judge.wire import (
@@ -48,6 +49,7 @@ from tests.unit.taps import tap_digit
 
 FAILED = {
     "RegistrationRejected", "RegistrationTimeout", "SipCodeMismatch", "NoResponse", "NoAnswer", "AnsweredElsewhere",
+    "RefusedElsewhere", "CancelMissing",
     "CallDropped", "ByeUnanswered", "ByeMissing", "DtmfMismatch", "DtmfNotNegotiated", "DtmfOtherMethod",
     "DtmfNotEnded", "DtmfCutShort", "NoRtp", "MediaStopped", "TooFewPackets", "UnnegotiatedPayload", "PacketLoss",
     "InvalidAnswer", "AckMissing", "ByeRejected", "Jitter", "NoAudio", "WrongAudio", "UnexpectedAudio",
@@ -272,6 +274,8 @@ WIRE: dict[Reason, Case] = {
     ),
     Reason.INVALID_ANSWER: lambda: verdict(caller(answer=sdp(RELAY, types="8", rtpmap=""))),
     Reason.ANSWERED_ELSEWHERE: lambda: verdict(callee=None),
+    Reason.REFUSED_ELSEWHERE: lambda: refused_by_callee(487),
+    Reason.CANCEL_MISSING: lambda: given_up(ring_on(603)),
     Reason.CALL_DROPPED: lambda: verdict(caller(bye_s=12.0, bye_sent=False), callee(bye_s=12.0)),
     Reason.NOT_HUNG_UP: lambda: verdict(group__expect__ended_by=EndedBy.SUT),
     Reason.HUNG_UP_EARLY: lambda: verdict(

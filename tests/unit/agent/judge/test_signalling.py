@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from agent.contract.expect import Audio, ExpectDtmf, ExpectLeg, ExpectRtp
+from agent.contract.expect import Audio, Expect, ExpectDtmf, ExpectLeg, ExpectRtp
 from agent.contract.media import Section
 from agent.contract.observation import Asked, Fork, Refused, Side
 from agent.contract.plan import Account, Credentials
@@ -95,7 +95,19 @@ def test_the_487_that_our_own_cancel_brings_is_no_answer_and_no_code():
     leg = {"final_code": 487, "ended_by": Side.LOCAL, "progress__answered_ms": 30_020.0}
 
     assert caller_alone(**leg) == [(Check.ANSWERED, Reason.NO_ANSWER)]
-    assert caller_alone({"group__expect__sip_code": 487}, **leg) == [(Check.ANSWERED, Reason.NO_ANSWER)]
+    assert caller_alone({"group__expect__sip_code": "4xx"}, **leg) == [(Check.ANSWERED, Reason.NO_ANSWER)]
+
+
+def test_the_487_that_a_test_asks_for_is_that_of_the_callers_own_cancel_in_its_time():
+    asked = {"group__expect": Expect(sip_code=487)}
+    leg = {"final_code": 487, "ended_by": Side.LOCAL, "progress__answered_ms": 30_020.0}
+    early = [(Check.ANSWERED, Reason.NOT_MEASURED)]
+
+    assert caller_alone(asked, **leg) == []
+    assert caller_alone(asked, **leg | {"progress__answered_ms": 20_000.0}) == early
+    assert caller_alone(asked, **leg | {"progress__answered_ms": None}) == early
+    assert caller_alone(asked, **leg | {"ended_by": None}) == [(Check.ANSWERED, Reason.SIP_CODE_MISMATCH)]
+    assert caller_alone(asked, **leg | {"final_code": None}) == [(Check.ANSWERED, Reason.NO_ANSWER)]
 
 
 def test_a_487_that_nobody_asked_for_is_a_code():

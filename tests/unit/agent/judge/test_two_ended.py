@@ -150,7 +150,7 @@ def test_a_refusal_by_our_own_callee_is_not_the_suts():
 @pytest.mark.parametrize(
     "callee",
     [
-        {"progress__answered_ms": 5001.0},
+        {"progress__answered_ms": 5101.0},
         {"final_code": 487, "progress__answered_ms": None, "progress__ended_ms": 30_000.0},
         {"final_code": None, "progress__answered_ms": None, "progress__ended_ms": None},
     ],
@@ -387,7 +387,10 @@ def test_digits_that_the_parrot_had_no_time_to_send_back_are_not_lost():
 def test_digits_from_an_absorber_cannot_be_missed():
     callee = {"dtmf_sent": ()}
     verdict = both(
-        caller={"dtmf_received": ()}, callee=callee, behaviour=Behaviour.ABSORBER, group__expect__caller__audio=None
+        caller={"dtmf_received": ()},
+        callee=callee,
+        group__callee__behaviour=Behaviour.ABSORBER,
+        group__expect__caller__audio=None,
     )
 
     assert said(verdict.findings) == [(Check.DTMF, Reason.NOT_MEASURED)]

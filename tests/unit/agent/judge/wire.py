@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from agent.contract.call import Behaviour, SendDtmf
+from agent.contract.call import Behaviour, Call, SendDtmf
 from agent.contract.expect import Audio, ExpectDtmf, ExpectLeg, ExpectRtp
-from agent.contract.observation import Health, LegObservation, Trouble
+from agent.contract.observation import Action, Health, LegObservation, Trouble
 from agent.contract.plan import Plan, call_key, identity_code
 from agent.contract.registering import Registration
 from agent.contract.registration import RegistrationObservation
@@ -136,6 +136,8 @@ class End:
     streams: tuple[TapStream, ...] = (rtp(), rtp(sent=True))
     sound: Samples | None = None
     extra: tuple[Event, ...] = ()
+    actions: tuple[Action, ...] = ()
+    """What the agent did, or could not."""
     health: Health = HEALTHY
     own_reason: str | None = None
     ended_s: float | None = None
@@ -170,7 +172,14 @@ class End:
         )  # fmt: skip
         below = seen.srtp if self.guards else self.srtp
         health = _TROUBLES.get().get(self.role) or seen.health
-        return change(seen, dtmf_tones=self.tones, downgraded=self.downgraded, srtp=below, health=health)
+        return change(
+            seen,
+            dtmf_tones=self.tones,
+            downgraded=self.downgraded,
+            srtp=below,
+            health=health,
+            actions=(*seen.actions, *self.actions),
+        )
 
     def _messages(self) -> Sequence[Event]:
         out = self.role is Role.CALLER
@@ -232,9 +241,10 @@ def verdict(
     callee_lost: bool = False,
     turned_away: Sequence[TurnedAway] = (),
     behaviour: Behaviour = Behaviour.PARROT,
+    others: tuple[Call, ...] = (),
     **plan_changes: Any,
 ) -> CallVerdict:
-    """What the call comes to. A leg None was not reported. `registration`: the caller's."""
+    """What the call comes to. A leg None was not reported. `registration`: the caller's. `others`: calls beside it."""
     made: list[AgentReport] = []
     for role, end in ((Role.CALLER, caller), (Role.CALLEE, callee)):
         is_lost = _TROUBLES.get().get(role, HEALTHY) is None
@@ -243,11 +253,12 @@ def verdict(
             changes["registrations"] = tuple(_in_trouble(seen, role) for seen in registrations)
         if role is Role.CALLEE:
             changes["turned_away"] = tuple(turned_away)
-        its_plan = the_plan(role, **plan_changes)
+        its_plan = the_plan(role, **{"group__callee__behaviour": behaviour} | plan_changes)
+        its_plan = change(its_plan, calls=(*its_plan.calls, *others))
         if role is Role.CALLER:
             its_plan = change(its_plan, account__registration=registration)
         legs = () if end is None or is_lost else (end.leg(its_plan),)
-        made.append(report(change(its_plan, behaviour=its_plan.behaviour and behaviour), *legs, **changes))
+        made.append(report(its_plan, *legs, **changes))
     return judge_run(made).calls[0]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.contract.call import Behaviour, InfoType
+from agent.contract.call import Behaviour, CallCallee, InfoType
 from agent.contract.expect import DtmfMethod
 from agent.contract.headers import PlannedHeader, SentOn
 from agent.contract.observation import Side
@@ -37,7 +37,7 @@ def test_a_parrot_rings_answers_and_plays_back(world):
 
 
 def test_an_absorber_listens_only(world):
-    it = callee(world, behaviour=Behaviour.ABSORBER)
+    it = callee(world, calls=(group(callee=CallCallee(behaviour=Behaviour.ABSORBER)),))
     call = it.phone.invite()
     it.phone.receive_digits(call.handle, "12", after_s=1.0)
     it.run()

@@ -41,7 +41,10 @@ from tests.unit.controller.objects import PIN, changed
             'spec.caller.uri: "tel:+49": text such as "sip:alice@example.com" is expected, by the pattern ^sips?:',
         ),
         ({"spec.caller.register": "true"}, 'spec.caller.register: "true": true or false is expected, without quotes'),
-        ({"spec.callee.behaviour": "parot"}, 'behaviour: "parot": Parrot or Absorber is expected; did you mean Parrot'),
+        (
+            {"spec.callee.behaviour": "parot"},
+            'behaviour: "parot": Parrot or Absorber or Busy or Refuse or RingOnly is expected; did you mean',
+        ),
         ({"spec.target.port": 70000}, "spec.target.port: 70000: a whole number from 1 to 65535 or text is expected"),
         ({"spec.calls": {"name": "a"}}, "spec.calls: a mapping: a list is expected"),
         ({"spec.calls": [{"name": "a"}] * 17}, "spec.calls: a list of 17: at most 16 entries are expected"),

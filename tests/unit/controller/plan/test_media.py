@@ -32,7 +32,6 @@ def test_a_partys_media_is_its_accounts_and_that_of_each_call():
         assert (call.media(Role.CALLER).srtp, call.media(Role.CALLEE).srtp) == (wanted, by_dtls)
 
 
-@pytest.mark.covers("calls[].callee")
 @pytest.mark.covers("calls[].<party>.media.srtp.keying")
 @pytest.mark.covers("calls[].<party>.media.srtp.suites")
 def test_a_calls_own_media_is_instead_of_its_partys():

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from agent.contract import call as words
 from agent.contract import plan as contract
-from agent.contract.call import Behaviour
+from agent.contract.call import Acting, Behaviour, CallCallee
 from agent.contract.expect import Audio, Expect, ExpectDtmf, ExpectLeg, ExpectRtp
 from agent.contract.headers import PlannedHeader, SentOn
 from agent.contract.plan import MAX_PLAN_BYTES, DialRoute, decode_plan
@@ -49,8 +49,9 @@ def test_headers_of_a_party_are_its_agents():
 @pytest.mark.covers("<party>.uri")
 def test_the_example_becomes_a_callers_and_a_callees_plan():
     caller, callee = plan_run(RUN, spec(), endpoints(2), Limits(), also_allowed=["10.244.0.9"])
-    assert (caller.agent, caller.role, caller.behaviour) == ("caller-0", Role.CALLER, None)
-    assert (callee.agent, callee.role, callee.behaviour) == ("callee-0", Role.CALLEE, Behaviour.PARROT)
+    assert (caller.agent, caller.role) == ("caller-0", Role.CALLER)
+    assert (callee.agent, callee.role) == ("callee-0", Role.CALLEE)
+    assert caller.acting == callee.acting == callee.calls[0].callee.acting == Acting(behaviour=Behaviour.PARROT)
     assert caller.account == contract.Account(
         uri="sip:alice@example.com",
         register=True,
@@ -82,6 +83,7 @@ def test_the_example_becomes_a_callers_and_a_callees_plan():
                     play=words.Play(signal=words.PlaySignal.IDENTITY),
                     dtmf=words.SendDtmf(digits="1234#", tone_milliseconds=100, after_milliseconds=500),
                 ),
+                callee=CallCallee(behaviour=Behaviour.PARROT),
                 expect=Expect(
                     sip_code=200,
                     caller=ExpectLeg(
@@ -106,7 +108,8 @@ def test_a_plan_has_its_calls_as_they_were_written_and_each_with_its_destination
     calls = [{"name": "x", "count": 2, "concurrency": 5, "caller": wav}, {"name": "y", "to": "sip:carol@example.com"}]
     test = spec({"calls": calls})
     plan = plan_run(RUN, test, endpoints(1), Limits(), mounts=Mounts(credentials="/c", wav="/w"))[0]
-    assert [replace(call, to=None) for call in plan.calls] == [replace(call, to=None) for call in test.calls]
+    written = [replace(call, to=None, callee=CallCallee(behaviour=Behaviour.PARROT)) for call in test.calls]
+    assert [replace(call, to=None) for call in plan.calls] == written
     assert [call.to for call in plan.calls] == ["sip:bob@example.com", "sip:carol@example.com"]
     assert plan.account.credentials.directory == "/c/sip-alice"
     assert plan.wav_directory == "/w"

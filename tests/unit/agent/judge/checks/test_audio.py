@@ -323,22 +323,25 @@ def test_a_callee_that_recorded_nothing_tells_no_way():
 
 @pytest.mark.parametrize("audio", [Audio.OWN, Audio.ANY])
 def test_silence_from_an_absorber_cannot_be_missed(audio):
-    its_plan = {"behaviour": Behaviour.ABSORBER, "group__expect__caller__audio": audio}
+    its_plan = {"group__callee__behaviour": Behaviour.ABSORBER, "group__expect__caller__audio": audio}
     verdict = both(caller={"heard": SILENT}, **its_plan)
 
     assert said(verdict.findings) == NOT_MEASURED
 
 
 def test_its_own_signal_from_an_absorber_is_not_believed():
-    assert said(both(behaviour=Behaviour.ABSORBER).findings) == NOT_MEASURED
+    assert said(both(group__callee__behaviour=Behaviour.ABSORBER).findings) == NOT_MEASURED
 
 
 def test_any_audio_from_an_absorber_was_heard_after_all():
-    assert both(behaviour=Behaviour.ABSORBER, group__expect__caller__audio=Audio.ANY).result is Result.PASSED
+    assert (
+        both(group__callee__behaviour=Behaviour.ABSORBER, group__expect__caller__audio=Audio.ANY).result
+        is Result.PASSED
+    )
 
 
 def test_audio_where_an_absorber_should_be_silent_is_unexpected():
-    its_plan = {"behaviour": Behaviour.ABSORBER, "group__expect__caller__audio": Audio.SILENCE}
+    its_plan = {"group__callee__behaviour": Behaviour.ABSORBER, "group__expect__caller__audio": Audio.SILENCE}
 
     assert both(**its_plan).reason is Reason.UNEXPECTED_AUDIO
     assert both(caller={"heard": SILENT}, **its_plan).result is Result.PASSED

@@ -194,7 +194,7 @@ def test_digits_that_the_parrot_sent_and_the_path_lost_are_not_the_paths_own():
 @pytest.mark.parametrize(
     "changes",
     [
-        {"callee": {"dtmf_sent": ()}, "behaviour": Behaviour.ABSORBER},
+        {"callee": {"dtmf_sent": ()}, "group__callee__behaviour": Behaviour.ABSORBER},
         {"callee": {"dtmf_sent": ()}, "caller": {"dtmf_sent": (), "dtmf_received": digits("12")}},
     ],
 )

@@ -232,7 +232,7 @@ def test_media_is_due_until_the_hold_is_over_however_late_the_bye_comes():
 
 def test_a_path_that_leaves_silence_out_may_stop_while_silence_is_sent():
     quiet = {"received__last_ms": 3000.0, "received__noise": 2}
-    silent = {"behaviour": Behaviour.ABSORBER} | NOTHING_ASKED
+    silent = {"group__callee__behaviour": Behaviour.ABSORBER} | NOTHING_ASKED
 
     assert both(caller=quiet, **silent).result is Result.PASSED
     assert both(caller=quiet | {"received__noise": 0}, **silent).reason is Reason.MEDIA_STOPPED

@@ -1,0 +1,182 @@
+"""Calls that our own callee refuses, or lets ring: whose doing what the caller got is."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.contract.call import Acting, Behaviour, Refusal
+from agent.contract.observation import WAS_OVER, Action
+from agent.contract.steps import callee_steps, final_after_ms, final_code, takes_calls
+from agent.contract.verdict import Check, Reason, Result
+from agent.judge.verdicts import CallVerdict
+from tests.unit.agent.judge.behaving import (
+    BUSY,
+    DECLINES,
+    NOTHING,
+    RANG_ON,
+    gave_up,
+    given_up,
+    rang,
+    refused,
+    refused_by_callee,
+    refusing,
+    ring_on,
+)
+from tests.unit.agent.judge.wire import callee, caller, silence, troubled, verdict
+from tests.unit.builders import call_group
+from tests.unit.sip_messages import message, response
+
+
+def said(came: CallVerdict) -> list[tuple[Check, Reason]]:
+    return [(finding.check, finding.reason) for finding in came.findings]
+
+
+def test_the_refusal_of_our_own_callee_is_what_is_expected_where_it_is_to_refuse() -> None:
+    assert refused_by_callee(486).findings == ()
+    assert verdict(refused(603), refusing(603), **DECLINES).findings == ()
+    assert refused_by_callee(486, got=480, group__expect__sip_code=480).findings == ()  # a SUT that maps it
+
+
+def test_another_refusal_than_our_callees_is_told_with_what_that_sent() -> None:
+    came = refused_by_callee(486, got=503)
+    assert said(came) == [(Check.ANSWERED, Reason.SIP_CODE_MISMATCH)]
+    assert came.findings[0].note == "the INVITE reached the callee, which answered 486 Busy Here"
+    nobody = verdict(refused(404), None, **BUSY)
+    assert said(nobody) == [(Check.ANSWERED, Reason.SIP_CODE_MISMATCH)]
+    assert nobody.findings[0].note == "no INVITE reached the callee"
+
+
+def test_a_refusal_that_our_callee_did_not_make_is_the_suts_own() -> None:
+    nobody = verdict(refused(486), None, **BUSY)
+    assert said(nobody) == [(Check.DELIVERED, Reason.REFUSED_ELSEWHERE)]
+    assert nobody.findings[0].note == "the caller got 486 Busy Here after 0.1 s"
+    assert said(refused_by_callee(487)) == [(Check.DELIVERED, Reason.REFUSED_ELSEWHERE)]
+
+
+@given(gave_ms=st.integers(20, 8000))
+def test_a_refusal_that_the_caller_had_before_our_callee_gave_it_is_the_suts_own(gave_ms: int) -> None:
+    """The caller has it 100 ms after its INVITE."""
+    at_s = 10 + gave_ms / 1000
+    given_then = (message(at_s, response(486, phrase="Busy Here"), sent=True),)
+    late = BUSY | {"group__callee__answer_after_milliseconds": gave_ms}
+    own = refusing(None, extra=given_then, ended_s=at_s + 0.1)
+    expected = [(Check.DELIVERED, Reason.REFUSED_ELSEWHERE)] if gave_ms > 300 else []
+    assert said(verdict(refused(486), own, **late)) == expected
+
+
+def test_an_answer_where_our_callee_refuses_comes_from_elsewhere() -> None:
+    answered = caller(bye_s=10.13)
+    for own in (None, refusing(486), refusing(487)):
+        assert said(verdict(answered, own, **BUSY)) == [(Check.DELIVERED, Reason.ANSWERED_ELSEWHERE)]
+
+
+def test_a_refusal_that_never_came_to_the_caller_is_no_answer() -> None:
+    gone = caller(code=None, bye_sent=None, ended_s=40.1)
+    came = verdict(gone, refusing(486), **BUSY)
+    assert said(came) == [(Check.ANSWERED, Reason.NO_ANSWER)]
+    assert "which answered 486" in (came.findings[0].note or "")
+
+
+@pytest.mark.parametrize(
+    ("own", "got", "expected"),
+    [
+        (refusing(480), 480, Reason.AGENT_ERROR),  # of itself: it is another run's callee, say
+        (refusing(480), 486, Reason.AGENT_ERROR),
+        (refusing(488), 486, Reason.NOT_MEASURED),  # our stack
+        (refusing(None), 486, Reason.NOT_MEASURED),
+        (callee(bye_s=10.13), 486, Reason.NOT_MEASURED),
+    ],
+)
+def test_a_callee_that_did_otherwise_than_it_was_to_blames_nobody(own, got, expected) -> None:
+    came = verdict(refused(got), own, **BUSY)
+    assert came.result is Result.INCONCLUSIVE
+    assert expected in {finding.reason for finding in came.findings}
+
+
+def test_a_callee_that_refused_late_is_what_kept_the_caller_waiting() -> None:
+    late = refusing(None, extra=(message(16.0, response(486, phrase="Busy Here"), sent=True),), ended_s=16.1)
+    gone = caller(code=None, bye_sent=None, ended_s=40.1)
+    assert said(verdict(gone, late, **BUSY)) == [(Check.ANSWERED, Reason.AGENT_ERROR)]
+    in_time = BUSY | {"group__callee__answer_after_milliseconds": 6000}
+    assert said(verdict(gone, late, **in_time)) == [(Check.ANSWERED, Reason.NO_ANSWER)]
+
+
+def test_a_callee_in_trouble_excuses_a_refusal_that_it_did_not_come_to() -> None:
+    slow = refusing(487, health=troubled(loop_ms=900.0, over_ms=9000.0))
+    assert said(verdict(refused(486), slow, **BUSY)) == [(Check.DELIVERED, Reason.AGENT_OVERLOADED)]
+
+
+def test_a_step_that_could_not_be_done_blames_nobody() -> None:
+    failed = (Action(name="Answer", at_ms=None, error="no memory"),)
+    came = verdict(refused(486), refusing(487, actions=failed), **BUSY)
+    assert said(came) == [(Check.DELIVERED, Reason.REFUSED_ELSEWHERE)]  # the CANCEL was why, whatever the step said
+    assert verdict(refused(486), refusing(None, actions=failed), **BUSY).result is Result.INCONCLUSIVE
+    dumb = (Action(name="PlayBack", at_ms=None, error="no port"),)
+    broken = caller(sound=silence())
+    over = (Action(name="PlayBack", at_ms=None, error=WAS_OVER),)
+    for actions, reason in ((dumb, Reason.NOT_MEASURED), ((), Reason.NO_AUDIO), (over, Reason.NO_AUDIO)):
+        assert (Check.AUDIO, reason) in said(verdict(broken, callee(actions=actions)))
+
+
+# only ringing
+
+
+def test_a_call_that_only_rings_is_given_up_by_the_caller_and_at_both_ends() -> None:
+    assert given_up(rang()).findings == ()
+    timed_out = verdict(refused(408), rang(), **NOTHING, behaviour=Behaviour.RING_ONLY, group__expect__sip_code=408)
+    assert timed_out.findings == ()  # the SUT's own timer
+
+
+def test_a_callee_that_was_left_ringing_is_told_as_such() -> None:
+    for code in (603, None):
+        came = given_up(ring_on(code))
+        assert said(came) == [(Check.DELIVERED, Reason.CANCEL_MISSING)]
+        assert came.findings[0].note == "the caller got 487 Request Terminated after 3.0 s"
+
+
+def test_a_callee_whose_own_end_came_too_soon_tells_nothing_of_the_cancel() -> None:
+    soon = ring_on(None, ended_s=13.5)
+    stopped = ring_on(None, actions=RANG_ON[:1])
+    for own in (soon, stopped):
+        assert said(given_up(own)) == [(Check.DELIVERED, Reason.NOT_MEASURED)]
+
+
+def test_a_cancel_that_brings_no_487_is_no_answer() -> None:
+    assert said(given_up(rang(), gave_up(code=None))) == [(Check.ANSWERED, Reason.NO_ANSWER)]
+
+
+def test_a_487_before_the_caller_gave_up_is_not_what_was_asked() -> None:
+    early = refused(487, ringing=True)
+    assert said(given_up(rang(), early)) == [(Check.ANSWERED, Reason.SIP_CODE_MISMATCH)]
+    assert said(given_up(None)) == [(Check.DELIVERED, Reason.REFUSED_ELSEWHERE)]
+
+
+# calls that differ
+
+
+def test_a_callee_that_could_not_know_its_call_is_not_measured_whatever_came() -> None:
+    others = (call_group(name="other"),)
+    quiet = NOTHING | {"group__expect__sip_code": 486, "behaviour": Behaviour.BUSY}
+    for got, own in ((refused(486), refusing(486, named=False)), (caller(bye_s=10.13), callee(named=False))):
+        its = verdict(got, own, others=others, **quiet)
+        assert its.result is Result.INCONCLUSIVE
+        assert (Check.DELIVERED, Reason.NOT_MEASURED) in said(its)
+        assert "X-Calltest-Call" in (its.findings[0].note or "")
+    assert verdict(refused(486), refusing(486, named=False), **quiet).findings == ()  # all calls are such
+
+
+# steps
+
+
+AFTER = st.one_of(st.none(), st.integers(0, 170_000))
+
+
+@given(behaviour=st.sampled_from(Behaviour), code=st.integers(400, 699), after_ms=AFTER)
+def test_what_the_judge_is_told_is_what_the_steps_do(behaviour: Behaviour, code: int, after_ms: int | None) -> None:
+    acting = Acting(behaviour=behaviour, refuse=Refusal(code=code), answer_after_milliseconds=after_ms)
+    steps = callee_steps(acting)
+    usual = {Behaviour.BUSY: 486, Behaviour.REFUSE: code, Behaviour.RING_ONLY: None}
+    assert final_code(steps) == usual.get(behaviour, 200)
+    assert takes_calls(steps) is (behaviour in (Behaviour.PARROT, Behaviour.ABSORBER))
+    if behaviour is not Behaviour.RING_ONLY:
+        assert final_after_ms(steps) == (after_ms if after_ms is not None else 100 if takes_calls(steps) else 0)
