@@ -134,6 +134,19 @@ class ExpectLeg(Document, frozen=True, kw_only=True):
             example="Own",
         ),
     ] = None
+    tone_hertz: (
+        Annotated[
+            int,
+            about(
+                "A single tone of this frequency must be heard, for 200 ms in all; within 1.5 %, or 10 Hz where that is"
+                " more. Bursts of less than 170 ms do not count. Other sound may be there before and after it.",
+                example=425,
+                ge=50,
+                le=3900,
+            ),
+        ]
+        | None
+    ) = None
     max_foreign_percent: (
         Annotated[
             str,
@@ -192,6 +205,11 @@ class ExpectLeg(Document, frozen=True, kw_only=True):
             schema={"x-kubernetes-list-type": "atomic"},
         ),
     ] = ()
+
+    @property
+    def hears(self) -> bool:
+        """Sound is to come to it."""
+        return self.audio in (Audio.OWN, Audio.ANY) or self.tone_hertz is not None
 
     @property
     def messages(self) -> tuple[ExpectMessage, ...]:

@@ -16,6 +16,7 @@ MAX_SOURCES: Final = 32
 """Of each direction of a leg."""
 MAX_GAPS: Final = 64
 MAX_STRETCHES: Final = 128
+MAX_TONES: Final = 8
 
 
 class Section(Document, frozen=True, kw_only=True, omit_defaults=True):
@@ -229,6 +230,23 @@ class Stretch(Document, frozen=True, kw_only=True, array_like=True):
         return self.end_ms - self.begin_ms - self.silent_ms
 
 
+def alike_hz(hertz: float) -> float:
+    """How far two tones of that frequency may be apart and be one: the greater of 1.5 % and 10 Hz.
+
+    ITU-T Q.24 takes a tone that is 1.5 % off for the same, and one that is 3.5 % off for none; E.180 lets exchanges be
+    further off their own nominal frequency. 10 Hz are what 64 ms of a recording tell.
+    """
+    return max(0.015 * hertz, 10.0)
+
+
+class Tone(Document, frozen=True, kw_only=True, array_like=True):
+    """A single tone that was heard, continuous or in bursts. On the wire an array of its fields."""
+
+    hertz: float
+    ms: float
+    """In all; bursts of less than 170 ms are not counted."""
+
+
 class Heard(Document, frozen=True, kw_only=True, omit_defaults=True):
     """What the received audio was."""
 
@@ -246,6 +264,11 @@ class Heard(Document, frozen=True, kw_only=True, omit_defaults=True):
     pieces_ms: float = 0.0
     """Of the call's own signal in pieces, where not one frame of it came whole. What it is is not certain then: of
     another call's signal about a tenth is such a piece too, by chance."""
+    tones: tuple[Tone, ...] = ()
+    """Single tones beside the known signals, the longest first: sound of one frequency at a time. What else was heard
+    is the rest of `active_ms`."""
+    tones_left_out: int = 0
+    """Of other frequencies, and shorter."""
 
 
 class Negotiated(Document, frozen=True, kw_only=True):

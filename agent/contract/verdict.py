@@ -233,6 +233,8 @@ class Reason(StrEnum):
     """RTP may have arrived, but what it carried was silence."""
     WRONG_AUDIO = "WrongAudio"
     """Audio was heard, but not this call's signal."""
+    WRONG_TONE = "WrongTone"
+    """Sound was heard, and not the tone that is expected."""
     UNEXPECTED_AUDIO = "UnexpectedAudio"
     """Silence was expected."""
 

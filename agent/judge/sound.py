@@ -11,9 +11,12 @@ from agent.contract.plan import identity_code
 from agent.contract.verdict import Role
 from agent.judge.call_leg import CallLeg
 from agent.judge.spans import Span, length, minus, union
+from agent.judge.words import seconds
 
 FRAME_MS: Final = 480
 """One frame of the identity signal (agent/sound/identity.py)."""
+AUDIBLE_MS: Final = 200.0
+"""Less than this above the silence threshold is a click, not audio."""
 AROUND_LOST_MS: Final = 200.0
 """What is heard so close to lost packets or comfort noise is what a decoder, or a path, made of them."""
 DIGIT_MS: Final = 200.0
@@ -22,6 +25,18 @@ DIGIT_PAUSE_MS: Final = 100.0
 """Between two digits: too short for a frame."""
 ECHO_MS: Final = 500.0
 """Until what our own digits cut out comes back from the other end."""
+
+
+def audible(heard: Heard) -> bool:
+    """Anything but silence."""
+    return any(frames > 0 for frames in heard.codes.values()) or heard.active_ms >= AUDIBLE_MS
+
+
+def loudness(heard: Heard) -> str:
+    """How much sound there was, in words."""
+    if not heard.active_ms:
+        return f"nothing but silence for {seconds(heard.duration_ms)}"
+    return f"sound for {heard.active_ms / 1000:.1f} of {seconds(heard.duration_ms)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from agent.sound.identity import (
     symbols,
 )
 from agent.sound.stretches import in_few
+from agent.sound.tones import tones
 
 DIGITAL_SILENCE_DBFS: Final = -120.0
 ACTIVE_DBFS: Final = -50.0
@@ -65,6 +66,7 @@ def hear(samples: Samples, own: int | None = None, others: Sequence[int] = ()) -
     codes, owner = _owners(samples, seen, own, others)
     stretches = in_few(_stretches(codes, owner), MAX_STRETCHES)
     counts = {str(code): len(found) for code, found in codes.items()}
+    single, left_out = tones(samples, owner >= 0)
     return Heard(
         duration_ms=1000 * len(samples) / SAMPLE_RATE,
         level_dbfs=_dbfs(float(chosen.mean())) if len(chosen) else DIGITAL_SILENCE_DBFS,
@@ -73,6 +75,8 @@ def hear(samples: Samples, own: int | None = None, others: Sequence[int] = ()) -
         stretches=stretches[:MAX_STRETCHES],
         stretches_left_out=len(stretches[MAX_STRETCHES:]),
         pieces_ms=0.0 if own is None or own in codes else _pieces_ms(seen, own, owner),
+        tones=single,
+        tones_left_out=left_out,
     )
 
 

@@ -25,7 +25,7 @@ def _allowed_later(leg: CallLeg) -> bool:
 def _is_for_audio(leg: CallLeg) -> bool:
     """Something of media is asked of the leg, or a callee of ours was to hear it."""
     expect = leg.expect
-    return leg.call.plan.callee_declared or any((expect.audio, expect.dtmf, expect.rtp))
+    return leg.call.plan.callee_declared or any((expect.audio, expect.tone_hertz, expect.dtmf, expect.rtp))
 
 
 def _invalid(leg: CallLeg, expected: str, observed: str, *more: str) -> Finding:

@@ -1,4 +1,4 @@
-"""audio: what the received audio was; this call's own signal, anything but silence, or silence."""
+"""audio: what the received audio was; this call's own signal, anything but silence, or silence; and a tone in it."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
@@ -11,6 +11,7 @@ from agent.contract.plan import Plan, identity_code
 from agent.contract.steps import Steps, plays_back, sends_audio
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg, planned_calls
+from agent.judge.checks import tone
 from agent.judge.checks.check import BROKEN_MEDIA, CheckRule, Impossible, Row
 from agent.judge.checks.dtmf import sending_ms
 from agent.judge.checks.rtp_loss import percent
@@ -19,12 +20,10 @@ from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
 from agent.judge.media import nothing_came, received, receiving, sending, since_answer
 from agent.judge.overload import Excuse
-from agent.judge.sound import Signal, digits_ms, signal
+from agent.judge.sound import AUDIBLE_MS, Signal, audible, digits_ms, loudness, signal
 from agent.judge.spans import Span, length, meet
 from agent.judge.words import listed, seconds
 
-AUDIBLE_MS: Final = 200.0
-"""Less than this above the silence threshold is a click, not audio."""
 SILENT_MS: Final = 40.0
 """More than this (two packets, where a decoder starts) is not silence."""
 MIN_IDENTITY_MS: Final = 1000.0
@@ -46,7 +45,8 @@ PIECES_SHARE: Final = 0.25
 
 
 def _asked(expect: ExpectLeg) -> str | None:
-    return None if expect.audio is None else _WORDS[expect.audio]
+    wanted = (None if expect.audio is None else _WORDS[expect.audio], tone.asked(expect))
+    return " and ".join(filter(None, wanted)) or None
 
 
 _WORDS: Final = {Audio.OWN: "this call's signal", Audio.ANY: "sound", Audio.SILENCE: "silence"}
@@ -55,6 +55,8 @@ _WORDS: Final = {Audio.OWN: "this call's signal", Audio.ANY: "sound", Audio.SILE
 def _impossible(call: Call, callee: Steps | None) -> Impossible | None:
     for name, leg in (("caller", call.expect.caller), ("callee", call.expect.callee)):
         field = f"expect.{name}.audio"
+        if leg.audio is Audio.SILENCE and leg.tone_hertz is not None:
+            return Impossible(field=f"expect.{name}.toneHertz", fault="needs sound, and audio is to be Silence")
         if leg.audio is not Audio.OWN and leg.max_foreign_percent is not None:
             fault = "needs audio: Own, beside which other sound is foreign"
             return Impossible(field=f"expect.{name}.maxForeignPercent", fault=fault)
@@ -78,6 +80,12 @@ def _failed(leg: CallLeg, reason: Reason, observed: str | None = None, note: str
 
 
 def _leg(leg: CallLeg) -> list[Finding]:
+    said = _audio(leg)
+    told = {(finding.reason, finding.observed) for finding in said}  # of silence, both say the same
+    return [*said, *(finding for finding in tone.leg(leg) if (finding.reason, finding.observed) not in told)]
+
+
+def _audio(leg: CallLeg) -> list[Finding]:
     expected, heard = leg.expect.audio, leg.leg.heard
     if expected is None:
         return []
@@ -89,23 +97,13 @@ def _leg(leg: CallLeg) -> list[Finding]:
     if expected is Audio.SILENCE:
         return _silence(leg, heard)
     if expected is Audio.ANY:
-        return [] if _audible(heard) else [_failed(leg, Reason.NO_AUDIO, _loudness(heard))]
+        return [] if audible(heard) else [_failed(leg, Reason.NO_AUDIO, loudness(heard))]
     return _own(leg, heard, receiving(leg))
-
-
-def _audible(heard: Heard) -> bool:
-    return any(frames > 0 for frames in heard.codes.values()) or heard.active_ms >= AUDIBLE_MS
-
-
-def _loudness(heard: Heard) -> str:
-    if not heard.active_ms:
-        return f"nothing but silence for {seconds(heard.duration_ms)}"
-    return f"sound for {heard.active_ms / 1000:.1f} of {seconds(heard.duration_ms)}"
 
 
 def _silence(leg: CallLeg, heard: Heard) -> list[Finding]:
     if any(frames > 0 for frames in heard.codes.values()) or heard.active_ms > SILENT_MS:
-        observed = f"{_loudness(heard)}, at {heard.level_dbfs:.0f} dBFS"
+        observed = f"{loudness(heard)}, at {heard.level_dbfs:.0f} dBFS"
         return [_failed(leg, Reason.UNEXPECTED_AUDIO, observed)]
     if received(leg) is None:
         return [_failed(leg, Reason.NOT_MEASURED, note="whether any RTP came was not measured")]
@@ -119,8 +117,8 @@ def _own(leg: CallLeg, heard: Heard, due: list[Span]) -> list[Finding]:
     """It, through most of the time that is due, no other call's, and little else between."""
     if leg.call.group.caller.play.signal is None:
         return [_failed(leg, Reason.NOT_MEASURED, note="the call does not play the identity signal")]
-    if not _audible(heard):
-        return [_failed(leg, Reason.NO_AUDIO, _loudness(heard))]
+    if not audible(heard):
+        return [_failed(leg, Reason.NO_AUDIO, loudness(heard))]
     seen = signal(leg, heard)
     if heard.duration_ms < MIN_IDENTITY_MS and not seen.codes:
         note = f"only {heard.duration_ms:.0f} ms were heard, which need not hold one frame of the signal"
@@ -195,7 +193,7 @@ def _enough(leg: CallLeg, heard: Heard, seen: Signal, due: list[Span]) -> list[F
     """Of this call's signal; where it is not, what was there instead tells the reason."""
     due_ms = _due_ms(leg, heard, due)
     if not seen.own_ms:
-        return [_failed(leg, Reason.WRONG_AUDIO, f"{_loudness(heard)} and no call's signal in it")]
+        return [_failed(leg, Reason.WRONG_AUDIO, f"{loudness(heard)} and no call's signal in it")]
     if seen.own_ms >= MIN_OWN_SHARE * due_ms:
         return []
     own = f"this call's signal for only {seen.own_ms / 1000:.1f} of the {seconds(due_ms)} that were due"
@@ -210,6 +208,8 @@ def _enough(leg: CallLeg, heard: Heard, seen: Signal, due: list[Span]) -> list[F
 def _attribute(ends: CallEnds, finding: Finding) -> Finding | None:
     if finding.reason in (Reason.NO_AUDIO, Reason.WRONG_AUDIO) and _was_all_due(ends, finding):
         return None
+    if finding.expected == tone.asked(ends.call.expected(finding.leg)):
+        finding = tone.attribute(ends, finding)
     if finding.reason is Reason.NO_AUDIO:
         return _no_audio(ends, finding)
     return _echo(ends, finding) if finding.reason is Reason.WRONG_AUDIO else finding
@@ -351,6 +351,7 @@ RULE: Final = CheckRule(
             "ports of both calls.",
             excused_by=BROKEN_MEDIA,
         ),
+        tone.ROW,
         Row(
             reason=Reason.NO_AUDIO,
             meaning="RTP may have come, but it carried silence, or this call's signal for less than half of the time",
@@ -373,10 +374,10 @@ RULE: Final = CheckRule(
     subject="received audio",
     sentence="{leg} heard {observed}, expected {expected}",
     on="that leg",
-    asked_by="`audio`",
+    asked_by="`audio`, `toneHertz`",
     holds=(
         "`Own`: this call's identity signal in half of the media time that is due, no other call's, and other sound "
         "between in at most 10 % (or `maxForeignPercent`) of the audible time; `Any`: not silence; `Silence`: packets "
-        "came, and carried none"
+        f"came, and carried none; {tone.HOLDS}"
     ),
 )

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from agent.contract.call import Call
-from agent.contract.expect import Audio, DtmfMethod, ExpectLeg, ExpectRtp
+from agent.contract.expect import DtmfMethod, ExpectLeg, ExpectRtp
 from agent.contract.media import Origin
 from agent.contract.steps import Steps, sends_audio
 from agent.contract.verdict import Check, Finding, Reason, Role
@@ -53,7 +53,7 @@ def _asked(expect: ExpectLeg) -> str | None:
 
 def _expected(expect: ExpectLeg) -> str | None:
     """What a leg is to receive; None: nothing that takes RTP."""
-    if expect.rtp is None and expect.audio in (Audio.OWN, Audio.ANY):
+    if expect.rtp is None and expect.hears:
         return "RTP that carries audio"
     if expect.rtp is None and expect.dtmf is not None and expect.dtmf.by is DtmfMethod.RFC4733:
         return "RTP that carries digits"

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from agent.contract.call import Behaviour
+from agent.contract.call import Behaviour, Play, Tone
 from agent.contract.expect import Audio, ExpectDtmf, ExpectLeg
 from agent.contract.verdict import Role
 from agent.judge.reasons import result_of
@@ -17,6 +17,7 @@ from agent.phone.protocol import PortClosed, Unparsed
 from agent.sound.identity import Samples, encode
 from controller.run.wording import sentence
 from tests.unit.agent.judge import behaving
+from tests.unit.agent.judge.codec_wire import codec_sdp
 from tests.unit.agent.judge.test_reasons import BY_INFO, NO_DIGITS, NO_EVENTS, WIRE, both_streams, info, registering
 from tests.unit.agent.judge.wire import (
     CODE,
@@ -28,8 +29,10 @@ from tests.unit.agent.judge.wire import (
     Case,
     callee,
     caller,
+    noise,
     rtp,
     silence,
+    tone,
     troubled,
     verdict,
 )
@@ -44,6 +47,12 @@ CLOSED: Final = PortClosed(at_s=16.5, sip_call_id="c1", times=6, over_s=5.0)
 EXPECTS_INFO: Final = change(EXPECT, dtmf=ExpectDtmf(digits="12", method="INFO"))
 NOTHING: Final[dict[str, Any]] = NO_DIGITS | {
     "group__expect__caller": ExpectLeg(), "group__expect__callee": ExpectLeg()
+}  # fmt: skip
+
+
+TONE: Final[dict[str, Any]] = NOTHING | {"group__expect__callee": ExpectLeg(tone_hertz=1000)}
+AT_CALLER: Final[dict[str, Any]] = NOTHING | {
+    "group__expect__caller": ExpectLeg(tone_hertz=1000), "group__caller__play": Play(tone=Tone(frequency_hertz=1000)),
 }  # fmt: skip
 
 
@@ -198,6 +207,24 @@ CASES: Final[dict[str, Case]] = {
     "silence was asked, and nothing came": lambda: verdict(
         callee=callee(streams=(rtp(sent=True),), sound=silence()),
         **NO_DIGITS | {"group__expect__callee": ExpectLeg(audio=Audio.SILENCE)},
+    ),
+    "a tone, and it was another one with other sound around it": lambda: verdict(
+        caller(sound=silence()),
+        callee(sound=np.concatenate([tone(425, 1.0), noise(1.0), tone(480, 0.5), noise(1.5)])),
+        **TONE,
+    ),
+    "a tone, and there was none in the sound": lambda: verdict(caller(sound=silence()), callee(sound=noise()), **TONE),
+    "a tone, and silence came": lambda: verdict(caller(sound=silence()), callee(sound=silence()), **TONE),
+    "a tone, and the parrot heard it": lambda: verdict(caller(sound=tone(425)), callee(sound=tone(1000)), **AT_CALLER),
+    "a tone that may not come through the codec": lambda: verdict(
+        caller(sound=silence()),
+        callee(
+            offer=codec_sdp(RELAY, "3 GSM/8000"),
+            answer=codec_sdp(OURS, "3 GSM/8000"),
+            streams=both_streams(payload_types={3: 200}),
+            sound=noise(),
+        ),
+        **TONE | {"group__expect__callee": ExpectLeg(tone_hertz=3000)},
     ),
     "an absorber plays nothing back": lambda: verdict(caller(sound=silence()), behaviour=Behaviour.ABSORBER),
     # dtmf

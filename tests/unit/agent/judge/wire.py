@@ -28,6 +28,7 @@ from agent.phone.protocol import CallEnded, CallHandle, Event, NotSent, PutOff
 from agent.sip.text import parse_head
 from agent.sound.identity import Samples, encode
 from agent.tap.model import TapConnection, TapGuard, TapSecure, TapStream
+from tests.unit.agent.line import sine
 from tests.unit.builders import RUN_UID, change, plan, report
 from tests.unit.sip_messages import message, request, response, sdp, with_sdp
 from tests.unit.taps import tap_digit, tap_stream
@@ -51,6 +52,11 @@ def silence(seconds: float = 4.0) -> Samples:
 def noise(seconds: float = 4.0) -> Samples:
     """Nobody's signal, and loud."""
     return np.random.default_rng(7).integers(-8000, 8000, int(8000 * seconds)).astype(SIGNAL.dtype)
+
+
+def tone(hertz: float, seconds: float = 4.0, amplitude: float = 8000.0) -> Samples:
+    """A sine."""
+    return np.rint(sine(hertz, seconds, amplitude)).astype(SIGNAL.dtype)
 
 
 def rtp(**changes: Any) -> TapStream:
