@@ -180,3 +180,15 @@ def test_what_the_judge_is_told_is_what_the_steps_do(behaviour: Behaviour, code:
     assert takes_calls(steps) is (behaviour in (Behaviour.PARROT, Behaviour.ABSORBER))
     if behaviour is not Behaviour.RING_ONLY:
         assert final_after_ms(steps) == (after_ms if after_ms is not None else 100 if takes_calls(steps) else 0)
+
+
+def test_ringing_that_a_callee_does_not_do_is_not_measured() -> None:
+    asked = BUSY | {"group__expect__ringing_within_milliseconds": 1000}
+    assert said(verdict(refused(486), refusing(486), **asked)) == [(Check.RINGING, Reason.NOT_MEASURED)]
+
+
+def test_another_code_where_our_callee_could_not_answer_is_its_own_doing() -> None:
+    failed = (Action(name="Answer", at_ms=None, error="no memory"),)
+    came = verdict(refused(480), refusing(None, actions=failed), **BUSY)
+    assert said(came) == [(Check.ANSWERED, Reason.AGENT_ERROR)]
+    assert came.findings[0].note == "the callee agent could not do its part: Answer: no memory"
