@@ -47,7 +47,8 @@ class Door(Protocol):
 class UdpDoor:
     """A `Door` made of connected sockets, which need no capability.
 
-    A new one for each keep-alive: before a balancer, which sees flows, they go as many ways as there are.
+    A new one for each keep-alive, by another port than the one before: before a balancer, which sees flows, they go as
+    many ways as there are.
     """
 
     def __init__(self, local: str, peer: str) -> None:
@@ -57,7 +58,7 @@ class UdpDoor:
 
     def knock(self) -> None:
         """As Door; what cannot be sent is not refused."""
-        self.close()
+        before, self._socket = self._socket, None
         family = socket.AF_INET6 if ":" in self._peer[0] else socket.AF_INET
         try:
             self._socket = socket.socket(family, socket.SOCK_DGRAM)
@@ -68,6 +69,9 @@ class UdpDoor:
         except OSError as error:
             log.debug("cannot ask whether %s:%s is open: %s", *self._peer, error.strerror)
             self.close()
+        finally:
+            if before is not None:  # until now: its port is given to nobody else meanwhile
+                before.close()
 
     def refused(self) -> bool:
         """ICMP said "port unreachable": not "host unreachable", nor "prohibited", which may pass or be a firewall's."""
