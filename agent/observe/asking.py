@@ -8,7 +8,6 @@ from typing import Final
 from agent.contract.observation import Asked, Refused, Target
 from agent.observe.digest import (
     ALGORITHMS,
-    CHALLENGES,
     algorithm,
     auth,
     challenges_of,
@@ -18,6 +17,7 @@ from agent.observe.digest import (
 )
 from agent.phone.protocol import PortClosed
 from agent.sip.reasons import MAX_HEADERS, MAX_KEPT
+from agent.sip.text import CHALLENGES
 from agent.sip.transactions import MAX_HEARD, Times, Transaction
 
 MAX_ROUTES: Final = 4

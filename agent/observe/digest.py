@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from agent.contract.observation import Auth
+from agent.sip.text import CHALLENGES
 from agent.sip.transactions import Times, Transaction
 
-CHALLENGES: Final = {401: "www-authenticate", 407: "proxy-authenticate"}
 OF_REGISTRAR: Final = 401
 CREDENTIALS: Final = ("authorization", "proxy-authorization")
 ALGORITHMS: Final = frozenset({"MD5", "SHA-256", "SHA-512-256"})

@@ -9,6 +9,8 @@ MAX_HEADERS: Final = 256
 MAX_VALUE: Final = 1024
 """Characters of a header's value. Like the count, more than anybody in good faith sends: the rest is not read."""
 
+CHALLENGES: Final = {401: "www-authenticate", 407: "proxy-authenticate"}
+"""Responses that ask for credentials, and the header that says which (RFC 3261 §22)."""
 MAX_PHRASE: Final = 128
 """Characters of a reason phrase: it goes into findings, and these into a result of 4,000 bytes."""
 

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from agent.sip.sdp import Medium, parse_sdp
-from agent.sip.text import SipHead, blank_secrets, parse_head, printable
+from agent.sip.text import CHALLENGES, SipHead, blank_secrets, parse_head, printable
 from controller.page.model import Message, Span, SpanKind, Tone
 
 MAX_TEXT: Final = 4096
 """Characters of a message."""
 MAX_TITLE: Final = 40
-CHALLENGES: Final = (401, 407)
-"""Part of how calls are set up: not drawn as failures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +80,7 @@ def _tone(head: SipHead | None) -> Tone:
         return Tone.FAILURE
     if head.code is None:
         return Tone.REQUEST
-    if head.code < 200 or head.code in CHALLENGES:
+    if head.code < 200 or head.code in CHALLENGES:  # part of how calls are set up: no failures
         return Tone.PROVISIONAL
     return Tone.SUCCESS if head.code < 300 else Tone.FAILURE
 

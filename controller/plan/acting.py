@@ -7,7 +7,7 @@ from agent.contract.steps import callee_steps, final_after_ms, final_code, takes
 from agent.contract.verdict import Reason
 from agent.judge.own_answer import REQUEST_TERMINATED
 from agent.judge.refusals import PATH_CODES
-from agent.observe.digest import CHALLENGES
+from agent.sip.text import CHALLENGES
 from controller.api.parties import Callee
 from controller.api.test import CallTestSpec
 from controller.plan.cause import PlanningError

@@ -10,7 +10,7 @@ from agent.contract.expect import DtmfMethod
 from agent.contract.media import Rtp
 from agent.phone.protocol import CallHandle, DigitEnded, DigitReceived, MessageSeen, NotSent, PutOff, Unparsed
 from agent.sip.info import BARE, info_digit
-from agent.sip.text import parse_head, printable
+from agent.sip.text import CHALLENGES, parse_head, printable
 from agent.sip.transactions import Conversation
 from agent.tap.model import WAITS, TapMessage, Undirected
 
@@ -105,7 +105,6 @@ class Digits:
         return out
 
 
-CHALLENGES: Final = (401, 407)
 RETRY_S: Final = 0.2
 """A challenge that the stack has not answered by then it does not answer."""
 TIMER_F_S: Final = 32.0
