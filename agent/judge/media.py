@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
 
+from agent.contract.expect import DtmfMethod
 from agent.contract.media import MAX_SECTIONS, MAX_SOURCES, GapKind, Origin, Section, Source, audible
 from agent.judge.call_leg import CallLeg
 from agent.judge.spans import Span, length, meet, union
@@ -17,6 +18,8 @@ IN_FLIGHT = 25
 """Packets of what was in force before, that may come after a new offer and answer: half a second of audio."""
 QUIET_MS = 200.0
 """Time without media, while numbers go on, that is silence rather than packets that a relay lost and numbered over."""
+BESIDE_MS = 30.0
+"""A packet, and its jitter: how far from a digit's own packets the audio begins and ends that it stands for."""
 SETTLING_MS = 500.0
 """After a new offer and answer: what is sent then begins anew, at its own time."""
 
@@ -142,6 +145,34 @@ def _digits_of_another_source(leg: CallLeg) -> list[Span]:
         for digit in leg.leg.dtmf_received
         if digit.at_ms is not None and digit.last_ms is not None
     ]
+
+
+def digits_stand_for_ms(leg: CallLeg) -> float:
+    """Media time missing, with its numbers, just where digits came whole whose own time is nowhere among the audio's.
+
+    Who makes events of digits that came otherwise (Asterisk, of INFOs) may send them in the place of audio, and under
+    numbers of their own; RFC 4733 §2.1 has them among the audio's. An event that is among these stands for no more.
+    """
+    whole = [
+        (digit.at_ms, digit.last_ms, digit.duration_ms)
+        for digit in leg.leg.dtmf_received
+        if digit.method is DtmfMethod.RFC4733 and digit.end_packets
+        if digit.at_ms is not None and digit.last_ms is not None and digit.duration_ms is not None
+    ]
+    lost = [
+        (gap.at_ms - gap.missing_ms, gap.at_ms)
+        for gap in leg.leg.gaps
+        if gap.kind is GapKind.LOST and gap.packets and gap.at_ms is not None
+    ]
+    counted_ms = sum(source.event_ms or 0.0 for source in accepted(leg.leg.received or ()))
+    elsewhere_ms = max(0.0, sum(duration_ms for _, _, duration_ms in whole) - counted_ms)
+    stood_for_ms = sum(
+        min(
+            length(meet(lost, [(begin_ms - BESIDE_MS, end_ms + BESIDE_MS)])), duration_ms, end_ms - begin_ms + BESIDE_MS
+        )
+        for begin_ms, end_ms, duration_ms in whole
+    )
+    return min(stood_for_ms, elsewhere_ms)
 
 
 def _as_one(sources: Iterable[Source], quiet_ms: float) -> Flowed:

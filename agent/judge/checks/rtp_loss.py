@@ -16,9 +16,19 @@ from agent.judge.checks.rtp_packets import both_ways
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import noted
 from agent.judge.keyless import keyless_ms, waited
-from agent.judge.media import Flowed, accepted, formats, nothing_came, packet_ms, received, sent, unshared_ms
+from agent.judge.media import (
+    Flowed,
+    accepted,
+    digits_stand_for_ms,
+    formats,
+    nothing_came,
+    packet_ms,
+    received,
+    sent,
+    unshared_ms,
+)
 from agent.judge.overload import Excuse
-from agent.judge.words import many
+from agent.judge.words import many, seconds
 
 EDGE_MS: Final = 300.0
 """Media on its way, or that came before the receiver counted, at the edges of a call: at most."""
@@ -75,7 +85,14 @@ def _lost(leg: CallLeg, came: Flowed, bound: Decimal) -> list[Finding]:
     if came.media_ms is None:
         return [_failed(leg, Reason.PACKET_LOSS, _in_packets(came))] if by_number else []
     if exceeds(came.lost_ms, _due_ms(came), bound):
-        return [_failed(leg, Reason.PACKET_LOSS, f"{_in_time(came.lost_ms, _due_ms(came))}, {_in_packets(came)}")]
+        observed = f"{_in_time(came.lost_ms, _due_ms(came))}, {_in_packets(came)}"
+        stood_for_ms = digits_stand_for_ms(leg)
+        if exceeds(came.lost_ms - stood_for_ms, _due_ms(came), bound):
+            return [_failed(leg, Reason.PACKET_LOSS, observed)]
+        note = (
+            f"{seconds(stood_for_ms)} of it are where digits came, under numbers of their own: these may stand for it"
+        )
+        return [_failed(leg, Reason.NOT_MEASURED, observed, note)]
     if by_number:
         note = "sequence numbers are missing, and no time between the timestamps around them"
         return [_failed(leg, Reason.NOT_MEASURED, _in_packets(came), note)]
@@ -121,9 +138,9 @@ def _contradicted(sender: CallLeg, receiver: CallLeg) -> bool:
     if _formats(sender, receiver) is not None:
         return False
     claimed_ms = max(came.lost_ms, came.lost * (came.media_ms + came.event_ms) / max(1, came.packets))
-    # Where more came than was sent, something else came too, and may stand in for what was lost.
-    missing_ms = _missing_ms(went, came) - _closed_ms(sender, receiver, went, came)
-    return -EDGE_MS <= missing_ms < claimed_ms / 2
+    # Where more came than was sent, something else came too, and may stand in for what was lost. Pauses that a path
+    # closes leave no gap: they are no excuse for what numbers say.
+    return -EDGE_MS <= _missing_ms(went, came) < claimed_ms / 2
 
 
 def _ends(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:

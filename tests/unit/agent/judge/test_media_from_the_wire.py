@@ -307,6 +307,56 @@ def test_what_no_standard_forbids_passes(path):
     passed(path())
 
 
+# Digits in the place of audio
+
+
+def events_of_infos(*elsewhere: TapGap, end_packets: int = 3, **changes: Any) -> CallVerdict:
+    """Five, as Asterisk makes them and the callee's tap has them: under numbers of their own, each for 100 ms of audio.
+
+    The first one's numbers are the audio's, and its time with them.
+    """
+    begins_s = [ANSWERED_S + 1.0 + 0.2 * place for place in range(5)]
+    digits = tuple(
+        tap_digit(key, at_s, duration_ms=160.0, packets=10, end_packets=end_packets)
+        for key, at_s in zip("1234#", begins_s, strict=True)
+    )
+    stood_for = tuple(lost_at(at_s + 0.12, 100.0) for at_s in begins_s[1:])
+    lost_ms = 400.0 + sum(gap.missing_ms for gap in elsewhere)
+    came = row(CALLEE, **{
+        "packets": 425, "lost": int(lost_ms / 20) + 5, "reordered": 50, "payload_types": {0: 375, 101: 50},
+        "digits": digits, "gaps": (*stood_for, *elsewhere), "gap_count": 4 + len(elsewhere),
+        "media_ms": 7900.0 - lost_ms, "lost_ms": lost_ms, "event_ms": 160.0,
+    } | changes)  # fmt: skip
+    return verdict(callee=callee(came), **LOSS)
+
+
+def lost_at(at_s: float, missing_ms: float) -> TapGap:
+    return TapGap(at_s=at_s, missing_ms=missing_ms, kind=GapKind.LOST, packets=int(missing_ms / 20))
+
+
+def test_audio_that_digits_stand_for_under_numbers_of_their_own_is_not_certain_to_be_lost():
+    call = events_of_infos()
+    [finding] = call.findings
+    assert (finding.check, finding.reason, call.result) == (Check.RTP_LOSS, Reason.NOT_MEASURED, Result.INCONCLUSIVE)
+    assert finding.observed == "4.96 % (0.40 of 8.06 s), 25 of 450 packets by sequence number"
+    assert "0.4 s of it are where digits came, under numbers of their own" in (finding.note or "")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"elsewhere": (lost_at(ANSWERED_S + 5.0, 100.0),)},
+        {"elsewhere": tuple(lost_at(ANSWERED_S + 1.17 + 0.2 * place, 40.0) for place in range(5))},
+        {"event_ms": 800.0, "media_ms": 6800.0},
+        {"end_packets": 0},
+    ],
+    ids=["elsewhere", "beside them", "their time is among the audio's", "no digit came whole"],
+)
+def test_what_is_lost_beside_digits_is_lost(changes):
+    call = events_of_infos(*changes.pop("elsewhere", ()), **changes)
+    failed(call, Check.RTP_LOSS, Reason.PACKET_LOSS)
+
+
 # What a path breaks is no loop
 
 

@@ -151,6 +151,13 @@ def test_pauses_that_a_path_closes_as_it_packs_anew_are_no_loss(packets):
     assert said(filled.findings) == LOST, "packets of the same length: something else stands in for what was lost"
 
 
+def test_pauses_that_a_path_may_have_closed_are_no_excuse_for_what_numbers_say():
+    """It packs anew, fills the pauses with sound, and loses 10 packets of 40 ms behind that."""
+    lossy = {f"received__{name}": value for name, value in (LONG | {"lost": 10, "lost_ms": 400.0}).items()}
+    verdict = both(caller={"sent__pause_ms": 400.0}, callee=lossy, group__expect__callee__rtp__min_packets=100)
+    assert said(verdict.findings) == LOST
+
+
 def test_loss_by_both_ends_says_what_each_counted():
     verdict = both(callee=received(media_ms=6700.0, packets=360))
 
