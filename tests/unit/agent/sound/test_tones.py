@@ -1,5 +1,7 @@
 """Single tones: what is one, for how long, and what is none."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -120,6 +122,13 @@ def test_too_little_sound_has_none(samples):
     assert found(made(sine(1000, 1.0))[:samples]) == []
 
 
+@pytest.mark.parametrize("offset", [-12_000, 500, 3000, 20_000])
+@pytest.mark.parametrize("hertz", [50, 425, 3900])
+def test_an_offset_is_no_sound_beside_it(hertz, offset):
+    assert found(made(sine(hertz, 2.0) + offset)) == [(hertz, pytest.approx(1980, abs=30))]
+    assert found(made(np.zeros(16_000) + offset)) == []
+
+
 def test_what_is_too_weak_is_none():
     assert found(made(sine(1000, 2.0, 150))) == []
 
@@ -127,6 +136,16 @@ def test_what_is_too_weak_is_none():
 def test_a_long_recording_is_looked_at_in_pieces():
     [(hertz, ms)] = found(np.tile(made(sine(1000, 1.0)), 130))
     assert (hertz, ms) == (1000, pytest.approx(130 * 1000, abs=30))
+
+
+def test_a_long_recording_takes_little_more_room_than_itself():
+    """An agent with a limit of 256 MiB ends calls at once."""
+    sound = noise(np.random.default_rng(1), 120, -15)
+    tracemalloc.start()
+    tones(sound, NOTHING_KNOWN)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 16e6 + 8 * sound.nbytes
 
 
 def test_the_rate_is_that_of_recordings():
