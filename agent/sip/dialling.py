@@ -63,6 +63,8 @@ _URI: Final = re.compile(
     rf"(?P<host>\[[0-9A-Fa-f:.]+\]|{_LABEL}(?:\.{_LABEL})*)(?::(?P<port>[0-9]{{1,5}}))?"
     r"(?P<parameters>(?:;[-A-Za-z0-9_.!~*'+%]+(?:=[-A-Za-z0-9_.!~*'+%/:]+)?)*)"
 )
+_PASSWORD: Final = re.compile(r"(\bsips?:[^:@]*:)[^@]*(?=@)", re.IGNORECASE)
+"""RFC 3261 §19.1.1."""
 _REFUSED_PARAMETERS: Final = frozenset({"maddr", "method", "ttl"})
 
 
@@ -204,7 +206,9 @@ def _parameter(text: str) -> tuple[str, str]:
 
 
 def _refused(text: str, fault: str) -> DialError:
-    return DialError(Reason.INVALID_TEST, f"{text!r} {fault}")
+    """What is refused may have a password in it, and what is said of it goes into logs and statuses."""
+    shown = _PASSWORD.sub(r"\1…", text)
+    return DialError(Reason.INVALID_TEST, f"{shown!r} {fault}")
 
 
 def same_uri(one: str, other: str) -> bool:

@@ -107,7 +107,7 @@ def _tone(settings: Settings, ledger: Ledger) -> int | None:
         if off_ms or second not in (0, first):
             ledger.dropped(given, f"a sine of {first} Hz that goes on is played: its cadence and second tone are not")
         else:
-            ledger.mapped(given, "spec.calls[0].caller.play.tone")
+            ledger.mapped(given, "spec.calls[0].caller.play.tone: pjsua has it ready, and plays it when told to (cc)")
         return first
     return None
 

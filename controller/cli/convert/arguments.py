@@ -52,7 +52,8 @@ def read_arguments(where: str, words: Sequence[Word]) -> Arguments:
         elif word.text.startswith("--"):
             options.append(_option(where, word, left))
         elif word.text.startswith("-") and word.text != "-":
-            raise UnusableInputError(f"{where}:{word.line}: {word.text}: options of pjsua begin with --")
+            named = word.text.partition("=")[0]
+            raise UnusableInputError(f"{where}:{word.line}: {named}: options of pjsua begin with --")
         else:
             others.append(word)
     if len(others) > 1:
@@ -70,7 +71,7 @@ def _option(where: str, word: Word, left: Iterator[Word]) -> Given:
     name = _name(place, written)
     takes = ROWS[name].takes
     if has_value and takes is Takes.NOTHING:
-        raise UnusableInputError(f"{place}: --{name}: takes no value: leave out ={value}")
+        raise UnusableInputError(f"{place}: --{name}: takes no value: leave out what is behind =")
     if not has_value and takes is Takes.VALUE:
         following = next(left, None)
         if following is None:

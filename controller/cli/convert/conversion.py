@@ -62,7 +62,8 @@ def _with_uri(arguments: Arguments, uri: str | None) -> Arguments:
     if uri is None:
         return arguments
     if arguments.uri is not None:
-        raise arguments.uri.fault(f"{arguments.uri.value} is called already: leave out {uri}")
+        called, _ = uri_of(arguments.uri)
+        raise arguments.uri.fault(f"{called} is called already: leave out {uri}")
     return Arguments(options=arguments.options, uri=Given(name="URI", value=uri, place="command line"))
 
 

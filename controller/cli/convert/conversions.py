@@ -23,6 +23,10 @@ STDIN: Final = "-"
 NAMELESS: Final = "pjsua"
 _MODE: Final = 0o644
 _SECRET_MODE: Final = 0o600
+_NUMBERS: Final = re.compile(
+    r"^(?:[-+]?(?:\.[0-9_]+|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9_]+)?|[-+]?0[bBoOxX][0-9A-Fa-f_]+|[yYnN])$"
+)
+"""What Kubernetes' YAML takes for a number or a boolean, and Python's for text: a password 1e3, an 0o17, a `y`."""
 _COUNTED: Final = {
     Fate.MAPPED: "mapped",
     Fate.DEFAULT: "as calltest does",
@@ -45,9 +49,7 @@ class Asked:
 
 def run(asked: Asked) -> bool:
     """Writes what comes of it; whether something of the calls was dropped. UnusableInputError, OSError."""
-    for path in (asked.output, asked.secrets):
-        if path is not None and path.exists() and not asked.force:
-            raise UnusableInputError(f"{path}: is there already: name another one, or give --force")
+    _require_writable(asked)
     where, raw = _read(asked.file)
     folder = Path() if asked.file == STDIN else Path(asked.file).parent
     name = _name(asked.file) if asked.name is None else asked.name
@@ -62,6 +64,19 @@ def run(asked: Asked) -> bool:
         _write(asked.output, _yaml(documents), _SECRET_MODE if made.secrets and not apart else _MODE)
     _report(where, made, asked)
     return made.lacks
+
+
+def _require_writable(asked: Asked) -> None:
+    """UnusableInputError where an output would be lost, or take the place of what it should not."""
+    for path in (asked.output, asked.secrets):
+        if path is None or not path.exists():
+            continue
+        if not asked.force:
+            raise UnusableInputError(f"{path}: is there already: name another one, or give --force")
+        if not path.is_file():
+            raise UnusableInputError(f"{path}: is no file, and is not written over: name another one")
+    if asked.output and asked.secrets and asked.output.resolve() == asked.secrets.resolve():
+        raise UnusableInputError(f"{asked.secrets}: is --output and --secrets: name two files, or leave out --secrets")
 
 
 def _read(file: str) -> tuple[str, bytes]:
@@ -79,7 +94,10 @@ def _named(path: str, folder: Path) -> bytes:
     """A file that the file names, from here as pjsua has it, else from beside it; OSError."""
     here = Path(path)
     beside = folder / here
-    with (here if here.exists() or not beside.exists() else beside).open("rb") as opened:
+    found = here if here.exists() or not beside.exists() else beside
+    if found.exists() and not found.is_file():  # a pipe's end may never come
+        raise OSError(0, "is no file", path)
+    with found.open("rb") as opened:
         raw = opened.read(MAX_SOUND_BYTES + 1)
     if len(raw) > MAX_SOUND_BYTES:
         raise OSError(0, f"is larger than {MAX_SOUND_BYTES // 1024} KiB, which Kubernetes does not hold", path)
@@ -92,8 +110,17 @@ def _name(file: str) -> str:
     return "-".join(words)[:MAX_NAME].strip("-") or NAMELESS
 
 
+class _Dumper(yaml.SafeDumper):
+    """Puts all text in quotes that one of its readers takes for something else."""
+
+
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _NUMBERS, list("-+.0123456789yYnN"))
+
+
 def _yaml(documents: Iterable[dict[str, Any]]) -> str:
-    return yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True, width=120)
+    """In ASCII, whatever the locale."""
+    text: str = yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, width=120)
+    return text
 
 
 def _write(path: Path, text: str, mode: int) -> None:

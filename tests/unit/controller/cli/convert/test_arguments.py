@@ -61,8 +61,9 @@ def test_behind_two_hyphens_nothing_is_an_option() -> None:
         ),
         ("--nonsense", "a.cfg:1: --nonsense: pjsua 2.17 has no such option: correct or remove it"),
         ("--id", "a.cfg:1: --id: its value is missing"),
-        ("--null-audio=1", "a.cfg:1: --null-audio: takes no value: leave out =1"),
+        ("--null-audio=1", "a.cfg:1: --null-audio: takes no value: leave out what is behind ="),
         ("-v", "a.cfg:1: -v: options of pjsua begin with --"),
+        ("-password=secret-7", "a.cfg:1: -password: options of pjsua begin with --"),
         ("sip:a@b\nsip:c@d", "a.cfg:2: a second word that is no option, behind that of line 1"),
     ],
 )

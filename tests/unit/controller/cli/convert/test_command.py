@@ -1,5 +1,6 @@
 """`calltest convert pjsua` at its edges: files, exit status, what is printed where."""
 
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,64 @@ def test_a_file_that_is_there_stays_without_force(alice: Path, tmp_path: Path) -
     assert "is there already" in done.stderr
     assert convert(alice, "-o", out, "--force").exit_code == 0
     assert out.read_text() != "mine"
+
+
+def test_what_is_no_file_is_not_written_over(alice: Path, tmp_path: Path) -> None:
+    """As root, /dev/null was a file with a password in it from then on."""
+    pipe = tmp_path / "null"
+    os.mkfifo(pipe)
+    for option in ("-o", "--secrets"):
+        done = convert(alice, option, pipe, "--force")
+        assert (done.exit_code, pipe.is_fifo()) == (2, True)
+        assert "is no file, and is not written over" in done.stderr
+
+
+def test_one_file_is_not_both_outputs(alice: Path, tmp_path: Path) -> None:
+    """The Secret was written, and the CallTest over it."""
+    out = tmp_path / "a.yaml"
+    done = convert(alice, "-o", out, "--secrets", tmp_path / "." / "a.yaml")
+    assert (done.exit_code, out.exists()) == (2, False)
+    assert "name two files" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--tls-ca-file", "--play-file"])
+def test_a_pipe_that_a_file_names_is_not_waited_for(tmp_path: Path, option: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "folder"):
+        file = tmp_path / "a.cfg"
+        file.write_text(f"--use-tls {option} {name} --auto-play --id sip:a@b sip:echo@b;transport=tls")
+        done = convert(file)
+        assert (done.exit_code, f"{name}: is no file" in done.stderr) == (0, True)
+
+
+@pytest.mark.parametrize(
+    "word", ["1e3", "12e4", "0o17", "0X1F", "1_0e3", "y", "N", "yes", "0777", "1_0", "null", "~", "é"]
+)
+def test_a_password_is_text_to_whoever_reads_it(tmp_path: Path, word: str) -> None:
+    """Kubernetes has another YAML than Python: 1e3 was a number there, and the Secret refused."""
+    file = tmp_path / "a.cfg"
+    file.write_text(ALICE.replace("secret-7", word), encoding="utf-8")
+    done = convert(file, "sip:echo@example.com")
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("  password: ")]
+    assert line.removeprefix("  password: ")[0] in "'\""
+    assert done.stdout.isascii()
+    assert list(yaml.safe_load_all(done.stdout))[1]["stringData"]["password"] == word
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--id sip:alice:secret-7@example.com --registrar sip:example.com",
+        '--id sip:a@b "<SIPS:alice:secret-7@example.com>"',
+        "-password=secret-7",
+        "--video=secret-7",
+    ],
+)
+def test_no_fault_says_a_password(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.cfg").write_text(text)
+    done = convert(tmp_path / "a.cfg")
+    assert (done.exit_code, "secret-7" in done.stderr + done.stdout) == (2, False)
 
 
 def test_strict_is_about_what_was_dropped(alice: Path, tmp_path: Path) -> None:
