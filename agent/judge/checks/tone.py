@@ -1,10 +1,10 @@
 """audio, of a tone that is asked for: it, or what was heard instead. A part of checks/audio.py."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from agent.contract.expect import ExpectLeg
-from agent.contract.media import GapKind, Heard, alike_hz
+from agent.contract.media import Gap, GapKind, Heard, alike_hz
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import BROKEN_MEDIA, Row
@@ -13,6 +13,7 @@ from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
 from agent.judge.media import accepted, formats, nothing_came
 from agent.judge.sound import audible, loudness
+from agent.judge.spans import length, meet
 from agent.judge.words import joined, listed, many, seconds
 
 MIN_MS: Final = 170.0
@@ -30,6 +31,8 @@ WEAK_DBFS: Final = -24.0
 """Of what was heard: below, other codecs make a noise of a tone."""
 FAINT_DBFS: Final = -40.0
 """Likewise, and of any codec: it is no silence, and may be too weak for a tone to be told."""
+UNTOLD_MS: Final = 80.0
+"""Of a tone, at a hole: it is looked at for 64 ms at a time (agent/sound/tones.py)."""
 MAX_SAID: Final = 4
 """Tones in one sentence."""
 
@@ -51,7 +54,7 @@ def leg(leg: CallLeg) -> list[Finding]:
     tone_ms = heard_ms(heard, wanted)
     if tone_ms >= MIN_MS:
         return []
-    unsure = joined(_uncarried(_codecs(leg), wanted), _weak(leg, heard), _untold(heard), _lost(leg, tone_ms))
+    unsure = joined(_uncarried(_codecs(leg), wanted), _weak(leg, heard), _untold(heard), _lost(leg, heard, tone_ms))
     if not audible(heard):
         reason, observed = Reason.NO_AUDIO, loudness(heard)
     else:
@@ -109,13 +112,27 @@ def _untold(heard: Heard) -> str | None:
     return f"{many(left_out, 'more tone')} were heard than are told" if left_out else None
 
 
-def _lost(leg: CallLeg, tone_ms: float) -> str | None:
-    """What is lacking of it, or all of it, may have been in packets that were lost."""
-    lost = [gap.missing_ms for gap in leg.leg.gaps if gap.kind is GapKind.LOST]
+def _lost(leg: CallLeg, heard: Heard, tone_ms: float) -> str | None:
+    """What is lacking of it, or all of it, may have been in packets that were lost, or around them."""
+    gaps = [gap for gap in leg.leg.gaps if gap.kind is GapKind.LOST]
+    lost = [gap.missing_ms for gap in gaps]
     hidden_ms = sum(lost) if tone_ms else max(lost, default=0.0)
-    if not leg.leg.gaps_left_out and tone_ms + hidden_ms < MIN_MS:
+    if not leg.leg.gaps_left_out and tone_ms + hidden_ms + _broken_ms(heard, gaps) < MIN_MS:
         return None
-    return f"{seconds(sum(lost))} of it was lost on the way, or not sent, in which it may have been"
+    return f"{seconds(sum(lost))} was lost on the way, or not sent: the tone may have been there, or broken by it"
+
+
+def _broken_ms(heard: Heard, gaps: Sequence[Gap]) -> float:
+    """Sound so near to lost packets that a tone in it would not be told: a beep of 250 ms without its middle, say.
+
+    Of other tones all is told but their edges.
+    """
+    unknown = [(part.begin_ms, part.end_ms) for part in heard.stretches if part.code is None]
+    near = [(gap.at_ms - gap.missing_ms - MIN_MS, gap.at_ms + MIN_MS) for gap in gaps if gap.at_ms is not None]
+    told_ms = sum(tone.ms for tone in heard.tones)
+    if told_ms:
+        told_ms += UNTOLD_MS * (len(unknown) + len(gaps))
+    return max(0.0, min(length(meet(unknown, near)), length(unknown) - told_ms))
 
 
 # As both ends have it

@@ -185,6 +185,29 @@ def test_a_beep_may_have_been_in_what_was_lost():
         assert why(heard(sound, streams=lossy))[0] is expected
 
 
+def test_a_beep_may_have_been_broken_by_what_was_lost():
+    """Of 250 ms, less the packet in its middle, neither part is long enough to be told."""
+    beep = tone(seconds=0.25)
+    beep[960:1120] = 0
+    for gap_s, sound, expected in (
+        (1.14, at(1.0, beep), Reason.NOT_MEASURED),
+        (1.14, at(1.0, beep, SIGNAL), Reason.NOT_MEASURED),
+        (3.0, at(1.0, beep), Reason.WRONG_TONE),
+        (3.0, SIGNAL, Reason.WRONG_TONE),
+        (1.14, broken(tone(425)), Reason.WRONG_TONE),
+        (1.14, broken(tone(425) * (np.arange(32000) % 8000 < 4000)), Reason.WRONG_TONE),
+    ):
+        gap = TapGap(at_s=10.0 + gap_s, missing_ms=20.0, kind=GapKind.LOST, packets=1)
+        lossy = (rtp(digits=(), gaps=(gap,), gap_count=1), rtp(sent=True, digits=()))
+        assert why(heard(sound.astype(np.int16), streams=lossy))[0] is expected
+
+
+def broken(sound: Samples) -> Samples:
+    """Without the packet that came 1.12 s after its begin."""
+    sound[8960:9120] = 0
+    return sound
+
+
 def test_trouble_of_an_agent_excuses_it_at_either_end():
     assert why(heard(tone(425), health=Health(rtp_drops=3)))[0] is Reason.AGENT_OVERLOADED
     ends = {"streams": QUIET_STREAMS}
