@@ -243,7 +243,7 @@ def _echo(ends: CallEnds, finding: Finding) -> Finding:
 
 
 def _ends(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
-    return [*_looped(ends), *_absorbed(ends, findings)]
+    return [*_looped(ends), *_absorbed(ends, findings), *tone.unplayed(ends, findings)]
 
 
 def _looped(ends: CallEnds) -> list[Finding]:

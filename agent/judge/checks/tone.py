@@ -5,13 +5,14 @@ from typing import Final
 
 from agent.contract.expect import ExpectLeg
 from agent.contract.media import Gap, GapKind, Heard, alike_hz
+from agent.contract.steps import plays_back
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg
 from agent.judge.checks.check import BROKEN_MEDIA, Row
 from agent.judge.checks.rtp_packets import attribute_missing
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive, noted
-from agent.judge.media import accepted, formats, nothing_came
+from agent.judge.media import accepted, formats, nothing_came, receiving
 from agent.judge.sound import audible, loudness
 from agent.judge.spans import length, meet
 from agent.judge.words import joined, listed, many, seconds
@@ -33,6 +34,8 @@ FAINT_DBFS: Final = -40.0
 """Likewise, and of any codec: it is no silence, and may be too weak for a tone to be told."""
 UNTOLD_MS: Final = 80.0
 """Of a tone, at a hole: it is looked at for 64 ms at a time (agent/sound/tones.py)."""
+DEAF_MS: Final = 2000.0
+"""An end that could receive for so long, and heard nothing, got nothing."""
 MAX_SAID: Final = 4
 """Tones in one sentence."""
 
@@ -164,6 +167,29 @@ def _echo(ends: CallEnds, finding: Finding, wanted: int) -> Finding:
     if heard_ms(callee.leg.heard, wanted) >= MIN_MS:
         return noted(finding, "the callee heard it: broken on the way to the caller")
     return noted(finding, "the callee did not hear it either: broken on the way to the callee")
+
+
+def unplayed(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
+    """The caller's own tone at the caller, whose parrot had nothing to play back: a loop, or the SUT's tone."""
+    caller, callee = ends.caller, ends.callee
+    if caller is None or callee is None or not caller.answered or not callee.answered:
+        return []
+    wanted, heard = caller.expect.tone_hertz, caller.leg.heard
+    if wanted is None or heard is None or heard_ms(heard, wanted) < MIN_MS or not _is_played(ends, wanted):
+        return []
+    said = any(finding.leg is Role.CALLER for finding in findings if finding.check is Check.AUDIO)
+    if said or ends.steps is None or not plays_back(ends.steps) or not _heard_nothing(callee):
+        return []
+    note = "the callee, which plays back what it hears, heard nothing: whose tone the caller heard is not known"
+    return [_failed(caller, Reason.NOT_MEASURED, _words(heard), note)]
+
+
+def _heard_nothing(callee: CallLeg) -> bool:
+    """Known, not merely not heard, though its SDP lets it receive."""
+    if length(receiving(callee)) < DEAF_MS:
+        return False
+    heard = callee.leg.heard
+    return nothing_came(callee) or (heard is not None and heard.duration_ms > 0 and not audible(heard))
 
 
 ROW: Final = Row(

@@ -231,6 +231,31 @@ def test_what_a_parrot_heard_tells_which_way_is_broken(at_callee, where):
     assert where in (finding.note or "")
 
 
+@pytest.mark.parametrize(
+    ("at_callee", "behaviour", "result"),
+    [
+        (silence(), Behaviour.PARROT, Result.INCONCLUSIVE),
+        (tone(), Behaviour.PARROT, Result.PASSED),
+        (noise(), Behaviour.PARROT, Result.PASSED),
+        (silence(), Behaviour.ABSORBER, Result.PASSED),
+    ],
+    ids=["it heard nothing", "it heard it", "it heard something", "it plays nothing back"],
+)
+def test_a_tone_that_the_parrot_cannot_have_played_back_is_not_its_own(at_callee, behaviour, result):
+    """A path that sends the caller's tone back to it."""
+    ends = {"streams": QUIET_STREAMS}
+    looped = verdict(caller(**ends, sound=tone()), callee(**ends, sound=at_callee), behaviour=behaviour, **AT_CALLER)
+    assert looped.result is result
+    if result is Result.INCONCLUSIVE:
+        assert why(looped) == (Reason.NOT_MEASURED, "a tone of 1000 Hz for 4.0 s")
+
+
+def test_a_tone_of_the_suts_own_needs_no_parrot():
+    ends = {"streams": QUIET_STREAMS}
+    asked = AT_CALLER | {"group__caller__play": Play(tone=Tone(frequency_hertz=425))}
+    assert verdict(caller(**ends, sound=tone()), callee(**ends, sound=silence()), **asked).result is Result.PASSED
+
+
 def test_a_tone_that_the_sut_makes_is_not_to_come_from_the_other_end():
     ends = {"streams": QUIET_STREAMS}
     asked = AT_CALLER | {"group__caller__play": Play(signal=PlaySignal.IDENTITY)}
