@@ -186,10 +186,9 @@ def unplayed(ends: CallEnds, findings: Sequence[Finding]) -> list[Finding]:
 
 def _heard_nothing(callee: CallLeg) -> bool:
     """Known, not merely not heard, though its SDP lets it receive."""
-    if length(receiving(callee)) < DEAF_MS:
-        return False
     heard = callee.leg.heard
-    return nothing_came(callee) or (heard is not None and heard.duration_ms > 0 and not audible(heard))
+    silent = nothing_came(callee) or (heard is not None and heard.duration_ms > 0 and not audible(heard))
+    return silent and length(receiving(callee)) >= DEAF_MS
 
 
 ROW: Final = Row(
