@@ -32,7 +32,7 @@ from agent.phone.protocol import (
     StackRefused,
     Unparsed,
 )
-from agent.sip.dialogs import HangUp, Signalling, signalling
+from agent.sip.dialogs import CROSSED_S, HangUp, Signalling, signalling
 from agent.sip.info import info_digit
 from agent.sip.text import blank_secrets
 from agent.sip.transactions import Conversation, Crossed, Times, Transaction
@@ -48,6 +48,8 @@ MAX_URI: Final = 255
 MAX_ACTIONS: Final = 16
 MAX_HOPS: Final = 8
 MAX_UNTAKEN: Final = 8
+NO_DIALOG: Final = (408, 481)
+"""What a request in a dialog comes to that is over at the other side (RFC 3261 §12.2.1.2)."""
 ANSWER_S: Final = 2.0
 """An INFO crosses three times by then, if it is not answered (RFC 3261 §17.1.2.2)."""
 _VIA: Final = re.compile(r"SIP\s*/\s*2\.0\s*/\s*([A-Za-z-]+)\s+([^\s;,]{1,64})", re.IGNORECASE)
@@ -169,14 +171,25 @@ class LegWire:
 
     def info_untaken(self) -> tuple[UntakenDigit, ...]:
         """Those of them that were not answered 2xx."""
-        bye = self._first_bye()
-        over_s = self.events[-1].at_s if bye is None and self.events else bye.at_s if bye else 0.0
         untaken = [
-            _untaken(place, digit.digit, info, over_s)
+            _untaken(place, digit.digit, info, when_over=self._was_over(info))
             for place, (digit, info) in enumerate(self._infos(sent=True), 1)
             if not info.answers
         ]
         return tuple(untaken[:MAX_UNTAKEN])
+
+    def _was_over(self, info: Transaction) -> bool:
+        """The call was, or may have been by then for whoever was to answer it.
+
+        A 481 may overtake the BYE of whoever hung up just before: that was lost, say, and is sent again. The BYE with
+        which our stack answers a 481 comes between.
+        """
+        bye, theirs, final = self._first_bye(), self.leg.bye_received, next(iter(info.finals), None)
+        over_s = bye.at_s if bye else self.events[-1].at_s
+        if final is None:
+            return info.at_s > over_s - ANSWER_S
+        overtook = final.code in NO_DIALOG and theirs is not None and final.at_s >= theirs.at_s - CROSSED_S
+        return overtook or final.at_s >= over_s
 
     def info_refused(self) -> str:
         """Those that were not taken."""
@@ -184,7 +197,12 @@ class LegWire:
 
     def _infos(self, *, sent: bool) -> Iterator[tuple[Digit, Transaction]]:
         """Each digit that went or came by INFO, and its last try: the one before was challenged."""
-        infos = [info for info in self.leg.requests if info.method == "INFO" and info.sent is sent]
+        numbered: dict[int, Transaction] = {}  # one that came by several ways is one request (RFC 3261 §12.2.2)
+        for info in self.leg.requests:
+            known = numbered.get(info.cseq)
+            if info.method == "INFO" and info.sent is sent and not (known and known.answers):
+                numbered[info.cseq] = info
+        infos = list(numbered.values())
         for info, after in zip_longest(infos, infos[1:]):
             digit = info_digit(info.request.first.head, info.request.first.text)
             if digit is not None and not (after and _is_again(info, after)):
@@ -328,7 +346,7 @@ def _is_again(info: Transaction, after: Transaction) -> bool:
     return challenged and with_them is not None and same
 
 
-def _untaken(place: int, digit: str, info: Transaction, over_s: float) -> UntakenDigit:
+def _untaken(place: int, digit: str, info: Transaction, *, when_over: bool) -> UntakenDigit:
     final = next(iter(info.finals), None)
     return UntakenDigit(
         place=place,
@@ -336,7 +354,7 @@ def _untaken(place: int, digit: str, info: Transaction, over_s: float) -> Untake
         code=final.code if final else None,
         phrase=final.first.head.phrase if final else None,
         times=info.request.count,
-        when_over=final.at_s >= over_s if final else info.at_s > over_s - ANSWER_S,
+        when_over=when_over,
     )
 
 

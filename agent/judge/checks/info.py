@@ -1,15 +1,17 @@
 """info: each digit that was sent by INFO was taken, where the test has digits sent so."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from agent.contract.expect import DtmfMethod
 from agent.contract.observation import UntakenDigit
 from agent.contract.verdict import Check, Finding, Reason, Role
-from agent.judge.call_leg import CallLeg
+from agent.judge.call_leg import CallLeg, own_words
 from agent.judge.checks.check import LATE_OR_DROPPED, CheckRule, Row
+from agent.judge.checks.connection import crossed
 from agent.judge.ends import CallEnds, peer_of
 from agent.judge.findings import inconclusive
-from agent.judge.words import listed, often, quoted, spoken
+from agent.judge.words import listed, often, quoted, spoken, unread
 
 EXPECTED: Final = "a 2xx to each digit sent by INFO"
 
@@ -19,11 +21,24 @@ def _leg(leg: CallLeg) -> list[Finding]:
     untaken = leg.leg.dtmf_untaken if _asked(leg) else ()
     live = [digit for digit in untaken if not digit.when_over]
     refused = [digit for digit in live if digit.code is not None]
+    if live and (ours := _own_doing(leg, refused)):
+        return [_found(leg, Reason.NOT_MEASURED, listed(map(_told, refused or live)), ours)]
     if live:
         reason = Reason.INFO_REFUSED if refused else Reason.INFO_UNANSWERED
         return [_found(leg, reason, listed(map(_told, refused or live)))]
     note = "the call was over before, or less than 2 s after it was sent"
     return [_found(leg, Reason.NOT_MEASURED, listed(map(_told, untaken)), note)] if untaken else []
+
+
+def _own_doing(leg: CallLeg, refused: Sequence[UntakenDigit]) -> str | None:
+    """Why the SUT may have taken them all the same, or never had them (truth rule 10); None: nothing says so."""
+    if leg.leg.detour:
+        return own_words(leg, "a message of ours went another way than the other side asked")
+    if refused:
+        return None
+    if crossed(leg.leg.connections, "INFO"):
+        return "it may have crossed the end of its connection, and was read by nobody then"
+    return unread(leg.leg.unparsed[0]) if leg.leg.unparsed else None
 
 
 def _asked(leg: CallLeg) -> bool:
@@ -46,8 +61,8 @@ def _told(digit: UntakenDigit) -> str:
 
 def _excusable(leg: CallLeg, finding: Finding) -> bool:
     """Who is late, or hears nothing, loses its dialog perhaps; it makes nobody refuse a body."""
-    lost = [d for d in leg.leg.dtmf_untaken if d.code is None or d.code in (408, 481) or 500 <= d.code < 600]
-    return finding.reason is not Reason.INFO_REFUSED or bool(lost)
+    codes = [digit.code for digit in leg.leg.dtmf_untaken if digit.code is not None and not digit.when_over]
+    return finding.reason is not Reason.INFO_REFUSED or all(code in (408, 481) or 500 <= code < 600 for code in codes)
 
 
 def _attribute(ends: CallEnds, finding: Finding) -> Finding:

@@ -116,9 +116,10 @@ def taken_digit(messages: Conversation, answer: MessageSeen, call: CallHandle) -
     head = answer.head
     if head is None or not answer.sent or head.method != "INFO" or (head.code or 0) // 100 != 2:
         return None
-    infos = (t for t in reversed(messages.transactions) if t.method == "INFO" and not t.sent)
-    info = next((t for t in infos if (t.cseq, t.branch) == (head.cseq, head.branch)), None)
-    if info is None or sum(said.count for said in info.answers) != 1:
+    same = [t for t in messages.transactions if t.method == "INFO" and not t.sent and t.cseq == head.cseq]
+    info = next((t for t in same if t.branch == head.branch), None)
+    taken = sum(said.count for t in same for said in t.answers)  # one by several ways is one (RFC 3261 §12.2.2)
+    if info is None or taken != 1:
         return None
     digit = info_digit(info.request.first.head, info.request.first.text)
     if digit is None:

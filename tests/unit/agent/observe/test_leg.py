@@ -233,11 +233,11 @@ def test_digits_are_timed_by_the_stacks_word_where_the_answer_could_not_be_read(
     assert leg(digit(6.0, "1")).dtmf_received[0].at_ms is None
 
 
-def info(at_s, value, *, code=200, cseq=7, from_tag="t"):
+def info(at_s, value, *, code=200, cseq=7, from_tag="t", branch=None):
     """An INFO of the peer, sent twice, and our answer."""
     kind = {"extra": "Content-Type: application/dtmf-relay\r\n", "body": f"Signal={value}\r\nDuration=160\r\n"}
-    asked = request("INFO", cseq=cseq, from_tag=from_tag, to_tag="f", branch=f"i{cseq}", **kind)
-    answer = response(code, cseq=cseq, method="INFO", from_tag=from_tag, to_tag="f", branch=f"i{cseq}")
+    which = {"cseq": cseq, "from_tag": from_tag, "to_tag": "f", "branch": branch or f"i{cseq}"}
+    asked, answer = request("INFO", **which, **kind), response(code, method="INFO", **which)
     return received(at_s, asked), sent(at_s + 0.001, answer), received(at_s + 0.5, asked), sent(at_s + 0.501, answer)
 
 
@@ -294,6 +294,23 @@ def test_nothing_can_be_said_of_an_info_that_the_end_of_the_call_overtook():
     silent = leg(*BEFORE_BYE, *sends(12.0, "1", cseq=7, code=None), bye)
     late = leg(*BEFORE_BYE, *sends(12.95, "1", cseq=7, code=481), bye)
     assert [d.when_over for seen in (silent, late) for d in seen.dtmf_untaken] == [True, True]
+
+
+@pytest.mark.parametrize(("code", "bye_s", "over"), [(481, 13.5, True), (415, 13.5, False), (481, 14.5, False)])
+def test_a_481_that_overtook_the_bye_of_who_hung_up_says_nothing_of_the_info(code, bye_s, over):
+    """Our stack answers a 481 with a BYE of its own."""
+    ours = sent(13.2, request("BYE", cseq=10, to_tag="t"))
+    theirs = received(bye_s, request("BYE", cseq=11, from_tag="t", to_tag="f"))
+    for byes in ((theirs,), (ours, theirs)):
+        seen = leg(*BEFORE_BYE, *sends(13.0, "1", cseq=7, code=code), *byes)
+        assert [untaken.when_over for untaken in seen.dtmf_untaken] == [over]
+
+
+def test_an_info_that_comes_by_several_ways_is_one_digit():
+    """The same number by another branch: no new request (RFC 3261 §12.2.2)."""
+    seen = leg(*BEFORE_BYE, *info(12.0, "1", code=415), *info(12.1, "1", branch="a"), *info(12.2, "1", branch="b"))
+    assert [digit.digit for digit in seen.dtmf_received] == ["1"]
+    assert seen.dtmf_refused == ""
 
 
 def test_a_flood_of_messages_is_cut():

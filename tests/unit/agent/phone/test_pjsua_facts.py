@@ -145,6 +145,16 @@ def test_a_digit_came_by_info_once_when_it_is_taken() -> None:
     assert {digit.method for digit in digits} == {DtmfMethod.INFO}
 
 
+def test_a_digit_that_came_by_two_ways_came_once() -> None:
+    """The same number by another branch: no new request (RFC 3261 §12.2.2)."""
+    other = request("INFO", cseq=3, to_tag="t", branch="other", **RELAYED)
+    _, digits = talk(
+        (1.0, False, info(3, **RELAYED)), (1.1, True, said(200, 3)),
+        (1.2, False, other), (1.3, True, response(200, method="INFO", cseq=3, branch="other")),
+    )  # fmt: skip
+    assert [digit.at_s for digit in digits] == [1.1]
+
+
 @pytest.mark.parametrize(
     "told",
     [

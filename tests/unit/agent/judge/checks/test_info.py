@@ -8,7 +8,8 @@ from agent.contract.call import SendDtmf
 from agent.contract.expect import ExpectDtmf
 from agent.contract.verdict import Check, Reason, Result, Role
 from agent.judge.run import CallVerdict
-from agent.phone.protocol import Event
+from agent.phone.protocol import Event, NotSent, Unparsed
+from agent.sip.text import parse_head
 from tests.unit.agent.judge.judging import note_of, said
 from tests.unit.agent.judge.wire import EXPECT, callee, caller, rtp, troubled, verdict
 from tests.unit.builders import change
@@ -169,3 +170,25 @@ def test_an_agents_trouble_with_media_takes_no_digit_by_info_away() -> None:
         *infos(CALLEE, "1"), *infos(CALLEE, "1", at_s=12.5, ours=True)
     )})  # fmt: skip
     assert (Check.DTMF, Reason.AGENT_OVERLOADED) in said(deaf.findings, CALLEE)
+
+
+def test_what_our_own_stack_could_not_read_or_send_there_is_not_the_suts_silence() -> None:
+    silent = infos(CALLER, "1", code=None)
+    unread = Unparsed(at_s=11.1, peer="p", local="l", protocol="UDP", text="SIP/2.0 200 OK\r\nFrom: <<<")
+    ack = parse_head(request("ACK", to_tag="t"))
+    astray = NotSent(at_s=10.2, peer="", head=ack, reason="192.0.2.9: why", target="192.0.2.9")
+    for own, event in ((silent, unread), (silent, astray), (infos(CALLER, "1", code=481), astray)):
+        seen = call(came="", back="", heard="", at_caller={"extra": (*own, event)})
+        assert (Check.INFO, Reason.NOT_MEASURED) in said(seen.findings, CALLER)
+    refused = call(came="", back="", heard="", at_caller={"extra": (*infos(CALLER, "1", code=415), unread)})
+    assert refused.reason is Reason.INFO_REFUSED
+
+
+def test_an_agents_trouble_makes_nobody_refuse_a_body() -> None:
+    """What came of another digit, or when the call was over, excuses it no more."""
+    bodies, late = infos(CALLER, "1", code=415), infos(CALLER, "2", at_s=13.9, code=None)
+    for other in (late, infos(CALLER, "2", at_s=11.5, code=503)):
+        ill = {"extra": (*bodies, *other), "health": troubled(loop_ms=900.0, over_ms=9000.0)}
+        assert (Check.INFO, Reason.INFO_REFUSED) in said(call(at_caller=ill).findings, CALLER)
+    lost = {"extra": infos(CALLER, "1", code=503), "health": troubled(loop_ms=900.0, over_ms=9000.0)}
+    assert (Check.INFO, Reason.AGENT_OVERLOADED) in said(call(at_caller=lost).findings, CALLER)
