@@ -37,7 +37,8 @@ class Refusal(Document, frozen=True, kw_only=True):
         int,
         about(
             "The final response, 400 to 699. Not 401, 407 (a callee has no realm), 487 (that is of a CANCEL), nor 400,"
-            " 406, 415, 420, 421, 488, 606: so does the agent's SIP stack by itself refuse what it cannot take.",
+            " 406, 415, 420, 421, 488, 606: so does the agent's SIP stack by itself refuse what it cannot take. Of a 503"
+            " a proxy makes a 500 (RFC 3261 §16.7).",
             example=603,
             ge=400,
             le=699,
@@ -46,7 +47,7 @@ class Refusal(Document, frozen=True, kw_only=True):
     headers: Annotated[
         tuple[Header, ...],
         about(
-            "Headers of it, beside which it has none of `callee.headers`.",
+            "Headers of it. Those of `callee.headers` that are on Responses it has where the callee has rung before.",
             example=[{"name": "Reason", "value": "Q.850;cause=21"}],
             max_length=MAX_SENT,
             schema={"x-kubernetes-list-type": "atomic"},

@@ -60,6 +60,11 @@ class PlannedCall:
         """From the answer to the caller's BYE, at the latest."""
         return self.group.hold_seconds * 1000
 
+    @property
+    def is_acted_unnamed(self) -> bool:
+        """The callee does the same in one that does not say which it is."""
+        return self.plan.acting_in(None) == self.group.callee.acting
+
     def expected(self, role: Role) -> ExpectLeg:
         """What that leg must have received."""
         return self.group.expect.caller if role is Role.CALLER else self.group.expect.callee
@@ -115,8 +120,7 @@ class CallLeg:
     @property
     def knew_its_media(self) -> bool:
         """Its agent could do as that asks: a callee knows its call by the INVITE, where calls differ."""
-        named = self.leg.role is Role.CALLER or self.leg.call_key is not None
-        return named or self.call.plan.usual_media(self.leg.role) is not None
+        return self._named or self.call.plan.usual_media(self.leg.role) is not None
 
     @property
     def steps(self) -> Steps:
@@ -126,9 +130,13 @@ class CallLeg:
     @property
     def knew_its_steps(self) -> bool:
         """Likewise of what it was to do."""
-        plan = self.call.plan
-        named = self.leg.role is Role.CALLER or self.leg.call_key is not None
-        return named or plan.acting_in(None) == self.call.group.callee.acting
+        is_usual = self.call.plan.usual_acting is not None
+        return self._named or is_usual or (self.leg.call_key is None and self.call.is_acted_unnamed)
+
+    @property
+    def _named(self) -> bool:
+        """It was known as what it is: not by another call's header, which some path copied."""
+        return self.leg.role is Role.CALLER or self.leg.call_key == self.call.key
 
     def failed_to(self, *steps: str) -> str | None:
         """Why its agent could not do one of these steps, whose time came; None: it could."""

@@ -11,7 +11,8 @@ from itertools import pairwise
 
 from agent.contract.observation import LegObservation
 from agent.contract.plan import identity_code
-from agent.judge.call_leg import CallId, PlannedCall, is_success
+from agent.judge.call_leg import CallId, CallLeg, PlannedCall, is_success
+from agent.judge.own_answer import as_due, only_rings
 from agent.judge.verdicts import PairedBy, Stray
 
 
@@ -240,8 +241,16 @@ def _answered(seen: CalleeLeg | Pair) -> bool:
     return seen.leg.final_code is not None and is_success(seen.leg.final_code)
 
 
+def _refused_as_due(call: PlannedCall, pair: Pair) -> bool:
+    callee = CallLeg(call=call, leg=pair.leg)
+    return as_due(callee) and not only_rings(callee)
+
+
 def _one_of(matching: _Matching, call: CallId, told: list[Pair]) -> Pair | None:
-    """The leg that counts where INVITEs of a call reached callees more than once (fork, retry): the answered one."""
+    """The leg that counts where INVITEs of a call reached callees more than once (fork, retry).
+
+    The answered one; else the one that was refused as it was to be, whatever another try came to.
+    """
     distinct = [pair for index, pair in enumerate(told) if pair not in told[:index]]
     answered = [pair for pair in distinct if _answered(pair)]
     if len(answered) > 1:
@@ -249,7 +258,7 @@ def _one_of(matching: _Matching, call: CallId, told: list[Pair]) -> Pair | None:
         matching.ambiguous[call] = f"the callee answered {len(answered)} INVITEs of this call"
         chosen = None
     else:
-        chosen = (answered or distinct)[0]
+        chosen = (answered or [pair for pair in distinct if _refused_as_due(matching.calls[call], pair)] or distinct)[0]
     for pair in distinct:
         if pair is not chosen:
             note = f"one of {len(distinct)} INVITEs of {call[1]} {call[2]}"

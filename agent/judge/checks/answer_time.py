@@ -46,7 +46,10 @@ def _attribute(ends: CallEnds, finding: Finding) -> Finding:
     """Our callee answers so long after its INVITE as it is to; what it took beyond that is its own doing."""
     if ends.caller is None or ends.callee is None or ends.callee.leg.progress.answered_ms is None:
         return finding
-    own_ms = max(0.0, ends.callee.leg.progress.answered_ms - (final_after_ms(ends.callee.steps) or 0))
+    due_ms = final_after_ms(ends.callee.steps)
+    if due_ms is None:
+        return finding  # how long it rings is the SUT's, or the caller's
+    own_ms = max(0.0, ends.callee.leg.progress.answered_ms - due_ms)
     bound_ms = float(ends.call.group.expect.answered_within_milliseconds or 0)
     return blamed_on_callee(finding, ends.caller.leg.progress.answered_ms, bound_ms, own_ms)
 

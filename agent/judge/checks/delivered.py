@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from agent.contract.observation import Side
 from agent.contract.steps import Steps, final_code, takes_calls
 from agent.contract.verdict import Check, Finding, Reason, Role
 from agent.judge.call_leg import CallLeg
@@ -67,16 +68,18 @@ def _refused_by_callee(ends: CallEnds, caller: CallLeg, callee: CallLeg) -> list
     if as_due(callee) and not caller.answered:
         return _sooner(ends, caller, callee)
     sent = _sent(callee)
-    if as_due(callee):
-        return [_elsewhere(ends, f"an INVITE to which it {sent}")]
     if only_rings(callee) and _never_cancelled(caller, callee):
-        return [_undelivered(ends, Reason.CANCEL_MISSING, "no CANCEL", _came(caller))]
-    ours = callee.leg.final_code != REQUEST_TERMINATED or slow_callee(callee) or stopped_unanswered(callee)
-    if ours:
-        error = callee.failed_to("Ring", "Answer")
+        return [_undelivered(ends, Reason.CANCEL_MISSING, _cancels(callee), _came(caller))]
+    error = callee.failed_to("Ring", "Answer")
+    if not as_due(callee) and (error or _otherwise(callee)):
         note = f"the callee agent {sent}, and was to do otherwise" + (f" ({error})" if error else "")
         return [_undelivered(ends, Reason.NOT_MEASURED, None, note)]
     return [_elsewhere(ends, f"an INVITE to which it {sent}")]
+
+
+def _otherwise(callee: CallLeg) -> bool:
+    """It did of itself what it was not to do, or not in time what it was to; a CANCEL is nothing of its own."""
+    return callee.leg.final_code != REQUEST_TERMINATED or slow_callee(callee) or stopped_unanswered(callee)
 
 
 def _sooner(ends: CallEnds, caller: CallLeg, callee: CallLeg) -> list[Finding]:
@@ -95,6 +98,11 @@ def _never_cancelled(caller: CallLeg, callee: CallLeg) -> bool:
     over_ms, rang_ms = waited_ms(caller), waited_ms(callee)
     told = callee.leg.told_to_stop or callee.leg.unparsed or not outlasted(callee)
     return not told and over_ms is not None and rang_ms is not None and rang_ms > over_ms + ENDED_LATER_MS
+
+
+def _cancels(callee: CallLeg) -> str:
+    came = callee.leg.ended_by is Side.REMOTE
+    return "a CANCEL of no INVITE that it has" if came else "no CANCEL"
 
 
 def _sent(callee: CallLeg) -> str:
@@ -145,6 +153,7 @@ RULE: Final = CheckRule(
     rows=(
         Row(
             reason=Reason.ANSWERED_ELSEWHERE,
+            excused_by=LATE,
             shared=False,
             meaning="the caller was answered, and not by our callee at this endpoint",
             seen="The caller got a 200, and our callee of this endpoint got no INVITE of this call, or had not "

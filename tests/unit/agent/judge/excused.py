@@ -11,7 +11,7 @@ from agent.contract.verdict import Check, Reason, Result
 from agent.judge.checks import RULES
 from agent.judge.checks.check import CheckRule, Row
 from agent.judge.overload import Excuse
-from tests.unit.agent.judge import registrar
+from tests.unit.agent.judge import behaving, registrar
 from tests.unit.agent.judge.test_reasons import NO_DIGITS, WIRE, both_streams
 from tests.unit.agent.judge.wire import Case, callee, caller, noise, verdict
 
@@ -40,6 +40,7 @@ CASES: Final[Mapping[Reason, Case]] = {
     Reason.UNREGISTER_FAILED: lambda: verdict(
         registrations=[registrar.registering(registrar.FIRST, (registrar.asked(200.0, 3, expires=0),))]
     ),
+    Reason.ANSWERED_ELSEWHERE: lambda: verdict(caller(bye_s=10.13), behaving.refusing(487), **behaving.BUSY),
     Reason.WRONG_AUDIO: lambda: verdict(caller(sound=noise()), callee(sound=noise()), **NO_DIGITS),
     Reason.DTMF_OTHER_METHOD: lambda: verdict(callee=callee(streams=both_streams(digits=()), tones="12")),
 }

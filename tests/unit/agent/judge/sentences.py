@@ -196,7 +196,7 @@ CASES: Final[dict[str, Case]] = {
     "a 487 before the caller gave up": lambda: behaving.given_up(behaving.rang(), behaving.refused(487)),
     "a callee that could not tell which call it was": lambda: verdict(
         behaving.refused(486),
-        behaving.refusing(486, named=False),
+        behaving.refusing(486, key=None),
         others=(call_group(name="other"),),
         **behaving.BUSY,
     ),

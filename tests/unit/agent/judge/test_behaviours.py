@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from agent.contract.call import Acting, Behaviour, Refusal
 from agent.contract.observation import WAS_OVER, Action
+from agent.contract.plan import call_key
 from agent.contract.steps import callee_steps, final_after_ms, final_code, takes_calls
 from agent.contract.verdict import Check, Reason, Result
 from agent.judge.verdicts import CallVerdict
@@ -23,8 +24,8 @@ from tests.unit.agent.judge.behaving import (
     ring_on,
 )
 from tests.unit.agent.judge.wire import callee, caller, silence, troubled, verdict
-from tests.unit.builders import call_group
-from tests.unit.sip_messages import message, response
+from tests.unit.builders import RUN_UID, call_group
+from tests.unit.sip_messages import message, request, response
 
 
 def said(came: CallVerdict) -> list[tuple[Check, Reason]]:
@@ -108,14 +109,25 @@ def test_a_callee_in_trouble_excuses_a_refusal_that_it_did_not_come_to() -> None
 
 def test_a_step_that_could_not_be_done_blames_nobody() -> None:
     failed = (Action(name="Answer", at_ms=None, error="no memory"),)
-    came = verdict(refused(486), refusing(487, actions=failed), **BUSY)
-    assert said(came) == [(Check.DELIVERED, Reason.REFUSED_ELSEWHERE)]  # the CANCEL was why, whatever the step said
-    assert verdict(refused(486), refusing(None, actions=failed), **BUSY).result is Result.INCONCLUSIVE
+    for code in (487, None):  # a step that fails as a CANCEL has come is no error
+        came = verdict(refused(486), refusing(code, actions=failed), **BUSY)
+        assert said(came) == [(Check.DELIVERED, Reason.NOT_MEASURED)]
     dumb = (Action(name="PlayBack", at_ms=None, error="no port"),)
     broken = caller(sound=silence())
     over = (Action(name="PlayBack", at_ms=None, error=WAS_OVER),)
     for actions, reason in ((dumb, Reason.NOT_MEASURED), ((), Reason.NO_AUDIO), (over, Reason.NO_AUDIO)):
         assert (Check.AUDIO, reason) in said(verdict(broken, callee(actions=actions)))
+
+
+def test_who_is_answered_elsewhere_as_our_callee_was_late_to_refuse_blames_nobody() -> None:
+    ill = troubled(loop_ms=900.0, over_ms=9000.0)
+    for own in (refusing(487, health=ill), refusing(486, health=ill)):
+        assert verdict(caller(bye_s=10.13), own, **BUSY).result is Result.INCONCLUSIVE
+
+
+def test_the_try_that_our_callee_refused_as_it_was_to_is_the_one_that_counts() -> None:
+    """A SUT that was refused SRTP by our stack asks again without."""
+    assert refused_by_callee(486, before=(refusing(488),)).findings == ()
 
 
 # only ringing
@@ -132,6 +144,22 @@ def test_a_callee_that_was_left_ringing_is_told_as_such() -> None:
         came = given_up(ring_on(code))
         assert said(came) == [(Check.DELIVERED, Reason.CANCEL_MISSING)]
         assert came.findings[0].note == "the caller got 487 Request Terminated after 3.0 s"
+
+
+def test_a_cancel_that_belongs_to_no_invite_cancels_nothing() -> None:
+    strays = [message(13.02, request("CANCEL", branch="other"), sent=False)]
+    strays.append(message(13.03, response(481, method="CANCEL", branch="other"), sent=True))
+    refused_then = message(16.0, response(603, phrase="Decline"), sent=True)
+    came = given_up(ring_on(extra=(*strays, refused_then)))
+    assert said(came) == [(Check.DELIVERED, Reason.CANCEL_MISSING)]
+    assert came.findings[0].observed == "a CANCEL of no INVITE that it has"
+
+
+def test_how_long_a_callee_that_only_rings_does_so_is_the_suts() -> None:
+    asked = {"group__expect__sip_code": 480, "group__expect__answered_within_milliseconds": 1000}
+    got = refused(None, extra=(message(13.0, response(480), sent=False),), ended_s=13.1)
+    came = given_up(rang(), got, **asked)
+    assert said(came) == [(Check.ANSWER_TIME, Reason.ANSWERED_LATE)]
 
 
 def test_a_callee_whose_own_end_came_too_soon_tells_nothing_of_the_cancel() -> None:
@@ -157,12 +185,29 @@ def test_a_487_before_the_caller_gave_up_is_not_what_was_asked() -> None:
 def test_a_callee_that_could_not_know_its_call_is_not_measured_whatever_came() -> None:
     others = (call_group(name="other"),)
     quiet = NOTHING | {"group__expect__sip_code": 486, "behaviour": Behaviour.BUSY}
-    for got, own in ((refused(486), refusing(486, named=False)), (caller(bye_s=10.13), callee(named=False))):
+    for got, own in ((refused(486), refusing(486, key=None)), (caller(bye_s=10.13), callee(key=None))):
         its = verdict(got, own, others=others, **quiet)
         assert its.result is Result.INCONCLUSIVE
         assert (Check.DELIVERED, Reason.NOT_MEASURED) in said(its)
         assert "X-Calltest-Call" in (its.findings[0].note or "")
-    assert verdict(refused(486), refusing(486, named=False), **quiet).findings == ()  # all calls are such
+    assert verdict(refused(486), refusing(486, key=None), **quiet).findings == ()  # all calls are such
+
+
+def test_another_calls_header_makes_a_callee_do_what_that_call_says() -> None:
+    """A path that copies headers; Call-ID and user tell whose leg it is."""
+    others = (call_group(name="other"),)
+    copied = callee(key=call_key(RUN_UID, 0, "other", 0), bye_s=10.13)
+    came = verdict(caller(bye_s=10.13), copied, others=others, **BUSY)
+    assert (came.result, came.reason) == (Result.INCONCLUSIVE, Reason.NOT_MEASURED)
+
+
+def test_a_leg_that_may_be_any_calls_may_be_of_a_callee_that_could_not_know_it() -> None:
+    others = (call_group(name="other"),)
+    somebodys = callee(key=None, sip_call_id="c9", sound=silence(), bye_s=10.13)
+    came = verdict(caller(bye_s=10.13), somebodys, others=others, **BUSY)
+    assert (came.result, came.reason) == (Result.INCONCLUSIVE, Reason.NOT_MEASURED)
+    usual = verdict(refused(404), somebodys, others=others, **NOTHING)
+    assert (Check.ANSWERED, Reason.SIP_CODE_MISMATCH) in said(usual)
 
 
 # steps

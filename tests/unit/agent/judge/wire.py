@@ -113,8 +113,9 @@ class End:
     """One end of the call: what crossed its wire, in the caller's order; the callee's is the mirror of it."""
 
     role: Role
-    named: bool = True
-    """Its INVITE has the header that says which call it is."""
+    key: str | None = KEY
+    """Which call its INVITE says it is."""
+    sip_call_id: str = "c1"
     offer: str | None = sdp(OURS)
     answer: str | None = sdp(RELAY)
     asks: str = ""
@@ -160,8 +161,8 @@ class End:
     def leg(self, its_plan: Plan | None = None) -> LegObservation:
         """As this end's agent observes it."""
         facts = LegFacts(
-            role=self.role, endpoint=0, call="pin", number=0, call_key=KEY if self.named else None,
-            sip_call_id="c1", started_at=1e9,
+            role=self.role, endpoint=0, call="pin", number=0, call_key=self.key, sip_call_id=self.sip_call_id,
+            started_at=1e9,
         )  # fmt: skip
         last_s = self.ended_s if self.ended_s is not None else self.bye_s + 0.05
         ended = CallEnded(
@@ -247,10 +248,12 @@ def verdict(
     callee_lost: bool = False,
     turned_away: Sequence[TurnedAway] = (),
     behaviour: Behaviour = Behaviour.PARROT,
+    before: tuple[End, ...] = (),
     others: tuple[Call, ...] = (),
     **plan_changes: Any,
 ) -> CallVerdict:
-    """What the call comes to. A leg None was not reported. `registration`: the caller's. `others`: calls beside it."""
+    """What the call comes to. A leg None was not reported. `registration`: the caller's. `before`: what the callee's
+    other INVITEs of it came to. `others`: calls beside it."""
     made: list[AgentReport] = []
     for role, end in ((Role.CALLER, caller), (Role.CALLEE, callee)):
         is_lost = _TROUBLES.get().get(role, HEALTHY) is None
@@ -263,7 +266,8 @@ def verdict(
         its_plan = change(its_plan, calls=(*its_plan.calls, *others))
         if role is Role.CALLER:
             its_plan = change(its_plan, account__registration=registration)
-        legs = () if end is None or is_lost else (end.leg(its_plan),)
+        seen = () if end is None or is_lost else (*(before if role is Role.CALLEE else ()), end)
+        legs = tuple(each.leg(its_plan) for each in seen)
         made.append(report(its_plan, *legs, **changes))
     return judge_run(made).calls[0]
 

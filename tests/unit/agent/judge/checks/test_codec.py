@@ -85,11 +85,11 @@ def test_a_callee_whose_stack_can_take_nothing_of_an_offer_says_so_unasked():
 def test_a_callee_that_could_not_know_its_call_is_not_judged_by_it():
     one = call_group(name="pin", callee__media=Media(codecs=(Codec.G722,)))
     calls = {"calls": (one, call_group(name="other"))}
-    unnamed = replace(REFUSED, named=False)
+    unnamed = replace(REFUSED, key=None)
     assert verdict(caller(code=488, ringing=False), unnamed, **calls).result is Result.INCONCLUSIVE
     asking = change(one, expect__callee=ExpectLeg(codec=Codec.G722))
     calls = {"calls": (asking, call_group(name="other"))}
-    assert (Role.CALLEE, Reason.NOT_MEASURED) in found(callee=callee(named=False), **calls)
+    assert (Role.CALLEE, Reason.NOT_MEASURED) in found(callee=callee(key=None), **calls)
 
 
 @pytest.mark.parametrize("code", [415, 488, 606])

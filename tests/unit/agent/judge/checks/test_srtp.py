@@ -29,7 +29,7 @@ from tests.unit.agent.judge.srtp_wire import (
     turned_away,
     unkeyed_caller,
 )
-from tests.unit.agent.judge.wire import OURS, RELAY, callee, caller, carrier, troubled, verdict
+from tests.unit.agent.judge.wire import KEY, OURS, RELAY, callee, caller, carrier, troubled, verdict
 from tests.unit.builders import call_group, change
 from tests.unit.sip_messages import message, response, sdp, with_sdp
 
@@ -117,19 +117,19 @@ def test_a_callee_that_is_to_have_srtp_and_is_offered_less_was_downgraded():
 
 def test_a_callee_whose_call_was_not_named_did_as_all_of_its_calls_or_is_not_judged():
     """The SUT strips X- headers: the agent took plain RTP, as its account has it."""
-    taken, refused = callee(offer=OSRTP, named=False), turned_away(named=False)
+    taken, refused = callee(offer=OSRTP, key=None), turned_away(key=None)
     alike = {"calls": (call_group(callee__media=media(), name="pin"),)}
     other = {"calls": (*alike["calls"], call_group(name="other"))}
     assert found(callee=taken, **alike) == [(Role.CALLEE, Reason.NOT_ENCRYPTED)]
     assert found(callee=taken, **other) == [(Role.CALLEE, Reason.NOT_MEASURED)]
-    assert found(callee=change_end(taken, named=True), **other) == [(Role.CALLEE, Reason.NOT_ENCRYPTED)]
-    assert found(callee=sdes_callee(named=False), **other) == [], "what is shown is shown"
+    assert found(callee=change_end(taken, key=KEY), **other) == [(Role.CALLEE, Reason.NOT_ENCRYPTED)]
+    assert found(callee=sdes_callee(key=None), **other) == [], "what is shown is shown"
     ends = (caller(code=488, ringing=False), refused)
     assert found(*ends, **alike) == [(Role.CALLEE, Reason.SRTP_DOWNGRADED)]
     call = verdict(*ends, **other)
     assert (call.result, call.reason) == (Result.INCONCLUSIVE, Reason.AGENT_ERROR)
     plain = call_group(callee__media=media(use=SrtpUse.DISABLED), name="pin")
-    kept_out = (sdes_caller(code=488, ringing=False), turned_away(offer=secure(RELAY), named=False))
+    kept_out = (sdes_caller(code=488, ringing=False), turned_away(offer=secure(RELAY), key=None))
     assert verdict(*kept_out, calls=(plain,)).reason is Reason.SRTP_REFUSED
     both = (plain, call_group(name="other", callee__media=media()))
     assert verdict(*kept_out, calls=both).reason is Reason.AGENT_ERROR
