@@ -37,8 +37,8 @@ class Refusal(Document, frozen=True, kw_only=True):
         int,
         about(
             "The final response, 400 to 699. Not 401, 407 (a callee has no realm), 487 (that is of a CANCEL), nor 400,"
-            " 406, 415, 420, 421, 488, 606: so does the agent's SIP stack by itself refuse what it cannot take. Of a 503"
-            " a proxy makes a 500 (RFC 3261 §16.7).",
+            " 406, 415, 420, 421, 488, 606: so does the agent's SIP stack by itself refuse what it cannot take. Of a"
+            " 503 a proxy makes a 500 (RFC 3261 §16.7).",
             example=603,
             ge=400,
             le=699,

@@ -272,7 +272,7 @@ class Expect(Document, frozen=True, kw_only=True):
             int,
             about(
                 "The final response must come so soon after the first INVITE, challenges and redirects included. A"
-                " callee of ours answers 100 ms after its INVITE.",
+                " callee of ours answers 100 ms after its INVITE, or as its behaviour and answerAfterMilliseconds say.",
                 example=5000,
                 ge=1,
                 le=180_000,

@@ -74,7 +74,8 @@ class UntakenDigit(Document, frozen=True, kw_only=True, omit_defaults=True):
     times: int = 1
     """How often the last try crossed."""
     when_over: bool = False
-    """It was refused after the first BYE, or sent less than 2 s before it: nothing can be said of an answer."""
+    """It was refused after the first BYE, or by a 408 or 481 just before the other side's, or, not answered, sent less
+    than 2 s before it: nothing can be said of an answer."""
 
 
 class Trouble(Document, frozen=True, kw_only=True, omit_defaults=True):

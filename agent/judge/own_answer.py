@@ -12,6 +12,10 @@ SLOW_CALLEE_MS: Final = 5000.0
 """Our callee answers when it is to. One that took so much longer was what was slow."""
 
 
+UNANSWERED: Final = "had not answered when the caller's call was over"
+"""Of a call that outlasted the caller's: the code with which its agent ended it tells nothing."""
+
+
 def due_code(callee: CallLeg) -> int:
     """The final response that it is to give; where it only rings, the one to the CANCEL that ends that."""
     return final_code(callee.steps) or REQUEST_TERMINATED
@@ -28,20 +32,24 @@ def only_rings(callee: CallLeg) -> bool:
 
 
 def refused_by_agent(callee: CallLeg) -> bool:
-    """It refused with a code that neither its steps nor anything on the path asked for.
-
-    One that only rings is ended with whatever code when its time is over: that says that nobody cancelled it.
-    """
+    """It refused with a code that neither its steps nor anything on the path asked for."""
     code = callee.leg.final_code
     if code is None or code < 300 or as_due(callee) or code in PATH_CODES or code == REQUEST_TERMINATED:
         return False
-    return not (only_rings(callee) and outlasted(callee))
+    return not outlasted(callee)
+
+
+def could_not(callee: CallLeg) -> str | None:
+    """Why it did not ring or answer as it was to: then the SUT may have gone on to somebody else."""
+    return callee.failed_to("Ring", "Answer")
 
 
 def outlasted(callee: CallLeg) -> bool:
-    """It was this agent that ended a call which had not been answered, as its time was over."""
+    """Its agent ended it, with whatever code, before an answer was due: its caller had gone, and nobody cancelled."""
     done = {action.name for action in callee.leg.actions if action.error is None}
-    return "HangUp" in done and "Answer" not in done
+    due_ms, rang_ms = final_after_ms(callee.steps), waited_ms(callee)
+    undue = due_ms is None or (rang_ms is not None and rang_ms < due_ms)
+    return undue and "HangUp" in done and "Answer" not in done and not callee.leg.told_to_stop
 
 
 def waited_ms(leg: CallLeg) -> float | None:

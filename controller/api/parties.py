@@ -138,8 +138,8 @@ class Callee(Acting, frozen=True, kw_only=True):
     headers: Annotated[
         tuple[CalleeHeader, ...],
         about(
-            "Headers that the callee sends, in all calls that it takes and as it registers. A call that it refuses gets"
-            " none.",
+            "Headers that the callee sends, in all calls that it takes and as it registers. A call that it refuses at"
+            " once gets none.",
             example=[{"name": "X-Answered-By", "value": "calltest"}],
             max_length=MAX_SENT,
             schema={"x-kubernetes-list-type": "atomic"},

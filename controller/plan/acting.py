@@ -15,6 +15,9 @@ from controller.plan.cause import PlanningError
 NOT_OURS: Final = PATH_CODES | CHALLENGES.keys() | {REQUEST_TERMINATED}
 """Refusals that our callee does not make at will: from who made them nobody could tell why."""
 
+ROUND_TRIPS_MS: Final = 500
+"""What an answer takes to its caller, who gives up else."""
+
 
 def acting_in(callee: Callee, call: Call) -> Acting:
     """What the call says, and for the rest the party; what does not belong to the word that stands is left out."""
@@ -80,9 +83,10 @@ def _check_outcome(callee: Callee, call: Call, field: str) -> None:
         fault = f"is 487, of a caller that gives up, and {where}.behaviour is {behaviour}, not RingOnly"
         raise _invalid(f"{field}.expect.sipCode", fault)
     after_ms, limit_ms = final_after_ms(steps) or 0, 1000 * call.answer_timeout_seconds
-    if after_ms >= limit_ms:
+    if after_ms > limit_ms - ROUND_TRIPS_MS:
         where = f"{field}.callee" if call.callee.answer_after_milliseconds is not None else "callee"
-        fault = f"{after_ms} is not before {field}.answerTimeoutSeconds, {call.answer_timeout_seconds}"
+        bound = f"{field}.answerTimeoutSeconds, {call.answer_timeout_seconds}"
+        fault = f"{after_ms} is not {ROUND_TRIPS_MS} ms before {bound}"
         raise _invalid(f"{where}.answerAfterMilliseconds", fault)
 
 

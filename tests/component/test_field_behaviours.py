@@ -118,13 +118,6 @@ class Forgetful(Proxying):
         self.respond(call.invite, "487 Request Terminated", call.peer, tag=call.tag)
 
 
-class Deaf(Proxying):
-    """Answers a CANCEL, and does nothing about it."""
-
-    def on_cancel(self, request: Message, peer: Address) -> None:
-        self.respond(request, "200 OK", peer)
-
-
 class Impatient(Proxying):
     """Gives up by itself, sooner than the caller does."""
 

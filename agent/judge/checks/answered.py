@@ -11,7 +11,17 @@ from agent.judge.checks.redirected import came_to
 from agent.judge.ends import CallEnds, Gone
 from agent.judge.findings import inconclusive, noted
 from agent.judge.keys import against_the_test
-from agent.judge.own_answer import REQUEST_TERMINATED, as_due, only_rings, refused_by_agent, slow_callee, waited_ms
+from agent.judge.own_answer import (
+    REQUEST_TERMINATED,
+    UNANSWERED,
+    as_due,
+    could_not,
+    only_rings,
+    outlasted,
+    refused_by_agent,
+    slow_callee,
+    waited_ms,
+)
 from agent.judge.refusals import PATH_CODES, changed_on_the_way
 from agent.judge.words import beyond_us, challenged, joined, listed, often, refused, seconds, spoken, unread
 
@@ -191,14 +201,15 @@ def _reached(ends: CallEnds, callee: CallLeg, finding: Finding) -> Finding:
         return _refused(ends, callee, finding)
     if own_doing := _own_doing(callee):
         return inconclusive(finding, Reason.AGENT_ERROR, own_doing)
-    return noted(finding, f"the INVITE reached the callee, which answered {spoken(code or 0, callee.leg.final_phrase)}")
+    did = UNANSWERED if outlasted(callee) else f"answered {spoken(code or 0, callee.leg.final_phrase)}"
+    return noted(finding, f"the INVITE reached the callee, which {did}")
 
 
 def _own_doing(callee: CallLeg) -> str | None:
     """What our own agent did of itself, rather than what its steps are, or 487 to a CANCEL; None where it did that."""
     if refused_by_agent(callee):
         return _itself(callee)
-    if error := callee.failed_to("Ring", "Answer"):
+    if error := could_not(callee):
         return f"the callee agent could not do its part: {error}"
     if callee.leg.final_code is None:
         return own_words(callee, "the callee agent had the INVITE, and ended the call before it answered")

@@ -13,7 +13,9 @@ from agent.judge.checks.run import lost
 from agent.judge.ends import ENDED_LATER_MS, CallEnds
 from agent.judge.own_answer import (
     REQUEST_TERMINATED,
+    UNANSWERED,
     as_due,
+    could_not,
     only_rings,
     outlasted,
     refused_by_agent,
@@ -57,28 +59,32 @@ def _not_at_callee(ends: CallEnds) -> list[Finding]:
 
 
 def _answered_by_callee(ends: CallEnds, callee: CallLeg) -> list[Finding]:
-    trouble = callee.trouble(LATE_OR_DROPPED, media=False)
+    trouble = callee.trouble(LATE_OR_DROPPED, media=False) or could_not(callee)
     if callee.answered or refused_by_agent(callee) or slow_callee(callee) or trouble is not None:
         return []  # where it did not answer, its own finding says so: our doing
-    return [_elsewhere(ends, f"an INVITE to which it {_sent(callee)}")]
+    return [_elsewhere(ends, _invite(callee))]
 
 
 def _refused_by_callee(ends: CallEnds, caller: CallLeg, callee: CallLeg) -> list[Finding]:
     """It gave the refusal that is its own; one that only rings was told that this is over."""
     if as_due(callee) and not caller.answered:
         return _sooner(ends, caller, callee)
-    sent = _sent(callee)
     if only_rings(callee) and _never_cancelled(caller, callee):
         return [_undelivered(ends, Reason.CANCEL_MISSING, _cancels(callee), _came(caller))]
-    error = callee.failed_to("Ring", "Answer")
+    error = could_not(callee)
     if not as_due(callee) and (error or _otherwise(callee)):
-        note = f"the callee agent {sent}, and was to do otherwise" + (f" ({error})" if error else "")
+        note = f"the callee agent {_sent(callee)}, and was to do otherwise" + (f" ({error})" if error else "")
         return [_undelivered(ends, Reason.NOT_MEASURED, None, note)]
-    return [_elsewhere(ends, f"an INVITE to which it {sent}")]
+    return [_elsewhere(ends, _invite(callee))]
 
 
 def _otherwise(callee: CallLeg) -> bool:
-    """It did of itself what it was not to do, or not in time what it was to; a CANCEL is nothing of its own."""
+    """It did of itself what it was not to do, or not in time what it was to; a CANCEL is nothing of its own.
+
+    Nor is it that it was left alone before its answer was due.
+    """
+    if outlasted(callee):
+        return only_rings(callee)  # its agent ended that too soon to tell
     return callee.leg.final_code != REQUEST_TERMINATED or slow_callee(callee) or stopped_unanswered(callee)
 
 
@@ -90,19 +96,25 @@ def _sooner(ends: CallEnds, caller: CallLeg, callee: CallLeg) -> list[Finding]:
     got_ms, gave_ms = waited_ms(caller), waited_ms(callee)
     if only_rings(callee) or got_ms is None or gave_ms is None or gave_ms <= got_ms + SOONER_MS:
         return []
-    return [_elsewhere(ends, f"an INVITE to which it {_sent(callee)} after {seconds(gave_ms)}")]
+    return [_elsewhere(ends, f"{_invite(callee)} after {seconds(gave_ms)}")]
 
 
 def _never_cancelled(caller: CallLeg, callee: CallLeg) -> bool:
     """It rang on until well after the caller's call was over, and its agent ended that."""
     over_ms, rang_ms = waited_ms(caller), waited_ms(callee)
-    told = callee.leg.told_to_stop or callee.leg.unparsed or not outlasted(callee)
+    told = callee.leg.unparsed or not outlasted(callee)
     return not told and over_ms is not None and rang_ms is not None and rang_ms > over_ms + ENDED_LATER_MS
 
 
 def _cancels(callee: CallLeg) -> str:
     came = callee.leg.ended_by is Side.REMOTE
     return "a CANCEL of no INVITE that it has" if came else "no CANCEL"
+
+
+def _invite(callee: CallLeg) -> str:
+    """What it got, and made of it."""
+    left = outlasted(callee) and not only_rings(callee)
+    return f"an INVITE that it {UNANSWERED}" if left else f"an INVITE to which it {_sent(callee)}"
 
 
 def _sent(callee: CallLeg) -> str:
@@ -171,7 +183,7 @@ RULE: Final = CheckRule(
             meaning="the refusal that is expected came, and not from our callee, which was to refuse the call",
             seen="The callee's behaviour is Busy, Refuse or RingOnly, the caller got a code that `expect.sipCode` "
             "takes, and our callee of this endpoint got no INVITE of this call, or it was cancelled before the callee "
-            "had refused it, or the callee refused it only after the caller had that code.",
+            "had refused it, or the callee refused it, or was to, only after the caller had that code.",
             usually="The SUT itself refuses: a limit of calls, a policy, a callee that it does not know or holds for "
             "busy; or it gives up before the callee has answered.",
             look="Whether the SUT sent the INVITE on; its Server or To tag in the refusal; its timers.",
@@ -182,7 +194,8 @@ RULE: Final = CheckRule(
             shared=False,
             meaning="the caller's call was over, and our callee, which only rings, was not told so",
             seen="The callee's behaviour is RingOnly; the caller gave up with a CANCEL, or got a final response, and "
-            "no CANCEL came to the callee, which rang on until its agent ended that (RFC 3261 §9.1, §16.7, §16.10).",
+            "no CANCEL of its INVITE came to the callee, which rang on until its agent ended that (RFC 3261 §9.1, "
+            "§16.7, §16.10).",
             usually="A B2BUA that answers the CANCEL and forgets its other side, a CANCEL that goes elsewhere than its "
             "INVITE went, or a timer of the SUT's that leaves the far end ringing.",
             look="What the SUT sent to the callee after the CANCEL, or after its timer: same Request-URI, branch and "

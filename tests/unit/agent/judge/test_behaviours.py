@@ -23,7 +23,7 @@ from tests.unit.agent.judge.behaving import (
     refusing,
     ring_on,
 )
-from tests.unit.agent.judge.wire import callee, caller, silence, troubled, verdict
+from tests.unit.agent.judge.wire import End, callee, caller, silence, troubled, verdict
 from tests.unit.builders import RUN_UID, call_group
 from tests.unit.sip_messages import message, request, response
 
@@ -112,6 +112,8 @@ def test_a_step_that_could_not_be_done_blames_nobody() -> None:
     for code in (487, None):  # a step that fails as a CANCEL has come is no error
         came = verdict(refused(486), refusing(code, actions=failed), **BUSY)
         assert said(came) == [(Check.DELIVERED, Reason.NOT_MEASURED)]
+    unanswered = callee(code=487, bye_sent=None, ended_s=12.0, actions=failed)
+    assert verdict(caller(bye_s=10.13), unanswered, **NOTHING).result is Result.INCONCLUSIVE
     dumb = (Action(name="PlayBack", at_ms=None, error="no port"),)
     broken = caller(sound=silence())
     over = (Action(name="PlayBack", at_ms=None, error=WAS_OVER),)
@@ -128,6 +130,23 @@ def test_who_is_answered_elsewhere_as_our_callee_was_late_to_refuse_blames_nobod
 def test_the_try_that_our_callee_refused_as_it_was_to_is_the_one_that_counts() -> None:
     """A SUT that was refused SRTP by our stack asks again without."""
     assert refused_by_callee(486, before=(refusing(488),)).findings == ()
+
+
+def left_alone() -> End:
+    """Our callee, which rang for 6 s of the 9 after which it was to answer, when its agent ended that."""
+    final = message(16.0, response(480, phrase="Temporarily Unavailable"), sent=True)
+    return refusing(None, ringing=True, extra=(final,), actions=RANG_ON, ended_s=16.1)
+
+
+def test_who_had_not_answered_yet_when_the_caller_had_its_code_did_not_give_it() -> None:
+    late = BUSY | {"group__callee__answer_after_milliseconds": 9000}
+    own = left_alone()
+    assert said(verdict(refused(486), own, **late)) == [(Check.DELIVERED, Reason.REFUSED_ELSEWHERE)]
+    assert said(verdict(refused(404), own, **late)) == [(Check.ANSWERED, Reason.SIP_CODE_MISMATCH)]
+    takes = NOTHING | {"group__callee__answer_after_milliseconds": 9000}
+    assert (Check.DELIVERED, Reason.ANSWERED_ELSEWHERE) in said(verdict(caller(), own, **takes))
+    due = BUSY | {"group__callee__answer_after_milliseconds": 5000}  # it did not do what it was to
+    assert verdict(refused(486), own, **due).result is Result.INCONCLUSIVE
 
 
 # only ringing

@@ -68,8 +68,8 @@ def test_what_fits_together_is_accepted(changes):
             "calls[0].callee.answerAfterMilliseconds: means nothing",
         ),
         (
-            {"callee.answerAfterMilliseconds": 30_000, "calls.0.answerTimeoutSeconds": 30},
-            "callee.answerAfterMilliseconds: 30000 is not before calls[0].answerTimeoutSeconds, 30",
+            {"callee.answerAfterMilliseconds": 29_600, "calls.0.answerTimeoutSeconds": 30},
+            "callee.answerAfterMilliseconds: 29600 is not 500 ms before calls[0].answerTimeoutSeconds, 30",
         ),
         (
             {CALL: {"answerAfterMilliseconds": 31_000}, "calls.0.answerTimeoutSeconds": 30},
