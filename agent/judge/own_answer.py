@@ -10,8 +10,6 @@ REQUEST_TERMINATED: Final = 487
 """The response that a CANCEL brings about (RFC 3261 §9.2): it tells who gave up, not what the call came to."""
 SLOW_CALLEE_MS: Final = 5000.0
 """Our callee answers when it is to. One that took so much longer was what was slow."""
-
-
 UNANSWERED: Final = "had not answered when the caller's call was over"
 """Of a call that outlasted the caller's: the code with which its agent ended it tells nothing."""
 

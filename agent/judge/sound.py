@@ -169,7 +169,8 @@ def digits_ms(leg: CallLeg) -> float:
 
 
 def _in_the_audio(leg: CallLeg, digits: Sequence[Digit]) -> list[Digit]:
-    """Those that are sent in the place of audio: an INFO is not, unless the SUT made it of an event."""
-    planned = leg.call.group.caller.dtmf
-    converted = digits is leg.leg.dtmf_received and planned is not None and planned.by is DtmfMethod.RFC4733
-    return [digit for digit in digits if converted or digit.method is DtmfMethod.RFC4733]
+    """Those that took the place of audio: an INFO did where the SUT made it of an event, or may have made one of it."""
+    planned, asked = leg.call.group.caller.dtmf, leg.call.group.expect.callee.dtmf
+    stays = leg.leg.role is Role.CALLEE or (asked is not None and asked.by is DtmfMethod.INFO)
+    converts = planned is not None and not (planned.by is DtmfMethod.INFO and stays)
+    return [digit for digit in digits if converts or digit.method is DtmfMethod.RFC4733]

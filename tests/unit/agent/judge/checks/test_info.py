@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from agent.contract.call import SendDtmf
@@ -11,9 +12,10 @@ from agent.judge.run import CallVerdict
 from agent.phone.protocol import Event, NotSent, Unparsed
 from agent.sip.text import parse_head
 from tests.unit.agent.judge.judging import note_of, said
-from tests.unit.agent.judge.wire import EXPECT, callee, caller, rtp, troubled, verdict
+from tests.unit.agent.judge.wire import EXPECT, SIGNAL, callee, caller, rtp, silence, troubled, verdict
 from tests.unit.builders import change
 from tests.unit.sip_messages import message, request, response
+from tests.unit.taps import tap_digit
 
 CALLER, CALLEE = Role.CALLER, Role.CALLEE
 QUIET = (rtp(digits=()), rtp(sent=True, digits=()))
@@ -170,6 +172,27 @@ def test_an_agents_trouble_with_media_takes_no_digit_by_info_away() -> None:
         *infos(CALLEE, "1"), *infos(CALLEE, "1", at_s=12.5, ours=True)
     )})  # fmt: skip
     assert (Check.DTMF, Reason.AGENT_OVERLOADED) in said(deaf.findings, CALLEE)
+
+
+@pytest.mark.parametrize(
+    ("asked", "passes"),
+    [(ExpectDtmf(digits="12345678"), True), (None, True), (ExpectDtmf(digits="12345678", method="INFO"), False)],
+)
+def test_the_holes_that_infos_make_which_became_events_take_from_the_time_that_audio_is_due_in(
+    asked: ExpectDtmf | None,
+    passes: bool,  # noqa: FBT001
+) -> None:
+    """A parrot plays the caller's audio back with what a system cut out of it."""
+    digits = tuple(tap_digit(str(place + 1), 10.6 + 0.2 * place) for place in range(8))
+    own = {"group__caller__dtmf": SendDtmf(digits="12345678", method="INFO", tone_milliseconds=100)}
+    expects = {"group__expect__callee": change(EXPECT, dtmf=asked), "group__expect__caller": change(EXPECT, dtmf=None)}
+    holes = np.concatenate([SIGNAL[: 3 * 3840], silence(4.0 - 3 * 0.48)])
+    seen = verdict(
+        caller(extra=infos(CALLER, "12345678", at_s=10.6), sound=holes, streams=QUIET),
+        callee(streams=(rtp(digits=digits), rtp(sent=True, digits=digits))),
+        **own | expects,
+    )
+    assert (Check.AUDIO not in {found.check for found in seen.findings if found.leg is CALLER}) is passes
 
 
 def test_what_our_own_stack_could_not_read_or_send_there_is_not_the_suts_silence() -> None:
