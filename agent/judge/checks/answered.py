@@ -47,7 +47,7 @@ def _caller_answered(leg: CallLeg) -> list[Finding]:
     if leg.leg.callee_shared or not leg.call.group.expect.takes(code):
         return [_other_code(leg, observed)]
     if code == leg.call.group.expect.sip_code == REQUEST_TERMINATED:
-        return [_found(leg, Reason.SIP_CODE_MISMATCH, f"{observed} before it gave up", within=" to its CANCEL")]
+        return [_found(leg, Reason.SIP_CODE_MISMATCH, f"{observed} without a CANCEL", within=" to its CANCEL")]
     if answered_ms is None:
         return [_found(leg, Reason.NOT_MEASURED, observed, "when that response came was not measured")]
     if answered_ms > _limit_ms(leg):

@@ -12,7 +12,7 @@ from agent.judge.run import CallVerdict
 from agent.phone.protocol import Event, NotSent, Unparsed
 from agent.sip.text import parse_head
 from tests.unit.agent.judge.judging import note_of, said
-from tests.unit.agent.judge.wire import EXPECT, SIGNAL, callee, caller, rtp, silence, troubled, verdict
+from tests.unit.agent.judge.wire import EXPECT, SIGNAL, callee, caller, carrier, rtp, silence, troubled, verdict
 from tests.unit.builders import change
 from tests.unit.sip_messages import message, request, response
 from tests.unit.taps import tap_digit
@@ -205,6 +205,14 @@ def test_what_our_own_stack_could_not_read_or_send_there_is_not_the_suts_silence
         assert (Check.INFO, Reason.NOT_MEASURED) in said(seen.findings, CALLER)
     refused = call(came="", back="", heard="", at_caller={"extra": (*infos(CALLER, "1", code=415), unread)})
     assert refused.reason is Reason.INFO_REFUSED
+
+
+def test_an_info_that_crossed_the_end_of_its_connection_was_read_by_nobody_perhaps() -> None:
+    sent = {"extra": infos(CALLER, "1", code=None)}
+    for closed_s, reason in ((11.03, Reason.NOT_MEASURED), (12.0, Reason.INFO_UNANSWERED)):
+        ended = carrier(opened_s=9.9, up_s=9.99, closed_s=closed_s, status=70_016)
+        seen = call(came="", back="", heard="", at_caller={**sent, "carriers": (ended,)})
+        assert (Check.INFO, reason) in said(seen.findings, CALLER)
 
 
 def test_an_agents_trouble_makes_nobody_refuse_a_body() -> None:
