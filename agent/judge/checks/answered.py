@@ -30,6 +30,7 @@ TIMER_B_MS: Final = 32_000.0
 WAIT_TOLERANCE_MS: Final = 500.0
 """A wait this much shorter still counts as the whole: our timer starts before the INVITE is on the wire."""
 RINGING: Final = 180
+MADE_500: Final = "of a 503 a proxy makes a 500 (RFC 3261 §16.7)"
 
 
 def answered(leg: CallLeg) -> list[Finding]:
@@ -202,7 +203,9 @@ def _reached(ends: CallEnds, callee: CallLeg, finding: Finding) -> Finding:
     if own_doing := _own_doing(callee):
         return inconclusive(finding, Reason.AGENT_ERROR, own_doing)
     did = UNANSWERED if outlasted(callee) else f"answered {spoken(code or 0, callee.leg.final_phrase)}"
-    return noted(finding, f"the INVITE reached the callee, which {did}")
+    told = noted(finding, f"the INVITE reached the callee, which {did}")
+    got = None if ends.caller is None else ends.caller.leg.final_code
+    return noted(told, MADE_500) if (code, got) == (503, 500) else told
 
 
 def _own_doing(callee: CallLeg) -> str | None:

@@ -9,6 +9,7 @@ from agent.contract.observation import WAS_OVER, Action
 from agent.contract.plan import call_key
 from agent.contract.steps import callee_steps, final_after_ms, final_code, takes_calls
 from agent.contract.verdict import Check, Reason, Result
+from agent.judge.checks.answered import MADE_500
 from agent.judge.verdicts import CallVerdict
 from tests.unit.agent.judge.behaving import (
     BUSY,
@@ -42,6 +43,9 @@ def test_another_refusal_than_our_callees_is_told_with_what_that_sent() -> None:
     came = refused_by_callee(486, got=503)
     assert said(came) == [(Check.ANSWERED, Reason.SIP_CODE_MISMATCH)]
     assert came.findings[0].note == "the INVITE reached the callee, which answered 486 Busy Here"
+    no_gateway = DECLINES | {"group__callee__refuse": Refusal(code=503), "group__expect__sip_code": 503}
+    by_the_book = verdict(refused(500), refusing(503), **no_gateway)
+    assert (by_the_book.findings[0].note or "").endswith("503 Service Unavailable; " + MADE_500)
     nobody = verdict(refused(404), None, **BUSY)
     assert said(nobody) == [(Check.ANSWERED, Reason.SIP_CODE_MISMATCH)]
     assert nobody.findings[0].note == "no INVITE reached the callee"
