@@ -208,8 +208,9 @@ def _enough(leg: CallLeg, heard: Heard, seen: Signal, due: list[Span]) -> list[F
 def _attribute(ends: CallEnds, finding: Finding) -> Finding | None:
     if finding.reason in (Reason.NO_AUDIO, Reason.WRONG_AUDIO) and _was_all_due(ends, finding):
         return None
-    if finding.expected == tone.asked(ends.call.expected(finding.leg)):
-        finding = tone.attribute(ends, finding)
+    expect = ends.call.expected(finding.leg)
+    if expect.tone_hertz is not None and finding.expected == tone.asked(expect):
+        finding = tone.attribute(ends, finding, expect.tone_hertz)
     if finding.reason is Reason.NO_AUDIO:
         return _no_audio(ends, finding)
     return _echo(ends, finding) if finding.reason is Reason.WRONG_AUDIO else finding

@@ -141,13 +141,9 @@ def _broken_ms(heard: Heard, gaps: Sequence[Gap]) -> float:
 # As both ends have it
 
 
-def attribute(ends: CallEnds, finding: Finding) -> Finding:
+def attribute(ends: CallEnds, finding: Finding, wanted: int) -> Finding:
     """Silence or another sound in its place: what the other end's codec makes of it, or what it sent."""
-    peer, receiver = ends.leg(peer_of(finding.leg)), ends.leg(finding.leg)
-    wanted = None if receiver is None else receiver.expect.tone_hertz
-    if wanted is None or receiver is None:
-        return finding
-    codecs = {name for end in (peer, receiver) if end for name in _codecs(end)}
+    codecs = {name for end in (ends.leg(peer_of(finding.leg)), ends.leg(finding.leg)) if end for name in _codecs(end)}
     if (weak := _uncarried(codecs, wanted)) is not None:
         return inconclusive(finding, Reason.NOT_MEASURED, f"{weak}: codecs of this leg and of the other")
     return _echo(ends, attribute_missing(ends, finding), wanted) if _is_played(ends, wanted) else finding

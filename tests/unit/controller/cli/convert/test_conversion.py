@@ -372,6 +372,11 @@ def test_the_last_codec_that_is_added_is_the_first(options: str, codecs: list[st
         assert found == codecs
 
 
+def test_silence_that_pjsua_would_send_less_of_is_told_of() -> None:
+    assert "sends less of it" in told(made(f"{ECHO} {TO}"), "--no-vad")[0][1]
+    assert not any("sends less of it" in why for _, why in told(made(f"{ECHO} --no-vad {TO}"), "--no-vad"))
+
+
 def test_codecs_that_calltest_lacks_are_named() -> None:
     text = f"{ECHO} --dis-codec * --add-codec PCMU --add-codec iLBC --add-codec speex/16000 {TO}"
     assert [fate for fate, _ in told(made(text), "--add-codec")] == [Fate.MAPPED, Fate.DROPPED, Fate.DROPPED]
