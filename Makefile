@@ -14,7 +14,7 @@ check: ## linters, types, unit and component tests; no cluster (15 / 8 min)
 coverage: ## 100 % branch coverage of the pure modules, by the unit tests (5 min; not a part of check)
 	@dev/uv run --no-sync pytest -q -n 2 tests/unit --cov --cov-report=term
 
-test: ## set-up, check, and the end-to-end tests on a real cluster (75 / 60 min, 10 GB; root or sudo)
+test: ## set-up, check, and the end-to-end tests on a real cluster (80 / 65 min, 10 GB; root or sudo)
 	@dev/steps test
 
 test-long: ## what takes long, and the tables: a hostile peer, mutated captures, the benches (2 h; not a part of test)
