@@ -264,9 +264,9 @@ class Heard(Document, frozen=True, kw_only=True, omit_defaults=True):
     pieces_ms: float = 0.0
     """Of the call's own signal in pieces, where not one frame of it came whole. What it is is not certain then: of
     another call's signal about a tenth is such a piece too, by chance."""
-    tones: tuple[Tone, ...] = ()
+    tones: tuple[Tone, ...] | None = None
     """Single tones beside the known signals, the longest first: sound of one frequency at a time. What else was heard
-    is the rest of `active_ms`."""
+    is the rest of `active_ms`. None: no test asks for one, and nobody looked."""
     tones_left_out: int = 0
     """Of other frequencies, and shorter."""
 

@@ -239,6 +239,11 @@ def asked_of(calls: Iterable[Call], role: Role) -> tuple[ExpectMessage, ...]:
     return tuple(dict.fromkeys(expected for leg in legs for expected in leg.messages))
 
 
+def asks_tone(calls: Iterable[Call]) -> bool:
+    """Some leg must hear one; what the other end heard then tells which way is broken."""
+    return any(leg.tone_hertz is not None for call in calls for leg in (call.expect.caller, call.expect.callee))
+
+
 def for_endpoint(uri: str, endpoint: int) -> str:
     """The URI at one endpoint: `{endpoint}` replaced by its index."""
     return uri.replace("{endpoint}", str(endpoint))

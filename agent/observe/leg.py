@@ -16,7 +16,7 @@ from agent.observe.media import Media, media, sent_ratio
 from agent.observe.messages import Asked, looked_at, not_on_the_wire
 from agent.observe.sections import MAX_CODECS, Agreed, Agreement, agree
 from agent.observe.signalling import LegWire, kept_messages, ms, read_leg
-from agent.observe.sound import Codes, Sound, listen
+from agent.observe.sound import Sought, Sound, listen
 from agent.phone.protocol import (
     CallEnded,
     DigitEnded,
@@ -79,21 +79,21 @@ def observe_leg(
     own_reason: str | None,
     health: Health,
     tracks: Mapping[str, Samples] | None = None,
-    codes: Codes | None = None,
+    sought: Sought | None = None,
     carriers: Sequence[TapConnection] = (),
     asked: Asked | None = None,
 ) -> LegObservation:
     """One leg, from all its events in order.
 
     `own_reason`: why the agent itself ended the call or could not place it; it stands before the stack's words.
-    `tracks`, `codes`: as of `listen`. `carriers`: the connections of its messages. `asked`: what these are looked at
+    `tracks`, `sought`: as of `listen`. `carriers`: the connections of its messages. `asked`: what these are looked at
     for. `health` gets what media tells.
     """
     wire = read_leg(events, outgoing=facts.role is Role.CALLER, branch=facts.branch)
     ended = next((event for event in reversed(events) if isinstance(event, CallEnded)), None)
     messages = [event for event in events if isinstance(event, MessageSeen)]
     agreement = agree(messages, wire.leg, answered_s=wire.answered_s)
-    sound = _sound(ended, agreement.sections, wire, tracks or {}, codes or Codes())
+    sound = _sound(ended, agreement.sections, wire, tracks or {}, sought or Sought())
     crossed = _media(ended, agreement.sections, wire, sound)
     told = crossed or Media()
     ratio = sent_ratio(told.sent_ms, agreement.sections, _end_s(wire, ended), ended.guards if ended else ())
@@ -196,11 +196,11 @@ def _local_reason(wire: LegWire, own_reason: str | None, ended: CallEnded | None
 
 
 def _sound(
-    ended: CallEnded | None, sections: Sequence[Agreed], wire: LegWire, tracks: Mapping[str, Samples], codes: Codes
+    ended: CallEnded | None, sections: Sequence[Agreed], wire: LegWire, tracks: Mapping[str, Samples], sought: Sought
 ) -> Sound:
     if ended is None or ended.tapped is None:
         return Sound()
-    return listen(tracks, ended.tapped, sections, codes, outgoing=wire.outgoing)
+    return listen(tracks, ended.tapped, sections, sought, outgoing=wire.outgoing)
 
 
 def _media(ended: CallEnded | None, sections: Sequence[Agreed], wire: LegWire, sound: Sound) -> Media | None:

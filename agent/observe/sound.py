@@ -19,13 +19,15 @@ SILENCE: Final = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Codes:
-    """Whose signals a leg may hear (agent/sound/identity.py)."""
+class Sought:
+    """What is listened for: whose signals a leg may hear (agent/sound/identity.py), and tones."""
 
     own: int | None = None
     """None: the leg does not know which call it is."""
     others: tuple[int, ...] = ()
     """Of calls that were up beside it; where `own` is None, of all calls that it may be."""
+    tones: bool = False
+    """Single ones, whatever their frequency: it takes a second or two for each 1,000 s of other sound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ def listen(
     tracks: Mapping[str, Samples],
     rows: Iterable[TapStream],
     sections: Sequence[Agreed],
-    codes: Codes,
+    sought: Sought,
     *,
     outgoing: bool,
 ) -> Sound:
@@ -50,8 +52,8 @@ def listen(
 
     Of addresses that no SDP named only those are heard that nothing but their sound can prove.
     """
-    others = codes.others[:MAX_OTHERS]
-    wanted = others if codes.own is None else (codes.own,)
+    others = sought.others[:MAX_OTHERS]
+    wanted = others if sought.own is None else (sought.own,)
     media = since_answer(rows, outgoing=outgoing)
     proven = frozenset(
         address for address in unproven(media, sections) if address in tracks and find(tracks[address], wanted)
@@ -59,4 +61,5 @@ def listen(
     placed = place(media, sections, proven)
     accepted = {SILENCE, *(one.row.remote for one in placed if one.accepted and not one.row.sent)}
     samples = overlay([track for address, track in tracks.items() if address in accepted])
-    return Sound(heard=hear(samples, codes.own, others) if len(samples) else None, proven=proven)
+    heard = hear(samples, sought.own, others, with_tones=sought.tones) if len(samples) else None
+    return Sound(heard=heard, proven=proven)

@@ -10,7 +10,7 @@ import msgspec
 
 from agent.clock import Clock
 from agent.contract.observation import Action, Health, LegObservation, Trouble
-from agent.contract.plan import Plan, call_key, identity_code
+from agent.contract.plan import Plan, asks_tone, call_key, identity_code
 from agent.contract.verdict import Role
 from agent.judge.leg import judge_leg
 from agent.judge.unnamed import is_broken_unnamed
@@ -19,7 +19,7 @@ from agent.observe.leg import LegFacts, observe_leg
 from agent.observe.messages import asked
 from agent.observe.signalling import LegWire, ms, read_leg
 from agent.observe.sips import asks_sips, downgraded
-from agent.observe.sound import MAX_OTHERS, Codes
+from agent.observe.sound import MAX_OTHERS, Sought
 from agent.phone.protocol import (
     CallConfirmed,
     CallEnded,
@@ -340,7 +340,7 @@ class LegBook:
             own_reason=leg.own_reason,
             health=leg.health,
             tracks=tracks,
-            codes=self._codes(leg.facts),
+            sought=self._sought(leg.facts),
             carriers=self._carriers.of(leg.events),
             asked=asked(self._plan, leg.facts.endpoint, leg.facts.call),
         )
@@ -361,15 +361,17 @@ class LegBook:
             broken=bool(findings) or is_broken_unnamed(self._plan, observation),
         )
 
-    def _codes(self, facts: LegFacts) -> Codes:
+    def _sought(self, facts: LegFacts) -> Sought:
+        tones = asks_tone(self._plan.calls)
         own = _own_code(facts)
         if own is not None:
-            return Codes(own=own, others=tuple(code for code in self._codes_begun if code != own))
+            others = tuple(code for code in self._codes_begun if code != own)
+            return Sought(own=own, others=others, tones=tones)
         calls = ((group.name, number) for group in self._plan.calls for number in range(group.count))
         keys = (
             call_key(self._plan.run.uid, facts.endpoint, name, number) for name, number in islice(calls, MAX_OTHERS)
         )
-        return Codes(others=tuple(identity_code(key) for key in keys))
+        return Sought(others=tuple(identity_code(key) for key in keys), tones=tones)
 
     def _forget(self, leg: Leg) -> None:
         if leg.handle is not None:

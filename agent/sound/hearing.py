@@ -52,11 +52,11 @@ def overlay(tracks: Collection[Samples]) -> Samples:
     return np.clip(mixed, -32768, 32767).astype(np.int16)
 
 
-def hear(samples: Samples, own: int | None = None, others: Sequence[int] = ()) -> Heard:
+def hear(samples: Samples, own: int | None = None, others: Sequence[int] = (), *, with_tones: bool = False) -> Heard:
     """Level, activity, and whose signal was heard when.
 
     `own`: the code of the call; `others`: of those that may have been up then. Any code is decoded; these are found
-    also where a codec has blurred them.
+    also where a codec has blurred them. `with_tones`: single ones are looked for, too.
     """
     parts = samples[: len(samples) // _PART * _PART].reshape(-1, _PART).astype(np.float32)
     powers = np.mean(parts**2, axis=1)
@@ -66,7 +66,7 @@ def hear(samples: Samples, own: int | None = None, others: Sequence[int] = ()) -
     codes, owner = _owners(samples, seen, own, others)
     stretches = in_few(_stretches(codes, owner), MAX_STRETCHES)
     counts = {str(code): len(found) for code, found in codes.items()}
-    single, left_out = tones(samples, owner >= 0)
+    single, left_out = tones(samples, owner >= 0) if with_tones else (None, 0)
     return Heard(
         duration_ms=1000 * len(samples) / SAMPLE_RATE,
         level_dbfs=_dbfs(float(chosen.mean())) if len(chosen) else DIGITAL_SILENCE_DBFS,

@@ -52,7 +52,7 @@ def leg(leg: CallLeg) -> list[Finding]:
         return []
     if nothing_came(leg):
         return [_failed(leg, Reason.NOT_MEASURED, note="no RTP came that could carry it")]
-    if heard is None or heard.duration_ms <= 0:
+    if heard is None or heard.tones is None or heard.duration_ms <= 0:
         return [_failed(leg, Reason.NOT_MEASURED, note="nothing of what came could be decoded")]
     tone_ms = heard_ms(heard, wanted)
     if tone_ms >= MIN_MS:
@@ -67,7 +67,7 @@ def leg(leg: CallLeg) -> list[Finding]:
 
 def heard_ms(heard: Heard, wanted: int) -> float:
     """For how long a tone of that frequency was heard."""
-    return sum(tone.ms for tone in heard.tones if abs(tone.hertz - wanted) <= alike_hz(wanted))
+    return sum(tone.ms for tone in heard.tones or () if abs(tone.hertz - wanted) <= alike_hz(wanted))
 
 
 def _failed(leg: CallLeg, reason: Reason, observed: str | None = None, note: str | None = None) -> Finding:
@@ -76,8 +76,9 @@ def _failed(leg: CallLeg, reason: Reason, observed: str | None = None, note: str
 
 def _words(heard: Heard) -> str:
     """The tones that were heard, and how much else."""
-    tones = [f"a tone of {tone.hertz:.0f} Hz for {seconds(tone.ms)}" for tone in heard.tones[:MAX_SAID]]
-    other_ms = max(0.0, heard.active_ms - sum(tone.ms for tone in heard.tones[:MAX_SAID]))
+    told = (heard.tones or ())[:MAX_SAID]
+    tones = [f"a tone of {tone.hertz:.0f} Hz for {seconds(tone.ms)}" for tone in told]
+    other_ms = max(0.0, heard.active_ms - sum(tone.ms for tone in told))
     if not tones:
         return f"{loudness(heard)} and no tone in it"
     return listed([*tones, *([f"other sound for {seconds(other_ms)}"] if other_ms >= MIN_MS else [])])
@@ -132,7 +133,7 @@ def _broken_ms(heard: Heard, gaps: Sequence[Gap]) -> float:
     """
     unknown = [(part.begin_ms, part.end_ms) for part in heard.stretches if part.code is None]
     near = [(gap.at_ms - gap.missing_ms - MIN_MS, gap.at_ms + MIN_MS) for gap in gaps if gap.at_ms is not None]
-    told_ms = sum(tone.ms for tone in heard.tones)
+    told_ms = sum(tone.ms for tone in heard.tones or ())
     if told_ms:
         told_ms += UNTOLD_MS * (len(unknown) + len(gaps))
     return max(0.0, min(length(meet(unknown, near)), length(unknown) - told_ms))

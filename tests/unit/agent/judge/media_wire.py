@@ -13,7 +13,7 @@ from agent.contract.plan import call_key, identity_code
 from agent.contract.verdict import Role
 from agent.judge.run import CallVerdict, judge_run
 from agent.observe.leg import LegFacts, observe_leg
-from agent.observe.sound import Codes
+from agent.observe.sound import Sought
 from agent.phone.protocol import CallEnded, CallHandle, MessageSeen
 from agent.sound.identity import SAMPLE_RATE, Samples, encode
 from agent.tap.model import TapStream
@@ -95,7 +95,7 @@ def leg(
     ]  # fmt: skip
     tracks = sound if isinstance(sound, dict) else {PLACES[role][1]: sound}
     health = Health(media=Trouble(over_ms=8000.0, throttled_ms=0.0, lateness_ms=1.0, socket_drops=0))
-    return observe_leg(facts, events, own_reason=None, health=health, tracks=tracks, codes=Codes(own=CODE))
+    return observe_leg(facts, events, own_reason=None, health=health, tracks=tracks, sought=Sought(own=CODE))
 
 
 def verdict(caller: LegObservation | None = None, callee: LegObservation | None = None, **its_plan: Any) -> CallVerdict:

@@ -14,7 +14,7 @@ import numpy as np
 from agent.contract.call import Behaviour, Call, SendDtmf
 from agent.contract.expect import Audio, ExpectDtmf, ExpectLeg, ExpectRtp
 from agent.contract.observation import Action, Health, LegObservation, Trouble
-from agent.contract.plan import Plan, call_key, identity_code
+from agent.contract.plan import Plan, asks_tone, call_key, identity_code
 from agent.contract.registering import Registration
 from agent.contract.registration import RegistrationObservation
 from agent.contract.result import TurnedAway
@@ -23,7 +23,7 @@ from agent.contract.verdict import Role
 from agent.judge.run import AgentReport, CallVerdict, judge_run
 from agent.observe.leg import LegFacts, observe_leg
 from agent.observe.messages import asked
-from agent.observe.sound import Codes
+from agent.observe.sound import Sought
 from agent.phone.protocol import CallEnded, CallHandle, Event, NotSent, PutOff
 from agent.sip.text import parse_head
 from agent.sound.identity import Samples, encode
@@ -160,6 +160,7 @@ class End:
 
     def leg(self, its_plan: Plan | None = None) -> LegObservation:
         """As this end's agent observes it."""
+        its_plan = its_plan or the_plan(self.role)
         facts = LegFacts(
             role=self.role, endpoint=0, call="pin", number=0, call_key=self.key, sip_call_id=self.sip_call_id,
             started_at=1e9,
@@ -174,8 +175,9 @@ class End:
         sound = SIGNAL if self.sound is None else self.sound
         tracks = dict.fromkeys((RELAY, *(row.remote for row in self.streams)), sound) if self.code == 200 else {}
         seen = observe_leg(
-            facts, events, own_reason=self.own_reason, health=self.health, tracks=tracks, codes=Codes(own=CODE),
-            carriers=self.carriers, asked=asked(its_plan or the_plan(self.role), 0, "pin"),
+            facts, events, own_reason=self.own_reason, health=self.health, tracks=tracks,
+            sought=Sought(own=CODE, tones=asks_tone(its_plan.calls)), carriers=self.carriers,
+            asked=asked(its_plan, 0, "pin"),
         )  # fmt: skip
         below = seen.srtp if self.guards else self.srtp
         health = _TROUBLES.get().get(self.role) or seen.health

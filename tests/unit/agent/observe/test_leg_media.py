@@ -7,7 +7,7 @@ from agent.contract.media import Negotiated, Origin, Rtp
 from agent.contract.observation import Digit, Health
 from agent.contract.verdict import Role
 from agent.observe.leg import LegFacts, observe_leg
-from agent.observe.sound import Codes
+from agent.observe.sound import Sought
 from agent.phone.protocol import CallEnded, CallHandle, DigitReceived
 from agent.sound.identity import encode
 from tests.unit.sip_messages import message, request, response, sdp, with_sdp
@@ -181,7 +181,7 @@ def test_what_was_heard_is_of_the_legs_own_media():
     stranger = tap_stream(mark=1, remote="10.9.9.9:7")
     tracks = {PEER: own, "10.9.9.9:7": other}
     events = (*ANSWERED, ended(16.0, tapped=(tap_stream(mark=1), stranger)))
-    seen = observe_leg(facts(), events, own_reason=None, health=Health(), tracks=tracks, codes=Codes(own=1))
+    seen = observe_leg(facts(), events, own_reason=None, health=Health(), tracks=tracks, sought=Sought(own=1))
     assert seen.heard.codes == {"1": 4}
 
 

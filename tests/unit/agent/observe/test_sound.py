@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from agent.observe.sound import MAX_OTHERS, SILENCE, Codes, listen
+from agent.observe.sound import MAX_OTHERS, SILENCE, Sought, listen
 from agent.sound.identity import encode
 from tests.unit.agent import line
 from tests.unit.agent.observe.test_sources import NEW, OTHER, PEER, agreed, row
 
-OWN = Codes(own=1, others=(2, 3))
+OWN = Sought(own=1, others=(2, 3))
 
 
 def heard(tracks, rows, codes=OWN):
@@ -29,10 +29,10 @@ def test_a_stranger_proves_itself_by_this_calls_signal():
 
 
 def test_a_leg_that_does_not_know_its_call_believes_any_of_the_plans():
-    unknown = Codes(others=(2, 3))
+    unknown = Sought(others=(2, 3))
     assert heard({OTHER: encode(3, frames=3)}, [row(OTHER)], unknown) == ({"3": 3}, {OTHER})
     assert heard({OTHER: encode(7, frames=3)}, [row(OTHER)], unknown) == (None, frozenset())
-    far = Codes(others=(*range(10, 10 + MAX_OTHERS), 3))
+    far = Sought(others=(*range(10, 10 + MAX_OTHERS), 3))
     assert heard({OTHER: encode(3, frames=3)}, [row(OTHER)], far) == (None, frozenset())
 
 

@@ -9,14 +9,14 @@ from agent.contract.call import Behaviour, Play, PlaySignal, Tone
 from agent.contract.expect import Audio, ExpectLeg
 from agent.contract.media import GapKind
 from agent.contract.observation import Health
-from agent.contract.verdict import Check, Reason, Result
+from agent.contract.verdict import Check, Reason, Result, Role
 from agent.judge.checks import RULE_OF
 from agent.judge.checks.tone import CARRIED_HZ, MIN_MS
 from agent.sound.identity import Samples
 from agent.tap.model import TapGap
 from controller.run.wording import sentence
 from tests.unit.agent.judge.codec_wire import codec_sdp
-from tests.unit.agent.judge.wire import OURS, RELAY, SIGNAL, callee, caller, noise, rtp, silence, verdict
+from tests.unit.agent.judge.wire import OURS, RELAY, SIGNAL, callee, caller, noise, rtp, silence, the_plan, verdict
 from tests.unit.agent.line import dtmf, sine, speech_like
 from tests.unit.builders import call_group, change
 
@@ -85,6 +85,15 @@ def test_another_sound_is_the_wrong_tone(sound, observed):
     reason, seen = why(heard(sound))
     assert reason is Reason.WRONG_TONE
     assert observed is None or seen == observed
+
+
+def test_nobody_looks_for_tones_where_no_test_asks_for_one():
+    """That takes its time at a leg's end, while other calls are up."""
+    legs = [
+        callee(streams=QUIET_STREAMS, sound=tone()).leg(the_plan(Role.CALLEE, **asked))
+        for asked in (AT_CALLER, NOTHING)
+    ]
+    assert [leg.heard and leg.heard.tones is not None for leg in legs] == [True, False]
 
 
 def test_silence_is_no_audio():
