@@ -91,12 +91,28 @@ def _otherwise(callee: CallLeg) -> bool:
 def _sooner(ends: CallEnds, caller: CallLeg, callee: CallLeg) -> list[Finding]:
     """The caller had the same code after its INVITE sooner than our callee gave it after its own, which is a later one.
 
-    Of one that only rings nothing follows: a CANCEL goes hop by hop (RFC 3261 §9.2).
+    Of one that only rings that says nothing: a CANCEL goes hop by hop (RFC 3261 §9.2).
     """
     got_ms, gave_ms = waited_ms(caller), waited_ms(callee)
-    if only_rings(callee) or got_ms is None or gave_ms is None or gave_ms <= got_ms + SOONER_MS:
+    if got_ms is None or gave_ms is None:
+        return []
+    if only_rings(callee):
+        return _left_early(ends, caller, got_ms, gave_ms)
+    if gave_ms <= got_ms + SOONER_MS:
         return []
     return [_elsewhere(ends, f"{_invite(callee)} after {seconds(gave_ms)}")]
+
+
+def _left_early(ends: CallEnds, caller: CallLeg, waited_for_ms: float, rang_ms: float) -> list[Finding]:
+    """It was cancelled well before the caller's call was over: by the SUT itself, or it was called late.
+
+    By the caller's first 18x it had its INVITE, if that 18x was its own.
+    """
+    called_ms = caller.leg.progress.ringing_ms or 0.0
+    if called_ms + rang_ms + ENDED_LATER_MS >= waited_for_ms:
+        return []
+    note = f"it was cancelled after {seconds(rang_ms)}, and {_came(caller)}: whose CANCEL that was is not known"
+    return [_undelivered(ends, Reason.NOT_MEASURED, None, note)]
 
 
 def _never_cancelled(caller: CallLeg, callee: CallLeg) -> bool:

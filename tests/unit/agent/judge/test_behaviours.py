@@ -16,6 +16,7 @@ from tests.unit.agent.judge.behaving import (
     DECLINES,
     NOTHING,
     RANG_ON,
+    cancelled,
     gave_up,
     given_up,
     rang,
@@ -190,6 +191,13 @@ def test_a_callee_whose_own_end_came_too_soon_tells_nothing_of_the_cancel() -> N
     stopped = ring_on(None, actions=RANG_ON[:1])
     for own in (soon, stopped):
         assert said(given_up(own)) == [(Check.DELIVERED, Reason.NOT_MEASURED)]
+
+
+def test_a_call_that_was_cancelled_long_before_its_caller_gave_up_is_not_measured() -> None:
+    """By a timer of the SUT's, which leaves the caller waiting; or it was called late, behind somebody else."""
+    soon = callee(code=None, bye_sent=None, extra=cancelled(sent=False, at_s=11.5), ended_s=11.7)
+    assert said(given_up(soon)) == [(Check.DELIVERED, Reason.NOT_MEASURED)]
+    assert "whose CANCEL that was is not known" in (given_up(soon).findings[0].note or "")
 
 
 def test_a_cancel_that_brings_no_487_is_no_answer() -> None:
