@@ -208,7 +208,17 @@ class CallCaller(Document, frozen=True, kw_only=True):
         ),
     ] = Play(signal=PlaySignal.IDENTITY)
     dtmf: Annotated[
-        SendDtmf | None, about("Digits that the caller sends once answered.", example={"digits": "1234#"})
+        SendDtmf | None,
+        about(
+            "Digits that the caller sends once answered.",
+            example={"digits": "1234#"},
+            rules=(
+                rule(
+                    f"self.method == 'INFO' || self.infoType == '{InfoType.RELAY}'",
+                    "infoType is of method INFO alone",
+                ),
+            ),
+        ),
     ] = None
     media: Annotated[
         Media | None,

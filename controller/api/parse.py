@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from agent.contract.call import Play
+from agent.contract.call import Call, InfoType, Play
 from agent.contract.document import Document
+from agent.contract.expect import DtmfMethod
 from agent.contract.field import NAME_PATTERN
 from agent.contract.outcome import ExpectPhrase
 from controller.api import API_VERSION, GROUP, cron
@@ -149,11 +150,7 @@ def _check_spec(spec: CallTestSpec, field: str) -> Iterator[Fault]:
         if call.name in seen:
             yield Fault(f"{path}.name", f"{call.name!r} is there twice")
         seen.add(call.name)
-        yield from _one_of(call.caller.play, f"{path}.caller.play", Play.__struct_fields__)
-        if call.expect.phrase is not None:
-            yield from _one_of(call.expect.phrase, f"{path}.expect.phrase", ExpectPhrase.__struct_fields__)
-        if call.to is None and spec.callee is None:
-            yield Fault(f"{path}.to", "is needed where there is no callee")
+        yield from _check_call(call, path, has_callee=spec.callee is not None)
     yield from header_faults(spec, field)
     if spec.trigger is not None:
         yield from _check_trigger(spec.trigger, f"{field}.trigger")
@@ -161,6 +158,17 @@ def _check_spec(spec: CallTestSpec, field: str) -> Iterator[Fault]:
         yield Fault(f"{field}.readyDeadlineSeconds", "must be less than activeDeadlineSeconds")
     if spec.target.endpoint_parallelism > 1:
         yield from _check_parallel(spec, field)
+
+
+def _check_call(call: Call, path: str, *, has_callee: bool) -> Iterator[Fault]:
+    yield from _one_of(call.caller.play, f"{path}.caller.play", Play.__struct_fields__)
+    dtmf = call.caller.dtmf
+    if dtmf is not None and dtmf.by is not DtmfMethod.INFO and dtmf.info_type is not InfoType.RELAY:
+        yield Fault(f"{path}.caller.dtmf", "infoType is of method INFO alone: say method: INFO, or leave it out")
+    if call.expect.phrase is not None:
+        yield from _one_of(call.expect.phrase, f"{path}.expect.phrase", ExpectPhrase.__struct_fields__)
+    if call.to is None and not has_callee:
+        yield Fault(f"{path}.to", "is needed where there is no callee")
 
 
 def _check_elsewhere(callee: Callee, target: Target, field: str) -> Iterator[Fault]:

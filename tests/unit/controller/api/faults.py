@@ -49,6 +49,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"spec.calls": [{"name": "a"}, {"name": "a"}]}, "spec.calls[1].name"),
     ({"spec.calls.0.count": 0}, "spec.calls[0].count"),
     ({"spec.calls.0.caller.play": {}}, "spec.calls[0].caller.play"),
+    ({"spec.calls.0.caller.dtmf": {"digits": "1", "infoType": "application/dtmf"}}, "spec.calls[0].caller.dtmf"),
     ({"spec.calls.0.caller.play": {"silence": {}, "tone": {}}}, "spec.calls[0].caller.play"),
     ({"spec.calls.0.caller.dtmf.digits": "12E"}, "spec.calls[0].caller.dtmf.digits"),
     ({"spec.calls.0.expect.caller.rtp.maxLossPercent": "101"}, "spec.calls[0].expect.caller.rtp.maxLossPercent"),
