@@ -2,6 +2,9 @@
 
 from typing import Any, Final
 
+from agent.contract.call import Behaviour
+from agent.contract.steps import BUSY_HERE
+from agent.judge.own_answer import REQUEST_TERMINATED
 from controller.cli.convert.arguments import Given
 from controller.cli.convert.destination import Destination, uri_of
 from controller.cli.convert.ledger import Ledger
@@ -9,8 +12,11 @@ from controller.cli.convert.materials import Materials, whole_seconds
 from controller.cli.convert.parties import ANOTHER_WAY, Cast, identity_of
 from controller.cli.convert.settings import Settings
 from controller.cli.convert.table import Fate
+from controller.plan.acting import NOT_OURS
 
 MAX_HOLD_S: Final = 3600
+UNANSWERED: Final = "no call is answered: --auto-answer"
+_RINGING: Final = 180
 _HOLD_S: Final = 5
 _TONE_HZ: Final = range(50, 3901)
 _FOLLOWED: Final = (1, 2)
@@ -41,9 +47,26 @@ def call_of(settings: Settings, cast: Cast, to: Destination, materials: Material
     else:
         caller, length_s = _played(settings, cast, materials, ledger)
         caller |= _redirects(settings, ledger)
-    call |= _hold(settings, length_s, ledger, is_called=cast.is_called)
+    call |= {"caller": caller} if caller else {}
+    refusal = None if cast.callee is None else refusal_of(settings)
+    if refusal is not None:
+        ledger.tell(settings.options.get("duration"), Fate.UNUSED, UNANSWERED)
+        return call | {"expect": {"sipCode": refusal[1]}}
     ledger.not_given("expect", "the call is to be answered and to end in order: say in calls[0].expect what is heard")
-    return call | ({"caller": caller} if caller else {})
+    return call | _hold(settings, length_s, ledger, is_called=cast.is_called)
+
+
+def refusal_of(settings: Settings) -> tuple[dict[str, Any], int] | None:
+    """What of `spec.callee` has it refuse or only ring, and the code that the caller gets then; None: it answers."""
+    given = settings.options.get("auto-answer")
+    code = 200 if given is None else given.number(100, 699)
+    if code == _RINGING:
+        return {"behaviour": str(Behaviour.RING_ONLY)}, REQUEST_TERMINATED
+    if code == BUSY_HERE:
+        return {"behaviour": str(Behaviour.BUSY)}, code
+    if code < 400 or code in NOT_OURS:
+        return None
+    return {"behaviour": str(Behaviour.REFUSE), "refuse": {"code": code}}, code
 
 
 def _answer(settings: Settings, cast: Cast, ledger: Ledger) -> None:
@@ -55,12 +78,12 @@ def _answer(settings: Settings, cast: Cast, ledger: Ledger) -> None:
         ledger.dropped(given, "no call comes to a caller: a callee is an account of the file that the URI calls")
     elif code == 200:
         ledger.mapped(given, "spec.callee")
+    elif (refusal := refusal_of(settings)) is not None:
+        ledger.mapped(given, f"spec.callee.behaviour, and spec.calls[0].expect.sipCode is {refusal[1]}")
     elif code < 200:
         ledger.dropped(given, f"a callee that only says {code} is not there yet: this one answers with 200")
-    elif code < 300:
-        ledger.dropped(given, "the callee answers with 200")
     else:
-        ledger.dropped(given, f"a callee that refuses with {code} is not there yet: this one answers with 200")
+        ledger.dropped(given, f"a callee of calltest does not give {code}: this one answers with 200")
 
 
 def _played(

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from controller.api import API_VERSION
 from controller.api.parse import SpecError, parse_test
-from controller.cli.convert.actions import call_of, evidence_of
+from controller.cli.convert.actions import UNANSWERED, call_of, evidence_of, refusal_of
 from controller.cli.convert.arguments import Arguments, Given, read_arguments
 from controller.cli.convert.destination import Destination, destination, target_of, uri_of
 from controller.cli.convert.ledger import Ledger, Told
@@ -119,6 +119,9 @@ def _callee(
             "--registrar", "spec.callee.route is CalleeService: the SUT is to dial port 5060 of the callee"
         )
     loop = settings.options.get("auto-loop")
+    if (refusal := refusal_of(settings)) is not None:
+        ledger.tell(loop, Fate.UNUSED, UNANSWERED)
+        return party | refusal[0]
     ledger.mapped(loop, "spec.callee.behaviour")
     if loop is None:
         party["behaviour"] = "Absorber"

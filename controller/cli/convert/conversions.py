@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -69,6 +69,8 @@ def run(asked: Asked) -> bool:
 def _require_writable(asked: Asked) -> None:
     """UnusableInputError where an output would be lost, or take the place of what it should not."""
     for path in (asked.output, asked.secrets):
+        if path is not None and not path.parent.is_dir():
+            raise UnusableInputError(f"{path}: {path.parent} is no folder that is there: make it first")
         if path is None or not path.exists():
             continue
         if not asked.force:
@@ -140,10 +142,6 @@ def _report(where: str, made: Converted, asked: Asked) -> None:
     counted = Counter(told.fate for told in made.report if not told.why.startswith("not given"))
     say(f"calltest: {where}: " + ", ".join(f"{counted[fate]} {text}" for fate, text in _COUNTED.items()))
     if made.secrets:
-        names = _and([secret["metadata"]["name"] for secret in made.secrets])
+        names = ", ".join(secret["metadata"]["name"] for secret in made.secrets)
         said = f"in {asked.secrets}" if asked.secrets else "in the output: --secrets FILE keeps what is secret apart"
         say(f"calltest: Secret {names}: {said}")
-
-
-def _and(names: Sequence[str]) -> str:
-    return ", ".join(names)

@@ -35,6 +35,8 @@ def uri_of(given: Given) -> tuple[str, SipUri]:
     """The URI of a name-addr or of itself; UnusableInputError names the option."""
     found = _IN_BRACKETS.fullmatch(given.value)
     text = (found["uri"] if found else given.value).strip()
+    if not text.lower().startswith(("sip:", "sips:")):  # not shown: of a password with a blank it may be the rest
+        raise given.fault("is no sip: or sips: URI; quotes hold a value with blanks together")
     try:
         return text, parse_uri(text)
     except DialError as error:

@@ -73,6 +73,16 @@ def test_what_is_no_file_is_not_written_over(alice: Path, tmp_path: Path) -> Non
         assert "is no file, and is not written over" in done.stderr
 
 
+@pytest.mark.parametrize("option", ["-o", "--secrets"])
+def test_a_folder_that_is_not_there_is_said_before_anything_is_written(
+    alice: Path, tmp_path: Path, option: str
+) -> None:
+    other = "--secrets" if option == "-o" else "-o"
+    done = convert(alice, option, tmp_path / "nowhere" / "a.yaml", other, tmp_path / "b.yaml")
+    assert (done.exit_code, (tmp_path / "b.yaml").exists()) == (2, False)
+    assert "nowhere is no folder that is there: make it first" in done.stderr
+
+
 def test_one_file_is_not_both_outputs(alice: Path, tmp_path: Path) -> None:
     """The Secret was written, and the CallTest over it."""
     out = tmp_path / "a.yaml"
@@ -111,6 +121,7 @@ def test_a_password_is_text_to_whoever_reads_it(tmp_path: Path, word: str) -> No
     [
         "--id sip:alice:secret-7@example.com --registrar sip:example.com",
         '--id sip:a@b "<SIPS:alice:secret-7@example.com>"',
+        "--id sip:a@b --username a --password my secret-7",
         "-password=secret-7",
         "--video=secret-7",
     ],

@@ -239,13 +239,36 @@ def test_a_callee_that_does_not_register_is_dialled() -> None:
     [
         (200, Fate.MAPPED, "spec.callee"),
         (202, Fate.DROPPED, "answers with 200"),
-        (180, Fate.DROPPED, "only says 180 is not there yet"),
-        (486, Fate.DROPPED, "refuses with 486 is not there yet"),
+        (183, Fate.DROPPED, "only says 183 is not there yet"),
+        (302, Fate.DROPPED, "does not give 302"),
+        (407, Fate.DROPPED, "does not give 407"),
+        (180, Fate.MAPPED, "expect.sipCode is 487"),
+        (486, Fate.MAPPED, "expect.sipCode is 486"),
+        (603, Fate.MAPPED, "expect.sipCode is 603"),
     ],
 )
 def test_what_a_callee_answers(code: int, fate: Fate, said: str) -> None:
     ((found, why),) = told(made(f"--id sip:bob@example.com --auto-answer {code}"), "--auto-answer")
     assert (found, said in why) == (fate, True)
+
+
+@pytest.mark.parametrize(
+    ("code", "callee", "got"),
+    [
+        (180, {"behaviour": "RingOnly"}, 487),
+        (486, {"behaviour": "Busy"}, 486),
+        (603, {"behaviour": "Refuse", "refuse": {"code": 603}}, 603),
+    ],
+)
+def test_a_callee_that_does_not_answer_is_one_and_its_code_is_expected(
+    code: int, callee: dict[str, Any], got: int
+) -> None:
+    text = f"--id sip:bob@example.com --registrar sip:example.com --auto-answer {code} --auto-loop --duration 9"
+    found = spec(text)
+    assert found["callee"] == {"uri": "sip:bob@example.com"} | callee
+    assert found["calls"] == [{"name": "call", "expect": {"sipCode": got}}]
+    assert fates(text, "--auto-loop") == fates(text, "--duration") == [Fate.UNUSED]
+    assert not made(text).lacks
 
 
 def test_a_caller_answers_nothing_and_loops_nothing() -> None:
