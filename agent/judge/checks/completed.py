@@ -166,20 +166,30 @@ def _bye_missing(ends: CallEnds, finding: Finding) -> Finding:
     both_hung_up = caller.bye.by is callee.bye.by is Side.LOCAL
     if not both_hung_up or not caller.held or not callee.held:
         return finding
-    if caller.trouble(LATE_OR_DROPPED, media=False) or callee.trouble(LATE_OR_DROPPED, media=False):
-        return finding
+    if (unsure := _unsure(finding, callee, caller)) is not None:
+        return unsure
     code = caller.bye.code
     answer = "it got no response" if code is None else f"it got {spoken(code, caller.bye.phrase)}"
     note = joined(f"the caller's BYE was {bye_sent(caller) or 'sent'}", answer)
     return msgspec.structs.replace(finding, reason=Reason.BYE_MISSING, observed="no BYE", note=note)
 
 
+def _unsure(finding: Finding, *legs: CallLeg) -> Finding | None:
+    """One of these agents was late, or lost datagrams: the BYE may have come, or gone, all the same."""
+    for leg in legs:
+        if (trouble := leg.trouble(LATE_OR_DROPPED, media=False)) is not None:
+            return inconclusive(finding, Reason.AGENT_OVERLOADED, f"the {leg.name} agent was overloaded: {trouble}")
+    return None
+
+
 def _bye_missing_of_sut(caller: CallLeg, callee: CallLeg, finding: Finding) -> Finding:
     """The SUT ended the caller's end as it was to, and not the other one, which hung up itself well after that."""
     if caller.call_ms is None or callee.call_ms is None or callee.call_ms < caller.call_ms + ENDED_LATER_MS:
         return finding
-    if callee.bye is None or callee.bye.by is Side.REMOTE or callee.trouble(LATE_OR_DROPPED, media=False):
+    if callee.bye is None or callee.bye.by is Side.REMOTE:
         return finding
+    if (unsure := _unsure(finding, callee)) is not None:
+        return unsure
     note = f"the SUT ended the caller's end after {seconds(caller.call_ms)}"
     return msgspec.structs.replace(finding, reason=Reason.BYE_MISSING, observed="no BYE", note=note)
 

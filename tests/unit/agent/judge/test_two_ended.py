@@ -244,6 +244,16 @@ def test_where_it_is_not_known_who_ended_first_our_callee_may_have():
     assert verdict.result is Result.INCONCLUSIVE
 
 
+@pytest.mark.parametrize("who", ["caller", "callee"])
+def test_whose_trouble_it_is_that_a_bye_may_not_have_come_by_is_said(who):
+    """It said that no BYE had come, and of the late agent nothing."""
+    ends = {"caller": {}, "callee": {"dialog__bye__by": Side.LOCAL, "progress__bye_ms": 11_000.0}}
+    ends[who] = ends[who] | {"health__media__socket_drops": 1}
+    [found] = [finding for finding in both(**ends).findings if finding.check is Check.COMPLETED]
+    assert found.reason is Reason.AGENT_OVERLOADED
+    assert f"the {who} agent was overloaded" in (found.note or "")
+
+
 def test_a_call_that_our_caller_ends_early_was_not_dropped_by_the_sut():
     verdict = both(
         caller={"progress__bye_ms": 3000.0}, callee={"progress__bye_ms": 3000.0, "dtmf_received": digits("12")}

@@ -157,7 +157,7 @@ def test_a_callee_that_the_sut_forgot_is_missing_its_bye() -> None:
 
 def test_what_a_callee_in_trouble_did_not_hear_is_not_held_against_the_sut() -> None:
     deaf = callee(bye_s=15.0, bye_sent=True, health=change(callee().health, media=Trouble(socket_drops=2)))
-    assert said(verdict(ended_after(2.0), deaf, **SUT).findings) == [(Check.COMPLETED, Reason.NOT_MEASURED)]
+    assert said(verdict(ended_after(2.0), deaf, **SUT).findings) == [(Check.COMPLETED, Reason.AGENT_OVERLOADED)]
 
 
 def test_an_agent_that_was_late_may_be_why_the_sut_did_not_end_the_call() -> None:
